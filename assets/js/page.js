@@ -1,0 +1,32 @@
+// Page-wide behaviour. Runs once, before Gradio draws anything, so it listens on the document.
+(() => {
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const button = document.getElementById("compare");
+    if (!button || button.offsetParent === null) return;
+    event.preventDefault();
+    // The question is sent when it changes; leaving the field makes sure it has.
+    document.activeElement?.blur();
+    setTimeout(() => button.click(), 50);
+  });
+
+  document.addEventListener("click", (event) => {
+    const copy = event.target.closest?.("[data-copy]");
+    if (!copy) return;
+    const source = copy.closest(".snippet").querySelector("code").textContent;
+    navigator.clipboard?.writeText(source).then(() => {
+      copy.textContent = "Copied";
+      setTimeout(() => (copy.textContent = "Copy"), 1500);
+    });
+  });
+
+  // Table, Export and Code below the charts: one open at a time.
+  window.qdashToggle = (name) => {
+    for (const panel of document.querySelectorAll(".drawer")) {
+      const open = panel.id === `drawer-${name}` && !panel.classList.contains("open");
+      panel.classList.toggle("open", open);
+      document.getElementById(`open-${panel.id.slice(7)}`)?.setAttribute("aria-expanded", open);
+      if (open) panel.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    }
+  };
+})();

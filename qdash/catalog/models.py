@@ -1,0 +1,70 @@
+"""Models people can pick by name: the bundled one and a few from the hub, with licence and needs.
+
+Any other folder or hub id that transformers loads natively works too; this table only saves the typing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Task = Literal["image-text-to-text", "text-generation"]
+
+ASSETS = Path(__file__).parents[2] / "assets"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One row: `source` is a folder under assets/models (bundled) or a hub id; `parameters` is a count."""
+
+    key: str
+    label: str
+    task: Task
+    source: str
+    bundled: bool
+    parameters: int
+    licence: str
+    about: str
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a bundled model lies on disk; None for a hub model."""
+        return ASSETS / "models" / self.source if self.bundled else None
+
+
+def _hub(repo: str, label: str, task: Task, parameters: int, licence: str, about: str) -> Model:
+    return Model(repo, label, task, repo, False, parameters, licence, about)
+
+
+MODELS: dict[str, Model] = {
+    model.key: model
+    for model in (
+        Model(
+            "tiny-vlm", "Bundled drawing reader", "image-text-to-text", "tiny-vlm", True, 4_900_000, "Apache-2.0",
+            "runs offline · knows simple drawings only",
+        ),
+        _hub(
+            "KamilaMila/FastVLM-0.5B", "FastVLM 0.5B", "image-text-to-text", 620_000_000, "apple-amlr",
+            "the first tutorial's model in its native transformers form; needs timm",
+        ),
+        _hub(
+            "HuggingFaceTB/SmolVLM-256M-Instruct", "SmolVLM 256M", "image-text-to-text", 256_484_928, "Apache-2.0",
+            "small enough for a laptop",
+        ),
+        _hub(
+            "Qwen/Qwen3-VL-2B-Instruct", "Qwen3-VL 2B", "image-text-to-text", 2_127_532_032, "Apache-2.0",
+            "reads text in pictures; wants 8 GB of memory",
+        ),
+        _hub(
+            "Qwen/Qwen3-4B", "Qwen3 4B", "text-generation", 4_022_468_096, "Apache-2.0",
+            "the second tutorial's model; wants 16 GB of memory",
+        ),
+        _hub(
+            "bigscience/bloom-1b7", "BLOOM 1.7B", "text-generation", 1_722_408_960, "bigscience-bloom-rail-1.0",
+            "the third tutorial's model",
+        ),
+        _hub(
+            "HuggingFaceTB/SmolLM2-360M-Instruct", "SmolLM2 360M", "text-generation", 361_821_120, "Apache-2.0",
+            "a quick text model",
+        ),
+    )
+}  # fmt: skip

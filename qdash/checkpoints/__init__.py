@@ -1,0 +1,87 @@
+"""From what a person typed to a model that may be run: located, checked, downloaded, its memory estimated. No torch.
+
+A model is a key of the catalogue, a folder or a hub id. Everything that can be refused is refused here, from names, JSON and
+safetensors headers alone, before a byte of weights is fetched.
+"""
+
+import re
+from pathlib import Path
+
+from qdash.catalog.models import MODELS, Model
+from qdash.checkpoints.downloading import download
+from qdash.checkpoints.estimate import estimate_bytes, projected_bytes
+from qdash.checkpoints.folder import FolderFiles, fingerprint
+from qdash.checkpoints.hub import HubFiles, cached_folder
+from qdash.checkpoints.inspection import inspect
+from qdash.checkpoints.record import Checkpoint, TensorInfo
+from qdash.errors import QdashError
+from qdash.settings import settings
+
+__all__ = ["Checkpoint", "TensorInfo", "download", "estimate_bytes", "is_cached", "locate", "projected_bytes"]
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+
+
+def locate(model: str) -> Checkpoint:
+    """Find and check a catalogue key, folder or hub id; downloads no weights.
+
+    Raises QdashError: "bad_input" for something that does not exist, "checkpoint" for files that are broken, incomplete or unsafe,
+    "download" if the hub is needed and cannot be reached or refuses.
+    """
+    model = model.strip()
+    if not model:
+        raise QdashError("No model is chosen.", "Choose one, such as tiny-vlm.")
+    entry = MODELS.get(model)
+    if entry is not None and entry.folder is not None:
+        return _in_folder(entry.folder, model, entry.label)
+    if entry is None and settings().public:
+        message = f"“{model}” is not one of the models offered here."
+        raise QdashError(message, f"Choose from: {', '.join(MODELS)}; or run qdash on your own machine for any other.")
+    folder = Path(model).expanduser()
+    if entry is None and folder.is_dir():
+        return _in_folder(folder.resolve(), model, folder.resolve().name)
+    if entry is None and not _HUB_ID.fullmatch(model):
+        raise _nothing_there(model, folder)
+    return _on_hub(model, entry)
+
+
+def is_cached(repo: str) -> bool:
+    """Whether a hub model is on this machine already; asks no network."""
+    return cached_folder(repo) is not None
+
+
+def _in_folder(folder: Path, model: str, label: str) -> Checkpoint:
+    if not folder.is_dir():
+        message = f"The files of “{model}” are missing: there is no folder {folder}."
+        raise QdashError(message, "Restore them: git checkout assets/models.", "checkpoint")
+    files = FolderFiles(folder, f"The folder {folder}")
+    found = inspect(files)
+    return Checkpoint(model=model, label=label, folder=str(folder), revision=fingerprint(files), **found.model_dump(exclude={"needed"}))
+
+
+def _on_hub(repo: str, entry: Model | None) -> Checkpoint:
+    label = entry.label if entry else repo.rpartition("/")[2]
+    cached = cached_folder(repo)
+    if cached is not None:
+        found = inspect(FolderFiles(cached, f"The model {repo}"))
+        known = found.model_dump(exclude={"needed"})
+        return Checkpoint(model=repo, label=label, folder=str(cached), revision=cached.name, repo=repo, **known)
+    files = HubFiles(repo)
+    found = inspect(files)
+    return Checkpoint(
+        model=repo,
+        label=label,
+        folder=None,
+        revision=files.revision,
+        repo=repo,
+        files=found.needed,
+        download_bytes=sum(files.sizes[name] for name in found.needed),
+        **found.model_dump(exclude={"needed"}),
+    )
+
+
+def _nothing_there(model: str, folder: Path) -> QdashError:
+    if folder.is_file():
+        return QdashError(f"“{model}” is a file, not a model.", f"Give the folder that holds it: {folder.parent}.")
+    message = f"There is no folder “{model}” here, and it is no hub id."
+    return QdashError(message, f"Check the path, write a hub id as owner/name, or choose from: {', '.join(MODELS)}.")

@@ -1,0 +1,70 @@
+"""What is known of a checkpoint before any weight is read: records, no logic."""
+
+import math
+from collections import Counter
+from typing import Literal
+
+from pydantic import Field
+
+from qdash.records import Record
+
+DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""Names of the floating-point codes of the safetensors format."""
+
+BITS = {"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16}
+"""Bits a value of the other codes that models hold; all others are 8."""
+
+_STATISTICS = ("running_mean", "running_var")  # of batch norms: stored, and no parameters
+
+
+class TensorInfo(Record):
+    """One tensor of a safetensors header; `dtype` is the format's own code ("BF16")."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def values(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+class Checkpoint(Record):
+    """A model that passed every check that needs no weights.
+
+    `folder` is None until a hub model has been downloaded, which takes `download_bytes` for `files`. `revision` is the hub's commit, or for
+    a folder a digest that changes with its files. `tied_head`: the output head shares the embedding's weights.
+    """
+
+    model: str
+    label: str
+    task: Literal["image-text-to-text", "text-generation"]
+    folder: str | None
+    revision: str
+    model_type: str
+    tensors: tuple[TensorInfo, ...] = Field(repr=False)
+    tied_head: bool = False
+    context_length: int | None = None
+    """In tokens; None where the configuration leaves it to the class."""
+    repo: str | None = None
+    files: tuple[str, ...] = ()
+    download_bytes: int = 0
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the files hold; a stored copy of a tied head is not counted again."""
+        return sum(tensor.values for tensor in self.own_tensors if tensor.dtype in DTYPES and not tensor.name.endswith(_STATISTICS))
+
+    @property
+    def native_dtype(self) -> str:
+        """The dtype of most parameters as published: "bfloat16" …"""
+        counts: Counter[str] = Counter()
+        for tensor in self.tensors:
+            counts[tensor.dtype] += tensor.values if tensor.dtype in DTYPES else 0
+        return DTYPES.get(counts.most_common(1)[0][0], "float32")
+
+    @property
+    def own_tensors(self) -> tuple[TensorInfo, ...]:
+        """The tensors that take memory of their own once loaded."""
+        return tuple(tensor for tensor in self.tensors if not (self.tied_head and tensor.name.endswith("lm_head.weight")))

@@ -1,0 +1,58 @@
+"""The command line: the same engine as the page, without gradio, and without torch in this process.
+
+Exit status: 0 all done; 2 bad input, with one line on standard error; 3 some variants did not run, the others are in the output;
+130 interrupted.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from qdash import __version__
+from qdash.cli.doctor import doctor
+from qdash.cli.inventory import models, schemes
+from qdash.cli.run import run
+from qdash.cli.weights import weights
+from qdash.errors import QdashError
+
+# Typer's usage errors have no public base class but this one's.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+commands = typer.Typer(
+    name="qdash",
+    help="See what quantization does to a model.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (run, weights, schemes, models, doctor):
+    commands.command()(command)
+
+
+@commands.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(__version__)
+
+
+def app() -> None:
+    """Run the command of this process's arguments and end it."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns its exit status. Whatever a person did wrong is one line on standard error."""
+    try:
+        return commands(arguments or ["--help"], prog_name="qdash", standalone_mode=False) or 0
+    except QdashError as error:
+        return 130 if error.kind == "cancelled" else _complain(str(error))
+    except _UsageError as error:
+        return _complain(f"{error.format_message()} See “qdash --help”.")  # type: ignore[attr-defined]
+    except KeyboardInterrupt:
+        return 130
+
+
+def _complain(message: str) -> int:
+    print(f"qdash: {' '.join(message.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,88 @@
+"""`qdash run`: one comparison, from options to a table and files."""
+
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Literal
+
+import typer
+
+from qdash import checkpoints
+from qdash.catalog.schemes import order_variants
+from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, SchemesOption, listed, measurement
+from qdash.cli.interrupt import stoppable
+from qdash.cli.outputs import Outputs
+from qdash.cli.screen import print_comparison, progress
+from qdash.comparison import compare
+from qdash.errors import QdashError
+from qdash.execution.process import ProcessExecutor
+from qdash.inputs import check_prompt, read_picture
+from qdash.records import Comparison, ComparisonDone, Measurement, Picture, Request, Variant
+from qdash.report import to_csv, to_html, to_json
+
+_DEFAULT = Measurement()
+
+
+def run(
+    model: ModelOption,
+    schemes: SchemesOption,
+    prompt: Annotated[str, typer.Option(help="The question.")],
+    image: Annotated[str | None, typer.Option(metavar="FILE", help="The picture it is about.")] = None,
+    runs: Annotated[int, typer.Option(help="Timed runs of each variant.")] = _DEFAULT.runs,
+    warmup: Annotated[int, typer.Option(help="Runs before them that do not count.")] = _DEFAULT.warmup,
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens of every timed run.")] = _DEFAULT.max_new_tokens,
+    max_answer_tokens: Annotated[int, typer.Option(help="Where an answer is cut that does not end.")] = _DEFAULT.max_answer_tokens,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")] = "auto",
+    baseline_dtype: Annotated[
+        Literal["float32", "float16", "bfloat16"] | None,
+        typer.Option(help="Type of the original's numbers; float16 on CUDA and float32 on a CPU if left out."),
+    ] = None,
+    json: JsonOption = None,
+    csv: CsvOption = None,
+    html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a report of one HTML page here.")] = None,
+) -> int:
+    """Ask every variant of a model the same question, time and weigh it.
+
+    The baseline is the first of original, fp32, fp16, bf16 in the list; if none is there, original is added in front. Exit status: 0 all
+    done, 3 some variants did not run, 2 bad input, 130 interrupted.
+    """
+    outputs = Outputs({"json": json, "csv": csv, "html": html})
+    outputs.check()
+    timing = measurement(runs=runs, warmup=warmup, max_new_tokens=max_new_tokens, max_answer_tokens=max_answer_tokens)
+    keys = order_variants(listed(schemes))
+    picture, png = _picture(model, image)
+    request = Request(
+        variants=tuple(Variant(model=model, scheme=key) for key in keys),
+        prompt=check_prompt(prompt),
+        picture=picture,
+        measurement=timing,
+        device=device,
+        baseline_dtype=baseline_dtype,
+    )
+    with stoppable() as stop:
+        comparison = _compared(request, png, stop)
+        if not outputs.to_stdout:
+            print_comparison(comparison)
+        outputs.write(comparison, {"json": to_json, "csv": to_csv, "html": lambda done: to_html(done, png)})
+        if stop.is_set():
+            return 130
+    return 0 if all(result.status == "ok" for result in comparison.variants) else 3
+
+
+def _picture(model: str, image: str | None) -> tuple[Picture | None, bytes | None]:
+    if image is None:
+        return None, None
+    picture, png = read_picture(Path(image))
+    if checkpoints.locate(model).task != "image-text-to-text":
+        raise QdashError(f"{model} reads text only.", "Leave out --image, or choose a model that sees.")
+    return picture, png
+
+
+def _compared(request: Request, png: bytes | None, stop: Event) -> Comparison:
+    """Run the comparison while a progress bar tells how far it is."""
+    with closing(ProcessExecutor()) as executor, progress(request) as show:
+        for event in compare(request, png, executor, stop):
+            show(event)
+            if isinstance(event, ComparisonDone):
+                return event.comparison
+    raise AssertionError("a comparison ends with ComparisonDone")

@@ -1,0 +1,158 @@
+"""What a person at a terminal sees: a progress bar on standard error while it runs, tables on standard output when it is done.
+
+Nothing moves where standard error is no terminal. Model output is untrusted: characters that could command a terminal are replaced.
+"""
+
+import unicodedata
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from qdash.catalog.schemes import find_scheme
+from qdash.charts.wording import mib, ms
+from qdash.records import Comparison, Event, Request, Step, VariantDone, VariantResult, WeightReport
+from qdash.records import Progress as ProgressEvent
+
+_WIDE = 160  # for a file or a pipe, which have no width of their own
+
+# Where each stage begins and ends within a variant's share of the bar; a guess that keeps it moving evenly.
+_STAGES = {
+    "queued": (0.0, 0.0),
+    "downloading": (0.0, 0.0),
+    "loading": (0.0, 0.3),
+    "answering": (0.3, 0.45),
+    "warming up": (0.45, 0.5),
+    "timing": (0.5, 1.0),
+    "re-timing": (0.0, 1.0),
+}
+
+
+@contextmanager
+def progress(request: Request) -> Iterator[Callable[[Event], None]]:
+    """A bar over all variants and the second timing of the baseline; feed it the comparison's events."""
+    count = len(request.variants)
+    with _bar() as bar:
+        task = bar.add_task("starting", total=count + 1)
+
+        def show(event: Event) -> None:
+            if isinstance(event, ProgressEvent):
+                begin, end = _STAGES[event.stage]
+                base = count if event.stage == "re-timing" else event.index
+                label = find_scheme(request.variants[event.index].scheme).label
+                text = " · ".join(filter(None, (label, event.stage, event.detail)))
+                bar.update(task, completed=base + begin + (end - begin) * (event.fraction or 0), description=_safe(text))
+            elif isinstance(event, VariantDone):
+                bar.update(task, completed=event.index + 1)
+
+        yield show
+
+
+@contextmanager
+def weighing() -> Iterator[Callable[[Generator[Step, None, WeightReport]], WeightReport]]:
+    """A bar for `comparison.weigh`; give it the generator and get the report."""
+    with _bar() as bar:
+        task = bar.add_task("starting", total=1)
+
+        def show(steps: Generator[Step, None, WeightReport]) -> WeightReport:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return end.value
+                bar.update(task, completed=step.fraction or 0, description=_safe(step.detail))
+
+        yield show
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """The figures, then the answers, then what went wrong."""
+    table = _table("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "layers")
+    for result in comparison.variants:
+        table.add_row(*_figures(result))
+    console = _console()
+    console.print(table)
+    for result in comparison.variants:
+        if result.answer is not None:
+            console.print(Text(f"{result.label}: {_safe(result.answer)}"))
+        if result.error is not None:
+            console.print(Text(f"{result.label}: {result.status}. {_safe(result.error.message)} {_safe(result.error.remedy)}"))
+    console.print(Text(_conditions(comparison), style="dim"))
+
+
+def print_weights(report: WeightReport) -> None:
+    """One line a scheme."""
+    table = _table("scheme", "kind", "SQNR", "MSE", "max |error|", "cosine", "layers")
+    for scheme in report.schemes:
+        sqnr = "exact" if scheme.sqnr_db is None else f"{scheme.sqnr_db:.1f} dB"
+        figures = (f"{scheme.mse:.3g}", f"{scheme.max_abs_error:.3g}", f"{scheme.cosine:.6f}", str(len(scheme.layers)))
+        table.add_row(scheme.label, scheme.kind, sqnr, *figures)
+    _console().print(table)
+
+
+def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Text in columns."""
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _console().print(table)
+
+
+def _figures(result: VariantResult) -> tuple[str, ...]:
+    latency, memory, relative, coverage = result.latency, result.memory, result.relative, result.coverage
+    if latency is None or memory is None:
+        return (result.label, result.kind, result.status)
+    weights = mib(memory.weights_bytes)
+    if memory.projected_bytes is not None:
+        weights = f"{mib(memory.projected_bytes)} proj."
+    return (
+        result.label,
+        result.kind,
+        ms(latency.ttft_s.median),
+        ms(latency.tpot_s.median),
+        ms(latency.total_s.median),
+        _ratio(relative.latency if relative else None),
+        weights,
+        _ratio(relative.memory if relative else None),
+        mib(memory.peak_bytes),
+        f"{coverage.quantized} of {coverage.total}" if coverage else "",
+    )
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}×"
+
+
+def _conditions(comparison: Comparison) -> str:
+    host, measurement = comparison.host, comparison.request.measurement
+    noise = f"noise ±{comparison.noise_floor.relative:.0%}" if comparison.noise_floor else "noise unknown"
+    return (
+        f"{host.device_name}, {host.threads} threads · {comparison.variants[0].dtype or 'unknown'} baseline · "
+        f"{measurement.max_new_tokens} tokens × {measurement.runs} runs after {measurement.warmup} warm-up, medians · {noise} · {host.execution}"
+    )
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for position, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if position < 2 else "right", no_wrap=True)
+    return table
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _safe(text: str) -> str:
+    """Without control characters: an answer must not move the cursor or set a window's title."""
+    return "".join("\ufffd" if unicodedata.category(character) == "Cc" and character not in "\n\t" else character for character in text)

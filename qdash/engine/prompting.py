@@ -1,0 +1,82 @@
+"""From a question to a model's inputs: the chat template where there is one, the plain prompt where there is none."""
+
+import io
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
+
+from qdash.errors import QdashError
+from qdash.records import Question
+
+Processor = ProcessorMixin | PreTrainedTokenizerBase
+Inputs = dict[str, Tensor]
+
+
+def read_image(question: Question) -> Image.Image | None:
+    """The question's picture decoded, as a program that has just drawn or received it would hold it."""
+    return Image.open(io.BytesIO(question.png)).convert("RGB") if question.png else None
+
+
+def tokenizer_of(processor: Processor) -> PreTrainedTokenizerBase:
+    """The tokenizer in a processor, or the tokenizer itself."""
+    return processor.tokenizer if isinstance(processor, ProcessorMixin) else processor  # type: ignore[attr-defined]
+
+
+def check_question(processor: Processor, question: Question) -> None:
+    """Raise QdashError for a picture that the model cannot see, or a prompt with the text that stands for one."""
+    if not isinstance(processor, ProcessorMixin):
+        if question.png:
+            raise QdashError("This model reads text only and cannot look at a picture.", "Remove the picture, or choose a vision model.")
+        return
+    for token in (getattr(processor, "image_token", None), getattr(processor, "video_token", None)):
+        if isinstance(token, str) and token in question.prompt:
+            raise QdashError(f"The prompt contains “{token}”, which this model reserves for pictures.", "Take it out of the prompt.")
+
+
+def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, model: PreTrainedModel) -> Inputs:
+    """Tensors for `generate`, a batch of one, on the model's device; pixels in its dtype."""
+    encoded = _encode(processor, prompt, image)
+    # Some tokenizers give token types that their decoder has no use for, and `generate` refuses what a model does not take.
+    accepted = model.forward.__code__.co_varnames
+    inputs = {name: value for name, value in encoded.items() if name != "token_type_ids" or name in accepted}
+    return {
+        name: value.to(model.device, model.dtype if torch.is_floating_point(value) else None)  # pixels, not ids and grids
+        for name, value in inputs.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _encode(processor: Processor, prompt: str, image: Image.Image | None) -> Any:
+    options: dict[str, Any] = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"}
+    # Models that can think aloud are asked for the answer alone; templates that do not know the switch ignore it.
+    options["enable_thinking"] = False
+    if isinstance(processor, ProcessorMixin):
+        if not getattr(processor, "chat_template", None):
+            marker = f"{getattr(processor, 'image_token', '')}\n" if image else ""
+            return processor(text=marker + prompt, images=image, return_tensors="pt")  # type: ignore[operator]
+        pictures = [{"type": "image", "image": image}] if image else []
+        conversation: Any = [{"role": "user", "content": [*pictures, {"type": "text", "text": prompt}]}]
+        return processor.apply_chat_template(conversation, **options)
+    if not processor.chat_template:
+        return processor(prompt, return_tensors="pt")
+    return processor.apply_chat_template([{"role": "user", "content": prompt}], **options)
+
+
+def context_length(model: PreTrainedModel) -> int | None:
+    """How many tokens the model was made for, prompt and answer together; None if it does not say, as with ALiBi positions."""
+    length = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return length if isinstance(length, int) and length > 0 else None
+
+
+def check_room(model: PreTrainedModel, inputs: Inputs, new_tokens: int) -> None:
+    """Raise QdashError if the prompt and `new_tokens` do not fit the model's context."""
+    limit, prompt_tokens = context_length(model), inputs["input_ids"].shape[1]
+    if limit is not None and prompt_tokens + new_tokens > limit:
+        message = (
+            f"The prompt is {prompt_tokens:,} tokens long and {new_tokens:,} more are to be made, "
+            f"but this model's context holds {limit:,}."
+        )
+        raise QdashError(message, "Shorten the prompt, or ask for fewer tokens.")

@@ -1,0 +1,147 @@
+"""bitsandbytes: LLM.int8() (Dettmers et al. 2022) and 4-bit NF4/FP4 (Dettmers et al. 2023, "QLoRA"), through transformers' integration.
+
+On a CPU two things are not as on CUDA, both checked by this module's tests:
+
+- A 4-bit layer whose inputs are not a multiple of the block of 64 is dequantized wrongly (0.50.2: the kernel starts a new block at every
+  row, the quantizer does not). Such layers are left unquantized, by name, with `llm_int8_skip_modules`.
+- With AVX512-BF16 the first forward pass repacks every 4-bit layer for a fused kernel that keeps block scales in bfloat16 and computes in
+  bfloat16 whatever compute dtype was asked for; it needs outputs in multiples of 32. `transform` makes that pass at once, so that memory
+  and dequantized weights are those of the layers that will run.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from bitsandbytes import functional
+from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
+from torch import Tensor, nn
+from transformers import BitsAndBytesConfig, PreTrainedModel
+from typing_extensions import override
+
+from qdash.catalog.schemes import Scheme
+from qdash.engine import layers
+from qdash.engine.schemes import SchemeFamily
+from qdash.engine.schemes.floating import dtype_of
+from qdash.engine.schemes.snippet import from_pretrained
+from qdash.records import Coverage, WorkerSpec
+
+BLOCK = 64  # weights that share a scale; bitsandbytes' default, which BitsAndBytesConfig does not change
+FUSED_ROWS = 32  # the fused CPU kernel's tile of output rows
+
+
+class BitsAndBytes(SchemeFamily):
+    """`BitsAndBytesConfig` from the scheme's parameters; quantization itself happens in `from_pretrained`."""
+
+    @override
+    def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
+        arguments = dict(scheme.params)
+        if arguments.get("bnb_4bit_compute_dtype") == "fast":
+            arguments["bnb_4bit_compute_dtype"] = fast_dtype(spec)
+        candidates = layers.convertible_layers(skeleton).items() if arguments.get("load_in_4bit") else ()
+        misfits = [name for name, layer in candidates if _misfit(*layers.shape(layer), spec.device)]
+        if misfits:
+            # A list given here replaces transformers' own, so that one is repeated.
+            arguments["llm_int8_skip_modules"] = sorted(layers.kept_patterns(skeleton)) + misfits
+        config = BitsAndBytesConfig(**arguments)
+        return {"dtype": dtype_of(scheme, spec), "device_map": spec.device, "quantization_config": config}
+
+    @override
+    def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
+        _settle(self.quantized_layers(model).values(), model.dtype)
+
+    @override
+    def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
+        return {name: layer for name, layer in model.named_modules() if isinstance(layer, Linear4bit | Linear8bitLt)}
+
+    @override
+    def coverage(self, model: PreTrainedModel, spec: WorkerSpec) -> Coverage:
+        return layers.coverage(model, self.quantized_layers(model), lambda layer: _misfit(*layers.shape(layer), spec.device))
+
+    @override
+    def dequantized(self, layer: nn.Module) -> Tensor:
+        if isinstance(layer, Linear4bit):
+            return _dequantized_4bit(layer)
+        assert isinstance(layer, Linear8bitLt) and layer.state.CB is not None and layer.state.SCB is not None
+        return functional.int8_vectorwise_dequant(layer.state.CB, layer.state.SCB)
+
+    @override
+    def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
+        weight = weight.to(spec.device, dtype_of(scheme, spec))
+        if scheme.params.get("load_in_8bit"):
+            codes, scales, _ = functional.int8_vectorwise_quant(weight.to(torch.float16))
+            return functional.int8_vectorwise_dequant(codes, scales)
+        if _misfit(weight.shape[0], weight.shape[1], spec.device):
+            return None
+        nested = bool(scheme.params.get("bnb_4bit_use_double_quant"))
+        packed, state = functional.quantize_4bit(
+            weight.contiguous(), blocksize=BLOCK, compress_statistics=nested, quant_type=scheme.params["bnb_4bit_quant_type"]
+        )
+        return _as_fused(packed, state) if _fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
+
+    @override
+    def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
+        fused = scheme.params.get("load_in_4bit") and _fuses(spec.device)
+        notes = ("On this CPU bitsandbytes' fused 4-bit kernel computes in bfloat16, whatever the compute dtype.",) if fused else ()
+        return from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton), notes)
+
+
+FAMILY = BitsAndBytes()
+
+
+def fast_dtype(spec: WorkerSpec) -> torch.dtype:
+    """16 bits to compute in, or float32 where 16 bits are slow: on a CPU without bfloat16 instructions."""
+    if spec.device == "cpu":
+        able = torch.cpu.get_capabilities()
+        return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else torch.float32
+    if spec.dtype == "float16" or not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
+
+
+def _fuses(device: str) -> bool:
+    """Whether 4-bit layers will be repacked for bitsandbytes' fused CPU kernel."""
+    return device == "cpu" and bool(functional.has_avx512bf16())
+
+
+def _misfit(outputs: int, inputs: int, device: str) -> str | None:
+    """Why a 4-bit layer of this size does not work on `device`, or None."""
+    if device == "cpu" and inputs % BLOCK:
+        return f"{inputs} inputs are not a multiple of {BLOCK}, which bitsandbytes' 4-bit kernels need on a CPU"
+    if _fuses(device) and outputs % FUSED_ROWS:
+        return f"{outputs} outputs are not a multiple of {FUSED_ROWS}, which bitsandbytes' 4-bit kernel needs on this CPU"
+    return None
+
+
+@torch.no_grad()
+def _settle(quantized: Iterable[nn.Module], dtype: torch.dtype) -> None:
+    """Pass one row through every layer: the first call repacks weights, moves statistics and casts biases for good."""
+    for layer in quantized:
+        weight = layer.weight
+        assert isinstance(weight, Tensor)
+        layer(torch.ones(1, layers.shape(layer)[1], dtype=dtype, device=weight.device))
+
+
+def _dequantized_4bit(layer: Linear4bit) -> Tensor:
+    state: Any = layer.weight.quant_state  # type: ignore[attr-defined]
+    if not getattr(state, "packing_format_for_cpu", False):
+        return functional.dequantize_4bit(layer.weight.data, state).float()
+    outputs, inputs = state.shape
+    # The kernel's layout: tiles of 32 rows; in 32 bytes the low halves hold the first 32 codes, the high halves the next.
+    halves = layer.weight.data.view(-1, 32)
+    tiles = torch.cat([halves & 15, halves >> 4], dim=1).view(outputs // FUSED_ROWS, inputs // 2, FUSED_ROWS, 2)
+    codes = tiles.transpose(1, 2).reshape(outputs, inputs)
+    return _fused_values(codes, state.code, state.absmax.T)
+
+
+def _as_fused(packed: Tensor, state: Any) -> Tensor:
+    """The weights that the fused kernel will multiply with, from what `quantize_4bit` returned."""
+    absmax = functional.dequantize_blockwise(state.absmax, state.state2) + state.offset if state.nested else state.absmax
+    codes = torch.stack([packed.view(-1) >> 4, packed.view(-1) & 15], dim=1).view(state.shape)
+    return _fused_values(codes, state.code, absmax.view(state.shape[0], -1).bfloat16())
+
+
+def _fused_values(codes: Tensor, code: Tensor, absmax: Tensor) -> Tensor:
+    """bfloat16(code) · bfloat16(absmax), rounded to bfloat16, as the fused kernel does; codes (out, in), absmax (out, in/64)."""
+    levels = code.bfloat16()[codes.long()]
+    return (levels.view(*absmax.shape, BLOCK) * absmax.unsqueeze(-1)).view(codes.shape).float()

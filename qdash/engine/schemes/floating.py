@@ -1,0 +1,57 @@
+"""Plain floating-point schemes: the checkpoint's weights in one dtype, nothing quantized. The baselines."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from typing_extensions import override
+
+from qdash.catalog.schemes import Scheme
+from qdash.engine.layers import linear_layers
+from qdash.engine.schemes import SchemeFamily
+from qdash.engine.schemes.snippet import from_pretrained
+from qdash.records import Coverage, WorkerSpec
+
+
+def dtype_of(scheme: Scheme, spec: WorkerSpec) -> torch.dtype:
+    """The dtype of all that `scheme` does not quantize: its own if it names one, as fp16 does, else the worker's."""
+    return getattr(torch, scheme.params.get("dtype") or spec.dtype)
+
+
+class Floating(SchemeFamily):
+    """Casts, and nothing else."""
+
+    @override
+    def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
+        return {"dtype": dtype_of(scheme, spec), "device_map": spec.device}
+
+    @override
+    def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
+        pass
+
+    @override
+    def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
+        return {}
+
+    @override
+    def coverage(self, model: PreTrainedModel, spec: WorkerSpec) -> Coverage:
+        # Nothing was meant to be quantized, so nothing was skipped.
+        return Coverage(quantized=0, total=len(linear_layers(model)))
+
+    @override
+    def dequantized(self, layer: nn.Module) -> Tensor:
+        weight = layer.weight
+        assert isinstance(weight, Tensor)
+        return weight.detach().float()
+
+    @override
+    def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor:
+        return weight.to(spec.device, dtype_of(scheme, spec)).float()
+
+    @override
+    def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
+        return from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
+
+
+FAMILY = Floating()

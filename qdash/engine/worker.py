@@ -1,0 +1,154 @@
+"""A worker: one variant of a model, loaded once and asked many times. What one worker process hosts, and what runs inline in tests.
+
+It knows nothing of processes: progress goes to `emit`, `stop` is polled, and what went wrong comes out as a `QdashError`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.utils import logging
+
+from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.engine.failures import cancelled, memory_errors
+from qdash.engine.generation import answer, greedy
+from qdash.engine.loading import load_model, load_processor, load_skeleton
+from qdash.engine.meters import PeakMemory, copy_out_of_file, private_bytes, release_freed
+from qdash.engine.prompting import Processor, build_inputs, check_question, read_image, tokenizer_of
+from qdash.engine.schemes import SchemeFamily, family_of
+from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
+from qdash.engine.timing import timed
+from qdash.engine.weights import weigh
+from qdash.records import Answer, Loaded, Measurement, Question, Step, TextSoFar, Timed, WeightReport, WorkerSpec
+
+Emit = Callable[[Step | TextSoFar], None]
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a loaded worker keeps."""
+
+    model: PreTrainedModel
+    processor: Processor
+    idle_bytes: int
+    loaded: Loaded
+
+
+class Worker:
+    """Holds one variant. Every method emits progress, and raises QdashError: "cancelled", "out_of_memory", "checkpoint", "bad_input"."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.spec = spec
+        self._held: _Held | None = None
+        # transformers reports on stderr what a worker reports as an error or not at all.
+        logging.set_verbosity_error()
+        torch.set_num_threads(spec.threads)
+
+    def load(self, *, emit: Emit, stop: Stop) -> Loaded:
+        """Load the variant, or answer at once if that is done. Also "unavailable" for a package that is missing."""
+        if self._held is None:
+            with memory_errors("loading the model", self.spec.device):
+                self._held = self._load(emit, stop)
+        return self._held.loaded
+
+    def answer(self, question: Question, max_tokens: int, *, emit: Emit, stop: Stop) -> Answer:
+        """One greedy answer of at most `max_tokens` tokens; emits the text so far."""
+        self.load(emit=emit, stop=stop)
+        held = self._ready(question)
+        with memory_errors("answering", self.spec.device):
+            inputs = build_inputs(held.processor, question.prompt, read_image(question), held.model)
+            on_text = lambda text: emit(TextSoFar(text=text))  # noqa: E731
+            return answer(held.model, tokenizer_of(held.processor), inputs, max_tokens, on_text, stop)
+
+    def time(self, question: Question, measurement: Measurement, *, emit: Emit, stop: Stop) -> Timed:
+        """Warm-up and timed runs of equal length; emits a step per run."""
+        self.load(emit=emit, stop=stop)
+        held = self._ready(question)
+        with memory_errors("timing", self.spec.device):
+            on_run = partial(_report_run, emit)
+            image = read_image(question)
+            return timed(held.model, held.processor, question.prompt, image, measurement, held.idle_bytes, on_run, stop)
+
+    def weigh(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
+        """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model."""
+        torch.set_num_threads(self.spec.threads)
+        chosen = [find_scheme(key) for key in schemes]
+        with memory_errors("comparing weights", self.spec.device):
+            trips = {scheme.key: partial(_round_trip, family_of(scheme), scheme, self.spec) for scheme in chosen}
+            return weigh(Path(self.spec.folder), load_skeleton(self.spec), chosen, trips, emit=emit, stop=stop)
+
+    def _load(self, emit: Emit, stop: Stop) -> _Held:
+        spec = self.spec
+        torch.set_num_threads(spec.threads)
+        scheme = find_scheme(spec.scheme or "")
+        family = family_of(scheme)
+        skeleton = load_skeleton(spec)
+        arguments, snippet = family.load_kwargs(scheme, spec, skeleton), family.snippet(scheme, spec, skeleton)
+        del skeleton
+        idle_bytes = _idle_bytes(spec.device)
+        started = perf_counter()
+        with PeakMemory(spec.device, idle_bytes) as memory:
+            model = load_model(spec, arguments, partial(_report_fraction, emit, stop))
+            saved = saved_bytes(model)
+            copy_out_of_file(model)
+            family.transform(model, scheme)
+            processor = load_processor(spec)
+        load_s = perf_counter() - started
+        _decode_greedily(model)
+        release_freed()
+        quantized = family.quantized_layers(model).values()
+        loaded = Loaded(
+            load_s=load_s,
+            load_peak_bytes=memory.peak_bytes,
+            weights_bytes=weights_bytes(model),
+            saved_bytes=saved,
+            projected_bytes=projected_bytes(model, quantized, scheme) if scheme.kind == "simulated" else None,
+            dtype=str(arguments["dtype"]).removeprefix("torch."),
+            coverage=family.coverage(model, spec),
+            snippet=snippet,
+        )
+        return _Held(model, processor, idle_bytes, loaded)
+
+    def _ready(self, question: Question) -> _Held:
+        assert self._held is not None
+        # Threads are the process's; inline, another worker may have set them since.
+        torch.set_num_threads(self.spec.threads)
+        check_question(self._held.processor, question)
+        return self._held
+
+
+def _idle_bytes(device: str) -> int:
+    """Private memory before the model, when all that is not the model is there: code, thread pools, the CUDA context."""
+    probe = torch.ones(256, 256, device=device)
+    torch.mm(probe, probe)
+    del probe
+    release_freed()
+    return private_bytes()
+
+
+def _decode_greedily(model: PreTrainedModel) -> None:
+    config = greedy(model.generation_config)
+    if config.pad_token_id is None and config.eos_token_id is not None:
+        # `generate` would choose the same and say so at every call.
+        config.pad_token_id = config.eos_token_id if isinstance(config.eos_token_id, int) else config.eos_token_id[0]
+    model.generation_config = config
+
+
+def _report_fraction(emit: Emit, stop: Stop, fraction: float) -> None:
+    if stop():
+        raise cancelled()
+    emit(Step(fraction=fraction, detail="loading weights"))
+
+
+def _report_run(emit: Emit, done: int, total: int) -> None:
+    emit(Step(fraction=done / total, detail=f"run {done + 1} of {total}"))
+
+
+def _round_trip(family: SchemeFamily, scheme: Scheme, spec: WorkerSpec, module: str, weight: Tensor) -> Tensor | None:
+    return family.round_trip(weight, scheme, spec)

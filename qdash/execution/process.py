@@ -1,0 +1,220 @@
+"""One worker, one process, one model: a crash, a hang or an out-of-memory kill costs that variant alone.
+
+Workers start from a forkserver that has torch and transformers loaded already (spawn where fork is missing), so starting one takes
+milliseconds and its memory readings start from a clean slate. They stay warm until the memory budget asks for their place. One lock
+lets a single call run at a time: nothing may disturb a variant that is being timed.
+"""
+
+import atexit
+import importlib
+import multiprocessing
+import time
+from collections import OrderedDict
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection as ipc
+from threading import Event, Lock
+from typing import Any
+
+from qdash.errors import QdashError
+from qdash.execution import Emitted
+from qdash.machine import this_machine
+from qdash.records import ErrorRecord, Step, WorkerSpec
+from qdash.settings import settings
+
+POLL_S = 0.05
+GRACE_S = 0.6  # how long a cancelled worker may take to reach the next token before it is ended
+
+
+@dataclass(frozen=True)
+class Call:
+    """Parent to worker: run a method of `Worker`."""
+
+    method: str
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Parent to worker: stop at the next token."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """Worker to parent: the call is over; `result` is what it returned."""
+
+    result: Any
+
+
+@dataclass(frozen=True)
+class Raised:
+    """Worker to parent: the call is over; it failed."""
+
+    error: ErrorRecord
+
+
+def _run_worker(connection: ipc.Connection, spec: WorkerSpec) -> None:
+    # Imported in the child only: the parent must never load torch.
+    importlib.import_module("qdash.execution.child").serve(connection, spec)
+
+
+class _Handle:
+    """The parent's end of one worker process."""
+
+    def __init__(self, context: Any, spec: WorkerSpec) -> None:
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_run_worker, args=(theirs, spec), name=f"qdash {spec.scheme}", daemon=True)
+        self.process.start()
+        theirs.close()
+        self.reserved_bytes = 0
+
+    def messages(self, stop: Event | None) -> Iterator[Emitted | Returned | Raised]:
+        """Yield what the worker sends until the call is over; ends a worker that ignores `stop`."""
+        deadline: float | None = None
+        while True:
+            if deadline is None and stop is not None and stop.is_set():
+                self._send(Cancel())
+                deadline = time.monotonic() + GRACE_S
+            if deadline is not None and time.monotonic() > deadline:
+                raise _cancelled()
+            if self.connection in ipc.wait([self.connection, self.process.sentinel], timeout=POLL_S):
+                try:
+                    message = self.connection.recv()
+                except (EOFError, OSError):
+                    raise _died(self.process) from None
+                yield message
+                if isinstance(message, Returned | Raised):
+                    return
+            elif not self.process.is_alive():
+                raise _died(self.process)
+
+    def call(self, method: str, arguments: tuple[Any, ...]) -> None:
+        self._send(Call(method, arguments))
+
+    def _send(self, message: Call | Cancel) -> None:
+        try:
+            self.connection.send(message)
+        except OSError:
+            raise _died(self.process) from None
+
+    def end(self) -> None:
+        """Kill the process: a worker holds nothing worth saving, and politeness would have to wait for it."""
+        self.process.kill()
+        self.process.join(timeout=5)
+        self.connection.close()
+
+
+class ProcessExecutor:
+    """Workers in processes of their own; see `execution.Executor`."""
+
+    def __init__(self) -> None:
+        forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context = multiprocessing.get_context("forkserver" if forks else "spawn")
+        if forks:
+            self._context.set_forkserver_preload(["qdash.engine.preload"])
+            # Returns at once; the preloading goes on in the server while the page comes up.
+            importlib.import_module("multiprocessing.forkserver").ensure_running()
+        self._handles: OrderedDict[WorkerSpec, _Handle] = OrderedDict()
+        self._turn = Lock()
+        atexit.register(self.close)
+
+    def call(
+        self, spec: WorkerSpec, method: str, *arguments: Any, reserve_bytes: int = 0, stop: Event | None = None
+    ) -> Generator[Emitted, None, Any]:
+        """Run `method` on the worker of `spec`; see `execution.Executor`."""
+        yield from self._wait_for_turn(stop)
+        over = False
+        try:
+            self._make_room(spec, reserve_bytes)
+            handle = self._warm(spec)
+            handle.reserved_bytes = max(handle.reserved_bytes, reserve_bytes)
+            handle.call(method, arguments)
+            for message in handle.messages(stop):
+                if isinstance(message, Returned):
+                    over = True
+                    return message.result
+                if isinstance(message, Raised):
+                    over = True
+                    raise message.error.raised()
+                yield message
+        finally:
+            # Died, ignored a cancel, or the caller closed this generator: its state is unknown, so it goes.
+            if not over:
+                self._drop(spec)
+            self._turn.release()
+
+    def workers(self) -> dict[WorkerSpec, int]:
+        """Process ids of the live workers, least recently used first."""
+        return {spec: handle.process.pid for spec, handle in self._handles.items() if handle.process.is_alive()}
+
+    def close(self) -> None:
+        """End every worker."""
+        for spec in list(self._handles):
+            self._drop(spec)
+
+    def _wait_for_turn(self, stop: Event | None) -> Iterator[Step]:
+        if self._turn.acquire(timeout=POLL_S):
+            return
+        yield Step(detail="waiting for another measurement to finish")
+        while not self._turn.acquire(timeout=POLL_S):
+            if stop is not None and stop.is_set():
+                raise _cancelled()
+
+    def _make_room(self, spec: WorkerSpec, needed_bytes: int) -> None:
+        """Close least recently used workers until the variant fits the budget; refuse one that never will."""
+        budget = _budget_bytes(spec.device)
+        if needed_bytes > budget:
+            raise _too_large(needed_bytes, budget)
+        others = {other: handle for other, handle in self._handles.items() if other != spec and other.device == spec.device}
+        held = sum(handle.reserved_bytes for handle in others.values())
+        for other, handle in others.items():
+            if held + needed_bytes <= budget:
+                break
+            held -= handle.reserved_bytes
+            self._drop(other)
+
+    def _warm(self, spec: WorkerSpec) -> _Handle:
+        handle = self._handles.get(spec)
+        if handle is not None and not handle.process.is_alive():
+            self._drop(spec)
+            handle = None
+        if handle is None:
+            handle = self._handles[spec] = _Handle(self._context, spec)
+        self._handles.move_to_end(spec)
+        return handle
+
+    def _drop(self, spec: WorkerSpec) -> None:
+        handle = self._handles.pop(spec, None)
+        if handle is not None:
+            with suppress(OSError):
+                handle.end()
+
+
+def _budget_bytes(device: str) -> int:
+    machine = this_machine()
+    total = machine.device_memory_bytes if device == "cuda" else machine.memory_bytes
+    return int((total or machine.memory_bytes) * settings().memory_fraction)
+
+
+def _too_large(needed_bytes: int, budget: int) -> QdashError:
+    return QdashError(
+        f"This variant needs about {needed_bytes / 2**30:.1f} GiB; {budget / 2**30:.1f} GiB may be used on this machine.",
+        "Choose a scheme with fewer bits or a smaller model, or raise QDASH_MEMORY_FRACTION.",
+        "out_of_memory",
+    )
+
+
+def _cancelled() -> QdashError:
+    return QdashError("Stopped.", "Press Compare to run it again.", "cancelled")
+
+
+def _died(process: Any) -> QdashError:
+    process.join(timeout=2)
+    code = process.exitcode
+    if code == -9:
+        message = "The process of this variant was killed by the system, most likely because memory ran out."
+        return QdashError(message, "Close other programs or choose fewer or smaller variants, then compare again.", "worker_died")
+    reason = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    message = f"The process of this variant ended unexpectedly ({reason})."
+    return QdashError(message, "Compare again; if it happens every time, this scheme does not work on this machine.", "worker_died")

@@ -1,0 +1,106 @@
+"""CSV for spreadsheets: one row a variant, or one a layer; the unit is in each column's name; conditions repeat in every row.
+
+Answers are text nobody has read yet. A spreadsheet runs a cell that begins with =, +, - or @ as a formula, so text cells that do get an
+apostrophe in front (OWASP, "CSV injection"). Numbers are left alone.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from qdash.records import Comparison, Latency, LayerWeights, Record, SchemeWeights, Timing, VariantResult, WeightReport
+
+Cell = str | int | float | None
+_ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine")
+
+
+def to_csv(comparison: Comparison) -> str:
+    """A comparison, one row a variant. Empty cells were not measured."""
+    conditions = _conditions(comparison)
+    return _csv([{**_variant(result), **conditions} for result in comparison.variants])
+
+
+def weights_to_csv(report: WeightReport) -> str:
+    """A weight report: for each scheme one row over all its layers, `layer` empty, then one a layer."""
+    return _csv([row for scheme in report.schemes for row in _weight_rows(scheme)])
+
+
+def _variant(result: VariantResult) -> dict[str, Cell]:
+    """The columns of one variant. `memory`, `relative` and `coverage` are flat already; each timing has three columns."""
+    plain: dict[str, Cell] = {
+        name: getattr(result, name)
+        for name in ("scheme", "label", "kind", "status", "model", "answer", "new_tokens", "answer_complete", "dtype")
+    }
+    coverage = result.coverage
+    return {
+        **plain,
+        **_latency(result.latency),
+        **_flat(result.memory, _FIELDS["memory"]),
+        **{f"relative_{name}": value for name, value in _flat(result.relative, _FIELDS["relative"]).items()},
+        "quantized_layers": coverage.quantized if coverage else None,
+        "total_layers": coverage.total if coverage else None,
+        "skipped_layers": len(coverage.skipped) if coverage else None,
+        **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
+    }
+
+
+def _latency(latency: Latency | None) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {"load_s": latency.load_s if latency else None}
+    for name in _FIELDS["latency"]:
+        timing: Timing | None = getattr(latency, name) if latency else None
+        cells |= {f"{name}_{part}": getattr(timing, part) if timing else None for part in ("median", "p10", "p90")}
+    return cells
+
+
+_FIELDS = {
+    "latency": ("preprocess_s", "ttft_s", "tpot_s", "total_s", "tokens_per_s"),
+    "memory": (
+        "weights_bytes", "load_peak_bytes", "peak_bytes", "saved_bytes", "estimated_bytes", "projected_bytes", "reserved_bytes",
+        "process_bytes",
+    ),
+    "relative": ("latency", "memory", "tokens_per_s"),
+}  # fmt: skip
+
+
+def _flat(record: Record | None, names: Sequence[str]) -> dict[str, Cell]:
+    return {name: getattr(record, name) if record else None for name in names}
+
+
+def _conditions(comparison: Comparison) -> dict[str, Cell]:
+    host, request = comparison.host, comparison.request
+    return {
+        "prompt": request.prompt,
+        "picture_sha256": request.picture.sha256 if request.picture else None,
+        **{name: getattr(request.measurement, name) for name in ("runs", "warmup", "max_new_tokens", "max_answer_tokens")},
+        "noise_floor": comparison.noise_floor.relative if comparison.noise_floor else None,
+        **{name: getattr(host, name) for name in ("device", "device_name", "threads", "platform")},
+        "qdash_version": comparison.qdash_version,
+        "created_at": comparison.created_at.isoformat(),
+    }
+
+
+def _weight_rows(scheme: SchemeWeights) -> Iterator[dict[str, Cell]]:
+    head: dict[str, Cell] = {"scheme": scheme.scheme, "label": scheme.label, "kind": scheme.kind}
+    yield {**head, "layer": None, "shape": None, **_flat(scheme, _ERROR_COLUMNS)}
+    for layer in scheme.layers:
+        yield {**head, "layer": layer.name, "shape": _shape(layer), **_flat(layer, _ERROR_COLUMNS)}
+
+
+def _shape(layer: LayerWeights) -> str:
+    return "x".join(map(str, layer.shape))
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """RFC 4180; every row has the same columns."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
+    return buffer.getvalue()
+
+
+def _safe(value: Cell) -> Cell:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return f"'{value}"
+    return value

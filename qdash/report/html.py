@@ -1,0 +1,154 @@
+"""A comparison as one HTML page that can be kept, sent and opened anywhere, offline.
+
+Style, charts and the code that draws them are inside the file; a content security policy forbids it to fetch or send anything. All text
+passes through the template's escaping, and chart data is JSON in which no tag can be closed: model output is untrusted.
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from qdash.catalog.schemes import SCHEMES
+from qdash.charts import latency_bars, memory_bars
+from qdash.charts.wording import mib, ms
+from qdash.differences import differing_spans
+from qdash.records import Comparison, VariantResult
+
+_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
+
+
+def to_html(comparison: Comparison, png: bytes | None = None) -> str:
+    """The page; `png` is the picture, left out if None."""
+    baseline = comparison.variants[0]
+    return _template().render(
+        comparison=comparison,
+        picture=f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None,
+        headings=HEADINGS,
+        cards=[_card(result, baseline) for result in comparison.variants],
+        rows=[_row(result) for result in comparison.variants],
+        charts=[_chart("latency", latency_bars, comparison), _chart("memory", memory_bars, comparison)],
+        plotly=Markup(get_plotlyjs()),  # trusted: a file of the plotly package
+        conditions=_conditions(comparison),
+    )
+
+
+@dataclass(frozen=True)
+class Card:
+    """One variant as the template draws it; `spans` are (text, differs from the original)."""
+
+    result: VariantResult
+    bits: str
+    badge: str
+    spans: tuple[tuple[str, bool], ...]
+    tone: str
+    outcome: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure in both colour schemes, as JSON safe inside a script element."""
+
+    key: str
+    data: Markup
+
+
+@cache
+def _template():  # noqa: ANN202 - jinja2's Template
+    # Autoescape everywhere: there is no text here that may be markup, but for what is wrapped in Markup above.
+    folder = Path(__file__).parent
+    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals["css"] = Markup((folder / "comparison.css").read_text(encoding="utf-8"))
+    return environment.get_template("comparison.html.jinja")
+
+
+def _card(result: VariantResult, baseline: VariantResult) -> Card:
+    reference = None if result is baseline else baseline.answer
+    answer = result.answer or ""
+    spans = differing_spans(reference, answer) if reference is not None else [(answer, False)]
+    tone, outcome = _outcome(result, reference)
+    scheme = SCHEMES.get(result.scheme)
+    float_scheme = scheme is not None and scheme.is_baseline
+    return Card(
+        result=result,
+        bits=_bits_class(scheme.bits if scheme else None),
+        badge=result.dtype if float_scheme and result.dtype else result.kind,
+        spans=tuple(spans) if answer else (),
+        tone=tone,
+        outcome=outcome,
+        facts=_facts(result),
+    )
+
+
+def _bits_class(bits: int | None) -> str:
+    """The class that colours a card: colour means bits, as on the page."""
+    if bits is None or bits > 8:
+        return "b16"
+    return next(f"b{bound}" for bound in (8, 6, 4, 2) if bits >= bound)
+
+
+def _outcome(result: VariantResult, reference: str | None) -> tuple[str, str]:
+    if result.status != "ok":
+        return ("bad", "✕ Failed") if result.status == "failed" else ("warn", "– Not run")
+    if reference is None:
+        return "", "Reference"
+    same = result.answer is not None and result.answer.strip() == reference.strip()
+    return ("good", "✓ Same answer") if same else ("warn", "△ Answer differs")
+
+
+def _facts(result: VariantResult) -> tuple[tuple[str, str], ...]:
+    if result.latency is None or result.memory is None:
+        return ()
+    simulated = result.memory.projected_bytes is not None
+    weights = f"{mib(result.memory.projected_bytes or 0)} projected" if simulated else mib(result.memory.weights_bytes)
+    speed = ("not a real kernel", "–") if simulated else (ms(result.latency.ttft_s.median), ms(result.latency.tpot_s.median))
+    return (("First token", speed[0]), ("Per token", speed[1]), ("Weights", weights))
+
+
+HEADINGS = ("Variant", "First token", "Per token", "Total", "Weights", "Peak", "Saved", "Time ÷", "Weights ÷", "Layers quantized")
+
+
+def _row(result: VariantResult) -> tuple[str, ...]:
+    """One line of the table, under HEADINGS; units in every cell so that it can be read alone."""
+    latency, memory, relative, coverage = result.latency, result.memory, result.relative, result.coverage
+    if latency is None or memory is None:
+        return (result.label, *("–",) * (len(HEADINGS) - 1))
+    return (
+        result.label,
+        *(f"{ms(timing.median)} ({ms(timing.p10)}–{ms(timing.p90)})" for timing in (latency.ttft_s, latency.tpot_s, latency.total_s)),
+        *(mib(size) for size in (memory.weights_bytes, memory.peak_bytes, memory.saved_bytes)),
+        _ratio(relative.latency if relative else None),
+        _ratio(relative.memory if relative else None),
+        f"{coverage.quantized} of {coverage.total}" if coverage else "–",
+    )
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _conditions(comparison: Comparison) -> tuple[str, ...]:
+    host, measurement, noise = comparison.host, comparison.request.measurement, comparison.noise_floor
+    return (
+        f"{host.device_name}, {host.threads} threads" if host.device == "cpu" else host.device_name,
+        f"{comparison.variants[0].dtype or 'unknown'} baseline",
+        f"{measurement.max_new_tokens} tokens × {measurement.runs} runs after {measurement.warmup} warm-up, median (p10–p90)",
+        f"noise ±{noise.relative:.0%}: smaller differences mean nothing" if noise else "noise unknown",
+        host.execution,
+        " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions),
+        f"qdash {comparison.qdash_version}",
+    )
+
+
+def _chart(key: str, draw, comparison: Comparison) -> Chart:  # noqa: ANN001 - a function of qdash.charts
+    figures: dict[str, go.Figure] = {"light": draw(comparison, dark=False), "dark": draw(comparison, dark=True)}
+    text = json.dumps({scheme: json.loads(figure.to_json()) for scheme, figure in figures.items()})
+    # Inside a script element only "<" can end it or begin a comment; in JSON it may be written as an escape.
+    return Chart(key, Markup(text.replace("<", "\\u003c")))

@@ -1,0 +1,33 @@
+"""Settings from the environment: QDASH_PUBLIC=1, QDASH_PORT=7861 … Defaults suit one person on a laptop."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every limit and place qdash uses; each field can be set as QDASH_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="QDASH_", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(7860, ge=0, le=65535)
+    public: bool = False
+    """Hosting for strangers: only the models of the catalogue, and no local folders."""
+    cache_dir: Path = Path.home() / ".cache" / "qdash"
+    memory_fraction: float = Field(0.7, gt=0, le=1)
+    """Share of the machine's memory that warm workers may hold together."""
+    max_upload_bytes: int = 20 * 2**20
+    max_pixels: int = 40_000_000
+    max_prompt_chars: int = 20_000
+    max_queue: int = 32
+    threads: int | None = None
+    """CPU threads of a worker; None: one per core."""
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

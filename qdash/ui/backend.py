@@ -1,0 +1,56 @@
+"""What the page can ask for. One seam, so that the page can be driven by a script in tests and by real workers in life."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event as StopEvent
+from typing import Protocol
+
+from qdash import checkpoints, comparison, planning
+from qdash.catalog.models import MODELS, Task
+from qdash.execution import Executor
+from qdash.planning import Plan
+from qdash.records import Event, Request, Step, WeightReport
+
+
+class Backend(Protocol):
+    """The four verbs behind the page; each raises QdashError."""
+
+    def task(self, model: str) -> Task:
+        """Whether `model` reads pictures or only text."""
+        ...
+
+    def plan(self, request: Request) -> Plan:
+        """Estimate without loading anything."""
+        ...
+
+    def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
+        """Run a comparison."""
+        ...
+
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
+        """Measure what schemes do to the weights."""
+        ...
+
+
+@dataclass(frozen=True)
+class EngineBackend:
+    """The real one: everything happens in the workers of `executor`."""
+
+    executor: Executor
+
+    def task(self, model: str) -> Task:
+        """From the catalogue where it is there, else from the checkpoint's configuration."""
+        known = MODELS.get(model)
+        return known.task if known else checkpoints.locate(model).task
+
+    def plan(self, request: Request) -> Plan:
+        """See `planning.plan`."""
+        return planning.plan(request)
+
+    def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
+        """See `comparison.compare`."""
+        return comparison.compare(request, png, self.executor, stop)
+
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
+        """See `comparison.weigh`."""
+        return comparison.weigh(model, schemes, self.executor, stop)

@@ -1,0 +1,100 @@
+"""The state of the cards while a comparison runs, as data.
+
+Events come in, a new board comes out; drawing it is somebody else's job. That keeps the page's behaviour testable without a page.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.records import AnswerText, Comparison, ComparisonDone, Event, Progress, Request, Stage, VariantDone, VariantResult
+
+State = Literal["ready", "queued", "downloading", "loading", "answering", "measuring", "done", "failed", "skipped", "stopped"]
+
+_STATE_OF_STAGE: dict[Stage, State] = {
+    "queued": "queued",
+    "downloading": "downloading",
+    "loading": "loading",
+    "answering": "answering",
+    "warming up": "measuring",
+    "timing": "measuring",
+    "re-timing": "measuring",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One variant on the page. `fraction` is the progress within `state`, None where the end is unknown."""
+
+    scheme: Scheme
+    state: State = "queued"
+    fraction: float | None = None
+    detail: str = ""
+    text: str = ""
+    result: VariantResult | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether something is happening to this variant right now."""
+        return self.state in ("downloading", "loading", "answering", "measuring")
+
+
+@dataclass(frozen=True)
+class Board:
+    """All cards in order, the baseline first, and the comparison once there is one."""
+
+    cards: tuple[Card, ...]
+    comparison: Comparison | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """The baseline's finished answer, which the others are compared with."""
+        result = self.cards[0].result if self.cards else None
+        return result.answer if result else None
+
+
+def ready_board(schemes: list[str]) -> Board:
+    """What the page shows before anything ran."""
+    return Board(tuple(Card(find_scheme(key), "ready") for key in schemes))
+
+
+def queued_board(request: Request) -> Board:
+    """Every variant of `request`, waiting."""
+    return Board(tuple(Card(find_scheme(variant.scheme)) for variant in request.variants))
+
+
+def finished_board(comparison: Comparison) -> Board:
+    """The board of a comparison that is over, from its results alone."""
+    cards = tuple(_finished(Card(find_scheme(result.scheme)), result) for result in comparison.variants)
+    return Board(cards, comparison)
+
+
+def advance(board: Board, event: Event) -> Board:
+    """The board after `event`."""
+    if isinstance(event, ComparisonDone):
+        return finished_board(event.comparison)
+    card = board.cards[event.index]
+    cards = list(board.cards)
+    cards[event.index] = _moved(card, event)
+    return replace(board, cards=tuple(cards))
+
+
+def _moved(card: Card, event: Progress | AnswerText | VariantDone) -> Card:
+    if isinstance(event, AnswerText):
+        return replace(card, text=event.text)
+    if isinstance(event, VariantDone):
+        return _finished(card, event.result)
+    return replace(card, state=_STATE_OF_STAGE[event.stage], fraction=event.fraction, detail=event.detail)
+
+
+def _finished(card: Card, result: VariantResult) -> Card:
+    text = result.answer if result.answer is not None else card.text
+    return replace(card, state=_final_state(result), fraction=None, detail="", text=text, result=result)
+
+
+def _final_state(result: VariantResult) -> State:
+    if result.status == "ok":
+        return "done"
+    if result.error is not None and result.error.kind == "cancelled":
+        return "stopped"
+    return "skipped" if result.status == "skipped" else "failed"

@@ -1,0 +1,205 @@
+"""The Compare tab: verdict, cards, charts, conditions, and the drawers below them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from qdash.charts import latency_bars, memory_bars
+from qdash.records import Comparison
+from qdash.ui import text
+from qdash.ui.backend import Backend
+from qdash.ui.board import Board, ready_board
+from qdash.ui.cards import announcement, cards_html
+from qdash.ui.conditions import conditions_html
+from qdash.ui.exports import write_exports
+from qdash.ui.form import Form, check_schemes
+from qdash.ui.line import Line
+from qdash.ui.markup import banner, sheet_head
+from qdash.ui.relative import absolute_html, relative_html
+from qdash.ui.run import View, run
+from qdash.ui.sessions import Sessions
+from qdash.ui.sidebar import QUICK, Sidebar
+from qdash.ui.snippets import snippets_html
+from qdash.ui.theme_switch import dark_first
+from qdash.ui.verdict import sentence_html, verdict, verdict_html
+
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Its components. `comparison` is the tab's own result, a gr.State: never shared between two people."""
+
+    banner: gr.HTML
+    verdict: gr.HTML
+    spoken: gr.HTML
+    cards: gr.HTML
+    results: gr.Column
+    latency: gr.Plot
+    memory: gr.Plot
+    relative: gr.HTML
+    conditions: gr.HTML
+    table: gr.HTML
+    code: gr.HTML
+    exports: dict[str, gr.DownloadButton]
+    look_inside: gr.Button
+    comparison: gr.State
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Everything a comparison may change on this page."""
+        single = [getattr(self, name) for name in self.__dataclass_fields__ if name not in ("exports", "look_inside")]
+        return [*single, *self.exports.values()]
+
+
+def build_compare_page(schemes: list[str]) -> ComparePage:
+    """Create the components inside the current tab, showing what pressing Compare will do with `schemes`."""
+    html = {"apply_default_css": False}
+    message = gr.HTML("", elem_id="banner", **html)
+    headline = gr.HTML(empty_html(), elem_id="verdict", **html)
+    spoken = gr.HTML(spoken_html(Board(())), elem_id="spoken", **html)
+    cards = gr.HTML(cards_html(ready_board(schemes)), elem_id="cards", **html)
+    with gr.Column(visible=False, elem_id="results") as results:
+        with gr.Row(elem_id="charts", elem_classes=["sheets"]):
+            latency = _sheet("Time", text.HOW_LATENCY, "latency")
+            memory = _sheet("Memory", text.HOW_MEMORY, "memory")
+            with gr.Column(elem_classes=["sheet"]):
+                gr.HTML(sheet_head("Relative to the original", text.HOW_RELATIVE), **html)
+                relative = gr.HTML("", elem_id="relative", **html)
+        with gr.Row(elem_classes=["below"]):
+            conditions = gr.HTML("", elem_id="conditions", **html)
+            look_inside = gr.Button("Look inside the weights", elem_classes=["link"], min_width=0)
+            _drawer_buttons()
+        table, code, exports = _drawers()
+    return ComparePage(
+        banner=message, verdict=headline, spoken=spoken, cards=cards, results=results, latency=latency, memory=memory,
+        relative=relative, conditions=conditions, table=table, code=code, exports=exports, look_inside=look_inside,
+        comparison=gr.State(None),
+    )  # fmt: skip
+
+
+def wire_compare_page(
+    page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions
+) -> None:
+    """Connect Compare, Stop and the theme."""
+
+    def compare(request: gr.Request, dark: Any, *values: Any) -> Iterator[Updates]:
+        session = str(request.session_hash)
+        stop = sessions.start(session)
+        try:
+            yield {sidebar.compare: gr.update(visible=False), sidebar.stop: gr.update(visible=True, value="Stop"), tabs: gr.update(selected="compare")}
+            view = View()
+            for view in run(Form(*values), backend, line, stop):
+                yield shown(page, view, bool(dark))
+            yield {sidebar.compare: gr.update(visible=True), sidebar.stop: gr.update(visible=False)}
+            if view.board is not None and view.board.comparison is not None:
+                yield exported(page, view.board.comparison, sessions, session)
+        finally:
+            stop.set()
+            sessions.finish(session, stop)
+
+    def stopped(request: gr.Request) -> Any:
+        sessions.stop(str(request.session_hash))
+        return gr.update(value="Stopping …")
+
+    inputs = [sidebar.theme, *sidebar.form]
+    sidebar.compare.click(
+        compare, inputs, [*page.outputs, sidebar.compare, sidebar.stop, tabs], js=dark_first(len(inputs)),
+        concurrency_id="compare", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    sidebar.stop.click(stopped, outputs=sidebar.stop, **QUICK)
+    sidebar.schemes.change(
+        lambda schemes, done: gr.update() if done else ready_cards(schemes), [sidebar.schemes, page.comparison], page.cards, **QUICK
+    )
+    sidebar.theme.change(redrawn, [sidebar.theme, page.comparison], [page.latency, page.memory], js=dark_first(2), **QUICK)
+
+
+def shown(page: ComparePage, view: View, dark: bool) -> Updates:
+    """The component updates that show `view`."""
+    updates: Updates = {page.banner: banner(view.error)}
+    if view.board is not None:
+        updates |= {page.cards: cards_html(view.board), page.spoken: spoken_html(view.board)}
+    comparison = view.board.comparison if view.board else None
+    if view.over and comparison is not None:
+        return updates | _results(page, comparison, dark)
+    if not view.over:
+        updates |= {page.verdict: running_html(view), page.results: gr.update(visible=False), page.comparison: None}
+    else:
+        updates[page.verdict] = empty_html()
+    return updates
+
+
+def redrawn(dark: Any, comparison: Comparison | None) -> tuple[Any, Any]:
+    """The figures again, for the other theme."""
+    if comparison is None:
+        return gr.update(), gr.update()
+    return latency_bars(comparison, dark=bool(dark)), memory_bars(comparison, dark=bool(dark))
+
+
+def exported(page: ComparePage, comparison: Comparison, sessions: Sessions, session: str) -> Updates:
+    """The download buttons, armed with files."""
+    paths = write_exports(comparison, sessions.folder(session))
+    return {page.exports[suffix]: str(path) for suffix, path in paths.items()}
+
+
+def empty_html() -> str:
+    """Headline before the first run."""
+    return sentence_html(text.EMPTY_HEADLINE, text.EMPTY_WHY)
+
+
+def ready_cards(schemes: Any) -> str:
+    """Cards that only say what will run, for a choice that may not be runnable (nothing chosen)."""
+    return cards_html(Board(()) if not schemes else ready_board(check_schemes(schemes)))
+
+
+def running_html(view: View) -> str:
+    """Headline while something runs: what, and how far."""
+    number = len(view.board.cards) if view.board else 0
+    headline = f"Comparing {text.several(number, 'version', 'versions')} of one model." if number else "Comparing."
+    return f'<h2 class="verdict">{headline}</h2><p class="sub"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
+
+
+def spoken_html(board: Board) -> str:
+    """The state of every card, for screen readers: the cards themselves change too often to be read out."""
+    return f'<p class="sr-only" role="status">{announcement(board)}</p>'
+
+
+def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:
+    latency, memory = redrawn(dark, comparison)
+    return {
+        page.verdict: verdict_html(verdict(comparison)),
+        page.results: gr.update(visible=True),
+        page.latency: latency,
+        page.memory: memory,
+        page.relative: relative_html(comparison),
+        page.conditions: conditions_html(comparison),
+        page.table: absolute_html(comparison),
+        page.code: snippets_html(comparison),
+        page.comparison: comparison,
+    }
+
+
+def _sheet(title: str, how: str, name: str) -> gr.Plot:
+    with gr.Column(elem_classes=["sheet"]):
+        gr.HTML(sheet_head(title, how), apply_default_css=False)
+        return gr.Plot(show_label=False, container=False, elem_id=name, buttons=[])
+
+
+def _drawer_buttons() -> None:
+    for name in ("table", "export", "code"):
+        button = gr.Button(name.capitalize(), elem_id=f"open-{name}", elem_classes=["link"], min_width=0)
+        button.click(None, js=f"() => window.qdashToggle('{name}')", api_visibility="private")
+
+
+def _drawers() -> tuple[gr.HTML, gr.HTML, dict[str, gr.DownloadButton]]:
+    with gr.Column(elem_id="drawer-table", elem_classes=["drawer", "sheet"]):
+        table = gr.HTML("", apply_default_css=False)
+    with gr.Row(elem_id="drawer-export", elem_classes=["drawer", "sheet"]):
+        labels = {"json": "JSON", "csv": "CSV", "html": "HTML report"}
+        exports = {suffix: gr.DownloadButton(label, elem_id=f"export-{suffix}", min_width=0) for suffix, label in labels.items()}
+    with gr.Column(elem_id="drawer-code", elem_classes=["drawer", "sheet"]):
+        code = gr.HTML("", apply_default_css=False)
+    return table, code, exports

@@ -1,0 +1,25 @@
+"""A comparison as files to take away."""
+
+from pathlib import Path
+
+from qdash.records import Comparison, WeightReport
+from qdash.report import to_csv, to_html, to_json, weights_to_csv, weights_to_json
+
+
+def write_exports(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Write one file per format into `folder`; returns format → path. The name carries the time, so a second run does not overwrite."""
+    stem = f"qdash-{comparison.created_at:%Y%m%d-%H%M%S}"
+    return _write(folder, stem, {"json": to_json(comparison), "csv": to_csv(comparison), "html": to_html(comparison)})
+
+
+def write_weight_exports(report: WeightReport, folder: Path) -> dict[str, Path]:
+    """The same for a weight report."""
+    stem = f"qdash-weights-{report.created_at:%Y%m%d-%H%M%S}"
+    return _write(folder, stem, {"json": weights_to_json(report), "csv": weights_to_csv(report)})
+
+
+def _write(folder: Path, stem: str, contents: dict[str, str]) -> dict[str, Path]:
+    paths = {suffix: folder / f"{stem}.{suffix}" for suffix in contents}
+    for suffix, content in contents.items():
+        paths[suffix].write_text(content, encoding="utf-8")
+    return paths

@@ -1,0 +1,117 @@
+"""What a person filled in, and its way to a checked request.
+
+Values arrive as whatever a browser, or somebody pretending to be one, put into the payload: Gradio does not check ranges, lengths or
+choices of queued events. So everything is checked here again, and every complaint names the value and the remedy.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from qdash.catalog.models import MODELS, Task
+from qdash.catalog.schemes import order_variants
+from qdash.errors import QdashError
+from qdash.inputs import check_prompt, read_picture
+from qdash.records import Measurement, Picture, Request, Variant
+from qdash.settings import settings
+from qdash.ui.samples import sample_path
+
+MAX_SCHEMES = 64
+
+
+@dataclass(frozen=True)
+class Form:
+    """The sidebar's values, unchecked. The fields are in the order of the components, see `Sidebar.fields`."""
+
+    model: Any
+    schemes: Any
+    picture: Any
+    question: Any
+    runs: Any
+    warmup: Any
+    tokens: Any
+    baseline_dtype: Any
+    device: Any
+
+
+def check_model(model: Any) -> str:
+    """A catalogue key, folder or hub id; in public mode only the catalogue. Raises QdashError."""
+    name = model.strip() if isinstance(model, str) else ""
+    if not name:
+        raise QdashError("No model is chosen.", "Pick one from the list, or type a folder or a Hugging Face id.")
+    if settings().public and name not in MODELS:
+        raise QdashError(f"“{name[:80]}” is not offered on this server.", "Pick a model from the list.", "unavailable")
+    return name
+
+
+def check_schemes(schemes: Any) -> list[str]:
+    """Keys in order, the baseline first. Raises QdashError for unknown ones."""
+    if not isinstance(schemes, list) or not all(isinstance(key, str) for key in schemes) or len(schemes) > MAX_SCHEMES:
+        raise QdashError("The choice of schemes could not be read.", "Reload the page and choose again.")
+    return order_variants(schemes)
+
+
+def measurement_of(form: Form) -> Measurement:
+    """How to measure; raises QdashError for values out of range."""
+    try:
+        return Measurement(runs=form.runs, warmup=form.warmup, max_new_tokens=form.tokens)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = {"runs": "Timed runs", "warmup": "Warm-up runs", "max_new_tokens": "Tokens"}[str(problem["loc"][0])]
+        raise QdashError(f"{name}: {problem['msg']}.", "Open Measurement and correct it.") from None
+
+
+def draft(form: Form) -> Request:
+    """The request without question and picture: enough for an estimate. Raises QdashError."""
+    model = check_model(form.model)
+    return _request(form, model, "…", None)
+
+
+def checked(form: Form, task: Task) -> tuple[Request, bytes | None]:
+    """The request and the picture's PNG bytes, everything checked. Raises QdashError."""
+    model = check_model(form.model)
+    check_schemes(form.schemes)
+    picture, png = _picture(form.picture) if task == "image-text-to-text" else (None, None)
+    return _request(form, model, check_prompt(form.question if isinstance(form.question, str) else ""), picture), png
+
+
+def _request(form: Form, model: str, prompt: str, picture: Picture | None) -> Request:
+    variants = tuple(Variant(model=model, scheme=key) for key in check_schemes(form.schemes))
+    try:
+        return Request(
+            variants=variants,
+            prompt=prompt,
+            picture=picture,
+            measurement=measurement_of(form),
+            device=form.device,
+            baseline_dtype=form.baseline_dtype or None,
+        )
+    except ValidationError as error:
+        name = error.errors()[0]["loc"][0]
+        raise QdashError(f"“{name}” has a value that does not exist.", "Open Measurement and choose it again.") from None
+
+
+def _picture(value: Any) -> tuple[Picture, bytes]:
+    return read_picture(picture_path(value))
+
+
+def picture_path(value: Any) -> Path:
+    """The file behind the picture field: a sample by name, or an upload. Raises QdashError for anything else.
+
+    Uploads are only read from the folder that the upload route writes to, so no payload can name another file of this machine.
+    """
+    if isinstance(value, dict) and isinstance(value.get("sample"), str):
+        return sample_path(value["sample"])
+    if isinstance(value, dict) and isinstance(value.get("upload"), str):
+        return _uploaded(value["upload"])
+    raise QdashError("No picture is chosen.", "Pick one of the samples or upload your own.")
+
+
+def _uploaded(name: str) -> Path:
+    folder = settings().cache_dir / "uploads"
+    path = Path(name).resolve() if "\0" not in name else folder
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise QdashError("The uploaded picture is no longer here.", "Upload it again.")
+    return path

@@ -1,0 +1,47 @@
+"""Puts the page together: sidebar, tabs, and what connects them."""
+
+import os
+from collections.abc import Callable
+
+import gradio as gr
+
+from qdash.machine import this_machine
+from qdash.settings import settings
+from qdash.ui.backend import Backend
+from qdash.ui.compare_page import build_compare_page, wire_compare_page
+from qdash.ui.line import Line
+from qdash.ui.scheme_picker import STARTER, preset_keys
+from qdash.ui.sessions import Sessions
+from qdash.ui.sidebar import build_sidebar, wire_sidebar
+from qdash.ui.weights_page import build_weights_page, wire_weights_page
+
+A_DAY_S = 24 * 3600
+
+
+def build(backend: Backend) -> gr.Blocks:
+    """The whole page over `backend`."""
+    # Uploads lie where `form` looks for them, and nowhere else. Gradio reads this when components are created.
+    os.environ["GRADIO_TEMP_DIR"] = str(settings().cache_dir / "uploads")
+    line, sessions = Line(settings().max_queue), Sessions()
+    starter = preset_keys(STARTER, this_machine().packages)
+    with gr.Blocks(title="qdash", analytics_enabled=False, delete_cache=(3600, A_DAY_S), fill_width=True) as blocks:
+        with gr.Row(elem_id="page"):
+            with gr.Column(elem_id="sidebar"):
+                sidebar = build_sidebar()
+            with gr.Column(elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
+                with gr.Tab("Compare", id="compare"):
+                    compare_page = build_compare_page(starter)
+                with gr.Tab("Weights", id="weights"):
+                    weights_page = build_weights_page()
+        wire_sidebar(sidebar, blocks, backend)
+        wire_compare_page(compare_page, sidebar, tabs, backend, line, sessions)
+        wire_weights_page(weights_page, sidebar, compare_page.look_inside, tabs, backend, line, sessions)
+        blocks.unload(_closing(sessions))
+    return blocks
+
+
+def _closing(sessions: Sessions) -> Callable[[gr.Request], None]:
+    def closed(request: gr.Request) -> None:
+        sessions.close(str(request.session_hash))
+
+    return closed

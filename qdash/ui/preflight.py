@@ -1,0 +1,56 @@
+"""What pressing Compare will take, said beforehand: memory, download, and what the chosen model is."""
+
+from html import escape
+
+from qdash.catalog.models import MODELS, Task
+from qdash.errors import QdashError
+from qdash.planning import Plan
+from qdash.ui import text
+from qdash.ui.backend import Backend
+from qdash.ui.form import Form, check_model, draft
+from qdash.ui.run import internal_error
+
+
+def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
+    """(line under the model, pre-flight line, task), as markup; never raises, problems become the line."""
+    model = form.model if isinstance(form.model, str) else ""
+    task: Task = MODELS[model].task if model in MODELS else "image-text-to-text"
+    try:
+        task = backend.task(check_model(form.model))
+        plan = backend.plan(draft(form))
+        return model_line(plan), preflight_line(plan), task
+    except QdashError as error:
+        return _catalogue_line(model), problem_line(error), task
+    except Exception:
+        return _catalogue_line(model), problem_line(internal_error()), task
+
+
+def model_line(plan: Plan) -> str:
+    """Parameters, what it is, where it comes from."""
+    known = MODELS.get(plan.model)
+    parts = [f"{text.count(plan.parameters)} parameters"]
+    if plan.download_bytes:
+        parts.append(f"download {text.megabytes(plan.download_bytes)}")
+    parts.append(known.about if known else "your own model")
+    return escape(" · ".join(parts))
+
+
+def preflight_line(plan: Plan) -> str:
+    """“Needs about 0.2 GB of 23 GB ✓”, and the download if there is one."""
+    need, there = text.megabytes(plan.needed_bytes), text.megabytes(plan.available_bytes)
+    download = f" · downloads {text.megabytes(plan.download_bytes)} first" if plan.download_bytes else ""
+    if plan.needed_bytes <= plan.available_bytes:
+        return f'needs about {need} of {there} <span class="good">✓</span>{download}'
+    if plan.fits:
+        return f"needs about {need} of {there}: versions take turns in memory{download}"
+    return f'<span class="bad">✕ needs about {need}, only {there} are free.</span> Choose fewer bits or a smaller model.{download}'
+
+
+def problem_line(error: QdashError) -> str:
+    """Why there is no estimate."""
+    return f'<span class="bad">✕ {escape(error.message)}</span> {escape(error.remedy)}'
+
+
+def _catalogue_line(model: str) -> str:
+    known = MODELS.get(model)
+    return escape(f"{text.count(known.parameters)} parameters · {known.about}") if known else ""

@@ -1,0 +1,73 @@
+"""Comparison tables as HTML: absolute figures, and the same divided by the baseline's, as the first tutorial shows them."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+from qdash.catalog.schemes import find_scheme
+from qdash.charts.wording import mib, ms
+from qdash.records import Comparison, VariantResult
+from qdash.ui.markup import scheme_classes
+
+NOTHING = '<span class="quiet">—</span>'
+
+Cell = Callable[[VariantResult], str | None]
+
+
+def relative_html(comparison: Comparison) -> str:
+    """Latency, weights memory and tokens per second, each ÷ the baseline's; nothing for simulated speed and memory."""
+    columns: list[tuple[str, Cell]] = [
+        ("latency", lambda result: _times(result.relative and result.relative.latency)),
+        ("memory", lambda result: _times(result.relative and result.relative.memory)),
+        ("tokens/s", lambda result: _times(result.relative and result.relative.tokens_per_s)),
+    ]
+    return _table(comparison, columns)
+
+
+def absolute_html(comparison: Comparison) -> str:
+    """The figures themselves, medians over the runs."""
+    columns: list[tuple[str, Cell]] = [
+        ("total", lambda result: _unless_simulated(result, result.latency and ms(result.latency.total_s.median))),
+        ("first token", lambda result: _unless_simulated(result, result.latency and ms(result.latency.ttft_s.median))),
+        ("per token", lambda result: _unless_simulated(result, result.latency and ms(result.latency.tpot_s.median))),
+        ("tokens/s", lambda result: _unless_simulated(result, result.latency and f"{result.latency.tokens_per_s.median:.0f}")),
+        ("loading", lambda result: result.latency and f"{result.latency.load_s:.1f} s"),
+        ("weights", _weights),
+        ("peak", lambda result: _unless_simulated(result, result.memory and mib(result.memory.peak_bytes))),
+        ("on disk", lambda result: result.memory and mib(result.memory.saved_bytes)),
+        ("layers quantized", lambda result: result.coverage and f"{result.coverage.quantized} of {result.coverage.total}"),
+    ]
+    return _table(comparison, columns)
+
+
+def _table(comparison: Comparison, columns: Sequence[tuple[str, Cell]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name, _ in columns)
+    rows = "".join(_row(result, [cell for _, cell in columns]) for result in comparison.variants)
+    return f'<div class="scroll"><table><thead><tr><th scope="col">scheme</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _row(result: VariantResult, cells: Sequence[Cell]) -> str:
+    scheme = find_scheme(result.scheme)
+    name = f'<th scope="row" class="{scheme_classes(scheme)}"><span class="dot" aria-hidden="true"></span>{escape(result.label)}</th>'
+    if result.status != "ok":
+        reason = escape(result.error.message if result.error else "")
+        return f'<tr>{name}<td colspan="{len(cells)}" class="quiet" title="{reason}">{"failed" if result.status == "failed" else "not run"}</td></tr>'
+    return f"<tr>{name}{''.join(f'<td>{cell(result) or NOTHING}</td>' for cell in cells)}</tr>"
+
+
+def _times(ratio: float | None) -> str | None:
+    return None if ratio is None else f"{ratio:.2f}×"
+
+
+def _unless_simulated(result: VariantResult, words: str | None) -> str | None:
+    """Speed and memory of a simulated variant are its carrier's: shown greyed, as nothing a person should compare."""
+    if words is None or result.kind == "real":
+        return words
+    return f'<span class="quiet" title="simulated: the carrier\'s, not the format\'s">({escape(words)})</span>'
+
+
+def _weights(result: VariantResult) -> str | None:
+    if result.memory is None:
+        return None
+    if result.kind == "simulated" and result.memory.projected_bytes:
+        return f"{mib(result.memory.projected_bytes)} <i class='quiet'>projected</i>"
+    return mib(result.memory.weights_bytes)

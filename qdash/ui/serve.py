@@ -1,0 +1,40 @@
+"""Starts the server: host, port, limits, look. `python app.py` ends up here."""
+
+import os
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from qdash.execution.process import ProcessExecutor
+from qdash.settings import settings
+from qdash.ui.assets import css, script
+from qdash.ui.backend import EngineBackend
+from qdash.ui.layout import build
+from qdash.ui.limits import BodyLimit
+from qdash.ui.theme import theme
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    executor = ProcessExecutor()
+    try:
+        serve(build(EngineBackend(executor)))
+    finally:
+        executor.close()
+
+
+def serve(blocks: gr.Blocks) -> None:
+    """Launch `blocks` and block."""
+    limits = settings()
+    blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
+    blocks.launch(
+        # A Space is reached from outside its container; a laptop must not be.
+        server_name="0.0.0.0" if os.environ.get("SPACE_ID") else limits.host,
+        server_port=limits.port,
+        theme=theme(), css=css(), head=f"<script>{script('page')}</script>",
+        max_file_size=limits.max_upload_bytes,
+        max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
+        app_kwargs={"middleware": [Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes)]},
+        footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False, quiet=False,
+        enable_monitoring=False, mcp_server=False,
+    )  # fmt: skip

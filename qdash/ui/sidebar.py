@@ -1,0 +1,137 @@
+"""The left column: everything a person chooses, and the two buttons."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from qdash.catalog.models import MODELS
+from qdash.catalog.presets import T1_PROMPT
+from qdash.machine import this_machine
+from qdash.settings import settings
+from qdash.ui import preflight, text
+from qdash.ui.backend import Backend
+from qdash.ui.form import Form
+from qdash.ui.picture_picker import picture_picker
+from qdash.ui.samples import another_question
+from qdash.ui.scheme_picker import original_bits, scheme_picker
+from qdash.ui.theme_switch import theme_switch
+
+# For handlers that only move things on the page: no queue, no spinner, no public API.
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+_BRAND = f'<div class="brand"><b>qdash</b><span>{text.TAGLINE}</span></div>'
+_DTYPES = [("as usual here", ""), ("float32", "float32"), ("float16", "float16"), ("bfloat16", "bfloat16")]
+
+
+@dataclass(frozen=True)
+class Sidebar:
+    """Its components; those named as the fields of `Form` are what a request is made of."""
+
+    theme: gr.HTML
+    model: gr.Dropdown
+    model_hint: gr.HTML
+    schemes: gr.HTML
+    picture: gr.HTML
+    question: gr.Textbox
+    dice: gr.Button
+    measurement: gr.Accordion
+    runs: gr.Number
+    warmup: gr.Number
+    tokens: gr.Number
+    baseline_dtype: gr.Dropdown
+    device: gr.Dropdown
+    preflight: gr.HTML
+    compare: gr.Button
+    stop: gr.Button
+
+    @property
+    def form(self) -> list[gr.components.Component]:
+        """The components of a `Form`, in its order: `Form(*values)`."""
+        return [getattr(self, field.name) for field in fields(Form)]
+
+
+def build_sidebar() -> Sidebar:
+    """Create the components inside the current Blocks context."""
+    gr.HTML(_BRAND, elem_id="brand", apply_default_css=False)
+    switch = theme_switch()
+    model, hint = _model()
+    schemes, picture = scheme_picker(), picture_picker()
+    question, dice = _question()
+    measurement, numbers = _measurement()
+    with gr.Column(elem_id="go"):
+        line = gr.HTML("", elem_id="preflight", apply_default_css=False)
+        compare = gr.Button("Compare", variant="primary", elem_id="compare")
+        stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
+        privacy = text.PRIVACY_PUBLIC if settings().public else text.PRIVACY
+        gr.HTML(f'<p class="hint privacy">{privacy}</p>', apply_default_css=False)
+    return Sidebar(
+        theme=switch, model=model, model_hint=hint, schemes=schemes, picture=picture, question=question, dice=dice,
+        measurement=measurement, preflight=line, compare=compare, stop=stop, **numbers,
+    )  # fmt: skip
+
+
+def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
+    """What the sidebar does by itself: estimates, the dice, the label of the accordion."""
+
+    def estimated(*values: Any) -> dict[Any, Any]:
+        form = Form(*values)
+        hint, line, task = preflight.estimate(form, backend)
+        return {
+            sidebar.schemes: gr.update(original=original_bits(form.device, form.baseline_dtype)),
+            sidebar.model_hint: hint,
+            sidebar.preflight: line,
+            sidebar.picture: gr.update(visible=task == "image-text-to-text"),
+        }
+
+    def rolled(model: Any, picture: Any, question: Any) -> str:
+        text_only = isinstance(model, str) and model in MODELS and MODELS[model].task == "text-generation"
+        file = picture.get("sample") if isinstance(picture, dict) else None
+        return another_question(file, str(question), text_only)
+
+    deciding = (sidebar.model, sidebar.schemes, sidebar.baseline_dtype, sidebar.device)
+    gr.on(
+        [blocks.load, *(component.change for component in deciding)],
+        estimated, sidebar.form, [sidebar.schemes, sidebar.model_hint, sidebar.preflight, sidebar.picture], trigger_mode="always_last", **QUICK,
+    )  # fmt: skip
+    sidebar.dice.click(rolled, [sidebar.model, sidebar.picture, sidebar.question], sidebar.question, **QUICK)
+    gr.on(
+        [sidebar.runs.change, sidebar.tokens.change],
+        lambda runs, tokens: gr.update(label=measurement_label(runs, tokens)),
+        [sidebar.runs, sidebar.tokens], sidebar.measurement, **QUICK,
+    )  # fmt: skip
+
+
+def measurement_label(runs: Any, tokens: Any) -> str:
+    """What the closed accordion says."""
+    return f"Measurement: {text.several(int(runs or 0), 'timed run', 'timed runs')}, {int(tokens or 0)} tokens"
+
+
+def _model() -> tuple[gr.Dropdown, gr.HTML]:
+    choices = [(model.label, model.key) for model in MODELS.values()]
+    free = not settings().public
+    model = gr.Dropdown(
+        choices, value=choices[0][1], label="Model", allow_custom_value=free, elem_id="model", filterable=True,
+        info=None,
+    )  # fmt: skip
+    return model, gr.HTML("", elem_id="model-hint", apply_default_css=False)
+
+
+def _question() -> tuple[gr.Textbox, gr.Button]:
+    with gr.Column(elem_id="question-box"):
+        question = gr.Textbox(T1_PROMPT, label="Question", lines=2, max_lines=6, elem_id="question", submit_btn=False)
+        dice = gr.Button("🎲", elem_id="dice", size="sm", min_width=0)
+    return question, dice
+
+
+def _measurement() -> tuple[gr.Accordion, dict[str, Any]]:
+    devices = ["auto", "cpu"] + (["cuda"] if this_machine().device == "cuda" else [])
+    with gr.Accordion(measurement_label(5, 50), open=False, elem_id="measurement") as accordion, gr.Row():
+        numbers = {
+            "runs": gr.Number(5, label="Timed runs", minimum=1, maximum=100, precision=0, min_width=80),
+            "warmup": gr.Number(1, label="Warm-up", minimum=0, maximum=20, precision=0, min_width=80),
+            "tokens": gr.Number(50, label="Tokens", minimum=2, maximum=2048, precision=0, min_width=80),
+            "baseline_dtype": gr.Dropdown(_DTYPES, value="", label="Original computes in", min_width=120),
+            "device": gr.Dropdown(devices, value="auto", label="Device", min_width=80),
+        }
+    return accordion, numbers

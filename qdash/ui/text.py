@@ -1,0 +1,93 @@
+"""Every sentence of the page that does not depend on results, and the small words for numbers.
+
+Kept together so that tone stays even, and so that translating the page one day means translating one file. Plain text, never markup.
+"""
+
+from qdash.ui.board import State
+
+TAGLINE = "see what quantization does"
+PRIVACY = "Pictures and questions stay on this machine."
+PRIVACY_PUBLIC = "Pictures and questions are processed on this server and deleted within a day."
+
+EMPTY_HEADLINE = "One question, several sizes of the same model."
+EMPTY_WHY = "Press Compare: each version answers, then is timed and weighed. See which is smaller, which is faster, which words change."
+
+WEIGHTS_HEADLINE = "What does quantization do to the numbers themselves?"
+WEIGHTS_WHY = (
+    "Look inside reads every weight of the model, rounds it as each chosen scheme does, and shows the difference. "
+    "Nothing is generated; it takes seconds for a small model."
+)
+
+# What a card says in each state: an icon and a word, never colour alone.
+STATES: dict[State, tuple[str, str]] = {
+    "ready": ("○", "Ready"),
+    "queued": ("◌", "Queued"),
+    "downloading": ("↓", "Downloading"),
+    "loading": ("◔", "Loading"),
+    "answering": ("✎", "Answering"),
+    "measuring": ("◷", "Measuring"),
+    "done": ("✓", "Done"),
+    "failed": ("✕", "Failed"),
+    "skipped": ("–", "Not run"),
+    "stopped": ("■", "Stopped"),
+}
+
+TIPS = {
+    "First token": "From pressing enter to the first piece of the answer. The picture is read in this time.",
+    "Per token": "Time for each further piece of the answer. A token is a word or a part of one.",
+    "Weights": "Memory that the model's numbers take. Fewer bits per number, less memory.",
+    "SIMULATED": (
+        "The numbers are exactly those of this format, but carried in 16 or 32 bits: the answer is real, speed and memory are not."
+    ),
+    "REAL": "Really stored and computed in this format.",
+    "SQNR": "Signal to noise: how large the weights are against the error made. Every 6 dB is about one bit.",
+    "noise": "How far two timings of the very same model lie apart here. Smaller differences are shown as “≈ same”.",
+}
+
+HOW_LATENCY = "Shorter is faster. Light: until the first token."
+HOW_MEMORY = "Solid: weights. Light: peak while answering. Dashes: projected."
+HOW_RELATIVE = "Divided by the original: below 1 is less."
+HOW_HISTOGRAM = "Grey: the weights as published. Colour: after quantization."
+HOW_ERROR = "New weight minus old. A wide shape is damage."
+HOW_SQNR = "Signal to noise over all quantized weights, dB. Longer is closer to the original."
+
+SIZE_TIP = "Weights in memory"
+
+
+def megabytes(size: float) -> str:
+    """`size` bytes as people know it from file managers: “10 MB”, “0.2 GB”."""
+    if size >= 0.1e9:
+        return f"{size / 1e9:.1f} GB" if size < 10e9 else f"{size / 1e9:.0f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def count(number: int) -> str:
+    """A count of parameters, rounded: “4.9 M”, “1.7 billion”."""
+    if number >= 1e9:
+        return f"{number / 1e9:.1f} billion"
+    return f"{number / 1e6:.0f} M" if number >= 9.5e6 else f"{number / 1e6:.1f} M"
+
+
+def seconds(duration_s: float) -> str:
+    """A wait, rounded to what people can use: “about 20 s”, “about 3 min”."""
+    return f"about {max(1, round(duration_s))} s" if duration_s < 90 else f"about {duration_s / 60:.0f} min"
+
+
+def percent(share: float) -> str:
+    """A change of size with its sign: “−52 %”, “+3 %”, “≈ same”."""
+    points = round(abs(share) * 100)
+    if not points:
+        return "≈ same"
+    return f"{'−' if share < 0 else '+'}{points} %"
+
+
+def speed(ratio: float, noise: float) -> str:
+    """Time divided by the baseline's, in words; a difference inside the noise floor is never a win or a loss."""
+    if abs(ratio - 1) <= max(noise, 0.005):
+        return "≈ same"
+    return f"{ratio:.1f}× slower" if ratio > 1 else f"{1 / ratio:.1f}× faster"
+
+
+def several(number: int, one: str, many: str) -> str:
+    """“1 run”, “5 runs”."""
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,232 @@
+"""The Weights tab: what each scheme does to the numbers themselves."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from html import escape
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from qdash.charts import error_histogram, sqnr_bars, weight_histogram
+from qdash.errors import QdashError
+from qdash.records import Step, WeightReport
+from qdash.ui import text
+from qdash.ui.backend import Backend
+from qdash.ui.exports import write_weight_exports
+from qdash.ui.form import check_model, check_schemes
+from qdash.ui.line import Line
+from qdash.ui.markup import banner, sheet_head
+from qdash.ui.run import internal_error, waiting
+from qdash.ui.sessions import Sessions
+from qdash.ui.sidebar import QUICK, Sidebar
+from qdash.ui.theme_switch import dark_first
+from qdash.ui.verdict import sentence_html
+from qdash.ui.weights_view import ALL_LAYERS, chosen, headline_html, layer_choices, layers_html, scheme_choices, scope_html
+
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class WeightsPage:
+    """Its components. `report` is the tab's own result."""
+
+    banner: gr.HTML
+    verdict: gr.HTML
+    look: gr.Button
+    stop: gr.Button
+    choice: gr.Row
+    results: gr.Column
+    scheme: gr.Radio
+    layer: gr.Dropdown
+    weights: gr.Plot
+    errors: gr.Plot
+    sqnr: gr.Plot
+    layers: gr.HTML
+    scope: gr.HTML
+    exports: dict[str, gr.DownloadButton]
+    report: gr.State
+
+    @property
+    def drawn(self) -> list[Any]:
+        """What depends on the chosen scheme, layer and theme."""
+        return [self.weights, self.errors, self.sqnr, self.layers]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Everything a look inside may change on this page."""
+        single = [getattr(self, name) for name in self.__dataclass_fields__ if name != "exports"]
+        return [*single, *self.exports.values()]
+
+
+def build_weights_page() -> WeightsPage:
+    """Create the components inside the current tab."""
+    html: dict[str, Any] = {"apply_default_css": False}
+    message = gr.HTML("", elem_id="weights-banner", **html)
+    verdict = gr.HTML(empty_html(), elem_id="weights-verdict", **html)
+    with gr.Row(elem_id="weights-bar"):
+        with gr.Row(elem_id="weights-choice", visible=False) as choice:
+            scheme = gr.Radio([], label="Scheme", show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
+            all_layers = [("All layers together", ALL_LAYERS)]
+            layer = gr.Dropdown(all_layers, value=ALL_LAYERS, label="Layer", show_label=False, elem_id="weights-layer", min_width=0)
+        look = gr.Button("Look inside", variant="primary", elem_id="look", min_width=0)
+        stop = gr.Button("Stop", elem_id="look-stop", visible=False, min_width=0)
+    with gr.Column(visible=False, elem_id="weights-results") as results:
+        with gr.Row(elem_classes=["sheets", "two"]):
+            weights = _plot("Weights", text.HOW_HISTOGRAM, "weights-plot")
+            errors = _plot("The error itself", text.HOW_ERROR, "errors-plot")
+        with gr.Row(elem_classes=["sheets", "two"]):
+            sqnr = _plot("Signal to noise", text.HOW_SQNR, "sqnr-plot")
+            with gr.Column(elem_classes=["sheet"]):
+                gr.HTML(sheet_head("Worst layers", "Lowest signal to noise first."), **html)
+                layers = gr.HTML("", **html)
+        with gr.Row(elem_classes=["below"]):
+            scope = gr.HTML("", **html)
+            exports = {
+                suffix: gr.DownloadButton(suffix.upper(), elem_id=f"weights-{suffix}", elem_classes=["link"], min_width=0)
+                for suffix in ("csv", "json")
+            }
+    return WeightsPage(
+        banner=message, verdict=verdict, look=look, stop=stop, choice=choice, results=results, scheme=scheme, layer=layer, weights=weights,
+        errors=errors, sqnr=sqnr, layers=layers, scope=scope, exports=exports, report=gr.State(None),
+    )  # fmt: skip
+
+
+def wire_weights_page(
+    page: WeightsPage, sidebar: Sidebar, offer: gr.Button, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions
+) -> None:
+    """Connect the button here, the offer below a comparison's charts, the choices and the theme."""
+
+    def look(request: gr.Request, dark: Any, model: Any, schemes: Any) -> Iterator[Updates]:
+        session = str(request.session_hash)
+        stop = sessions.start(session)
+        try:
+            yield {
+                tabs: gr.update(selected="weights"), page.banner: "",
+                page.look: gr.update(visible=False), page.stop: gr.update(visible=True, value="Stop"),
+            }  # fmt: skip
+            for view in looked(model, schemes, backend, line, stop):
+                yield shown(page, view, bool(dark))
+                if view.report is not None:
+                    yield exported(page, view.report, sessions, session)
+            yield {page.look: gr.update(visible=True), page.stop: gr.update(visible=False)}
+        finally:
+            stop.set()
+            sessions.finish(session, stop)
+
+    def stopped(request: gr.Request) -> Any:
+        sessions.stop(str(request.session_hash))
+        return gr.update(value="Stopping …")
+
+    gr.on(
+        [page.look.click, offer.click],
+        look, [sidebar.theme, sidebar.model, sidebar.schemes], [*page.outputs, tabs], js=dark_first(3),
+        concurrency_id="weights", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    page.stop.click(stopped, outputs=page.stop, **QUICK)
+    gr.on(
+        [page.scheme.input, page.layer.input, sidebar.theme.change],
+        drawn, [sidebar.theme, page.report, page.scheme, page.layer], page.drawn, js=dark_first(4), **QUICK,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class View:
+    """One moment of a look inside; `status` while it runs, then a report or an error."""
+
+    status: str = ""
+    fraction: float | None = None
+    report: WeightReport | None = None
+    error: QdashError | None = None
+
+
+def looked(model: Any, schemes: Any, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
+    """Check, wait in line, weigh. Never raises."""
+    try:
+        name, keys = check_model(model), check_schemes(schemes)
+        with line.join() as ticket:
+            for place in ticket.wait(stop):
+                yield View(status=waiting(place))
+            yield from _weighed(backend.weigh(name, keys, stop))
+    except QdashError as error:
+        yield View(error=error)
+    except Exception:
+        yield View(error=internal_error())
+
+
+def _weighed(steps: Generator[Step, None, WeightReport]) -> Iterator[View]:
+    yield View(status="Reading the weights.")
+    try:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                yield View(report=end.value)
+                return
+            yield View(status=step.detail or "Reading the weights.", fraction=step.fraction)
+    finally:
+        steps.close()
+
+
+def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
+    """The component updates that show `view`."""
+    if view.error is not None:
+        return {page.banner: banner(view.error), page.verdict: empty_html(), **_hidden(page)}
+    if view.report is None:
+        return {page.verdict: running_html(view)}
+    report = view.report
+    schemes = scheme_choices(report)
+    first = schemes[0][1]
+    return {
+        page.verdict: headline_html(report),
+        page.choice: gr.update(visible=True),
+        page.results: gr.update(visible=True),
+        page.scheme: gr.update(choices=schemes, value=first),
+        page.layer: gr.update(choices=layer_choices(report), value=ALL_LAYERS),
+        page.scope: scope_html(report),
+        page.report: report,
+        **dict(zip(page.drawn, drawn(dark, report, first, ALL_LAYERS), strict=True)),
+    }
+
+
+def _hidden(page: WeightsPage) -> Updates:
+    return {page.choice: gr.update(visible=False), page.results: gr.update(visible=False)}
+
+
+def drawn(dark: Any, report: WeightReport | None, scheme: Any, layer: Any) -> tuple[Any, Any, Any, Any]:
+    """(weights, errors, SQNR, layers) for a choice; what a browser names and the report lacks falls back to the first scheme, all layers."""
+    if report is None:
+        return gr.update(), gr.update(), gr.update(), gr.update()
+    found, part = chosen(report, str(scheme), str(layer))
+    return (
+        weight_histogram(found, part, dark=bool(dark)),
+        error_histogram(found, part, dark=bool(dark)),
+        sqnr_bars(report, dark=bool(dark)),
+        layers_html(report, found.scheme),
+    )
+
+
+def exported(page: WeightsPage, report: WeightReport, sessions: Sessions, session: str) -> Updates:
+    """The download buttons, armed with files."""
+    paths = write_weight_exports(report, sessions.folder(session))
+    return {page.exports[suffix]: str(path) for suffix, path in paths.items()}
+
+
+def empty_html() -> str:
+    """Headline before the first look."""
+    return sentence_html(text.WEIGHTS_HEADLINE, text.WEIGHTS_WHY)
+
+
+def running_html(view: View) -> str:
+    """Headline while the weights are read."""
+    percent = f" {view.fraction:.0%}" if view.fraction is not None else ""
+    return (
+        f'<h2 class="verdict">Looking inside{percent}</h2>'
+        f'<p class="sub" role="status"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
+    )
+
+
+def _plot(title: str, how: str, name: str) -> gr.Plot:
+    with gr.Column(elem_classes=["sheet"]):
+        gr.HTML(sheet_head(title, how), apply_default_css=False)
+        return gr.Plot(show_label=False, container=False, elem_id=name, buttons=[])

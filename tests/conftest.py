@@ -1,0 +1,37 @@
+"""Fixtures that several test folders share: tiny checkpoints, and a picture."""
+
+import importlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`checkpoint("llava")` is the folder of a tiny random model (keys: tests.checkpoints.BUILDERS), built on first use.
+
+    The folders are shared by all tests: copy one before changing it.
+    """
+    built: dict[str, Path] = {}
+
+    def folder(architecture: str) -> Path:
+        if architecture not in built:
+            # Imported here, not above: it takes torch with it, which most tests do without.
+            checkpoints = importlib.import_module("tests.checkpoints")
+            built[architecture] = checkpoints.build(architecture, tmp_path_factory.mktemp(architecture))
+        return built[architecture]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A black square on white, 100 × 80 pixels, as the RGB PNG that workers get."""
+    image = Image.new("RGB", (100, 80), "white")
+    ImageDraw.Draw(image).rectangle((20, 20, 59, 59), fill="black")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

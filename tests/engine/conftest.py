@@ -1,0 +1,52 @@
+"""Workers on tiny checkpoints, loaded once a session."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qdash.engine.worker import Worker
+from qdash.records import Question, WorkerSpec
+
+VISION = ("llava", "fastvlm", "smolvlm", "qwen3-vl")
+TEXT = ("qwen3", "bloom")
+REAL = ("original", "fp32", "fp16", "bf16", "bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4")
+SIMULATED = ("fp8-e4m3", "fp6-e2m3")
+
+
+def ignore(event: object) -> None:
+    """An `emit` for tests that look at results only."""
+
+
+def never() -> bool:
+    """A `stop` that nobody presses."""
+    return False
+
+
+def spec_of(folder: Path, scheme: str | None, **changes: Any) -> WorkerSpec:
+    """A CPU worker's spec; the task follows from the checkpoint."""
+    task = "image-text-to-text" if (folder / "processor_config.json").exists() else "text-generation"
+    known: dict[str, Any] = {"revision": "", "device": "cpu", "dtype": "float32", "threads": 2}
+    return WorkerSpec(folder=str(folder), scheme=scheme, task=task, **{**known, **changes})
+
+
+@pytest.fixture(scope="session")
+def worker(checkpoint: Callable[[str], Path]) -> Callable[..., Worker]:
+    """`worker("llava", "bnb-nf4")` is a loaded worker that tests share."""
+    loaded: dict[WorkerSpec, Worker] = {}
+
+    def find(architecture: str, scheme: str, **changes: Any) -> Worker:
+        spec = spec_of(checkpoint(architecture), scheme, **changes)
+        if spec not in loaded:
+            loaded[spec] = Worker(spec)
+            loaded[spec].load(emit=ignore, stop=never)
+        return loaded[spec]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def question(png: bytes) -> Callable[[str], Question]:
+    """`question("llava")` asks about the picture where the architecture can see."""
+    return lambda architecture: Question(prompt="What is it?", png=png if architecture in VISION else None)

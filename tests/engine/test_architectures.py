@@ -1,0 +1,46 @@
+"""Every architecture through the whole path: load, answer, time."""
+
+import pytest
+
+from qdash.records import Measurement, Step, TextSoFar
+from tests.engine.conftest import TEXT, VISION, never
+
+LINEAR_LAYERS = {"llava": 29, "fastvlm": 19, "smolvlm": 28, "qwen3-vl": 27, "qwen3": 15, "bloom": 9}
+
+
+@pytest.mark.parametrize("scheme", ["original", "bnb-int8", "bnb-nf4", "fp6-e2m3"])
+@pytest.mark.parametrize("architecture", [*VISION, *TEXT])
+def test_load_answer_and_time(worker, question, architecture, scheme):
+    subject, events = worker(architecture, scheme), []
+    loaded = subject.load(emit=events.append, stop=never)
+    assert events == []  # loaded already
+    assert loaded.coverage.total == LINEAR_LAYERS[architecture]
+    if scheme == "original":
+        assert (loaded.coverage.quantized, loaded.coverage.skipped) == (0, ())
+    else:
+        assert loaded.coverage.quantized == loaded.coverage.total - 1
+        assert [(skip.name, skip.reason.split(":")[0]) for skip in loaded.coverage.skipped] == [("lm_head", "output head")]
+
+    answer = subject.answer(question(architecture), 5, emit=events.append, stop=never)
+    assert answer.new_tokens == 5 and not answer.complete
+    assert isinstance(events[-1], TextSoFar)
+
+    events.clear()
+    measurement = Measurement(runs=2, warmup=1, max_new_tokens=3)
+    timed = subject.time(question(architecture), measurement, emit=events.append, stop=never)
+    assert [event.detail for event in events if isinstance(event, Step)] == ["run 1 of 3", "run 2 of 3", "run 3 of 3"]
+    assert len(timed.total_s.runs) == 2
+    assert timed.peak_bytes > 0
+
+
+@pytest.mark.parametrize("architecture", VISION)
+def test_vision_models_answer_without_a_picture(worker, question, architecture):
+    text_only = question(architecture).model_copy(update={"png": None})
+    assert worker(architecture, "original").answer(text_only, 3, emit=lambda event: None, stop=never).new_tokens == 3
+
+
+def test_the_picture_changes_the_answer(worker, question):
+    subject = worker("llava", "original")
+    with_picture = subject.answer(question("llava"), 8, emit=lambda event: None, stop=never)
+    text_only = question("llava").model_copy(update={"png": None})
+    assert subject.answer(text_only, 8, emit=lambda event: None, stop=never) != with_picture

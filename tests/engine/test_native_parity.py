@@ -1,0 +1,110 @@
+"""What qdash loads is what transformers' own `from_pretrained` loads, bit for bit, and what the printed snippet builds."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers as hf
+from transformers.quantizers.quantizers_utils import should_convert_module
+
+from qdash.catalog.schemes import SCHEMES
+from qdash.engine import layers
+from qdash.engine.formats import round_trip
+from qdash.engine.loading import load_skeleton
+from qdash.engine.prompting import build_inputs, read_image
+from tests.engine.conftest import REAL, SIMULATED, VISION, ignore, never, spec_of
+
+FAST = torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
+NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+
+# Written out by hand, as a tutorial would: the independent reference.
+NATIVE = {
+    "original": {"dtype": torch.float32},
+    "fp32": {"dtype": torch.float32},
+    "fp16": {"dtype": torch.float16},
+    "bf16": {"dtype": torch.bfloat16},
+    "bnb-int8": {"dtype": torch.float32, "quantization_config": {"load_in_8bit": True}},
+    "bnb-nf4": {"dtype": torch.float32, "quantization_config": {**NF4, "bnb_4bit_compute_dtype": FAST}},
+    "bnb-nf4-fp32": {"dtype": torch.float32, "quantization_config": NF4},
+    "bnb-fp4": {
+        "dtype": torch.float32,
+        "quantization_config": {
+            "load_in_4bit": True, "bnb_4bit_quant_type": "fp4", "bnb_4bit_compute_dtype": torch.bfloat16,
+        },
+    },
+}  # fmt: skip
+
+
+def native(folder: Path, scheme: str, **changes) -> hf.PreTrainedModel:
+    arguments = {**NATIVE[scheme], **changes}
+    if "quantization_config" in arguments:
+        arguments["quantization_config"] = hf.BitsAndBytesConfig(**arguments["quantization_config"])
+    vision = (folder / "processor_config.json").exists()
+    auto = hf.AutoModelForImageTextToText if vision else hf.AutoModelForCausalLM
+    return auto.from_pretrained(folder, device_map="cpu", **arguments)
+
+
+def logits(model, worker, question) -> torch.Tensor:
+    inputs = build_inputs(worker._held.processor, question.prompt, read_image(question), model)
+    with torch.no_grad():
+        return model(**inputs).logits
+
+
+@pytest.mark.parametrize("scheme", REAL)
+@pytest.mark.parametrize("architecture", ["llava", "fastvlm", "bloom"])
+def test_logits_equal_native_loading(worker, question, checkpoint, architecture, scheme):
+    subject, asked = worker(architecture, scheme), question(architecture)
+    ours = logits(subject._held.model, subject, asked)
+    theirs = logits(native(checkpoint(architecture), scheme), subject, asked)
+    assert ours.isfinite().all() and torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("scheme", ["bnb-int8", "bnb-nf4"])
+def test_every_parameter_that_is_not_quantized_has_the_baseline_dtype(worker, checkpoint, scheme):
+    subject = worker("qwen3", scheme, dtype="bfloat16")
+    theirs = native(checkpoint("qwen3"), scheme, dtype=torch.bfloat16)
+    assert {str(p.dtype) for n, p in subject._held.model.named_parameters() if "norm" in n or "embed" in n} == {"torch.bfloat16"}
+    tokens = torch.arange(20)[None]
+    with torch.no_grad():
+        assert torch.equal(subject._held.model(tokens).logits, theirs(tokens).logits)
+
+
+@pytest.mark.parametrize("scheme", [*REAL, *SIMULATED])
+@pytest.mark.parametrize("architecture", ["llava", "qwen3"])
+def test_snippet_runs_and_builds_the_same_model(worker, question, architecture, scheme):
+    subject, asked = worker(architecture, scheme), question(architecture)
+    scope: dict = {}
+    exec(subject.load(emit=ignore, stop=never).snippet, scope)
+    assert isinstance(scope["processor"], hf.ProcessorMixin if architecture in VISION else hf.PreTrainedTokenizerBase)
+    assert torch.equal(logits(subject._held.model, subject, asked), logits(scope["model"], subject, asked))
+
+
+@pytest.mark.parametrize("scheme", SIMULATED)
+def test_simulated_schemes_round_the_layers_that_bitsandbytes_quantizes(worker, checkpoint, scheme):
+    real, simulated = worker("llava", "bnb-nf4"), worker("llava", scheme)
+    assert simulated.load(emit=ignore, stop=never).coverage == real.load(emit=ignore, stop=never).coverage
+    original = native(checkpoint("llava"), "fp32").state_dict()
+    kept = hf.quantizers.base.get_keys_to_not_convert(simulated._held.model)
+    for name, layer in layers.linear_layers(simulated._held.model).items():
+        weight = original[f"{name}.weight"]
+        if should_convert_module(name, kept):
+            assert torch.equal(layer.weight, round_trip(weight, SCHEMES[scheme].params["format"]))
+            assert not torch.equal(layer.weight, weight)
+        else:
+            assert torch.equal(layer.weight, weight)
+
+
+def test_unfit_layers_are_left_and_named(checkpoint, tmp_path):
+    """80 inputs are no multiple of the block of 64: bitsandbytes would dequantize such a layer wrongly on a CPU."""
+    config = hf.AutoConfig.from_pretrained(checkpoint("qwen3"))
+    config.intermediate_size = 80
+    hf.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
+    hf.AutoTokenizer.from_pretrained(checkpoint("qwen3")).save_pretrained(tmp_path)
+    from_worker = pytest.importorskip("qdash.engine.worker").Worker(spec_of(tmp_path, "bnb-nf4"))
+    coverage = from_worker.load(emit=ignore, stop=never).coverage
+    reasons = {skip.name: skip.reason for skip in coverage.skipped}
+    assert "80 inputs are not a multiple of 64" in reasons["model.layers.0.mlp.down_proj"]
+    assert coverage.total == 15 and coverage.quantized == 15 - len(reasons)
+    skeleton = load_skeleton(from_worker.spec)
+    assert "lm_head" in layers.kept_patterns(skeleton) and "lm_head" in reasons
+    assert "llm_int8_skip_modules" in from_worker.load(emit=ignore, stop=never).snippet

@@ -1,0 +1,111 @@
+"""Finished records to write out, made by hand: every status, a simulated variant, hostile text."""
+
+from datetime import UTC, datetime
+
+from qdash.records import (
+    Comparison,
+    Coverage,
+    ErrorRecord,
+    Histogram,
+    Host,
+    Latency,
+    LayerHistograms,
+    LayerWeights,
+    Memory,
+    NoiseFloor,
+    Picture,
+    Relative,
+    Request,
+    SchemeWeights,
+    Skip,
+    Timing,
+    Variant,
+    VariantResult,
+    WeightReport,
+)
+
+HOSTILE = '<script>alert("x")</script></script><img src=x onerror=alert(1)>'
+SNIPPET = 'model = AutoModelForImageTextToText.from_pretrained("folder", dtype="float32")\n'
+
+
+def latency(scale: float) -> Latency:
+    """Five runs around a total of 0.173 s times `scale`."""
+    spread = (0.98, 0.99, 1.0, 1.01, 1.05)
+
+    def timing(middle: float) -> Timing:
+        return Timing.of([middle * factor for factor in spread])
+
+    ttft, tpot = 0.018 * scale, 0.00316 * scale
+    return Latency(
+        load_s=0.4,
+        preprocess_s=timing(0.002),
+        ttft_s=timing(ttft),
+        tpot_s=timing(tpot),
+        total_s=timing(ttft + 49 * tpot),
+        tokens_per_s=timing(1 / tpot),
+    )
+
+
+def memory(weights_bytes: int, projected_bytes: int | None = None) -> Memory:
+    return Memory(
+        weights_bytes=weights_bytes, load_peak_bytes=weights_bytes * 2, peak_bytes=weights_bytes * 3 // 2, saved_bytes=weights_bytes,
+        estimated_bytes=weights_bytes + 1000, projected_bytes=projected_bytes,
+    )  # fmt: skip
+
+
+def variant(scheme: str, label: str, answer: str, weights_bytes: int, ratio: float, **rest: object) -> VariantResult:
+    known = {"kind": "real", "status": "ok", "model": "tiny-vlm", "dtype": "float32", "answer_complete": True, "snippet": SNIPPET}
+    return VariantResult(
+        scheme=scheme, label=label, answer=answer, new_tokens=9, latency=latency(ratio),
+        coverage=Coverage(quantized=40, total=42, skipped=(Skip(name="lm_head", reason="output head"),)),
+        **{
+            "memory": memory(weights_bytes),
+            "relative": Relative(latency=ratio, memory=weights_bytes / 19_600_000, tokens_per_s=1 / ratio),
+            **known, **rest,
+        },
+    )  # fmt: skip
+
+
+COMPARISON = Comparison(
+    created_at=datetime(2025, 11, 3, 12, 30, tzinfo=UTC),
+    host=Host(
+        device="cpu", device_name="A <CPU> & more", threads=2, memory_bytes=24 * 2**30, platform="Linux",
+        versions={"torch": "2.11.0", "transformers": "5.23.0"},
+    ),
+    request=Request(
+        variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3", "bnb-fp4")),
+        prompt="这张图片中有什么？\nשלום <b>",
+        picture=Picture(width=224, height=224, sha256="ab" * 32),
+    ),
+    noise_floor=NoiseFloor(relative=0.04, first_median_s=0.173, again_median_s=0.176),
+    variants=(
+        variant("original", "Original", "白色背景上有一个黑色的正方形。", 19_600_000, 1.0),
+        variant("bnb-int8", "INT8", "=HYPERLINK(\"http://x\")", 9_400_000, 1.57),
+        variant("bnb-nf4", "NF4 4-bit", HOSTILE, 5_700_000, 0.5),
+        variant(
+            "fp6-e2m3", "FP6 E2M3", "白色背景上有一个黑色的星形。", 19_600_000, 1.0, kind="simulated",
+            memory=memory(19_600_000, projected_bytes=7_400_000), relative=Relative(latency=None, memory=None, tokens_per_s=None),
+        ),
+        VariantResult(
+            scheme="bnb-fp4", label="FP4 4-bit", kind="real", status="failed", model="tiny-vlm",
+            error=ErrorRecord(kind="out_of_memory", message="Memory ran out <here>.", remedy="Choose fewer."),
+        ),
+    ),
+)  # fmt: skip
+
+_BINS = Histogram(low=-1, high=1, counts=(1, 4, 1))
+_HISTOGRAMS = LayerHistograms(original=_BINS, dequantized=_BINS, error=_BINS)
+
+WEIGHTS = WeightReport(
+    created_at=datetime(2025, 11, 3, tzinfo=UTC),
+    model="tiny-vlm",
+    schemes=(
+        SchemeWeights(
+            scheme="bnb-nf4", label="NF4 4-bit", kind="real", sqnr_db=20.5, mse=1e-5, max_abs_error=0.1, cosine=0.995,
+            layers=(
+                LayerWeights(name="a.q_proj", shape=(64, 32), sqnr_db=21, mse=1e-5, max_abs_error=0.1, cosine=0.9, histograms=_HISTOGRAMS),
+                LayerWeights(name="=a.k_proj", shape=(64, 32), sqnr_db=None, mse=0, max_abs_error=0, cosine=1),
+            ),
+        ),
+    ),
+)  # fmt: skip

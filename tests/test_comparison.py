@@ -1,0 +1,187 @@
+"""The order of a comparison, and what survives when a variant does not. Workers are scripted; real ones are in tests/execution."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qdash.comparison import compare, noise_of
+from qdash.errors import QdashError
+from qdash.records import (
+    Answer,
+    AnswerText,
+    Comparison,
+    ComparisonDone,
+    Coverage,
+    Loaded,
+    Measurement,
+    Progress,
+    Request,
+    Step,
+    TextSoFar,
+    Timed,
+    Timing,
+    Variant,
+    VariantDone,
+    WorkerSpec,
+)
+
+LOADED = Loaded(
+    load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",
+    coverage=Coverage(quantized=3, total=4), snippet="model = …",
+)  # fmt: skip
+
+
+def timed(total_s: float) -> Timed:
+    runs = Timing.of([total_s] * 3)
+    return Timed(preprocess_s=runs, ttft_s=runs, tpot_s=runs, total_s=runs, tokens_per_s=Timing.of([1 / total_s] * 3), peak_bytes=400)
+
+
+class Script:
+    """An executor whose workers follow a script: `totals` are the timings in turn, `failing` maps (scheme, method) to an error."""
+
+    def __init__(self, totals: list[float] | None = None, failing: dict[tuple[str, str], QdashError] | None = None) -> None:
+        self.totals = totals or [1.0] * 10
+        self.failing = failing or {}
+        self.calls: list[tuple[str | None, str]] = []
+
+    def call(
+        self, spec: WorkerSpec, method: str, *arguments: Any, reserve_bytes: int = 0, stop: Event | None = None
+    ) -> Generator[Step | TextSoFar, None, Any]:
+        self.calls.append((spec.scheme, method))
+        if error := self.failing.get((str(spec.scheme), method)):
+            raise error
+        yield Step(fraction=0.5)
+        if method == "load":
+            return LOADED.model_copy(update={"weights_bytes": 200 if spec.scheme == "original" else 50})
+        if method == "answer":
+            yield TextSoFar(text="a cat")
+            return Answer(text="a cat", new_tokens=2, complete=True)
+        return timed(self.totals.pop(0))
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def folder(checkpoint: Callable[[str], Path]) -> Path:
+    return checkpoint("qwen3")
+
+
+def request_for(folder: Path, *schemes: str) -> Request:
+    variants = tuple(Variant(model=str(folder), scheme=scheme) for scheme in schemes)
+    return Request(variants=variants, prompt="hello", measurement=Measurement(runs=3, warmup=0, max_new_tokens=4))
+
+
+def outcome(folder: Path, script: Script, *schemes: str) -> Comparison:
+    return final(list(compare(request_for(folder, *schemes), None, script)))
+
+
+def final(events: list[Any]) -> Comparison:
+    assert isinstance(events[-1], ComparisonDone)
+    return events[-1].comparison
+
+
+def test_the_baseline_goes_first_and_is_timed_again_last(folder: Path) -> None:
+    script = Script(totals=[1.0, 0.5, 1.1])
+    events = list(compare(request_for(folder, "original", "bnb-nf4"), None, script))
+    assert script.calls == [
+        ("original", "load"), ("original", "answer"), ("original", "time"),
+        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "time"),
+        ("original", "load"), ("original", "time"),
+    ]  # fmt: skip
+    comparison = final(events)
+    assert comparison.noise_floor is not None
+    assert comparison.noise_floor.relative == pytest.approx(0.1)
+    relative = comparison.variants[1].relative
+    assert relative is not None
+    assert (relative.latency, relative.memory, relative.tokens_per_s) == (0.5, 0.25, 2.0)
+
+
+def test_events_name_their_variant_and_stage(folder: Path) -> None:
+    events = list(compare(request_for(folder, "original", "bnb-nf4"), None, Script()))
+    stages = [(event.index, event.stage) for event in events if isinstance(event, Progress)]
+    assert list(dict.fromkeys(stages)) == [
+        (0, "downloading"), (0, "loading"), (0, "answering"), (0, "timing"),
+        (1, "loading"), (1, "answering"), (1, "timing"), (0, "re-timing"),
+    ]  # fmt: skip
+    assert [event.text for event in events if isinstance(event, AnswerText)] == ["a cat", "a cat"]
+
+
+def test_a_failed_variant_costs_itself_only(folder: Path) -> None:
+    died = QdashError("It died.", "Try again.", "worker_died")
+    comparison = final(
+        list(compare(request_for(folder, "original", "bnb-int8", "bnb-nf4"), None, Script(failing={("bnb-int8", "load"): died})))
+    )
+    assert [variant.status for variant in comparison.variants] == ["ok", "failed", "ok"]
+    error = comparison.variants[1].error
+    assert error is not None and error.kind == "worker_died"
+
+
+def test_an_answer_survives_a_failed_timing(folder: Path) -> None:
+    full = QdashError("Out of memory.", "Choose fewer.", "out_of_memory")
+    variant = final(list(compare(request_for(folder, "original", "bnb-nf4"), None, Script(failing={("bnb-nf4", "time"): full})))).variants[
+        1
+    ]
+    assert (variant.status, variant.answer, variant.latency, variant.relative) == ("failed", "a cat", None, None)
+
+
+def test_a_failed_baseline_leaves_the_others_without_ratios(folder: Path) -> None:
+    died = QdashError("It died.", "Try again.", "worker_died")
+    comparison = outcome(folder, Script(failing={("original", "time"): died}), "original", "bnb-nf4")
+    assert comparison.noise_floor is None
+    assert comparison.variants[1].status == "ok"
+    assert comparison.variants[1].relative is None
+
+
+def test_simulated_variants_claim_no_speed_or_memory(folder: Path) -> None:
+    relative = outcome(folder, Script(), "original", "fp8-e4m3").variants[1].relative
+    assert relative is not None
+    assert (relative.latency, relative.memory, relative.tokens_per_s) == (None, None, None)
+
+
+def test_stop_keeps_what_is_done_and_skips_the_rest(folder: Path) -> None:
+    stop = Event()
+    events = []
+    for event in compare(request_for(folder, "original", "bnb-int8", "bnb-nf4"), None, Script(), stop):
+        events.append(event)
+        if isinstance(event, VariantDone):
+            stop.set()
+    comparison = final(events)
+    assert [variant.status for variant in comparison.variants] == ["ok", "skipped", "skipped"]
+    assert [variant.error.kind for variant in comparison.variants[1:] if variant.error] == ["cancelled", "cancelled"]
+
+
+def test_an_unknown_model_is_one_error_and_no_comparison() -> None:
+    with pytest.raises(QdashError, match="no-such-folder"):
+        list(compare(request_for(Path("./no-such-folder"), "original"), None, Script()))
+
+
+def test_one_bad_model_among_two_costs_its_variants_only(folder: Path) -> None:
+    request = request_for(folder, "original").model_copy(
+        update={"variants": (Variant(model=str(folder), scheme="original"), Variant(model="./no-such-folder", scheme="bnb-nf4"))}
+    )
+    assert [variant.status for variant in final(list(compare(request, None, Script()))).variants] == ["ok", "failed"]
+
+
+def test_a_comparison_round_trips_through_json(folder: Path) -> None:
+    comparison = outcome(folder, Script(), "original", "bnb-nf4")
+    assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
+
+
+@given(st.lists(st.floats(0.001, 100), min_size=1, max_size=9), st.lists(st.floats(0.001, 100), min_size=1, max_size=9))
+def test_the_noise_floor_covers_the_drift(first: list[float], again: list[float]) -> None:
+    noise = noise_of(Timing.of(first), Timing.of(again))
+    assert noise.relative >= abs(noise.again_median_s - noise.first_median_s) / noise.first_median_s
+
+
+@given(st.lists(st.floats(0.001, 100), min_size=1, max_size=20))
+def test_percentiles_are_numpys(runs: list[float]) -> None:
+    timing = Timing.of(runs)
+    assert timing.p10 == pytest.approx(np.percentile(runs, 10))
+    assert timing.p90 == pytest.approx(np.percentile(runs, 90))
+    assert timing.median == pytest.approx(np.median(runs))

@@ -1,0 +1,98 @@
+"""Imports run one way, and heavy libraries stay where they belong: each rule is tried in a fresh interpreter or read from the source."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "qdash"
+
+# What each layer may import of qdash itself; see the README's “How it is built”.
+BASE = {"qdash", "records", "errors", "settings", "catalog", "machine", "differences"}
+ALLOWED = {
+    "catalog": {"errors", "catalog"},
+    "errors": set(),
+    "records": {"qdash", "errors"},
+    "settings": set(),
+    "machine": {"records", "settings"},
+    "differences": set(),
+    "inputs": BASE,
+    "checkpoints": BASE | {"checkpoints"},
+    "engine": BASE | {"engine"},
+    "charts": BASE | {"charts"},
+    "report": BASE | {"charts", "report"},
+    "planning": BASE | {"checkpoints"},
+    "execution": BASE | {"engine", "execution"},
+    "comparison": BASE | {"checkpoints", "execution", "planning"},
+    "cli": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "charts", "report", "cli"},
+    "ui": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "charts", "report", "ui"},
+    "__main__": {"cli"},
+}
+HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")
+
+
+def modules(layer: str) -> list[Path]:
+    file = PACKAGE / f"{layer}.py"
+    return [file] if file.exists() else sorted((PACKAGE / layer).rglob("*.py"))
+
+
+def imported_layers(path: Path) -> set[str]:
+    """The parts of qdash that a file imports, anywhere in it; the bare package is “qdash”."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            submodules = [f"qdash.{alias.name}" for alias in node.names if importlib.util.find_spec(f"qdash.{alias.name}")]
+            names += submodules if node.module == "qdash" and submodules else [node.module]
+    parts = [name.split(".") for name in names if name.split(".")[0] == "qdash"]
+    return {part[1] if len(part) > 1 else "qdash" for part in parts}
+
+
+def test_every_part_of_the_package_has_a_rule() -> None:
+    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))}
+    assert parts - {"__init__"} == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_imports_run_one_way(layer: str) -> None:
+    for path in modules(layer):
+        assert imported_layers(path) <= ALLOWED[layer], path
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The heavy libraries that a fresh interpreter has loaded after `statement`."""
+    script = f"import sys\n{statement}\nprint(*(name for name in {HEAVY!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "permitted"),
+    [
+        ("import app", set()),
+        ("import qdash.ui.serve", {"gradio", "plotly", "pandas"}),
+        ("import qdash.cli", {"plotly", "pandas"}),
+        ("import qdash.comparison, qdash.execution.process, qdash.execution.inline, qdash.inputs", set()),
+        ("import qdash.charts, qdash.report", {"plotly", "pandas"}),
+        ("import qdash.engine.worker, qdash.engine.preload", {"torch", "transformers", "bitsandbytes", "torchao"}),
+    ],
+)
+def test_heavy_libraries_stay_where_they_belong(statement: str, permitted: set[str]) -> None:
+    assert loaded_after(statement) <= permitted
+
+
+def test_the_catalogue_needs_the_standard_library_only() -> None:
+    for path in modules("catalog"):
+        tree = ast.parse(path.read_text())
+        names = {
+            name.split(".")[0]
+            for node in ast.walk(tree)
+            for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None) or ""])
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert names <= {*sys.stdlib_module_names, "qdash"}, path

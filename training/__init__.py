@@ -1,0 +1,1 @@
+"""Draws a small world, trains the tiny vision-language model that qdash ships, and measures it."""

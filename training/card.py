@@ -1,0 +1,139 @@
+"""Writes the model card from what is in the model's folder: training.json, evaluation.json and the weights themselves.
+
+Numbers are never typed by hand, so the card cannot disagree with the measurement.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from training.vocabulary import COLOURS, SHAPES, THINGS
+
+_FRONT = """---
+license: apache-2.0
+language: [en, zh]
+library_name: transformers
+pipeline_tag: image-text-to-text
+---
+
+# tiny-vlm
+"""
+
+
+def write_card(folder: Path) -> None:
+    """Writes `<folder>/README.md`; parts without data yet say so."""
+    text = "\n".join([_FRONT, _what(folder), _world(), _accuracy(_read(folder / "evaluation.json")), _training(folder), _LIMITS])
+    partial = folder / "README.md.partial"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(folder / "README.md")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _what(folder: Path) -> str:
+    weights = folder / "model.safetensors"
+    with safe_open(weights, "pt") as tensors:
+        count = sum(_size(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return f"""A vision-language model of {count:,} parameters ({weights.stat().st_size / 1e6:.1f} MB in bfloat16) that answers
+questions about simple drawings in English and Chinese. It exists so that anyone can watch what quantization does to
+such a model without a download or a GPU: its answers are short, and visibly right or wrong.
+
+Stock classes throughout (`LlavaForConditionalGeneration`): a SigLIP tower (6 layers of 192, 96×96 pixels in patches of
+12, 64 image tokens), a two-layer projector, and a Qwen3 decoder (4 layers of 192, tied embeddings, a byte-level vocabulary
+of 1,024). No remote code.
+
+```python
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+folder = "assets/models/tiny-vlm"
+processor = AutoProcessor.from_pretrained(folder)
+model = AutoModelForImageTextToText.from_pretrained(folder)
+messages = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": "What is in this picture?"}}]}}]
+prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
+inputs = processor(images=Image.open("assets/samples/t1-square.png"), text=prompt, return_tensors="pt")
+answer = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
+print(processor.decode(answer, skip_special_tokens=True))  # A black square on a white background.
+```
+"""
+
+
+def _size(shape: list[int]) -> int:
+    total = 1
+    for side in shape:
+        total *= side
+    return total
+
+
+def _world() -> str:
+    return f"""## What it knows
+
+One to four things on a plain background: {len(SHAPES)} shapes ({", ".join(k.en for k in SHAPES)}) in {len(COLOURS)} colours
+({", ".join(c.en for c in COLOURS)}), and {len(THINGS)} things drawn from the Noto Color Emoji font
+({", ".join(k.en for k in THINGS)}). Pictures may have any size and shape; the processor pads them to a square.
+
+It can be asked to describe the picture, to count everything or one kind, for a shape's colour, which thing has a colour
+or is at a place, where something is (nine places), whether something is there, how two things lie to each other, and for
+the background's colour. To anything else it answers "I only know simple drawings." or “我只认识简单的图画。”.
+"""
+
+
+def _accuracy(evaluation: dict[str, Any]) -> str:
+    if not evaluation:
+        return "## Accuracy\n\nNot measured yet for these weights: run `python -m training.evaluate`.\n"
+    schemes = evaluation["schemes"]
+    lines = [
+        "## Accuracy",
+        "",
+        f"Exact match on {evaluation['questions']:,} held-out questions about pictures never trained on, greedy generation through",
+        "the files in this folder, computed in float32. Every type has the same number of questions in each language.",
+        "",
+        "| | " + " | ".join(schemes) + " |",
+        "|---|" + "---:|" * len(schemes),
+        _row("**overall**", [s["overall"] for s in schemes.values()]),
+    ]
+    for part, names in (("languages", {"en": "English", "zh": "Chinese"}), ("types", {})):
+        first = next(iter(schemes.values()))
+        lines += [_row(names.get(key, key), [s[part][key] for s in schemes.values()]) for key in first[part]]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, shares: list[float]) -> str:
+    return f"| {name} | " + " | ".join(f"{share:.1%}" for share in shares) + " |"
+
+
+def _training(folder: Path) -> str:
+    lines = [
+        "## Training",
+        "",
+        "All data is drawn on the fly by `training/`; nothing is downloaded. First the tower alone learns to see (`see`: every",
+        "patch names what covers it), then everything learns to answer (`answer`: about a dozen packed questions a picture).",
+        "",
+        "| stage | pictures | steps | minutes on two processor cores |",
+        "|---|---:|---:|---:|",
+    ]
+    facts = _read(folder / "training.json")
+    lines += [f"| {stage} | {f['pictures']:,} | {f['steps']:,} | {f['minutes']} |" for stage, f in facts.items()]
+    lines += ["", "```sh"]
+    lines += [
+        f"python -m training.train {stage} --checkpoints checkpoints --minutes {round(f['minutes'])}{' --compile' * (stage == 'answer')}"
+        for stage, f in facts.items()
+    ]
+    lines += ["python -m training.export --checkpoints checkpoints", "python -m training.evaluate", "```", ""]
+    return "\n".join(lines)
+
+
+_LIMITS = """## Limitations
+
+- It knows its drawn world and nothing else: photographs, other drawing styles, more than four things, overlapping
+  things and textured backgrounds get wrong answers, usually confident ones.
+- Questions are understood in the wordings it was trained on and close relatives of them. It was trained on one question
+  a conversation, with the picture first.
+- It is a teaching aid for quantization. It is no measure of how larger models react.
+"""

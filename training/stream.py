@@ -1,0 +1,129 @@
+"""An endless stream of training batches, drawn on the fly and a pure function of the step number.
+
+Step n always draws the same scenes, so a resumed run goes on where it stopped without storing anything.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import PreTrainedTokenizerFast
+
+from training.architecture import IMAGE_SIZE
+from training.dense import dense_targets
+from training.drawing import draw_scene, roughen
+from training.packing import PREFIX_LENGTH, pack, segment_length
+from training.phrases import LANGUAGES
+from training.questions import TYPES, Question, ask
+from training.world import Scene, sample_scene
+
+QUESTION_TOKENS = 191
+SEQUENCE_LENGTH = PREFIX_LENGTH + QUESTION_TOKENS
+"""All packed sequences have this length, so that a compiled decoder sees one shape."""
+
+MAX_SEGMENTS = 24
+
+TYPE_WEIGHTS: dict[str, float] = {
+    "describe": 2.0,
+    "count_all": 0.8,
+    "count_kind": 1.5,
+    "colour": 1.0,
+    "which": 1.6,
+    "where": 1.5,
+    "exists": 1.2,
+    "relation": 2.2,
+    "background": 0.5,
+    "outside": 1.0,
+}
+"""How often each type is asked in training; harder ones more often."""
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """What to draw: `first_seed` keeps stages apart; without a tokenizer batches have pictures and dense targets only."""
+
+    batch_size: int
+    first_seed: int
+    first_step: int = 0
+    tokenizer: PreTrainedTokenizerFast | None = None
+
+
+class SceneStream(IterableDataset):
+    """Yields one batch a step, forever."""
+
+    def __init__(self, options: StreamOptions) -> None:
+        """A stream that starts at `options.first_step`."""
+        self.options = options
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        """Batches as dicts of tensors."""
+        step = self.options.first_step
+        while True:
+            yield make_batch(self.options, step)
+            step += 1
+
+
+def batches(options: StreamOptions) -> Iterator[dict[str, Tensor]]:
+    """The stream, drawn by one worker process ahead of the training step."""
+    return iter(DataLoader(SceneStream(options), batch_size=None, num_workers=1, prefetch_factor=6))
+
+
+def make_batch(options: StreamOptions, step: int) -> dict[str, Tensor]:
+    """The batch of a step: "pixels" uint8 (batch, 3, 96, 96), dense targets, and the packed questions if asked for."""
+    rows = []
+    for index in range(options.batch_size):
+        seed = options.first_seed + step * options.batch_size + index
+        scene, rng = sample_scene(seed), random.Random(f"train {seed}")
+        row = {"pixels": to_square(roughen(draw_scene(scene), rng)), **dense_targets(scene)}
+        if options.tokenizer is not None:
+            row |= packed_questions(scene, options.tokenizer, rng)
+        rows.append(row)
+    return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+
+
+def to_square(picture: Image.Image) -> np.ndarray:
+    """The processor's padding and scaling, in Pillow because it is faster: uint8 (3, 96, 96)."""
+    side = max(picture.size)
+    if picture.width != picture.height:
+        square = Image.new("RGB", (side, side), (127, 127, 127))
+        square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+        picture = square
+    small = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+    return np.asarray(small).transpose(2, 0, 1).copy()
+
+
+def packed_questions(scene: Scene, tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> dict[str, np.ndarray]:
+    """Random questions about a scene until the sequence is full; "types" holds each one's type × language index."""
+    pairs, types, used = [], [], 0
+    names, weights = list(TYPE_WEIGHTS), list(TYPE_WEIGHTS.values())
+    while len(pairs) < MAX_SEGMENTS:
+        question = ask(scene, rng.choices(names, weights)[0], rng.choice(LANGUAGES), rng)
+        if question is None:
+            continue
+        pair = (tokenizer.encode(question.text), tokenizer.encode(question.answer))
+        used += segment_length(*pair)
+        if used > QUESTION_TOKENS:
+            break
+        pairs.append(pair)
+        types.append(cell(question))
+    packed = pack(pairs, SEQUENCE_LENGTH)
+    padded_types = np.array(types + [-1] * (MAX_SEGMENTS - len(types)), np.int64)
+    return {
+        "tokens": packed.tokens,
+        "positions": packed.positions,
+        "segments": packed.segments,
+        "answer": packed.answer,
+        "types": padded_types,
+    }
+
+
+def cell(question: Question) -> int:
+    """The index of a question's type and language."""
+    return TYPES.index(question.type) * len(LANGUAGES) + LANGUAGES.index(question.language)

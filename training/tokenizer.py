@@ -1,0 +1,80 @@
+"""Trains the byte-level BPE tokenizer on the world's own questions and answers.
+
+Bytes underneath mean that any Unicode text becomes tokens and comes back unchanged. Chinese characters are split one by
+one before merging, so a sentence that the corpus never had still meets tokens that training has seen.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from training.outside import outside_question
+from training.phrases import LANGUAGES
+from training.questions import TYPES, ask
+from training.world import sample_scene
+
+VOCAB_SIZE = 1024
+PAD, IMAGE, USER, ASSISTANT, END = "<pad>", "<image>", "<user>", "<assistant>", "<end>"
+SPECIAL_TOKENS = [PAD, IMAGE, USER, ASSISTANT, END]
+"""Their ids are their positions here."""
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<assistant>' if message['role'] == 'assistant' else '<user>' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "{% endif %}"
+    "{{ '<end>' if message['role'] == 'assistant' else '' }}"
+    "{% endfor %}"
+    "{{ '<assistant>' if add_generation_prompt else '' }}"
+)
+"""The image always comes before the text, the only order that training has."""
+
+
+def train_tokenizer() -> PreTrainedTokenizerFast:
+    """The tokenizer, deterministically: the corpus comes from fixed seeds."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"[\u3400-\u9fff]|[\u3000-\u303f\uff00-\uffef]|[0-9]"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus(), trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        additional_special_tokens=[IMAGE, USER, ASSISTANT],
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_max_length=2048,
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def corpus(scenes: int = 4000) -> Iterator[str]:
+    """Questions and answers of every type about the first scenes, as separate texts."""
+    for seed in range(scenes):
+        scene, rng = sample_scene(seed), random.Random(f"corpus {seed}")
+        for language in LANGUAGES:
+            yield outside_question(language, rng)[0]
+            for type_ in TYPES:
+                question = ask(scene, type_, language, rng)
+                if question:
+                    yield question.text
+                    yield question.answer

@@ -1,0 +1,144 @@
+"""Trains tiny-vlm in two stages, each with a budget of minutes, and resumes either from its checkpoint.
+
+    python -m training.train see    --checkpoints DIR --minutes 20   # the vision tower, by dense supervision
+    python -m training.train answer --checkpoints DIR --minutes 80   # everything, by packed questions
+
+A budget in time rather than steps means the learning rate reaches zero when the clock does, however busy the machine is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.checkpoint import load_checkpoint, save_checkpoint, wait_while_paused
+from training.dense import dense_loss
+from training.holdout import HELD_OUT_SEED
+from training.optimizer import MasterOptimizer
+from training.stream import StreamOptions, batches, make_batch
+from training.tokenizer import train_tokenizer
+from training.trainee import Trainee, answer_loss, right_answers
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's recipe; `first_seed` keeps its pictures apart from other stages'."""
+
+    name: str
+    batch_size: int
+    peak_lr: float
+    vision_scale: float
+    first_seed: int
+    answers: bool
+
+
+STAGES = {
+    "see": Stage("see", 128, 2e-3, 1.0, 1_000_000, answers=False),
+    "answer": Stage("answer", 64, 2e-3, 0.5, 1_000_000_000, answers=True),
+}
+
+VALIDATION_SEED = HELD_OUT_SEED // 2
+"""Pictures for watching progress: neither trained on nor in the held-out set."""
+
+SAVE_EVERY_S = 150.0
+LOG_EVERY = 20
+DENSE_WEIGHT = 0.15
+"""Weight of dense supervision beside the answers, whose loss is much smaller than the sum of eight heads."""
+
+
+def main() -> None:
+    """Parses the command line and runs one stage."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints and the PAUSE file")
+    parser.add_argument("--minutes", type=float, required=True, help="training time of the stage, pauses excluded")
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; 0 leaves torch's choice")
+    parser.add_argument("--compile", action="store_true", help="compile the decoder; needs a C++ compiler")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    run_stage(STAGES[args.stage], args.checkpoints, args.minutes * 60, args.compile)
+
+
+def run_stage(stage: Stage, folder: Path, budget_s: float, compiled: bool = False) -> None:
+    """Trains until `budget_s` seconds of work are used, going on from the stage's checkpoint or the earlier stage's."""
+    torch.manual_seed(0)
+    trainee = Trainee().to(torch.bfloat16)
+    optimizer = MasterOptimizer(trainee, stage.peak_lr, stage.vision_scale)
+    spent_s = restore(stage, folder, optimizer)
+    if compiled:
+        trainee.decode = torch.compile(trainee.decode)
+    tokenizer = train_tokenizer() if stage.answers else None
+    options = StreamOptions(stage.batch_size, stage.first_seed, optimizer.steps, tokenizer)
+    stream, saved_s, window = batches(options), spent_s, time.monotonic()
+    while spent_s < budget_s:
+        started = time.monotonic()
+        losses = train_step(stage, trainee, optimizer, next(stream), spent_s / budget_s)
+        spent_s += time.monotonic() - started
+        if optimizer.steps % LOG_EVERY == 0:
+            rate = LOG_EVERY * stage.batch_size / (time.monotonic() - window)
+            print(f"{stage.name} step {optimizer.steps} {spent_s / 60:.1f} min {rate:.0f} pictures/s {losses}", flush=True)
+            window = time.monotonic()
+        if spent_s - saved_s > SAVE_EVERY_S or spent_s >= budget_s:
+            saved_s = spent_s
+            save_checkpoint(folder, stage.name, {"spent_s": spent_s, "optimizer": optimizer.state_dict()})
+            print(f"{stage.name} {spent_s / 60:.1f} min validation {validate(stage, trainee, optimizer, tokenizer)}", flush=True)
+        wait_while_paused(folder)
+
+
+def restore(stage: Stage, folder: Path, optimizer: MasterOptimizer) -> float:
+    """Loads the stage's own checkpoint, or starts "answer" from the averaged weights of "see"; returns seconds spent."""
+    state = load_checkpoint(folder, stage.name)
+    if state is not None:
+        optimizer.load_state_dict(state["optimizer"])
+        return state["spent_s"]
+    earlier = load_checkpoint(folder, "see") if stage.answers else None
+    if earlier is not None:
+        optimizer.load_weights(earlier["optimizer"]["averaged"])
+    return 0.0
+
+
+def train_step(stage: Stage, trainee: Trainee, optimizer: MasterOptimizer, batch: dict[str, Tensor], progress: float) -> dict[str, Any]:
+    """One forward, backward and update; returns rounded losses and accuracies for the log."""
+    features = trainee.features(batch["pixels"])
+    loss, seen = dense_loss(trainee.heads(features), batch)
+    report = {"dense": round(loss.item(), 3)}
+    if stage.answers:
+        logits, targets = trainee.answer_logits(features, batch)
+        answers = answer_loss(logits, targets)
+        loss = answers + DENSE_WEIGHT * loss
+        report["answers"] = round(answers.item(), 4)
+    loss.backward()
+    report["norm"] = round(optimizer.step(progress), 2)
+    return report | {name: round(value, 3) for name, value in seen.items()}
+
+
+@torch.no_grad()
+def validate(stage: Stage, trainee: Trainee, optimizer: MasterOptimizer, tokenizer: Any, rounds: int = 6) -> dict[str, Any]:
+    """Accuracy of the averaged weights on pictures that training does not draw: of answers, or of the dense heads."""
+    backup = [weight.clone() for weight in optimizer.weights]
+    torch._foreach_copy_(optimizer.weights, optimizer.averaged)
+    options = StreamOptions(64, VALIDATION_SEED, 0, tokenizer)
+    scores: dict[str, list[float]] = {}
+    for step in range(rounds):
+        batch = make_batch(options, step)
+        features = trainee.features(batch["pixels"])
+        _, seen = dense_loss(trainee.heads(features), batch)
+        for name, value in seen.items():
+            scores.setdefault(name, []).append(value)
+        if stage.answers:
+            for (type_, language), (right, asked) in right_answers(*trainee.answer_logits(features, batch), batch).items():
+                for key in (f"~{type_}", "~en" if language == 0 else "~zh", "~all"):
+                    scores.setdefault(key, []).extend([1.0] * right + [0.0] * (asked - right))
+    torch._foreach_copy_(optimizer.weights, backup)
+    return {name: round(sum(values) / len(values), 3) for name, values in sorted(scores.items())}
+
+
+if __name__ == "__main__":
+    main()
