@@ -3,6 +3,11 @@
 # Nothing may be imported outside this condition: worker processes import the main module of their parent again, and would load and
 # run what stands here.
 if __name__ == "__main__":
-    from qdash.cli import app  # noqa: PLC0415
+    import sys  # noqa: PLC0415
 
-    app()
+    try:
+        from qdash.cli import app  # noqa: PLC0415
+
+        app()
+    except KeyboardInterrupt:  # while it was still importing
+        sys.exit(130)

@@ -46,10 +46,10 @@ class Picture(Record):
 class Measurement(Record):
     """How a comparison is timed. Every variant makes exactly `max_new_tokens` tokens in each timed run."""
 
-    runs: int = Field(5, ge=1, le=100)
-    warmup: int = Field(1, ge=0, le=20)
-    max_new_tokens: int = Field(50, ge=2, le=2048)
-    max_answer_tokens: int = Field(256, ge=1, le=4096)
+    runs: int = Field(default=5, ge=1, le=100)
+    warmup: int = Field(default=1, ge=0, le=20)
+    max_new_tokens: int = Field(default=50, ge=2, le=2048)
+    max_answer_tokens: int = Field(default=256, ge=1, le=4096)
     """The answer people read ends by itself; this only stops one that would not."""
 
 

@@ -61,8 +61,9 @@ def _livelier(model: hf.PreTrainedModel) -> hf.PreTrainedModel:
     """Spread the weights: at the usual 0.02 a tiny model answers every prompt alike. A few large columns make int8 outliers."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if weight.ndim == 2 and "norm" not in name:
-                weight.normal_(std=weight.shape[-1] ** -0.5)
+            if weight.ndim >= 2 and "norm" not in name:
+                weight.normal_(std=weight[0].numel() ** -0.5)
+            if weight.ndim == 2:
                 weight[:, 1] *= 4
     return model
 

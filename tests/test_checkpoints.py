@@ -16,6 +16,7 @@ from qdash import checkpoints
 from qdash.catalog.schemes import SCHEMES
 from qdash.checkpoints.supported import native_tasks, task_of
 from qdash.errors import QdashError
+from qdash.planning import worker_spec
 from qdash.records import Step
 from qdash.settings import Settings
 from tests.fake_hub import COMMIT, FakeHub
@@ -270,6 +271,18 @@ def test_a_simulated_format_has_a_projected_size(folder: Path) -> None:
     found = checkpoints.locate(str(folder))
     projected = checkpoints.projected_bytes(found, SCHEMES["fp6-e2m3"], "float16")
     assert projected == 64 * 128 * 6 // 8 + 4 * 64 + 2 * (EMBEDDING + OTHER)
+
+
+@pytest.mark.parametrize("architecture", [None, "llava", "fastvlm", "smolvlm", "qwen3-vl", "qwen3", "bloom"])
+def test_estimates_are_within_a_tenth_of_what_is_measured(checkpoint: Callable[[str], Path], architecture: str | None) -> None:
+    """None is the bundled model."""
+    workers = pytest.importorskip("qdash.engine.worker")
+    found = checkpoints.locate("tiny-vlm" if architecture is None else str(checkpoint(architecture)))
+    for scheme in SCHEMES.values():
+        loaded = workers.Worker(worker_spec(found, scheme.key, "cpu", "float16")).load(emit=lambda step: None, stop=lambda: False)
+        assert checkpoints.estimate_bytes(found, scheme, "float16") == pytest.approx(loaded.weights_bytes, rel=0.1), scheme.key
+        if loaded.projected_bytes is not None:
+            assert checkpoints.projected_bytes(found, scheme, "float16") == pytest.approx(loaded.projected_bytes, rel=0.01), scheme.key
 
 
 # ── the hub ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from transformers import LlavaForConditionalGeneration
 
 from training.architecture import build_model
 from training.dense import DenseHeads
-from training.packing import PREFIX_LENGTH, block_mask
+from training.packing import PREFIX_LENGTH, window_mask
 from training.questions import TYPES
 
 
@@ -24,7 +24,7 @@ class Trainee(nn.Module):
         """A new model, or heads for a given one."""
         super().__init__()
         self.vlm = vlm or build_model()
-        self.vlm.set_attn_implementation("eager")
+        self.vlm.set_attn_implementation({"vision_config": "eager", "text_config": "packed"})
         self.heads = DenseHeads(self.vlm.config.vision_config.hidden_size)
         self.decode = self._decode
 
@@ -44,7 +44,7 @@ class Trainee(nn.Module):
         embeddings = self.vlm.get_input_embeddings()(batch["tokens"])
         image = self.vlm.model.multi_modal_projector(features).to(embeddings.dtype)
         embeddings = torch.cat([embeddings[:, :1], image, embeddings[:, PREFIX_LENGTH:]], dim=1)
-        hidden = self.decode(embeddings, block_mask(batch["segments"], embeddings.dtype), batch["positions"])
+        hidden = self.decode(embeddings, window_mask(batch["segments"], embeddings.dtype), batch["positions"])
         targets = batch["answer"].bool()
         predicting = targets.roll(-1, dims=1)
         return self.vlm.lm_head(hidden[predicting]).float(), batch["tokens"][targets]

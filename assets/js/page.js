@@ -1,5 +1,7 @@
 // Page-wide behaviour. Runs once, before Gradio draws anything, so it listens on the document.
 (() => {
+  const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const button = document.getElementById("compare");
@@ -20,13 +22,19 @@
     });
   });
 
+  // On a phone the sidebar fills the screen: whoever presses Compare wants to see what it does.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#compare") && matchMedia("(max-width: 800px)").matches)
+      document.getElementById("main").scrollIntoView({ behavior: motion() });
+  });
+
   // Table, Export and Code below the charts: one open at a time.
   window.qdashToggle = (name) => {
     for (const panel of document.querySelectorAll(".drawer")) {
       const open = panel.id === `drawer-${name}` && !panel.classList.contains("open");
       panel.classList.toggle("open", open);
       document.getElementById(`open-${panel.id.slice(7)}`)?.setAttribute("aria-expanded", open);
-      if (open) panel.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+      if (open) panel.scrollIntoView({ block: "nearest", behavior: motion() });
     }
   };
 })();

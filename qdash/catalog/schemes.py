@@ -79,7 +79,7 @@ SCHEMES: dict[str, Scheme] = {
         _float("fp16", "16-bit float", "float16", 16, "Half the size of 32 bits; 5 bits of range, 10 of precision."),
         _float("bf16", "bfloat16", "bfloat16", 16, "Half the size of 32 bits, with their full range and less precision."),
         _bnb(
-            "bnb-int8", "INT8", 8, 8,
+            "bnb-int8", "INT8 (LLM.int8)", 8, 8,
             "LLM.int8(): 8-bit weights and activations; the rare very large activations are computed in 16 bits.",
             stored_bits=8, row_scale_bits=32, params={"load_in_8bit": True},
         ),

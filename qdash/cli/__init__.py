@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     except QdashError as error:
         return 130 if error.kind == "cancelled" else _complain(str(error))
     except _UsageError as error:
-        return _complain(f"{error.format_message()} See “qdash --help”.")  # type: ignore[attr-defined]
+        return _complain(f"{error.format_message().rstrip('.')}. See “qdash --help”.")  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         return 130
 

@@ -26,5 +26,5 @@ def measurement(**values: Any) -> Measurement:
     except ValidationError as error:
         fault = error.errors()[0]
         option = "--" + str(fault["loc"][0]).replace("_", "-")
-        message = f"{option} {fault['input']} does not do: {fault['msg'][0].lower()}{fault['msg'][1:]}."
+        message = f"{option} {fault['input']} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}."
         raise QdashError(message, f"The default is {getattr(Measurement(), str(fault['loc'][0]))}.") from None

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from qdash.catalog.schemes import find_scheme
-from qdash.charts.wording import mib, ms
 from qdash.records import Comparison, Event, Request, Step, VariantDone, VariantResult, WeightReport
 from qdash.records import Progress as ProgressEvent
+from qdash.wording import mib, ms
 
 _WIDE = 160  # for a file or a pipe, which have no width of their own
 
@@ -94,8 +94,10 @@ def print_weights(report: WeightReport) -> None:
 
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Text in columns."""
-    table = Table(*headings, box=None, pad_edge=False)
+    """Text in columns; where the line is too short for all, the last column wraps."""
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading != headings[-1])
     for row in rows:
         table.add_row(*map(Text, row))
     _console().print(table)
@@ -129,10 +131,9 @@ def _ratio(value: float | None) -> str:
 def _conditions(comparison: Comparison) -> str:
     host, measurement = comparison.host, comparison.request.measurement
     noise = f"noise ±{comparison.noise_floor.relative:.0%}" if comparison.noise_floor else "noise unknown"
-    return (
-        f"{host.device_name}, {host.threads} threads · {comparison.variants[0].dtype or 'unknown'} baseline · "
-        f"{measurement.max_new_tokens} tokens × {measurement.runs} runs after {measurement.warmup} warm-up, medians · {noise} · {host.execution}"
-    )
+    timing = f"{measurement.max_new_tokens} tokens × {measurement.runs} runs after {measurement.warmup} warm-up, medians"
+    baseline = f"{comparison.variants[0].dtype or 'unknown'} baseline"
+    return " · ".join((f"{host.device_name}, {host.threads} threads", baseline, timing, noise, host.execution))
 
 
 def _table(*headings: str) -> Table:

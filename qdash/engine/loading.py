@@ -17,17 +17,14 @@ from transformers import (
     AutoProcessor,
     AutoTokenizer,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
-    ProcessorMixin,
 )
 from transformers.initialization import meta_device_safe_creation_ops, no_init_weights
 from transformers.utils import logging
 
 from qdash.engine.failures import is_out_of_memory
+from qdash.engine.prompting import Processor, tokenizer_of
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec
-
-Processor = ProcessorMixin | PreTrainedTokenizerBase
 
 MODELS = {"image-text-to-text": AutoModelForImageTextToText, "text-generation": AutoModelForCausalLM}
 PROCESSORS = {"image-text-to-text": AutoProcessor, "text-generation": AutoTokenizer}
@@ -44,7 +41,11 @@ def load_skeleton(spec: WorkerSpec) -> PreTrainedModel:
 def load_processor(spec: WorkerSpec) -> Processor:
     """What turns a question into the model's inputs: an image processor with tokenizer, or a tokenizer; raises QdashError("checkpoint")."""
     with _reading(spec):
-        return PROCESSORS[spec.task].from_pretrained(spec.folder, **OFFLINE)
+        processor: Processor = PROCESSORS[spec.task].from_pretrained(spec.folder, **OFFLINE)
+        # Without its files transformers makes some tokenizers up from the config, with no vocabulary: every prompt would be empty.
+        if not tokenizer_of(processor).encode("a", add_special_tokens=False):
+            raise OSError("the tokenizer's files are missing")
+        return processor
 
 
 def load_model(spec: WorkerSpec, arguments: dict[str, Any], on_fraction: Callable[[float], None]) -> PreTrainedModel:

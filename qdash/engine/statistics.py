@@ -13,7 +13,7 @@ from torch import Tensor
 
 from qdash.records import Histogram, WeightError
 
-CACHED_BLOCK = 1 << 15  # weights: scratch fits the L2 cache, and torch does not yet wake, and wait for, a second thread
+CACHED_BLOCK = 32_000  # weights: fits the L2 cache, and is just below the size at which torch wakes, and waits for, a second thread
 GPU_BLOCK = 1 << 24
 BINS = 97  # odd, so that zero lies in the middle of a bin, not on the border of two
 SPREADS_SHOWN = 8  # root mean squares on either side of zero: room for tails, and the body still has a shape

@@ -4,6 +4,7 @@ One tensor is in memory at a time, and all schemes share one read of it. Statist
 range that a histogram of the whole model spans is chosen beforehand, from a few rows of each layer.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,7 @@ def weigh(
         for done, layer in enumerate(layers):
             emit(Step(fraction=done / len(layers), detail=layer.name))
             weight = layer.read()
-            original = _Original.of(weight, spread)
+            original = _Original.of(layer, weight, spread)
             for tally in tallies:
                 _go_on(stop)
                 restored = round_trips[tally.scheme.key](layer.module, weight)
@@ -75,7 +76,7 @@ def _look(
     weights, errors = Spread(), {scheme.key: Spread() for scheme in schemes}
     for layer in layers:
         _go_on(stop)
-        weight = _finite(layer)
+        weight = layer.read()
         rows = weight[:: max(1, len(weight) // SAMPLED_ROWS)][:SAMPLED_ROWS].contiguous()
         weights += Spread.of(rows)
         for key, error in errors.items():
@@ -83,15 +84,6 @@ def _look(
             if restored is not None:
                 error += Spread.of(restored.cpu().double() - rows.double())
     return weights, errors
-
-
-def _finite(layer: StoredLayer) -> Tensor:
-    weight = layer.read()
-    broken = weight.numel() - int(weight.isfinite().sum())
-    if broken:
-        message = f"{layer.name} holds {broken} weights that are NaN or infinite, so no error can be told."
-        raise QdashError(message, "The checkpoint is damaged or comes from a failed training run: choose another.", "checkpoint")
-    return weight
 
 
 @dataclass
@@ -103,8 +95,13 @@ class _Original:
     in_model: Counts
 
     @classmethod
-    def of(cls, weight: Tensor, model: Spread) -> "_Original":
-        counted = cls(weight, Counts(Spread.of(weight).limit()), Counts(model.limit()))
+    def of(cls, layer: StoredLayer, weight: Tensor, model: Spread) -> "_Original":
+        spread = Spread.of(weight)
+        if not math.isfinite(spread.squares):
+            broken = weight.numel() - int(weight.isfinite().sum())
+            message = f"{layer.name} holds {broken} weights that are NaN or infinite, so no error can be told."
+            raise QdashError(message, "The checkpoint is damaged or comes from a failed training run: choose another.", "checkpoint")
+        counted = cls(weight, Counts(spread.limit()), Counts(model.limit()))
         for (block,) in blocks(weight):
             counted.own.add(block)
             counted.in_model.add(block)

@@ -31,7 +31,7 @@ Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class _Held:
+class Held:
     """What a loaded worker keeps."""
 
     model: PreTrainedModel
@@ -45,17 +45,17 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
-        self._held: _Held | None = None
+        self.held: Held | None = None  # once loaded
         # transformers reports on stderr what a worker reports as an error or not at all.
         logging.set_verbosity_error()
         torch.set_num_threads(spec.threads)
 
     def load(self, *, emit: Emit, stop: Stop) -> Loaded:
         """Load the variant, or answer at once if that is done. Also "unavailable" for a package that is missing."""
-        if self._held is None:
+        if self.held is None:
             with memory_errors("loading the model", self.spec.device):
-                self._held = self._load(emit, stop)
-        return self._held.loaded
+                self.held = self._load(emit, stop)
+        return self.held.loaded
 
     def answer(self, question: Question, max_tokens: int, *, emit: Emit, stop: Stop) -> Answer:
         """One greedy answer of at most `max_tokens` tokens; emits the text so far."""
@@ -83,7 +83,7 @@ class Worker:
             trips = {scheme.key: partial(_round_trip, family_of(scheme), scheme, self.spec) for scheme in chosen}
             return weigh(Path(self.spec.folder), load_skeleton(self.spec), chosen, trips, emit=emit, stop=stop)
 
-    def _load(self, emit: Emit, stop: Stop) -> _Held:
+    def _load(self, emit: Emit, stop: Stop) -> Held:
         spec = self.spec
         torch.set_num_threads(spec.threads)
         scheme = find_scheme(spec.scheme or "")
@@ -113,14 +113,14 @@ class Worker:
             coverage=family.coverage(model, spec),
             snippet=snippet,
         )
-        return _Held(model, processor, idle_bytes, loaded)
+        return Held(model, processor, idle_bytes, loaded)
 
-    def _ready(self, question: Question) -> _Held:
-        assert self._held is not None
+    def _ready(self, question: Question) -> Held:
+        assert self.held is not None
         # Threads are the process's; inline, another worker may have set them since.
         torch.set_num_threads(self.spec.threads)
-        check_question(self._held.processor, question)
-        return self._held
+        check_question(self.held.processor, question)
+        return self.held
 
 
 def _idle_bytes(device: str) -> int:

@@ -1,7 +1,7 @@
 """Finished records as files: JSON (documented in docs/json.md), CSV for spreadsheets, one HTML page to send around."""
 
+from qdash.report.csv import to_csv, weights_to_csv
 from qdash.report.html import to_html
 from qdash.report.json import to_json, weights_to_json
-from qdash.report.csv import to_csv, weights_to_csv
 
 __all__ = ["to_csv", "to_html", "to_json", "weights_to_csv", "weights_to_json"]

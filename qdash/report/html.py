@@ -6,34 +6,45 @@ passes through the template's escaping, and chart data is JSON in which no tag c
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from qdash.catalog.schemes import SCHEMES
 from qdash.charts import latency_bars, memory_bars
-from qdash.charts.wording import mib, ms
 from qdash.differences import differing_spans
 from qdash.records import Comparison, VariantResult
+from qdash.wording import mib, ms
 
 _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 
 
 def to_html(comparison: Comparison, png: bytes | None = None) -> str:
     """The page; `png` is the picture, left out if None."""
-    baseline = comparison.variants[0]
+    baseline, tokens = comparison.variants[0], comparison.request.measurement.max_new_tokens
     return _template().render(
         comparison=comparison,
         picture=f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None,
         headings=HEADINGS,
         cards=[_card(result, baseline) for result in comparison.variants],
         rows=[_row(result) for result in comparison.variants],
-        charts=[_chart("latency", latency_bars, comparison), _chart("memory", memory_bars, comparison)],
+        charts=[
+            Chart(
+                "latency", f"Time for {tokens} tokens", "Shorter is faster. Light: until the first token.", _data(latency_bars, comparison)
+            ),
+            Chart(
+                "memory",
+                "Memory",
+                "Solid: weights. Light: peak while answering. Line: estimate. Dashes: projected.",
+                _data(memory_bars, comparison),
+            ),
+        ],
         plotly=Markup(get_plotlyjs()),  # trusted: a file of the plotly package
         conditions=_conditions(comparison),
     )
@@ -54,17 +65,21 @@ class Card:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure in both colour schemes, as JSON safe inside a script element."""
+    """A figure in both colour schemes, as JSON safe inside a script element; `reading` is how to read it, in a line."""
 
     key: str
+    title: str
+    reading: str
     data: Markup
 
 
 @cache
-def _template():  # noqa: ANN202 - jinja2's Template
+def _template() -> Template:
     # Autoescape everywhere: there is no text here that may be markup, but for what is wrapped in Markup above.
     folder = Path(__file__).parent
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.globals["css"] = Markup((folder / "comparison.css").read_text(encoding="utf-8"))
     return environment.get_template("comparison.html.jinja")
 
@@ -147,8 +162,8 @@ def _conditions(comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _chart(key: str, draw, comparison: Comparison) -> Chart:  # noqa: ANN001 - a function of qdash.charts
-    figures: dict[str, go.Figure] = {"light": draw(comparison, dark=False), "dark": draw(comparison, dark=True)}
-    text = json.dumps({scheme: json.loads(figure.to_json()) for scheme, figure in figures.items()})
+def _data(draw: Callable[..., go.Figure], comparison: Comparison) -> Markup:
+    figures = {"light": draw(comparison, dark=False), "dark": draw(comparison, dark=True)}
+    text = json.dumps({scheme: json.loads(figure.to_json() or "{}") for scheme, figure in figures.items()})
     # Inside a script element only "<" can end it or begin a comment; in JSON it may be written as an escape.
-    return Chart(key, Markup(text.replace("<", "\\u003c")))
+    return Markup(text.replace("<", "\\u003c"))

@@ -2,14 +2,14 @@
 
 from html import escape
 
-from qdash.charts.wording import mib, ms
 from qdash.differences import differing_spans
 from qdash.records import VariantResult
 from qdash.ui import text
 from qdash.ui.board import Board, Card
 from qdash.ui.changes import change_of
 from qdash.ui.markup import scheme_classes, term
-from qdash.ui.reasons import why_slower
+from qdash.ui.reasons import BUSY_NOISE, why_slower
+from qdash.wording import mib, ms
 
 _QUIET = '<span class="quiet">'
 
@@ -37,12 +37,12 @@ def _card(card: Card, reference: str | None, baseline: VariantResult | None, noi
         _header(card),
         _body(card, reference),
         _bar(card),
-        _chip(card, reference),
+        _chip(card, reference, noise),
         _facts(ran, baseline, noise) if ran else '<dl class="facts"></dl>',
         _why(ran, baseline, noise) if ran else '<p class="why"></p>',
     ]
-    label = escape(card.scheme.label)
-    return f'<article class="card {scheme_classes(card.scheme)} is-{card.state}" role="listitem" aria-label="{label}">{"".join(parts)}</article>'
+    classes = f"card {scheme_classes(card.scheme)} is-{card.state}"
+    return f'<article class="{classes}" role="listitem" aria-label="{escape(card.scheme.label)}">{"".join(parts)}</article>'
 
 
 def _header(card: Card) -> str:
@@ -85,33 +85,33 @@ def _bar(card: Card) -> str:
     return f'<div class="bar" role="progressbar" aria-valuenow="{percent}"><i style="width:{percent}%"></i></div>'
 
 
-def _chip(card: Card, reference: str | None) -> str:
+def _chip(card: Card, reference: str | None, noise: float) -> str:
     if card.state == "done" and card.result is not None:
-        return _outcome(card.result, reference)
+        return _outcome(card.result, reference, noise)
     icon, word = text.STATES[card.state]
     detail = f" · {escape(card.detail)}" if card.detail and card.running else ""
     tone = {"failed": "bad", "skipped": "warn"}.get(card.state, "busy" if card.running else "")
     return f'<div><span class="chip {tone}"><span aria-hidden="true">{icon}</span> {word}{detail}</span></div>'
 
 
-def _outcome(result: VariantResult, reference: str | None) -> str:
+def _outcome(result: VariantResult, reference: str | None, noise: float) -> str:
     if reference is None or result.answer is None:
         tone, icon, words = "", "", "Reference" if reference is None else "Measured"
     else:
         change = change_of(reference, result.answer)
         tone, icon = ("good", "✓") if not change.differs else ("warn", "△")
-        words = change.on_card + (" · good trade" if not change.differs and _good_trade(result) else "")
+        words = change.on_card + (" · good trade" if not change.differs and _good_trade(result, noise) else "")
     cut = "" if result.answer_complete is not False else ' <span class="quiet">cut at the limit</span>'
     mark = f'<span aria-hidden="true">{icon}</span> ' if icon else ""
     return f'<div><span class="chip {tone}">{mark}{escape(words)}</span>{cut}</div>'
 
 
-def _good_trade(result: VariantResult) -> bool:
-    """At least a quarter smaller for real, and at most a fifth slower."""
+def _good_trade(result: VariantResult, noise: float) -> bool:
+    """At least a quarter smaller for real, and at most a fifth slower, as far as this machine can tell."""
     ratios = result.relative
     if ratios is None or ratios.memory is None or ratios.latency is None:
         return False
-    return ratios.memory <= 0.75 and ratios.latency <= 1.2
+    return ratios.memory <= 0.75 and ratios.latency <= 1.2 and noise <= BUSY_NOISE
 
 
 def _facts(result: VariantResult, baseline: VariantResult | None, noise: float) -> str:

@@ -19,6 +19,8 @@ def change_of(original: str, answer: str) -> Change:
     original, answer = original.strip(), answer.strip()
     if original == answer:
         return Change(False, "Same answer", "gives the same answer")
+    if not answer:
+        return Change(True, "No answer", "says nothing")
     spans = differing_spans(original, answer)
     changed = [span for span, differs in spans if differs]
     if not changed:
@@ -26,6 +28,6 @@ def change_of(original: str, answer: str) -> Change:
     if sum(map(len, changed)) > len(answer) / 2:
         return Change(True, "Different answer", "answers something else")
     if len(changed) == 1:
-        one_word = len(changed[0].split()) == 1 and len(changed[0]) <= 20
-        return Change(True, "One word changed" if one_word else "One passage changed", "changes a word" if one_word else "changes a passage")
+        unit = "word" if len(changed[0].split()) == 1 and len(changed[0]) <= 20 else "passage"
+        return Change(True, f"One {unit} changed", f"changes a {unit}")
     return Change(True, f"{len(changed)} places changed", f"changes {len(changed)} places")

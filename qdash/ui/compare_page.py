@@ -18,8 +18,9 @@ from qdash.ui.exports import write_exports
 from qdash.ui.form import Form, check_schemes
 from qdash.ui.line import Line
 from qdash.ui.markup import banner, sheet_head
+from qdash.ui.phase import phase_html
 from qdash.ui.relative import absolute_html, relative_html
-from qdash.ui.run import View, run
+from qdash.ui.run import View, internal_error, run
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.snippets import snippets_html
@@ -33,11 +34,11 @@ Updates = dict[Any, Any]
 class ComparePage:
     """Its components. `comparison` is the tab's own result, a gr.State: never shared between two people."""
 
+    phase: gr.HTML
     banner: gr.HTML
     verdict: gr.HTML
     spoken: gr.HTML
     cards: gr.HTML
-    results: gr.Column
     latency: gr.Plot
     memory: gr.Plot
     relative: gr.HTML
@@ -58,11 +59,12 @@ class ComparePage:
 def build_compare_page(schemes: list[str]) -> ComparePage:
     """Create the components inside the current tab, showing what pressing Compare will do with `schemes`."""
     html = {"apply_default_css": False}
+    phase = gr.HTML(phase_html("compare", running=False, results=False), elem_classes=["phases"], **html)
     message = gr.HTML("", elem_id="banner", **html)
     headline = gr.HTML(empty_html(), elem_id="verdict", **html)
     spoken = gr.HTML(spoken_html(Board(())), elem_id="spoken", **html)
     cards = gr.HTML(cards_html(ready_board(schemes)), elem_id="cards", **html)
-    with gr.Column(visible=False, elem_id="results") as results:
+    with gr.Column(elem_id="results"):
         with gr.Row(elem_id="charts", elem_classes=["sheets"]):
             latency = _sheet("Time", text.HOW_LATENCY, "latency")
             memory = _sheet("Memory", text.HOW_MEMORY, "memory")
@@ -75,7 +77,7 @@ def build_compare_page(schemes: list[str]) -> ComparePage:
             _drawer_buttons()
         table, code, exports = _drawers()
     return ComparePage(
-        banner=message, verdict=headline, spoken=spoken, cards=cards, results=results, latency=latency, memory=memory,
+        phase=phase, banner=message, verdict=headline, spoken=spoken, cards=cards, latency=latency, memory=memory,
         relative=relative, conditions=conditions, table=table, code=code, exports=exports, look_inside=look_inside,
         comparison=gr.State(None),
     )  # fmt: skip
@@ -86,30 +88,37 @@ def wire_compare_page(
 ) -> None:
     """Connect Compare, Stop and the theme."""
 
-    def compare(request: gr.Request, dark: Any, *values: Any) -> Iterator[Updates]:
+    def compare(request: gr.Request, dark: Any, before: Comparison | None, *values: Any) -> Iterator[Updates]:
         session = str(request.session_hash)
         stop = sessions.start(session)
         try:
-            yield {sidebar.compare: gr.update(visible=False), sidebar.stop: gr.update(visible=True, value="Stop"), tabs: gr.update(selected="compare")}
+            started = phase_html("compare", running=True, results=before is not None)
+            yield {page.phase: started, sidebar.stop: "Stop", tabs: gr.update(selected="compare")}
             view = View()
             for view in run(Form(*values), backend, line, stop):
                 yield shown(page, view, bool(dark))
-            yield {sidebar.compare: gr.update(visible=True), sidebar.stop: gr.update(visible=False)}
             if view.board is not None and view.board.comparison is not None:
                 yield exported(page, view.board.comparison, sessions, session)
+        except Exception:
+            yield {page.banner: banner(internal_error())}
         finally:
             stop.set()
             sessions.finish(session, stop)
 
     def stopped(request: gr.Request) -> Any:
         sessions.stop(str(request.session_hash))
-        return gr.update(value="Stopping …")
+        return "Stopping …"
 
-    inputs = [sidebar.theme, *sidebar.form]
-    sidebar.compare.click(
-        compare, inputs, [*page.outputs, sidebar.compare, sidebar.stop, tabs], js=dark_first(len(inputs)),
+    def over(comparison: Comparison | None) -> str:
+        return phase_html("compare", running=False, results=comparison is not None)
+
+    inputs = [sidebar.theme, page.comparison, *sidebar.form]
+    running = sidebar.compare.click(
+        compare, inputs, [*page.outputs, sidebar.stop, tabs], js=dark_first(len(inputs)),
         concurrency_id="compare", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
+    # Only now: Gradio ignores a click on Compare while it believes that the last one is still at work.
+    running.then(over, page.comparison, page.phase, **QUICK)
     sidebar.stop.click(stopped, outputs=sidebar.stop, **QUICK)
     sidebar.schemes.change(
         lambda schemes, done: gr.update() if done else ready_cards(schemes), [sidebar.schemes, page.comparison], page.cards, **QUICK
@@ -118,18 +127,20 @@ def wire_compare_page(
 
 
 def shown(page: ComparePage, view: View, dark: bool) -> Updates:
-    """The component updates that show `view`."""
+    """The component updates that show `view`. Until there is a board, what an earlier comparison left on the page stays."""
     updates: Updates = {page.banner: banner(view.error)}
-    if view.board is not None:
-        updates |= {page.cards: cards_html(view.board), page.spoken: spoken_html(view.board)}
-    comparison = view.board.comparison if view.board else None
-    if view.over and comparison is not None:
-        return updates | _results(page, comparison, dark)
+    if view.board is None:
+        return updates
+    updates |= {page.cards: cards_html(view.board), page.spoken: spoken_html(view.board)}
+    comparison = view.board.comparison
     if not view.over:
-        updates |= {page.verdict: running_html(view), page.results: gr.update(visible=False), page.comparison: None}
-    else:
-        updates[page.verdict] = empty_html()
-    return updates
+        started = phase_html("compare", running=True, results=False)
+        return updates | {page.phase: started, page.verdict: running_html(view), page.comparison: None}
+    if comparison is None:
+        return updates | {page.verdict: empty_html()}
+    updates[page.verdict] = verdict_html(verdict(comparison))
+    # Nothing measured, nothing to draw: the cards say what happened.
+    return updates | (_results(page, comparison, dark) if any(result.latency for result in comparison.variants) else {})
 
 
 def redrawn(dark: Any, comparison: Comparison | None) -> tuple[Any, Any]:
@@ -158,7 +169,7 @@ def ready_cards(schemes: Any) -> str:
 def running_html(view: View) -> str:
     """Headline while something runs: what, and how far."""
     number = len(view.board.cards) if view.board else 0
-    headline = f"Comparing {text.several(number, 'version', 'versions')} of one model." if number else "Comparing."
+    headline = f"Comparing {text.several(number, 'version', 'versions')} of one model."
     return f'<h2 class="verdict">{headline}</h2><p class="sub"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
 
 
@@ -170,8 +181,7 @@ def spoken_html(board: Board) -> str:
 def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:
     latency, memory = redrawn(dark, comparison)
     return {
-        page.verdict: verdict_html(verdict(comparison)),
-        page.results: gr.update(visible=True),
+        page.phase: phase_html("compare", running=True, results=True),
         page.latency: latency,
         page.memory: memory,
         page.relative: relative_html(comparison),

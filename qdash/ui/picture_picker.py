@@ -32,8 +32,10 @@ def _html() -> str:
     return (
         f'<div class="picture" role="group" aria-label="Picture" data-limit="{settings().max_upload_bytes}">'
         '<span class="lab">Picture</span>'
-        '<button type="button" class="view" aria-label="Upload another picture"><img alt=""><span class="hint">Click, drop or paste a picture</span></button>'
-        f'<div class="thumbs">{thumbs}<button type="button" class="thumb add" aria-label="Upload a picture" title="Upload a picture">＋</button></div>'
+        '<button type="button" class="view" aria-label="Upload another picture"><img alt="">'
+        '<span class="hint">Click, drop or paste a picture</span></button>'
+        f'<div class="thumbs">{thumbs}'
+        '<button type="button" class="thumb add" aria-label="Upload a picture" title="Upload a picture">＋</button></div>'
         f'<input type="file" accept="{_TYPES}" hidden tabindex="-1" aria-label="Picture file"><p class="note" role="status"></p></div>'
     )
 
@@ -41,6 +43,6 @@ def _html() -> str:
 def _thumb(sample: Sample) -> str:
     title = escape(sample.title)
     return (
-        f'<button type="button" class="thumb" aria-pressed="false" data-sample="{escape(sample.file)}" title="{title}" aria-label="Sample: {title}">'
-        f'<img src="{sample.data_uri()}" alt=""></button>'
+        f'<button type="button" class="thumb" aria-pressed="false" data-sample="{escape(sample.file)}" '
+        f'title="{title}" aria-label="Sample: {title}"><img src="{sample.data_uri()}" alt=""></button>'
     )

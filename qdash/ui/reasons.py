@@ -10,6 +10,9 @@ from qdash.records import VariantResult
 SMALL_MODEL_BYTES = 500 * 2**20
 """Below this a model's weights are read in a blink, so reading fewer of them saves next to nothing."""
 
+BUSY_NOISE = 0.3
+"""Above this noise floor something else is running, and speeds are not worth a judgement."""
+
 
 def is_slower(result: VariantResult, noise: float) -> bool:
     """Whether a real variant takes longer than the baseline by more than the noise floor."""

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from qdash.catalog.schemes import find_scheme
-from qdash.charts.wording import mib, ms
 from qdash.records import Comparison, VariantResult
 from qdash.ui.markup import scheme_classes
+from qdash.wording import mib, ms
 
 NOTHING = '<span class="quiet">—</span>'
 
@@ -50,7 +50,8 @@ def _row(result: VariantResult, cells: Sequence[Cell]) -> str:
     name = f'<th scope="row" class="{scheme_classes(scheme)}"><span class="dot" aria-hidden="true"></span>{escape(result.label)}</th>'
     if result.status != "ok":
         reason = escape(result.error.message if result.error else "")
-        return f'<tr>{name}<td colspan="{len(cells)}" class="quiet" title="{reason}">{"failed" if result.status == "failed" else "not run"}</td></tr>'
+        word = "failed" if result.status == "failed" else "not run"
+        return f'<tr>{name}<td colspan="{len(cells)}" class="quiet" title="{reason}">{word}</td></tr>'
     return f"<tr>{name}{''.join(f'<td>{cell(result) or NOTHING}</td>' for cell in cells)}</tr>"
 
 

@@ -24,17 +24,22 @@ def main() -> None:
 
 
 def serve(blocks: gr.Blocks) -> None:
-    """Launch `blocks` and block."""
+    """Launch `blocks` and block; one clear line if the port is taken."""
     limits = settings()
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
-    blocks.launch(
-        # A Space is reached from outside its container; a laptop must not be.
-        server_name="0.0.0.0" if os.environ.get("SPACE_ID") else limits.host,
-        server_port=limits.port,
-        theme=theme(), css=css(), head=f"<script>{script('page')}</script>",
-        max_file_size=limits.max_upload_bytes,
-        max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
-        app_kwargs={"middleware": [Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes)]},
-        footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False, quiet=False,
-        enable_monitoring=False, mcp_server=False,
-    )  # fmt: skip
+    # A Space is reached from outside its container; a laptop must not be.
+    host = "0.0.0.0" if os.environ.get("SPACE_ID") else limits.host
+    try:
+        _, url, _ = blocks.launch(
+            server_name=host, server_port=limits.port,
+            theme=theme(), css=css(), head=f"<script>{script('page')}</script>",
+            max_file_size=limits.max_upload_bytes,
+            max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
+            app_kwargs={"middleware": [Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes)]},
+            footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False,
+            enable_monitoring=False, mcp_server=False, quiet=True, prevent_thread_lock=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise SystemExit(f"qdash cannot listen on {host}:{limits.port} ({error}). Set QDASH_PORT to a free port.") from None
+    print(f"qdash is at {url}", flush=True)
+    blocks.block_thread()

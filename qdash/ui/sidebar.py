@@ -62,7 +62,7 @@ def build_sidebar() -> Sidebar:
     with gr.Column(elem_id="go"):
         line = gr.HTML("", elem_id="preflight", apply_default_css=False)
         compare = gr.Button("Compare", variant="primary", elem_id="compare")
-        stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
+        stop = gr.Button("Stop", variant="stop", elem_id="stop")
         privacy = text.PRIVACY_PUBLIC if settings().public else text.PRIVACY
         gr.HTML(f'<p class="hint privacy">{privacy}</p>', apply_default_css=False)
     return Sidebar(
@@ -80,8 +80,7 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         return {
             sidebar.schemes: gr.update(original=original_bits(form.device, form.baseline_dtype)),
             sidebar.model_hint: hint,
-            sidebar.preflight: line,
-            sidebar.picture: gr.update(visible=task == "image-text-to-text"),
+            sidebar.preflight: f'<span class="{task}">{line}</span>',
         }
 
     def rolled(model: Any, picture: Any, question: Any) -> str:
@@ -92,7 +91,7 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
     deciding = (sidebar.model, sidebar.schemes, sidebar.baseline_dtype, sidebar.device)
     gr.on(
         [blocks.load, *(component.change for component in deciding)],
-        estimated, sidebar.form, [sidebar.schemes, sidebar.model_hint, sidebar.preflight, sidebar.picture], trigger_mode="always_last", **QUICK,
+        estimated, sidebar.form, [sidebar.schemes, sidebar.model_hint, sidebar.preflight], trigger_mode="always_last", **QUICK,
     )  # fmt: skip
     sidebar.dice.click(rolled, [sidebar.model, sidebar.picture, sidebar.question], sidebar.question, **QUICK)
     gr.on(

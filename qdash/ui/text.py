@@ -45,8 +45,8 @@ TIPS = {
 }
 
 HOW_LATENCY = "Shorter is faster. Light: until the first token."
-HOW_MEMORY = "Solid: weights. Light: peak while answering. Dashes: projected."
-HOW_RELATIVE = "Divided by the original: below 1 is less."
+HOW_MEMORY = "Solid: weights. Light: peak. Mark: estimated before."
+HOW_RELATIVE = "Divided by the original."
 HOW_HISTOGRAM = "Grey: the weights as published. Colour: after quantization."
 HOW_ERROR = "New weight minus old. A wide shape is damage."
 HOW_SQNR = "Signal to noise over all quantized weights, dB. Longer is closer to the original."
@@ -79,6 +79,11 @@ def percent(share: float) -> str:
     if not points:
         return "≈ same"
     return f"{'−' if share < 0 else '+'}{points} %"
+
+
+def share(part: float) -> str:
+    """“4 %”: a share without a sign."""
+    return f"{part * 100:.0f} %"
 
 
 def speed(ratio: float, noise: float) -> str:

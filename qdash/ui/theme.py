@@ -7,12 +7,14 @@ from gradio.themes import Base, Color
 
 # A pale to deep scale of the accent, for what Gradio derives from its primary hue.
 _TEAL = Color(
-    "#f0fdfa", "#ccfbf1", "#99f6e4", "#5eead4", "#2dd4bf", "#14907e", "#0f6b5c", "#0d5a4e", "#0b4a40", "#093c34", "#06231f", name="qdash-teal"
+    "#f0fdfa", "#ccfbf1", "#99f6e4", "#5eead4", "#2dd4bf", "#14907e", "#0f6b5c", "#0d5a4e", "#0b4a40", "#093c34", "#06231f",
+    name="qdash-teal",
 )  # fmt: skip
 _STONE = Color(
-    "#fafaf8", "#f6f6f3", "#e4e4de", "#d2d2ca", "#9ba1a6", "#60646c", "#474b52", "#2b2f33", "#24282c", "#191c1f", "#101214", name="qdash-stone"
+    "#fafaf8", "#f6f6f3", "#e4e4de", "#d2d2ca", "#9ba1a6", "#60646c", "#474b52", "#2b2f33", "#24282c", "#191c1f", "#101214",
+    name="qdash-stone",
 )  # fmt: skip
-_FONTS = ("Inter", "system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif")
+_FONTS = ("Inter", "system-ui", "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 

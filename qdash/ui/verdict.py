@@ -12,7 +12,7 @@ from qdash.catalog.schemes import find_scheme
 from qdash.records import Comparison, VariantResult
 from qdash.ui import text
 from qdash.ui.changes import Change, change_of
-from qdash.ui.reasons import SMALL_MODEL_BYTES
+from qdash.ui.reasons import BUSY_NOISE, SMALL_MODEL_BYTES
 
 Span = tuple[str, bool]
 
@@ -147,8 +147,10 @@ def _speed(comparison: Comparison, seen: list[_Seen]) -> str:
     faster = [item for item, ratio in timed if ratio < 1 - floor]
     slower = [item for item, ratio in timed if ratio > 1 + floor]
     device = "GPU" if comparison.host.device == "cuda" else "CPU"
+    if noise > BUSY_NOISE:
+        return f"Two timings of the original differ by {text.share(noise)}: this machine is busy. For speeds, try again when it is idle."
     if not faster and not slower:
-        return f"No difference in speed is larger than the noise here (±{noise:.0%})."
+        return f"No difference in speed is larger than the noise here (±{text.share(noise)})."
     if not slower:
         return f"{_listed(faster, noise)} on this {device}."
     reason = _reason(comparison)

@@ -17,12 +17,13 @@ from qdash.ui.exports import write_weight_exports
 from qdash.ui.form import check_model, check_schemes
 from qdash.ui.line import Line
 from qdash.ui.markup import banner, sheet_head
+from qdash.ui.phase import phase_html
 from qdash.ui.run import internal_error, waiting
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
 from qdash.ui.verdict import sentence_html
-from qdash.ui.weights_view import ALL_LAYERS, chosen, headline_html, layer_choices, layers_html, scheme_choices, scope_html
+from qdash.ui.weights_view import ALL_LAYERS, chosen, headline_html, layer_choices, layers_html, scheme_choices, scope_html, worst_scheme
 
 Updates = dict[Any, Any]
 
@@ -31,12 +32,11 @@ Updates = dict[Any, Any]
 class WeightsPage:
     """Its components. `report` is the tab's own result."""
 
+    phase: gr.HTML
     banner: gr.HTML
     verdict: gr.HTML
     look: gr.Button
     stop: gr.Button
-    choice: gr.Row
-    results: gr.Column
     scheme: gr.Radio
     layer: gr.Dropdown
     weights: gr.Plot
@@ -62,16 +62,17 @@ class WeightsPage:
 def build_weights_page() -> WeightsPage:
     """Create the components inside the current tab."""
     html: dict[str, Any] = {"apply_default_css": False}
+    phase = gr.HTML(phase_html("weights", running=False, results=False), elem_classes=["phases"], **html)
     message = gr.HTML("", elem_id="weights-banner", **html)
     verdict = gr.HTML(empty_html(), elem_id="weights-verdict", **html)
     with gr.Row(elem_id="weights-bar"):
-        with gr.Row(elem_id="weights-choice", visible=False) as choice:
+        with gr.Row(elem_id="weights-choice"):
             scheme = gr.Radio([], label="Scheme", show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
             all_layers = [("All layers together", ALL_LAYERS)]
             layer = gr.Dropdown(all_layers, value=ALL_LAYERS, label="Layer", show_label=False, elem_id="weights-layer", min_width=0)
         look = gr.Button("Look inside", variant="primary", elem_id="look", min_width=0)
-        stop = gr.Button("Stop", elem_id="look-stop", visible=False, min_width=0)
-    with gr.Column(visible=False, elem_id="weights-results") as results:
+        stop = gr.Button("Stop", elem_id="look-stop", min_width=0)
+    with gr.Column(elem_id="weights-results"):
         with gr.Row(elem_classes=["sheets", "two"]):
             weights = _plot("Weights", text.HOW_HISTOGRAM, "weights-plot")
             errors = _plot("The error itself", text.HOW_ERROR, "errors-plot")
@@ -87,7 +88,7 @@ def build_weights_page() -> WeightsPage:
                 for suffix in ("csv", "json")
             }
     return WeightsPage(
-        banner=message, verdict=verdict, look=look, stop=stop, choice=choice, results=results, scheme=scheme, layer=layer, weights=weights,
+        phase=phase, banner=message, verdict=verdict, look=look, stop=stop, scheme=scheme, layer=layer, weights=weights,
         errors=errors, sqnr=sqnr, layers=layers, scope=scope, exports=exports, report=gr.State(None),
     )  # fmt: skip
 
@@ -102,27 +103,32 @@ def wire_weights_page(
         stop = sessions.start(session)
         try:
             yield {
-                tabs: gr.update(selected="weights"), page.banner: "",
-                page.look: gr.update(visible=False), page.stop: gr.update(visible=True, value="Stop"),
+                page.phase: phase_html("weights", running=True, results=False), page.stop: "Stop",
+                page.banner: "", page.report: None, tabs: gr.update(selected="weights"),
             }  # fmt: skip
             for view in looked(model, schemes, backend, line, stop):
                 yield shown(page, view, bool(dark))
                 if view.report is not None:
                     yield exported(page, view.report, sessions, session)
-            yield {page.look: gr.update(visible=True), page.stop: gr.update(visible=False)}
+        except Exception:
+            yield {page.banner: banner(internal_error())}
         finally:
             stop.set()
             sessions.finish(session, stop)
 
     def stopped(request: gr.Request) -> Any:
         sessions.stop(str(request.session_hash))
-        return gr.update(value="Stopping …")
+        return "Stopping …"
 
-    gr.on(
+    def over(report: WeightReport | None) -> str:
+        return phase_html("weights", running=False, results=report is not None)
+
+    running = gr.on(
         [page.look.click, offer.click],
         look, [sidebar.theme, sidebar.model, sidebar.schemes], [*page.outputs, tabs], js=dark_first(3),
         concurrency_id="weights", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
+    running.then(over, page.report, page.phase, **QUICK)
     page.stop.click(stopped, outputs=page.stop, **QUICK)
     gr.on(
         [page.scheme.input, page.layer.input, sidebar.theme.change],
@@ -171,17 +177,15 @@ def _weighed(steps: Generator[Step, None, WeightReport]) -> Iterator[View]:
 def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
     """The component updates that show `view`."""
     if view.error is not None:
-        return {page.banner: banner(view.error), page.verdict: empty_html(), **_hidden(page)}
+        return {page.banner: banner(view.error), page.verdict: empty_html()}
     if view.report is None:
         return {page.verdict: running_html(view)}
     report = view.report
-    schemes = scheme_choices(report)
-    first = schemes[0][1]
+    first = worst_scheme(report)
     return {
         page.verdict: headline_html(report),
-        page.choice: gr.update(visible=True),
-        page.results: gr.update(visible=True),
-        page.scheme: gr.update(choices=schemes, value=first),
+        page.phase: phase_html("weights", running=True, results=True),
+        page.scheme: gr.update(choices=scheme_choices(report), value=first),
         page.layer: gr.update(choices=layer_choices(report), value=ALL_LAYERS),
         page.scope: scope_html(report),
         page.report: report,
@@ -189,12 +193,8 @@ def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
     }
 
 
-def _hidden(page: WeightsPage) -> Updates:
-    return {page.choice: gr.update(visible=False), page.results: gr.update(visible=False)}
-
-
 def drawn(dark: Any, report: WeightReport | None, scheme: Any, layer: Any) -> tuple[Any, Any, Any, Any]:
-    """(weights, errors, SQNR, layers) for a choice; what a browser names and the report lacks falls back to the first scheme, all layers."""
+    """(weights, errors, SQNR, layers) for a choice; what the report does not have falls back to its first scheme, all layers."""
     if report is None:
         return gr.update(), gr.update(), gr.update(), gr.update()
     found, part = chosen(report, str(scheme), str(layer))

@@ -55,6 +55,11 @@ def scheme_choices(report: WeightReport) -> list[tuple[str, str]]:
     return [(scheme.label, scheme.scheme) for scheme in report.schemes]
 
 
+def worst_scheme(report: WeightReport) -> str:
+    """The scheme the headline speaks of: what the page shows first."""
+    return min(report.schemes, key=_decibels).scheme
+
+
 def chosen(report: WeightReport, scheme: str, layer: str) -> tuple[SchemeWeights, SchemeWeights | LayerWeights]:
     """The scheme called `scheme` (else the first), and its layer (else all of it): both come from a browser and may be stale."""
     found = next((entry for entry in report.schemes if entry.scheme == scheme), report.schemes[0])
@@ -80,15 +85,19 @@ def scope_html(report: WeightReport) -> str:
     """How much was looked at: the conditions line of this tab."""
     counts = [sum(_weights(layer) for layer in scheme.layers) for scheme in report.schemes]
     kinds = [f"{escape(scheme.label)}: {scheme.kind}" for scheme in report.schemes if scheme.kind == "simulated"]
-    number = f"{max(counts, default=0):,}".replace(",", "\u202f")
-    cells = [f"{number} weights, all of them", "embeddings, norms and head left as they were", *kinds]
+    cells = [f"{_grouped(max(counts, default=0))} weights, all of them", "embeddings, norms and head left as they were", *kinds]
     return f'<div class="cond">{"".join(f"<span>{cell}</span>" for cell in cells)}</div>'
 
 
 def _row(layer: LayerWeights) -> str:
     name = f'<td title="{escape(layer.name)}">{escape(short_name(layer.name))}</td>'
-    size = text.count(_weights(layer)) if _weights(layer) >= 1e5 else str(_weights(layer))
-    return f"<tr>{name}<td>{decibels(layer).removesuffix(' dB')}</td><td>{layer.max_abs_error:.3g}</td><td>{size}</td></tr>"
+    sqnr = decibels(layer).removesuffix(" dB")
+    return f"<tr>{name}<td>{sqnr}</td><td>{layer.max_abs_error:.3g}</td><td>{_grouped(_weights(layer))}</td></tr>"
+
+
+def _grouped(number: int) -> str:
+    """Digits in threes, with the narrow space that most languages read."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def _weights(layer: LayerWeights) -> int:

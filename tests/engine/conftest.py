@@ -27,7 +27,8 @@ def never() -> bool:
 def spec_of(folder: Path, scheme: str | None, **changes: Any) -> WorkerSpec:
     """A CPU worker's spec; the task follows from the checkpoint."""
     task = "image-text-to-text" if (folder / "processor_config.json").exists() else "text-generation"
-    known: dict[str, Any] = {"revision": "", "device": "cpu", "dtype": "float32", "threads": 2}
+    # One thread: two on a busy machine wait for each other.
+    known: dict[str, Any] = {"revision": "", "device": "cpu", "dtype": "float32", "threads": 1}
     return WorkerSpec(folder=str(folder), scheme=scheme, task=task, **{**known, **changes})
 
 

@@ -18,7 +18,7 @@ QUANTIZED = ("bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4", *SIMULATED)
 def test_round_trip_of_the_checkpoint_is_what_the_loaded_layer_holds(worker, checkpoint, scheme, dtype):
     subject, entry = worker("qwen3", scheme, dtype=dtype), SCHEMES[scheme]
     family, stored = family_of(entry), load_file(checkpoint("qwen3") / "model.safetensors")
-    quantized = family.quantized_layers(subject._held.model)
+    quantized = family.quantized_layers(subject.held.model)
     assert len(quantized) == 14
     for name, layer in quantized.items():
         expected = family.dequantized(layer)
@@ -31,7 +31,7 @@ def test_round_trip_of_the_checkpoint_is_what_the_loaded_layer_holds(worker, che
 def test_4bit_layers_multiply_with_what_dequantized_says(worker, scheme):
     """Unit vectors through the layer give its weights back, rounded to the dtype it computes in."""
     subject = worker("qwen3", scheme)
-    for layer in family_of(SCHEMES[scheme]).quantized_layers(subject._held.model).values():
+    for layer in family_of(SCHEMES[scheme]).quantized_layers(subject.held.model).values():
         assert isinstance(layer, nn.Linear) and layer.bias is None
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features))
@@ -42,22 +42,24 @@ def test_4bit_layers_multiply_with_what_dequantized_says(worker, scheme):
 
 
 def test_int8_layers_multiply_with_what_dequantized_says(worker):
-    """Up to the rounding of the activations, which are one-hot and so exact in 8 bits but for the scale 1/127 · 127."""
+    """One-hot activations are exact in 8 bits; the kernel's constant for 1/127² is 1.8e-5 too large (bitsandbytes 0.50.2)."""
     subject = worker("qwen3", "bnb-int8")
-    for layer in family_of(SCHEMES["bnb-int8"]).quantized_layers(subject._held.model).values():
+    for layer in family_of(SCHEMES["bnb-int8"]).quantized_layers(subject.held.model).values():
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features))
-        torch.testing.assert_close(columns.T, family_of(SCHEMES["bnb-int8"]).dequantized(layer), rtol=1e-5, atol=0)
+        torch.testing.assert_close(columns.T, family_of(SCHEMES["bnb-int8"]).dequantized(layer), rtol=3e-5, atol=0)
 
 
-@pytest.mark.parametrize(("shape", "fits"), [((64, 128), True), ((64, 80), False), ((64, 32), False)])
-def test_4bit_round_trip_leaves_weights_that_the_cpu_kernel_would_garble(checkpoint, shape, fits):
+@pytest.mark.parametrize(("shape", "divides"), [((64, 128), True), ((64, 80), False), ((64, 32), False)])
+def test_no_weight_is_garbled(checkpoint, shape, divides):
+    """bitsandbytes' AVX-512 kernel mixes up the scales of rows that are no multiple of 64: such weights must be left alone."""
     scheme, weight = SCHEMES["bnb-nf4"], torch.randn(shape)
     found = family_of(scheme).round_trip(weight, scheme, spec_of(checkpoint("qwen3"), "bnb-nf4"))
-    assert (found is not None) == fits
     packed, state = functional.quantize_4bit(weight, quant_type="nf4", blocksize=64)
     garbled = (functional.dequantize_4bit(packed, state) - weight).abs().max() > 0.7  # half a step at |w| = 4 is 0.6
-    assert garbled == (not fits)
+    assert not (garbled and divides)
+    assert found is not None if divides else found is None or not garbled
+    assert found is None or (found - weight).abs().max() < 0.7
 
 
 @pytest.mark.parametrize("scheme", ["original", "fp16", "bf16"])

@@ -38,7 +38,7 @@ def test_conditions_repeat_in_every_row() -> None:
 
 def test_no_cell_is_a_formula() -> None:
     found = rows(to_csv(COMPARISON))
-    assert found[1]["answer"] == "'=HYPERLINK(\"http://x\")"
+    assert found[1]["answer"] == '\'=HYPERLINK("http://x")'
     assert found[2]["answer"] == HOSTILE
     assert rows(weights_to_csv(WEIGHTS))[2]["layer"] == "'=a.k_proj"
     for sign in "=+-@\t\r":

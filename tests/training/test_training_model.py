@@ -18,8 +18,8 @@ from training.architecture import ASSISTANT_ID, END_ID, IMAGE_ID, IMAGE_TOKENS, 
 from training.checkpoint import load_checkpoint, save_checkpoint, wait_while_paused
 from training.dense import dense_targets
 from training.optimizer import MasterOptimizer, schedule
-from training.packing import block_mask, pack
-from training.stream import SEQUENCE_LENGTH, StreamOptions, make_batch
+from training.packing import PREFIX_LENGTH, SEQUENCE_LENGTH, WINDOW_LENGTH, Packer, window_mask
+from training.stream import StreamOptions, make_batch
 from training.tokenizer import train_tokenizer
 from training.trainee import Trainee, answer_loss, right_answers
 from training.world import sample_scene
@@ -51,6 +51,7 @@ def test_packed_questions_score_as_if_each_were_asked_alone(small: Trainee, toke
     batch = make_batch(StreamOptions(1, 5, 0, tokenizer), 0)
     with torch.no_grad():
         packed_logits, targets = small.answer_logits(small.features(batch["pixels"]), batch)
+    small.vlm.set_attn_implementation("eager")
     pixels = batch["pixels"].float() / 127.5 - 1
     alone = []
     for segment in range(1, int(batch["segments"].max()) + 1):
@@ -64,17 +65,18 @@ def test_packed_questions_score_as_if_each_were_asked_alone(small: Trainee, toke
     torch.testing.assert_close(answer_loss(packed_logits, targets), F.cross_entropy(torch.cat(alone), targets))
 
 
-def test_the_block_mask_is_causal_and_keeps_questions_apart() -> None:
-    packed = pack([([7, 8], [9]), ([10], [11, 12])], length=80)
-    mask = block_mask(torch.from_numpy(packed.segments)[None], torch.float32)[0, 0] == 0
-    first, second = IMAGE_TOKENS + 1, IMAGE_TOKENS + 1 + 5
+def test_windows_are_causal_and_keep_questions_apart() -> None:
+    packer = Packer()
+    assert packer.add(([7, 8], [9])) and packer.add(([10], [11, 12]))
+    assert not packer.add(([7] * WINDOW_LENGTH, [8]))
+    packed = packer.packed()
+    first, second = PREFIX_LENGTH, PREFIX_LENGTH + 5
     assert list(packed.tokens[first:second]) == [7, 8, ASSISTANT_ID, 9, END_ID]
-    assert packed.positions[first] == packed.positions[second] == IMAGE_TOKENS + 1
-    assert mask[second, : IMAGE_TOKENS + 1].all() and not mask[second, first:second].any()
-    assert mask[second, second] and not mask[second, second + 1]
+    assert list(packed.answer[first:second]) == [0, 0, 0, 1, 1]
+    assert packed.positions[first] == packed.positions[second] == PREFIX_LENGTH
+    mask = window_mask(torch.from_numpy(packed.segments)[None], torch.float32)[0, 0] == 0
+    assert mask[5, 5] and not mask[5, :5].any() and not mask[5, 6:].any()
     assert not mask.triu(1).any() and mask.any(-1).all()
-    with pytest.raises(ValueError, match="pack fewer"):
-        pack([([7] * 40, [8])], length=80)
 
 
 def test_right_answers_counts_a_question_wrong_for_one_wrong_token(tokenizer: PreTrainedTokenizerFast) -> None:

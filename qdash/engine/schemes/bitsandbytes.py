@@ -1,15 +1,18 @@
 """bitsandbytes: LLM.int8() (Dettmers et al. 2022) and 4-bit NF4/FP4 (Dettmers et al. 2023, "QLoRA"), through transformers' integration.
 
-On a CPU two things are not as on CUDA, both checked by this module's tests:
+4-bit layers need care on a CPU (bitsandbytes 0.50.2; this module's tests show each of these):
 
-- A 4-bit layer whose inputs are not a multiple of the block of 64 is dequantized wrongly (0.50.2: the kernel starts a new block at every
-  row, the quantizer does not). Such layers are left unquantized, by name, with `llm_int8_skip_modules`.
-- With AVX512-BF16 the first forward pass repacks every 4-bit layer for a fused kernel that keeps block scales in bfloat16 and computes in
+- With AVX-512 a layer whose inputs are not a multiple of the block of 64 is dequantized wrongly: the kernel starts a new block at every
+  row, the quantizer does not. Such layers are left unquantized, by name, with `llm_int8_skip_modules`.
+- With AVX512-BF16 the first forward pass repacks every layer for a fused kernel that keeps block scales in bfloat16 and computes in
   bfloat16 whatever compute dtype was asked for; it needs outputs in multiples of 32. `transform` makes that pass at once, so that memory
   and dequantized weights are those of the layers that will run.
+- The fused kernel reads its input as if it were contiguous. LLaVA-type models give their projector one that is not, and would see noise
+  for a picture; a hook makes inputs contiguous.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import torch
@@ -48,7 +51,11 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
-        _settle(self.quantized_layers(model).values(), model.dtype)
+        quantized = self.quantized_layers(model).values()
+        for layer in quantized:
+            if isinstance(layer, Linear4bit) and _fuses(layer.weight.device.type):
+                layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
+        _settle(quantized, model.dtype)
 
     @override
     def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
@@ -81,10 +88,19 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
-        fused = scheme.params.get("load_in_4bit") and _fuses(spec.device)
-        notes = ("On this CPU bitsandbytes' fused 4-bit kernel computes in bfloat16, whatever the compute dtype.",) if fused else ()
-        return from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton), notes)
+        loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
+        return loading + FUSED_SNIPPET if scheme.params.get("load_in_4bit") and _fuses(spec.device) else loading
 
+
+FUSED_SNIPPET = """
+# On this CPU bitsandbytes' fused 4-bit kernel computes in bfloat16, whatever the compute dtype, and misreads inputs that are
+# not contiguous, as those of some projectors.
+from bitsandbytes.nn import Linear4bit
+
+for layer in model.modules():
+    if isinstance(layer, Linear4bit):
+        layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
+"""
 
 FAMILY = BitsAndBytes()
 
@@ -104,10 +120,19 @@ def _fuses(device: str) -> bool:
     return device == "cpu" and bool(functional.has_avx512bf16())
 
 
+@cache
+def _garbles_rows() -> bool:
+    """Whether this CPU's kernel restarts blocks at every row: then the same weights in rows of 96 and of 64 come out differently."""
+    packed, state = functional.quantize_4bit(torch.linspace(-1, 1, 192).view(2, 96), blocksize=BLOCK, quant_type="nf4")
+    in_rows_of_96 = functional.dequantize_4bit(packed, state).flatten()
+    state.shape = torch.Size((3, BLOCK))
+    return not torch.equal(in_rows_of_96, functional.dequantize_4bit(packed, state).flatten())
+
+
 def _misfit(outputs: int, inputs: int, device: str) -> str | None:
     """Why a 4-bit layer of this size does not work on `device`, or None."""
-    if device == "cpu" and inputs % BLOCK:
-        return f"{inputs} inputs are not a multiple of {BLOCK}, which bitsandbytes' 4-bit kernels need on a CPU"
+    if device == "cpu" and inputs % BLOCK and (_fuses(device) or _garbles_rows()):
+        return f"{inputs} inputs are not a multiple of {BLOCK}, which bitsandbytes' 4-bit kernels need on this CPU"
     if _fuses(device) and outputs % FUSED_ROWS:
         return f"{outputs} outputs are not a multiple of {FUSED_ROWS}, which bitsandbytes' 4-bit kernel needs on this CPU"
     return None

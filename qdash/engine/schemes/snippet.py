@@ -14,8 +14,8 @@ AUTO_CLASSES = {
 }
 
 
-def from_pretrained(spec: WorkerSpec, arguments: Mapping[str, Any], notes: tuple[str, ...] = ()) -> str:
-    """Python that loads `spec.folder` with `arguments`; `notes` become comments above the call."""
+def from_pretrained(spec: WorkerSpec, arguments: Mapping[str, Any]) -> str:
+    """Python that loads `spec.folder` with `arguments`."""
     model_class, processor_class = AUTO_CLASSES[spec.task]
     names = [model_class, processor_class, *(["BitsAndBytesConfig"] if "quantization_config" in arguments else [])]
     lines = [
@@ -23,7 +23,6 @@ def from_pretrained(spec: WorkerSpec, arguments: Mapping[str, Any], notes: tuple
         f"from transformers import {', '.join(names)}",
         "",
         f"folder = {spec.folder!r}",
-        *(f"# {note}" for note in notes),
         f"model = {model_class}.from_pretrained(",
         "    folder,",
         *(f"    {name}={_code(value)}," for name, value in arguments.items()),

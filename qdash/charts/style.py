@@ -1,0 +1,40 @@
+"""What all charts share: type, colours and margins that sit on the page's own panels, and nothing to press that nobody needs."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from qdash.charts.palette import Palette, palette
+
+FONT = 'Inter, system-ui, "Noto Sans CJK SC", sans-serif'
+
+
+def styled(figure: go.Figure, *, dark: bool, height: int) -> go.Figure:
+    """Give `figure` the house style: transparent, in the theme's colours, `height` pixels high."""
+    colours = palette(dark)
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 8, "r": 16, "t": 6, "b": 34},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 12, "color": colours.soft},
+        showlegend=False,
+        hoverlabel={"bgcolor": colours.panel, "bordercolor": colours.line, "font": {"color": colours.ink, "family": FONT, "size": 12}},
+        dragmode=False,
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True, **_axis(colours))
+    figure.update_yaxes(automargin=True, fixedrange=True, **_axis(colours))
+    return figure
+
+
+def legend(dark: bool) -> dict[str, object]:
+    """A legend in one line above the plot."""
+    return {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": palette(dark).soft, "size": 11}}
+
+
+def _axis(colours: Palette) -> dict[str, Any]:
+    return {
+        "gridcolor": colours.line, "zerolinecolor": colours.line, "linecolor": colours.line, "tickcolor": colours.line,
+        "title": {"font": {"size": 11, "color": colours.soft}, "standoff": 6},
+    }  # fmt: skip

@@ -1,0 +1,11 @@
+"""Which buttons and results are to be seen, as attributes in the page that the style sheet answers to.
+
+Gradio can show and hide components itself, but takes them out of the page and puts them back, and in a stream of updates the last
+word can get lost on the way: then Stop stays for good. An attribute cannot get lost, and figures keep their place and size.
+"""
+
+
+def phase_html(of: str, *, running: bool, results: bool) -> str:
+    """The phase of the page called `of`; see assets/css/2-page.css."""
+    states = [f"{of}-running"] * running + [f"{of}-results"] * results
+    return f'<i class="phase {" ".join(states)}" hidden></i>'

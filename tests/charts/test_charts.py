@@ -1,0 +1,194 @@
+"""Charts say what the records say: values, whiskers, colours, and words where there is no bar."""
+
+import json
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+
+from qdash.catalog.schemes import SCHEMES
+from qdash.charts import error_histogram, latency_bars, memory_bars, sqnr_bars, weight_histogram
+from qdash.charts.palette import DARK, LIGHT
+from qdash.charts.rows import row_names
+from qdash.records import Comparison, Histogram, LayerHistograms, VariantResult, WeightReport
+from tests.report.examples import COMPARISON, WEIGHTS, variant
+
+LARGEST_FIGURE_BYTES = 300_000
+
+
+def bars(figure: go.Figure, row: str) -> list[Any]:
+    return [trace for trace in figure.data if isinstance(trace, go.Bar) and trace.y[0] == row]
+
+
+def texts(figure: go.Figure) -> dict[str, str]:
+    return {annotation.y: annotation.text for annotation in figure.layout.annotations}
+
+
+def result(scheme: str) -> VariantResult:
+    return next(item for item in COMPARISON.variants if item.scheme == scheme)
+
+
+def test_a_latency_bar_is_first_token_then_the_rest_with_whiskers() -> None:
+    first, rest = bars(latency_bars(COMPARISON), "INT8")
+    latency = result("bnb-int8").latency
+    assert latency is not None
+    assert first.x[0] == rest.base[0] == pytest.approx(latency.ttft_s.median * 1e3)
+    assert first.x[0] + rest.x[0] == pytest.approx(latency.total_s.median * 1e3)
+    assert rest.x[0] + rest.base[0] + rest.error_x.array[0] == pytest.approx(latency.total_s.p90 * 1e3)
+    assert rest.x[0] + rest.base[0] - rest.error_x.arrayminus[0] == pytest.approx(latency.total_s.p10 * 1e3)
+
+
+def test_the_baseline_is_a_reference_line() -> None:
+    (line,) = latency_bars(COMPARISON).layout.shapes
+    latency = COMPARISON.variants[0].latency
+    assert latency is not None
+    assert line.x0 == line.x1 == pytest.approx(latency.total_s.median * 1e3)
+
+
+def test_simulated_speed_and_memory_are_not_claimed() -> None:
+    assert texts(latency_bars(COMPARISON))["FP6 E2M3"] == "simulated:<br>carrier's speed"
+    figure = memory_bars(COMPARISON)
+    assert "projected" in texts(figure)["FP6 E2M3"]
+    (bar,) = bars(figure, "FP6 E2M3")
+    memory = result("fp6-e2m3").memory
+    assert memory is not None and memory.projected_bytes is not None
+    assert bar.x[0] == pytest.approx(memory.projected_bytes / 2**20)
+    assert any(shape.type == "rect" and "px" in shape.line.dash for shape in figure.layout.shapes)
+
+
+def test_memory_bars_are_weights_before_peak_with_the_estimate_marked() -> None:
+    figure = memory_bars(COMPARISON)
+    peak, weights = bars(figure, "NF4 4-bit")
+    memory = result("bnb-nf4").memory
+    assert memory is not None and memory.estimated_bytes is not None
+    assert (peak.x[0], weights.x[0]) == pytest.approx((memory.peak_bytes / 2**20, memory.weights_bytes / 2**20))
+    marks = next(trace for trace in figure.data if isinstance(trace, go.Scatter))
+    assert marks.x[list(marks.y).index("NF4 4-bit")] == pytest.approx(memory.estimated_bytes / 2**20)
+    assert "FP6 E2M3" not in marks.y
+
+
+@pytest.mark.parametrize("draw", [latency_bars, memory_bars])
+def test_a_variant_without_figures_says_so(draw: Any) -> None:
+    assert texts(draw(COMPARISON))["FP4 4-bit"] == "✕ failed"
+    assert bars(draw(COMPARISON), "FP4 4-bit") == []
+
+
+@pytest.mark.parametrize("draw", [latency_bars, memory_bars])
+def test_twenty_variants_of_one_name_keep_their_rows(draw: Any) -> None:
+    twins = tuple(variant("bnb-nf4", "NF4 4-bit", "same", 5_700_000, 1 + step / 10) for step in range(20))
+    figure = draw(COMPARISON.model_copy(update={"variants": twins}))
+    assert len({trace.y[0] for trace in figure.data if isinstance(trace, go.Bar)}) == 20
+    assert figure.layout.height > draw(COMPARISON).layout.height
+    assert len(figure.to_json()) < LARGEST_FIGURE_BYTES
+
+
+@pytest.mark.parametrize("draw", [latency_bars, memory_bars])
+def test_a_comparison_without_a_single_figure_draws(draw: Any) -> None:
+    nothing = tuple(item.model_copy(update={"latency": None, "memory": None, "status": "failed"}) for item in COMPARISON.variants)
+    json.loads(draw(COMPARISON.model_copy(update={"variants": nothing})).to_json())
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_colour_means_bits(palette: Any) -> None:
+    colours = {scheme.bits: palette.of(scheme.bits) for scheme in SCHEMES.values()}
+    assert colours[None] == colours[16] == colours[32]
+    assert len({colours[16], colours[8], colours[6], colours[4], palette.of(3)}) == 5
+    assert palette.of(3) == palette.of(2)
+
+
+def test_the_dark_chart_differs_in_colour_only() -> None:
+    light, dark = latency_bars(COMPARISON), latency_bars(COMPARISON, dark=True)
+    assert [trace.x for trace in light.data] == [trace.x for trace in dark.data]
+    assert light.data[1].marker.color == LIGHT.of(None)
+    assert dark.data[1].marker.color == DARK.of(None)
+
+
+def test_histograms_carry_every_count_on_their_bins() -> None:
+    (scheme,) = WEIGHTS.schemes
+    layer = scheme.layers[0]
+    assert layer.histograms is not None
+    original, dequantized = weight_histogram(scheme, layer).data
+    (error,) = error_histogram(scheme, layer).data
+    for trace, name in ((original, "original"), (dequantized, "dequantized"), (error, "error")):
+        counts = getattr(layer.histograms, name).counts
+        assert list(trace.y) == [*counts, counts[-1]]
+        assert list(trace.x) == pytest.approx([-1, -1 / 3, 1 / 3, 1])
+        assert trace.line.shape == "hv"
+
+
+def test_a_layer_without_histograms_is_an_empty_chart() -> None:
+    (scheme,) = WEIGHTS.schemes
+    assert weight_histogram(scheme, scheme.layers[1]).data == ()
+
+
+def test_a_full_histogram_is_small() -> None:
+    wide = Histogram(low=-0.123456789, high=0.123456789, counts=tuple(range(10**9, 10**9 + 512)))
+    (scheme,) = WEIGHTS.schemes
+    layer = scheme.layers[0].model_copy(update={"histograms": LayerHistograms(original=wide, dequantized=wide, error=wide)})
+    assert len(weight_histogram(scheme, layer).to_json()) < LARGEST_FIGURE_BYTES
+
+
+def test_sqnr_bars_show_decibels_and_survive_no_error() -> None:
+    figure = sqnr_bars(WEIGHTS)
+    assert figure.data[0].x[0] == 20.5
+    assert texts(figure) == {"NF4 4-bit": "<b>20.5 dB</b>"}
+    exact, untouched = sqnr_bars(weights(sqnr_db=None)), sqnr_bars(weights(sqnr_db=None, layers=()))
+    assert (exact.data, texts(exact)) == ((), {"NF4 4-bit": "no error"})
+    assert texts(untouched) == {"NF4 4-bit": "no layer quantized"}
+
+
+def weights(**changes: Any) -> WeightReport:
+    return WEIGHTS.model_copy(update={"schemes": (WEIGHTS.schemes[0].model_copy(update=changes),)})
+
+
+def test_a_lossless_cast_does_not_squash_the_others() -> None:
+    (scheme,) = WEIGHTS.schemes
+    both = WEIGHTS.model_copy(update={"schemes": (scheme, scheme.model_copy(update={"label": "16-bit float", "sqnr_db": 160.0}))})
+    figure = sqnr_bars(both)
+    assert [trace.x[0] for trace in figure.data] == [20.5, 60]
+    assert texts(figure)["16-bit float"] == "<b>160.0 dB</b>"
+
+
+def test_every_part_of_the_report_is_in_the_hover() -> None:
+    hover = sqnr_bars(WEIGHTS).data[0].hovertemplate
+    assert all(part in hover for part in ("20.50 dB", "2 layers", "0.1", "1e-05", "0.995"))
+
+
+def test_labels_cannot_inject_markup() -> None:
+    hostile = COMPARISON.variants[1].model_copy(update={"label": "<img src=x onerror=alert(1)>"})
+    comparison: Comparison = COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0], hostile)})
+    for figure in (latency_bars(comparison), memory_bars(comparison), sqnr_bars(weights(label=hostile.label))):
+        assert "<img" not in figure.to_json().replace("\\u003c", "<")
+    (scheme,) = WEIGHTS.schemes
+    assert "<img" not in weight_histogram(scheme.model_copy(update={"label": hostile.label}), scheme.layers[0]).to_json()
+
+
+def test_long_names_take_two_lines_and_stay_apart() -> None:
+    assert row_names(["NF4 4-bit"]) == ["NF4 4-bit"]
+    (name,) = row_names(["vision=bnb-int8, projector=original, language=bnb-nf4"])
+    first, second = name.split("<br>")
+    assert first == "vision=bnb-int8," and second.startswith("projector=original") and second.endswith("…")
+    assert len(set(row_names(["same", "same", "same"]))) == 3
+
+
+def test_long_runs_are_in_seconds() -> None:
+    slow = variant("original", "Original", "x", 1, 100.0)
+    figure = latency_bars(COMPARISON.model_copy(update={"variants": (slow,)}))
+    assert slow.latency is not None
+    assert figure.layout.xaxis.title.text == "s for 50 tokens"
+    assert sum(trace.x[0] for trace in figure.data) == pytest.approx(slow.latency.total_s.median)
+    assert latency_bars(COMPARISON).layout.xaxis.title.text == "ms for 50 tokens"
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_rows_are_as_high_whatever_their_number(count: int) -> None:
+    twins = tuple(variant("bnb-nf4", f"NF4 {step}", "same", 5_700_000, 1 + step / 10) for step in range(count))
+    layout = memory_bars(COMPARISON.model_copy(update={"variants": twins})).layout
+    bottom, top = layout.yaxis.range
+    assert (layout.height - 46) / (bottom - top) == pytest.approx(40)
+    assert top == -0.5 and bottom >= count - 0.5
+
+
+def test_a_scheme_that_this_version_does_not_know_is_drawn() -> None:
+    stranger = COMPARISON.variants[1].model_copy(update={"scheme": "from-the-future"})
+    assert latency_bars(COMPARISON.model_copy(update={"variants": (stranger,)})).data[1].marker.color == LIGHT.of(None)

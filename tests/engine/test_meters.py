@@ -1,0 +1,101 @@
+"""Memory figures against allocations of a known size."""
+
+import threading
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
+
+from qdash.engine.failures import is_out_of_memory, memory_errors
+from qdash.engine.loading import load_model
+from qdash.engine.meters import PeakMemory, copy_out_of_file, private_bytes, release_freed
+from qdash.engine.worker import Worker
+from qdash.errors import QdashError
+from tests.engine.conftest import ignore, never, spec_of
+
+MIB = 2**20
+
+
+def test_peak_is_what_was_there_at_its_highest():
+    release_freed()
+    idle = private_bytes()
+    with PeakMemory("cpu", idle) as memory:
+        block = torch.ones(50 * MIB, dtype=torch.uint8)
+        threading.Event().wait(0.1)
+        del block
+        release_freed()
+    assert 50 * MIB <= memory.peak_bytes < 60 * MIB
+    assert private_bytes() - idle < 10 * MIB
+    assert not any("_sample" in thread.name for thread in threading.enumerate())
+
+
+def test_a_peak_below_the_idle_level_is_none():
+    with PeakMemory("cpu", private_bytes() + 1000 * MIB) as memory:
+        pass
+    assert memory.peak_bytes == 0
+
+
+def test_mapped_weights_become_the_workers_own(tmp_path, checkpoint):
+    """A bfloat16 checkpoint loaded in bfloat16 stays a view of its file: it would count as no memory at all."""
+    model = AutoModelForCausalLM.from_pretrained(checkpoint("qwen3"), dtype=torch.bfloat16)
+    save_file({"big": torch.ones(20 * MIB, dtype=torch.bfloat16)}, tmp_path / "big.safetensors")
+    with safe_open(tmp_path / "big.safetensors", "pt", backend="mmap") as file:
+        model.big = torch.nn.Parameter(file.get_slice("big")[...])
+    before, first = private_bytes(), model.big.data_ptr()
+    copy_out_of_file(model)
+    assert model.big.data_ptr() != first and private_bytes() - before >= 39 * MIB
+    first = model.big.data_ptr()
+    copy_out_of_file(model)
+    assert model.big.data_ptr() == first  # nothing is left in a file
+    assert torch.equal(model.big, torch.ones(20 * MIB, dtype=torch.bfloat16))
+    assert model.lm_head.weight is model.model.embed_tokens.weight  # tied weights stay tied
+
+
+def test_weights_count_in_the_load_peak(checkpoint):
+    """Same dtype as the file, so that nothing but the copy makes them private."""
+    subject = Worker(spec_of(checkpoint("qwen3-vl"), "bf16"))
+    loaded = subject.load(emit=ignore, stop=never)
+    assert loaded.dtype == "bfloat16"
+    assert loaded.load_peak_bytes >= loaded.weights_bytes * 0.9
+
+
+def test_load_model_alone_keeps_views(checkpoint):
+    """The reason for copying: if this fails, transformers has changed and `copy_out_of_file` may go."""
+    model = load_model(spec_of(checkpoint("qwen3"), "bf16"), {"dtype": torch.bfloat16, "device_map": "cpu"}, lambda fraction: None)
+    pointers = [parameter.data_ptr() for parameter in model.parameters()]
+    copy_out_of_file(model)
+    assert [parameter.data_ptr() for parameter in model.parameters()] != pointers
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), True),
+        (RuntimeError("shape mismatch"), False),
+        (ValueError("can't allocate memory"), False),
+    ],
+)
+def test_which_errors_are_out_of_memory(error, expected):
+    assert is_out_of_memory(error) == expected
+
+
+def test_torchs_own_failed_allocation():
+    with pytest.raises(QdashError, match="Memory ran out while loading the model") as caught, memory_errors("loading the model", "cpu"):
+        torch.empty(2**60, dtype=torch.uint8)
+    assert caught.value.kind == "out_of_memory" and "fewer bits" in caught.value.remedy
+
+
+def test_out_of_memory_while_transformers_loads(checkpoint, monkeypatch):
+    monkeypatch.setattr("qdash.engine.loading._Counted.__iter__", lambda self: iter([torch.empty(2**60, dtype=torch.uint8)]))
+    with pytest.raises(QdashError) as caught:
+        Worker(spec_of(checkpoint("qwen3"), "original")).load(emit=ignore, stop=never)
+    assert caught.value.kind == "out_of_memory"
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shape"), memory_errors("answering", "cpu"):
+        raise RuntimeError("shape mismatch")

@@ -1,0 +1,88 @@
+"""The engine on a GPU: the same promises as on a CPU, and the figures that only CUDA has."""
+
+import pytest
+import torch
+
+from qdash.catalog.schemes import SCHEMES
+from qdash.engine.schemes import family_of
+from qdash.engine.worker import Worker
+from qdash.errors import QdashError
+from qdash.records import Measurement, Question
+from tests.engine.conftest import REAL, SIMULATED, TEXT, VISION, ignore, never, spec_of
+from tests.engine.test_native_parity import NATIVE, logits, native
+
+# fp16 is the baseline on CUDA, and what NF4's "fast" compute dtype then is.
+CUDA = {"device": "cuda", "dtype": "float16"}
+
+
+def cuda_worker(folder, scheme: str, **changes) -> Worker:
+    made = Worker(spec_of(folder, scheme, **{**CUDA, **changes}))
+    made.load(emit=ignore, stop=never)
+    return made
+
+
+def ask(architecture: str, png: bytes) -> Question:
+    return Question(prompt="What is it?", png=png if architecture in VISION else None)
+
+
+@pytest.mark.parametrize("scheme", ["original", "bnb-int8", "bnb-nf4", "fp6-e2m3"])
+@pytest.mark.parametrize("architecture", [*VISION, *TEXT])
+def test_load_answer_and_time(checkpoint, png, architecture, scheme):
+    subject = cuda_worker(checkpoint(architecture), scheme)
+    loaded = subject.load(emit=ignore, stop=never)
+    assert subject.held.model.device.type == "cuda"
+    assert subject.answer(ask(architecture, png), 5, emit=ignore, stop=never).new_tokens == 5
+    timed = subject.time(ask(architecture, png), Measurement(runs=3, warmup=1, max_new_tokens=6), emit=ignore, stop=never)
+    for preprocess, ttft, tpot, total in zip(
+        timed.preprocess_s.runs, timed.ttft_s.runs, timed.tpot_s.runs, timed.total_s.runs, strict=True
+    ):
+        assert 0 < preprocess < ttft < total and total == pytest.approx(ttft + 5 * tpot)
+    assert loaded.weights_bytes <= timed.peak_bytes <= timed.reserved_bytes
+    assert timed.process_bytes is None or timed.process_bytes >= timed.reserved_bytes
+    assert loaded.load_peak_bytes >= loaded.weights_bytes
+
+
+@pytest.mark.parametrize("scheme", REAL)
+def test_logits_equal_native_loading(checkpoint, png, scheme):
+    changes = {} if scheme.startswith("fp") or scheme == "bf16" else {"dtype": torch.float16}
+    arguments = {**NATIVE[scheme], **changes}
+    if scheme == "bnb-nf4":
+        arguments["quantization_config"] = {**arguments["quantization_config"], "bnb_4bit_compute_dtype": torch.float16}
+    theirs = native(checkpoint("llava"), scheme, **arguments, device_map="cuda")
+    subject = cuda_worker(checkpoint("llava"), scheme)
+    assert torch.equal(logits(subject.held.model, subject, ask("llava", png)), logits(theirs, subject, ask("llava", png)))
+
+
+@pytest.mark.parametrize("scheme", ["bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4", *SIMULATED])
+def test_round_trip_is_what_the_loaded_layer_holds(checkpoint, scheme):
+    original, subject = cuda_worker(checkpoint("qwen3"), "original"), cuda_worker(checkpoint("qwen3"), scheme)
+    family = family_of(SCHEMES[scheme])
+    weights = dict(original.held.model.named_parameters())
+    quantized = family.quantized_layers(subject.held.model)
+    assert len(quantized) == 14
+    for name, layer in quantized.items():
+        found = family.round_trip(weights[f"{name}.weight"].detach(), SCHEMES[scheme], subject.spec)
+        assert found is not None and torch.equal(found, family.dequantized(layer))
+
+
+def test_4bit_layers_of_any_width_are_quantized(checkpoint):
+    """The kernels' limits on a CPU do not hold here."""
+    weight = torch.randn(48, 80)
+    found = family_of(SCHEMES["bnb-nf4"]).round_trip(weight, SCHEMES["bnb-nf4"], spec_of(checkpoint("qwen3"), "bnb-nf4", **CUDA))
+    assert found is not None and (found.cpu() - weight).abs().max() < 0.7
+
+
+def test_weights_bytes_are_what_the_allocator_holds(checkpoint):
+    before = torch.cuda.memory_allocated()
+    subject = cuda_worker(checkpoint("qwen3"), "original")
+    held = torch.cuda.memory_allocated() - before
+    tensors = len(list(subject.held.model.parameters())) + len(list(subject.held.model.buffers()))
+    assert 0 <= held - subject.load(emit=ignore, stop=never).weights_bytes <= 512 * tensors  # the allocator rounds up to 512 bytes
+
+
+def test_out_of_memory_names_the_gpu(checkpoint, monkeypatch):
+    subject = cuda_worker(checkpoint("qwen3"), "original")
+    monkeypatch.setattr(subject.held.model, "forward", lambda *_, **__: torch.empty(2**50, dtype=torch.uint8, device="cuda"))
+    with pytest.raises(QdashError, match="GPU's memory ran out while answering") as caught:
+        subject.answer(Question(prompt="hi"), 2, emit=ignore, stop=never)
+    assert caught.value.kind == "out_of_memory"

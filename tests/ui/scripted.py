@@ -1,0 +1,169 @@
+"""A backend that plays a script instead of running a model: odd answers, failures and slowness on demand, without torch.
+
+The prompt chooses what happens: “slow” takes its time, “script” answers with markup, “fail” lets the second variant run out of memory.
+`python -m tests.ui.scripted` serves the real page over it.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from threading import Event as StopEvent
+
+from qdash import planning
+from qdash.catalog.models import MODELS, Task
+from qdash.catalog.schemes import find_scheme
+from qdash.comparison import relative_to
+from qdash.errors import QdashError
+from qdash.planning import Plan, VariantPlan
+from qdash.records import (
+    AnswerText,
+    Comparison,
+    ComparisonDone,
+    Coverage,
+    ErrorRecord,
+    Event,
+    Histogram,
+    Latency,
+    LayerHistograms,
+    LayerWeights,
+    Memory,
+    NoiseFloor,
+    Progress,
+    Request,
+    SchemeWeights,
+    Step,
+    Timing,
+    VariantDone,
+    VariantResult,
+    WeightReport,
+)
+
+OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
+CANCELLED = ErrorRecord(kind="cancelled", message="Stopped.", remedy="Press Compare to run it again.")
+SIZES = {"bnb-int8": 0.48, "bnb-nf4": 0.29, "bnb-nf4-fp32": 0.29, "bnb-fp4": 0.29, "fp16": 0.5, "bf16": 0.5}
+
+
+class ScriptedBackend:
+    """See `qdash.ui.backend.Backend`."""
+
+    def task(self, model: str) -> Task:
+        """The catalogue's, else pictures."""
+        return MODELS[model].task if model in MODELS else "image-text-to-text"
+
+    def plan(self, request: Request) -> Plan:
+        """A small model that always fits."""
+        variants = tuple(VariantPlan(scheme=v.scheme, estimated_bytes=20 * 2**20, unavailable=None) for v in request.variants)
+        return Plan(
+            model=request.variants[0].model, parameters=4_900_000, variants=variants, needed_bytes=200_000_000,
+            available_bytes=8_000_000_000, download_bytes=0,
+        )  # fmt: skip
+
+    def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
+        """Play the script that the prompt names."""
+        results: list[VariantResult] = []
+        for index in range(len(request.variants)):
+            result = yield from _play(request, index, stop)
+            results.append(relative_to(result, results[0] if results else result))
+            yield VariantDone(index=index, result=results[-1])
+        noise = None if stop.is_set() else NoiseFloor(relative=0.04, first_median_s=0.17, again_median_s=0.177)
+        host = planning.host_of(request)
+        yield ComparisonDone(comparison=Comparison(host=host, request=request, noise_floor=noise, variants=tuple(results)))
+
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
+        """Invented errors, worse with fewer bits."""
+        keys = [key for key in schemes if not find_scheme(key).is_baseline]
+        if not keys:
+            raise QdashError("No quantization scheme is chosen.", "Choose at least one besides the original.")
+        for done in range(4):
+            if stop.is_set():
+                raise CANCELLED.raised()
+            yield Step(fraction=done / 4, detail=f"layer {done}")
+            time.sleep(0.05)
+        return WeightReport(model=model, schemes=tuple(map(scheme_weights, keys)))
+
+
+def variant_result(key: str, answer: str, *, slowdown: float = 1.5, model: str = "tiny-vlm") -> VariantResult:
+    """A measured variant: the baseline takes 18 ms and 3 ms a token, others `slowdown` times that."""
+    scheme = find_scheme(key)
+    factor = 1.0 if scheme.key == "original" else slowdown
+    size = int(20 * 2**20 * SIZES.get(key, 1.0))
+    return VariantResult(
+        scheme=key, label=scheme.label, kind=scheme.kind, status="ok", model=model, answer=answer, new_tokens=12, answer_complete=True,
+        dtype="float32", latency=_latency(factor), coverage=Coverage(quantized=0 if scheme.is_baseline else 60, total=62),
+        memory=Memory(
+            weights_bytes=size, load_peak_bytes=size * 2, peak_bytes=size + 10 * 2**20, saved_bytes=size, estimated_bytes=size,
+            projected_bytes=int(7.6 * 2**20) if scheme.kind == "simulated" else None,
+        ),
+        snippet=f"model = AutoModelForImageTextToText.from_pretrained({model!r})  # {key}\n",
+    )  # fmt: skip
+
+
+def failed_result(key: str, error: ErrorRecord, status: str = "failed") -> VariantResult:
+    """A variant that did not make it."""
+    scheme = find_scheme(key)
+    return VariantResult.model_validate(
+        {"scheme": key, "label": scheme.label, "kind": scheme.kind, "status": status, "model": "tiny-vlm", "error": error}
+    )
+
+
+def comparison_of(request: Request, *results: VariantResult, noise: float | None = 0.04) -> Comparison:
+    """A finished comparison of `results`, the baseline first."""
+    floor = None if noise is None else NoiseFloor(relative=noise, first_median_s=0.17, again_median_s=0.177)
+    done = tuple(relative_to(result, results[0]) for result in results)
+    return Comparison(host=planning.host_of(request), request=request, noise_floor=floor, variants=done)
+
+
+def scheme_weights(key: str) -> SchemeWeights:
+    """A scheme with two layers, 6 dB a bit."""
+    scheme = find_scheme(key)
+    error = {"sqnr_db": 6.0 * (scheme.bits or 16), "mse": 1e-6, "max_abs_error": 0.01, "cosine": 0.999, "histograms": _histograms()}
+    layers = tuple(
+        LayerWeights(name=f"model.language_model.layers.{n}.mlp.down_proj", shape=(64, 32), **(error | {"sqnr_db": error["sqnr_db"] - n}))
+        for n in range(2)
+    )
+    return SchemeWeights(scheme=key, label=scheme.label, kind=scheme.kind, layers=layers, **error)
+
+
+def _play(request: Request, index: int, stop: StopEvent) -> Generator[Event, None, VariantResult]:
+    key, prompt = request.variants[index].scheme, request.prompt
+    pause = 0.15 if "slow" in prompt else 0.005
+    yield Progress(index=index, stage="loading", fraction=0.5)
+    if "fail" in prompt and index == 1:
+        return failed_result(key, OUT_OF_MEMORY)
+    answer = "<script>document.title='owned'</script><b>bold</b>" if "script" in prompt else f"{key} says {prompt}"
+    yield Progress(index=index, stage="answering")
+    for end in range(1, len(answer) + 1):
+        if stop.is_set():
+            return failed_result(key, CANCELLED, "skipped")
+        yield AnswerText(index=index, text=answer[:end])
+        time.sleep(pause)
+    yield Progress(index=index, stage="timing", fraction=0.4, detail="run 2 of 5")
+    time.sleep(pause)
+    return variant_result(key, answer)
+
+
+def _latency(factor: float) -> Latency:
+    def timing(median_s: float) -> Timing:
+        return Timing.of([median_s * (1 + 0.01 * run) for run in range(-2, 3)])
+
+    first, token = 0.018 * factor, 0.003 * factor
+    return Latency(
+        load_s=0.4, preprocess_s=timing(0.004), ttft_s=timing(first), tpot_s=timing(token), total_s=timing(first + 49 * token),
+        tokens_per_s=timing(1 / token),
+    )  # fmt: skip
+
+
+def _histograms() -> LayerHistograms:
+    bell = Histogram(low=-0.3, high=0.3, counts=tuple(40 - abs(20 - n) for n in range(40)))
+    return LayerHistograms(original=bell, dequantized=bell, error=bell.model_copy(update={"low": -0.01, "high": 0.01}))
+
+
+def main() -> None:
+    """Serve the page over the script."""
+    from qdash.ui.layout import build  # noqa: PLC0415 - gradio takes seconds, and the record builders above are used without it
+    from qdash.ui.serve import serve  # noqa: PLC0415
+
+    serve(build(ScriptedBackend()))
+
+
+if __name__ == "__main__":
+    main()

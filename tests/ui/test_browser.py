@@ -1,0 +1,260 @@
+"""The page in a real browser: against the real engine once, against a script where odd things have to happen."""
+
+import csv
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from qdash.catalog.schemes import find_scheme
+from tests.ui.conftest import OpenPage, Server
+
+pytestmark = pytest.mark.browser
+
+# Both for machines that are busy with other things.
+RUN_MS = 60_000
+REAL_RUN_MS = 280_000
+
+
+def _compare(page: Page, prompt: str | None = None) -> None:
+    if prompt is not None:
+        page.fill("#question textarea", prompt)
+        page.keyboard.press("Tab")
+    # The mark goes when the new run draws its first headline: results still on screen are not taken for new ones.
+    page.eval_on_selector("#verdict .verdict", "headline => headline.dataset.old = 1")
+    page.click("#compare")
+
+
+def _finished(page: Page, timeout_ms: int = RUN_MS) -> None:
+    expect(page.locator("#verdict .verdict:not([data-old])")).to_be_visible(timeout=timeout_ms)
+    expect(page.locator(".phase.compare-results")).to_have_count(1, timeout=timeout_ms)
+    expect(page.locator("#results")).to_be_visible()
+    expect(page.locator("#compare")).to_be_visible(timeout=RUN_MS)
+
+
+@pytest.mark.timeout(400)
+def test_the_first_click_compares(server: Server, open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page(server)
+    expect(page.locator("#verdict")).to_contain_text("One question")
+    _compare(page)
+    _finished(page, REAL_RUN_MS)
+    cards = page.locator(".card")
+    assert cards.count() == 4
+    assert [cards.nth(index).get_attribute("class").split()[-1] for index in range(4)] == ["is-done"] * 4
+    assert cards.nth(0).locator(".ans").inner_text().strip()
+    expect(page.locator("#verdict h2")).not_to_contain_text("Comparing")
+    expect(page.locator("#latency .main-svg").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#memory .main-svg").first).to_be_visible()
+    expect(page.locator(".cond")).to_contain_text("noise")
+    _exports_open(page, tmp_path)
+    if sys.platform == "linux":
+        # The page's own process stays small: torch lives in workers.
+        assert "libtorch" not in Path(f"/proc/{server.pid}/maps").read_text()
+
+
+def _exports_open(page: Page, folder: Path) -> None:
+    page.click("#open-export")
+    files = {}
+    for suffix in ("json", "csv", "html"):
+        expect(page.locator(f"#export-{suffix}")).to_be_visible()
+        with page.expect_download() as download:
+            page.click(f"#export-{suffix}")
+        files[suffix] = folder / download.value.suggested_filename
+        download.value.save_as(files[suffix])
+    variants = json.loads(files["json"].read_text())["variants"]
+    assert [variant["status"] for variant in variants] == ["ok"] * 4
+    assert len(list(csv.DictReader(files["csv"].read_text().splitlines()))) >= 4
+    report = page.context.new_page()
+    report.goto(files["html"].as_uri())
+    assert "INT8" in report.inner_text("body")
+
+
+def test_everything_important_fits_the_first_screen(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page)
+    _finished(page)
+    expect(page.locator("#memory .main-svg").first).to_be_visible(timeout=30_000)
+    for selector in (".card >> nth=3", "#latency", "#memory", "#compare"):
+        box = page.locator(selector).bounding_box()
+        assert box is not None and box["y"] + box["height"] <= 900, selector
+
+
+def test_dark_mode_follows_the_system_and_the_switch(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted, color_scheme="dark")
+    assert _luminance(page, "body") < 40
+    _compare(page)
+    _finished(page)
+    tick = page.locator("#latency .main-svg text").first
+    expect(tick).to_be_visible(timeout=30_000)
+    assert _luminance(page, "#latency .main-svg text", "fill") > 90
+    page.click(".theme-switch")
+    assert _luminance(page, "body") > 200
+    page.wait_for_function(
+        "() => { const t = document.querySelector('#latency .main-svg text'); "
+        "return t && Number(getComputedStyle(t).fill.match(/\\d+/)[0]) < 120 }"
+    )
+
+
+def _luminance(page: Page, selector: str, style: str = "backgroundColor") -> float:
+    colour = page.eval_on_selector(selector, f"element => getComputedStyle(element).{style}")
+    red, green, blue = map(float, re.findall(r"[\d.]+", colour)[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_a_phone_sees_the_sidebar_first_and_scrolls_one_way(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted, viewport={"width": 390, "height": 844})
+    _compare(page)
+    _finished(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    tops = [page.locator(selector).bounding_box()["y"] for selector in ("#sidebar", ".card >> nth=0", ".card >> nth=1", "#latency")]
+    assert tops == sorted(tops)
+
+
+def test_stop_works_within_a_second(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page, "slow please")
+    expect(page.locator(".card.is-answering")).to_be_visible(timeout=20_000)
+    started = time.monotonic()
+    page.click("#stop")
+    expect(page.locator("#compare")).to_be_visible(timeout=5_000)
+    assert time.monotonic() - started < 2.5  # a second, and what a busy machine adds
+    expect(page.locator(".card.is-stopped").first).to_be_visible()
+    assert page.input_value("#question textarea") == "slow please"
+    _compare(page, "again")
+    _finished(page)
+    assert page.locator(".card.is-done").count() == 4
+
+
+def test_a_failed_variant_says_why_and_the_others_go_on(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page, "fail")
+    _finished(page)
+    failed = page.locator(".card.is-failed")
+    expect(failed).to_have_count(1)
+    expect(failed).to_contain_text("more memory than there is")
+    expect(failed).to_contain_text("Choose fewer bits")
+    assert page.locator(".card.is-done").count() == 3
+
+
+def test_markup_in_an_answer_is_text(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page, "script")
+    _finished(page)
+    expect(page.locator(".card .ans").first).to_have_text("<script>document.title='owned'</script><b>bold</b>")
+    assert page.title() == "qdash"
+    assert page.locator(".card .ans b").count() == 0
+
+
+def test_two_people_wait_for_each_other_and_see_their_own(scripted: Server, open_page: OpenPage) -> None:
+    first, second = open_page(scripted), open_page(scripted)
+    _compare(first, "slow alpha")
+    expect(first.locator(".card.is-answering")).to_be_visible(timeout=20_000)
+    _compare(second, "beta")
+    expect(second.locator("#verdict")).to_contain_text("number 2 of 2 in line", timeout=20_000)
+    _finished(first)
+    _finished(second)
+    for page, own, other in ((first, "alpha", "beta"), (second, "beta", "alpha")):
+        answers = page.locator(".card .ans").all_inner_texts()
+        assert len(answers) == 4 and all(own in answer and other not in answer for answer in answers)
+
+
+def test_leaving_the_line_frees_it(scripted: Server, open_page: OpenPage) -> None:
+    first, second = open_page(scripted), open_page(scripted)
+    _compare(first, "slow alpha")
+    expect(first.locator(".card.is-answering")).to_be_visible(timeout=20_000)
+    _compare(second, "beta")
+    expect(second.locator("#verdict")).to_contain_text("in line", timeout=20_000)
+    first.close()
+    _finished(second)
+
+
+def test_bad_input_is_explained_and_kept(scripted: Server, open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page(scripted)
+    _compare(page)
+    _finished(page)
+    _compare(page, " ")
+    expect(page.locator(".banner")).to_contain_text("The question is empty")
+    expect(page.locator("#compare")).to_be_visible()
+    expect(page.locator("#results")).to_be_visible()
+    page.fill("#question textarea", "x" * 25_000)
+    _compare(page)
+    expect(page.locator(".banner")).to_contain_text("25,000 characters")
+    assert len(page.input_value("#question textarea")) == 25_000
+    fake = tmp_path / "fake.png"
+    fake.write_bytes(b"this is no picture")
+    page.set_input_files("#picture input[type=file]", fake)
+    page.wait_for_function("document.querySelector('#picture .note').innerText === 'No preview for this file.'")
+    _compare(page, "What?")
+    expect(page.locator(".banner")).to_contain_text("not a picture")
+    page.locator("#picture .thumb").nth(1).click()
+    _compare(page)
+    _finished(page)
+    expect(page.locator(".banner")).to_have_count(0)
+
+
+def test_an_uploaded_picture_is_shown_and_used(scripted: Server, open_page: OpenPage, tmp_path: Path, png: bytes) -> None:
+    page = open_page(scripted)
+    picture = tmp_path / "mine.png"
+    picture.write_bytes(png)
+    page.set_input_files("#picture input[type=file]", picture)
+    page.wait_for_function("document.querySelector('#picture .view img').src.startsWith('blob:')")
+    _compare(page)
+    _finished(page)
+    expect(page.locator(".banner")).to_have_count(0)
+
+
+def test_the_keyboard_is_enough(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.focus(".pill >> nth=1")
+    page.keyboard.press("Enter")
+    expect(page.locator(".pill >> nth=1")).to_have_attribute("aria-pressed", "true")
+    page.focus("#schemes input[value='bnb-int8']")
+    page.keyboard.press("Space")
+    expect(page.locator("#schemes input[value='bnb-int8']")).not_to_be_checked()
+    assert page.evaluate("document.activeElement.value") == "bnb-int8"
+    page.focus("#question textarea")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("keys only")
+    page.keyboard.press("Control+Enter")
+    _finished(page)
+    assert "says keys only" in page.locator(".card .ans").first.inner_text()
+    assert page.locator(".card").count() == 3
+
+
+def test_a_text_model_hides_the_picture(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click("#model input")
+    page.get_by_role("option", name="SmolLM2 360M").click()
+    expect(page.locator("#picture")).to_be_hidden()
+    page.click("#dice")
+    page.wait_for_function("!/picture|图/.test(document.querySelector('#question textarea').value)")
+    _compare(page)
+    _finished(page)
+
+
+def test_looking_inside_the_weights(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page)
+    _finished(page)
+    page.get_by_role("button", name="Look inside the weights").click()
+    expect(page.locator("#weights-results")).to_be_visible(timeout=20_000)
+    expect(page.locator("#weights-verdict")).to_contain_text("disturbs the weights")
+    expect(page.locator("#weights-plot .main-svg").first).to_be_visible(timeout=30_000)
+    page.locator("#weights-scheme").get_by_text(find_scheme("bnb-int8").label).click()
+    expect(page.locator("#weights-results table")).to_contain_text("47.0")
+
+
+def test_code_and_table_open(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page)
+    _finished(page)
+    page.click("#open-code")
+    expect(page.locator("#drawer-code")).to_contain_text("from_pretrained")
+    page.click("#open-table")
+    expect(page.locator("#drawer-code")).to_be_hidden()
+    expect(page.locator("#drawer-table")).to_contain_text("quantized")
+    expect(page.locator("#open-table")).to_have_attribute("aria-expanded", "true")

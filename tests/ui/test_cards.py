@@ -1,0 +1,92 @@
+"""Cards say what happened, escape what they did not write, and never call noise a win."""
+
+from html import escape
+
+import pytest
+
+from qdash.records import AnswerText, Progress, Request, Variant, VariantResult
+from qdash.ui.board import advance, finished_board, queued_board, ready_board
+from qdash.ui.cards import announcement, cards_html
+from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result
+
+REQUEST = Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8")), prompt="What?")
+EVIL = "<script>alert(1)</script> & <b>"
+
+
+def _html(*results: VariantResult, noise: float = 0.04) -> str:
+    request = Request(variants=tuple(Variant(model="tiny-vlm", scheme=result.scheme) for result in results), prompt="What?")
+    return cards_html(finished_board(comparison_of(request, *results, noise=noise)))
+
+
+def test_every_card_has_the_same_six_rows() -> None:
+    boards = [
+        ready_board(["original", "fp6-e2m3"]),
+        queued_board(REQUEST),
+        advance(queued_board(REQUEST), Progress(index=0, stage="loading", fraction=0.5)),
+        finished_board(comparison_of(REQUEST, variant_result("original", "A."), failed_result("bnb-int8", OUT_OF_MEMORY))),
+    ]
+    for board in boards:
+        for card in cards_html(board).split("<article")[1:]:
+            assert [card.count(part) for part in ("<header", 'class="ans', 'class="bar', 'class="chip', "<dl", 'class="why')] == [1] * 6
+
+
+def test_answers_messages_and_labels_are_escaped() -> None:
+    error = OUT_OF_MEMORY.model_copy(update={"message": EVIL, "remedy": EVIL})
+    html = _html(variant_result("original", EVIL), variant_result("bnb-int8", EVIL + "!"), failed_result("bnb-nf4", error))
+    assert "<script" not in html and "<b>bold" not in html
+    assert escape(EVIL) in html
+    streaming = advance(queued_board(REQUEST), AnswerText(index=0, text=EVIL))
+    assert "<script" not in cards_html(streaming) and "<script" not in announcement(streaming)
+
+
+def test_words_that_differ_are_marked() -> None:
+    html = _html(variant_result("original", "A black square."), variant_result("bnb-nf4", "A black star."))
+    assert "A black <mark>star</mark>." in html
+    assert html.count("<mark>") == 1
+
+
+def test_relative_figures_and_the_reason_for_slowness() -> None:
+    html = _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.6))
+    assert "18 ms" in html and "20.0 MiB" in html
+    assert html.count("1.6× slower") == 2 and "−52 %" in html
+    assert "Slower:" in html
+
+
+def test_noise_is_not_a_difference() -> None:
+    html = _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.03))
+    assert html.count("≈ same") == 2 and "Slower:" not in html
+
+
+def test_a_good_trade_is_small_and_not_much_slower() -> None:
+    assert "good trade" in _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.1))
+    assert "good trade" not in _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.6))
+    assert "good trade" not in _html(variant_result("original", "A."), variant_result("bnb-int8", "B.", slowdown=1.0))
+
+
+def test_simulated_variants_claim_no_speed() -> None:
+    html = _html(variant_result("original", "A."), variant_result("fp6-e2m3", "A.", slowdown=3.0))
+    assert "not a real kernel" in html and "projected" in html and "slower" not in html
+    assert "SIMULATED" in html
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (failed_result("bnb-int8", OUT_OF_MEMORY), ("Failed", OUT_OF_MEMORY.message, OUT_OF_MEMORY.remedy)),
+        (failed_result("bnb-int8", OUT_OF_MEMORY, "skipped"), ("Not run", OUT_OF_MEMORY.message)),
+        (failed_result("bnb-int8", CANCELLED, "skipped"), ("Stopped",)),
+    ],
+)
+def test_what_did_not_finish_says_why(result: VariantResult, words: tuple[str, ...]) -> None:
+    html = _html(variant_result("original", "A."), result)
+    assert all(word in html for word in words)
+
+
+def test_progress_is_a_bar_with_a_word() -> None:
+    html = cards_html(advance(queued_board(REQUEST), Progress(index=1, stage="downloading", fraction=0.42, detail="12 of 28 MB")))
+    assert 'aria-valuenow="42"' in html and "Downloading · 12 of 28 MB" in html
+
+
+def test_screen_readers_hear_states_not_tokens() -> None:
+    board = advance(queued_board(REQUEST), Progress(index=0, stage="answering"))
+    assert announcement(advance(board, AnswerText(index=0, text="A"))) == "Original: answering"

@@ -1,0 +1,53 @@
+"""What the server answers to those who do not use the page."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from qdash.settings import settings
+from qdash.ui.limits import FORM_OVERHEAD_BYTES, MESSAGE_BYTES
+from tests.ui.conftest import Server
+
+
+def _status(url: str, body: bytes | None = None, content_type: str = "application/json") -> int:
+    request = urllib.request.Request(url, body, {"Content-Type": content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (urllib.error.URLError, ConnectionError):  # refused before we had sent everything
+        return 413
+
+
+def test_the_page_is_up_without_torch(server: Server) -> None:
+    assert _status(server.url) == 200
+    if sys.platform == "linux":
+        assert "libtorch" not in Path(f"/proc/{server.pid}/maps").read_text()
+
+
+def test_no_font_or_script_comes_from_elsewhere(scripted: Server) -> None:
+    with urllib.request.urlopen(scripted.url, timeout=30) as response:
+        page = response.read().decode()
+    assert "fonts.googleapis" not in page and "cdnjs" not in page and "cdn.jsdelivr" not in page
+
+
+def test_bodies_that_are_too_large_are_refused(scripted: Server) -> None:
+    message = json.dumps({"data": ["x" * MESSAGE_BYTES], "fn_index": 0, "session_hash": "s"}).encode()
+    assert _status(f"{scripted.url}/gradio_api/queue/join", message) == 413
+    upload = b"x" * (settings().max_upload_bytes + FORM_OVERHEAD_BYTES + 1)
+    assert _status(f"{scripted.url}/gradio_api/upload", upload, "multipart/form-data; boundary=b") == 413
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "app.py", "assets/models/tiny-vlm/config.json"])
+def test_files_are_not_served(scripted: Server, path: str) -> None:
+    assert _status(f"{scripted.url}/gradio_api/file={path}") in (403, 404)
+
+
+def test_there_is_no_public_api(scripted: Server) -> None:
+    with urllib.request.urlopen(f"{scripted.url}/gradio_api/info", timeout=30) as response:
+        assert json.load(response)["named_endpoints"] == {}

@@ -1,0 +1,119 @@
+"""What the sidebar says before anything runs."""
+
+import random
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from qdash.catalog.presets import PRESETS, T1_PROMPT, T1_SAMPLE
+from qdash.catalog.schemes import SCHEMES
+from qdash.errors import QdashError
+from qdash.records import Request
+from qdash.ui.preflight import estimate, preflight_line
+from qdash.ui.samples import NO_PICTURE, another_question, sample_path, samples
+from qdash.ui.scheme_picker import original_bits, picker_html, preset_keys
+from qdash.ui.sessions import Sessions
+from qdash.ui.sidebar import measurement_label
+from tests.ui.scripted import ScriptedBackend
+from tests.ui.test_form import FORM
+
+PACKAGES = {"bitsandbytes": "0.50.2", "torch": "2.11.0"}
+
+
+class _Tags(HTMLParser):
+    """Start tags of a piece of HTML as (name, attributes)."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def _boxes(packages: dict[str, str]) -> dict[str, bool]:
+    """key → disabled."""
+    tags = _Tags(picker_html(packages)).tags
+    return {str(attributes["value"]): "disabled" in attributes for tag, attributes in tags if tag == "input"}
+
+
+def test_every_scheme_has_a_row_the_starter_first() -> None:
+    boxes = _boxes(PACKAGES)
+    assert set(boxes) == set(SCHEMES)
+    assert tuple(boxes)[: len(PRESETS[0].keys)] == PRESETS[0].keys
+    assert not any(boxes.values())
+
+
+def test_what_cannot_run_is_disabled_with_its_reason() -> None:
+    boxes = _boxes({"torch": "2.11.0"})
+    assert boxes["bnb-nf4"] and not boxes["original"]
+    assert "needs bitsandbytes" in picker_html({"torch": "2.11.0"})
+    assert "bnb-nf4" not in preset_keys(PRESETS[0], {"torch": "2.11.0"})
+
+
+def test_the_template_has_nothing_that_gradio_would_evaluate() -> None:
+    html = picker_html(PACKAGES).replace("${original}", "")
+    assert not any(piece in html for piece in ("${", "{{", "`", "\\"))
+
+
+def test_the_originals_bits_follow_the_request() -> None:
+    assert original_bits("cpu", "") == "32 bits"
+    assert original_bits("cpu", "bfloat16") == "16 bits"
+    assert original_bits({"evil": 1}, None).endswith("bits")
+
+
+def test_an_estimate_is_words_and_never_an_exception() -> None:
+    hint, line, task = estimate(FORM, ScriptedBackend())
+    assert "4.9 M parameters" in hint and "needs about 0.2 GB of 8.0 GB" in line and task == "image-text-to-text"
+
+    class Broken(ScriptedBackend):
+        def plan(self, request: Request):
+            raise QdashError("<script>", "Try <b>this</b>.", "checkpoint")
+
+    _, line, _ = estimate(FORM, Broken())
+    assert "<script" not in line and "Try &lt;b&gt;" in line
+
+
+def test_too_large_is_said_with_a_remedy() -> None:
+    plan = ScriptedBackend().plan(Request.model_validate({"variants": [{"model": "tiny-vlm", "scheme": "original"}], "prompt": "x"}))
+    assert "✕" in preflight_line(plan.model_copy(update={"needed_bytes": 10**12, "available_bytes": 10**6}))
+    assert "downloads 1.5 GB first" in preflight_line(plan.model_copy(update={"download_bytes": 1_500_000_000}))
+
+
+def test_samples_are_there_the_first_tutorials_first() -> None:
+    assert samples()[0].file == T1_SAMPLE and T1_PROMPT in samples()[0].questions
+    assert all(sample.path.is_file() and sample.questions for sample in samples())
+    with pytest.raises(QdashError):
+        sample_path("../../app.py")
+
+
+def test_the_dice_fit_the_picture_and_never_repeat() -> None:
+    chooser = random.Random(1)
+    sample = samples()[0]
+    rolled = {another_question(sample.file, sample.questions[0], False, chooser) for _ in range(50)}
+    assert rolled == set(sample.questions[1:])
+    assert another_question(None, "", True, chooser) in NO_PICTURE
+
+
+def test_the_closed_accordion_tells_the_measurement() -> None:
+    assert measurement_label(1, 8) == "Measurement: 1 timed run, 8 tokens"
+    assert measurement_label(None, None) == "Measurement: 0 timed runs, 0 tokens"
+
+
+def test_stop_reaches_its_own_tab_only() -> None:
+    sessions = Sessions()
+    mine, also_mine, other = sessions.start("a"), sessions.start("a"), sessions.start("b")
+    sessions.finish("a", also_mine)
+    sessions.stop("a")
+    assert mine.is_set() and not also_mine.is_set() and not other.is_set()
+
+
+def test_a_closed_tab_leaves_nothing_behind(tmp_path: Path) -> None:
+    sessions = Sessions()
+    stop, folder = sessions.start("a"), sessions.folder("a")
+    (folder / "x.json").write_text("{}")
+    assert sessions.folder("a") == folder
+    sessions.close("a")
+    assert stop.is_set() and not folder.exists()
