@@ -149,7 +149,7 @@ class _Run:
 
     def noise_floor(self, baseline: VariantResult) -> Generator[Event, None, NoiseFloor | None]:
         """Time the baseline again; None if it never ran, or the person has seen enough."""
-        if baseline.latency is None or (self.stop is not None and self.stop.is_set()):
+        if baseline.latency is None or baseline.memory is None or (self.stop is not None and self.stop.is_set()):
             return None
         spec = self.specs[0]
         try:

@@ -331,7 +331,7 @@ class Timed(Record):
 
 
 class Histogram(Record):
-    """Counts over equal bins between `low` and `high`."""
+    """Counts over equal bins between `low` and `high`; the outermost bins hold everything beyond, so that all weights are counted."""
 
     low: float
     high: float

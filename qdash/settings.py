@@ -13,11 +13,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QDASH_", frozen=True)
 
     host: str = "127.0.0.1"
-    port: int = Field(7860, ge=0, le=65535)
+    port: int = Field(default=7860, ge=0, le=65535)
     public: bool = False
     """Hosting for strangers: only the models of the catalogue, and no local folders."""
     cache_dir: Path = Path.home() / ".cache" / "qdash"
-    memory_fraction: float = Field(0.7, gt=0, le=1)
+    memory_fraction: float = Field(default=0.7, gt=0, le=1)
     """Share of the machine's memory that warm workers may hold together."""
     max_upload_bytes: int = 20 * 2**20
     max_pixels: int = 40_000_000

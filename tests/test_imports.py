@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qdash"
 
 # What each layer may import of qdash itself; see the README's “How it is built”.
-BASE = {"qdash", "records", "errors", "settings", "catalog", "machine", "differences"}
+BASE = {"qdash", "records", "errors", "settings", "catalog", "machine", "differences", "wording"}
 ALLOWED = {
     "catalog": {"errors", "catalog"},
     "errors": set(),
@@ -20,6 +20,7 @@ ALLOWED = {
     "settings": set(),
     "machine": {"records", "settings"},
     "differences": set(),
+    "wording": set(),
     "inputs": BASE,
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},

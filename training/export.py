@@ -52,7 +52,7 @@ def export(checkpoints: Path, folder: Path) -> None:
     (folder / "evaluation.json").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as name:
         fresh = Path(name)
-        model.to(torch.bfloat16).save_pretrained(fresh)
+        model.bfloat16().save_pretrained(fresh)
         build_processor(train_tokenizer()).save_pretrained(fresh)
         (fresh / "training.json").write_text(json.dumps(_training_facts(states), indent=2) + "\n", encoding="utf-8")
         for path in sorted(fresh.iterdir()):

@@ -8,6 +8,7 @@ matrices are updated by Muon (orthogonalised momentum), everything else by AdamW
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,9 +51,10 @@ class MasterOptimizer:
                 group["lr"] = self.peak_lr * factor * group["scale"]
             optimizer.step()
         self.steps += 1
-        torch._foreach_copy_(self.weights, self.masters)
+        copy_weights(self.weights, self.masters)
         decay = min(self.average, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(self.averaged, self.masters, 1 - decay)
+        for averaged, master in zip(self.averaged, self.masters, strict=True):
+            averaged.lerp_(master, 1 - decay)
         return norm
 
     def averaged_state(self) -> dict[str, Tensor]:
@@ -74,7 +76,7 @@ class MasterOptimizer:
         for name, master, averaged in zip(self.names, self.masters, self.averaged, strict=True):
             master.copy_(weights[name])
             averaged.copy_(weights[name])
-        torch._foreach_copy_(self.weights, self.masters)
+        copy_weights(self.weights, self.masters)
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -85,7 +87,14 @@ class MasterOptimizer:
             averaged.copy_(state["averaged"][name])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        torch._foreach_copy_(self.weights, self.masters)
+        copy_weights(self.weights, self.masters)
+
+
+@torch.no_grad()
+def copy_weights(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
+    """Copies tensors one by one, rounding to each target's type."""
+    for target, source in zip(targets, sources, strict=True):
+        target.copy_(source)
 
 
 def schedule(progress: float, step: int, warmup_steps: int = 100) -> float:

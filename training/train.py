@@ -20,7 +20,7 @@ from torch import Tensor
 from training.checkpoint import load_checkpoint, save_checkpoint, wait_while_paused
 from training.dense import dense_loss
 from training.holdout import HELD_OUT_SEED
-from training.optimizer import MasterOptimizer
+from training.optimizer import MasterOptimizer, copy_weights
 from training.stream import StreamOptions, batches, make_batch
 from training.tokenizer import train_tokenizer
 from training.trainee import Trainee, answer_loss, right_answers
@@ -123,7 +123,7 @@ def train_step(stage: Stage, trainee: Trainee, optimizer: MasterOptimizer, batch
 def validate(stage: Stage, trainee: Trainee, optimizer: MasterOptimizer, tokenizer: Any, rounds: int = 6) -> dict[str, Any]:
     """Accuracy of the averaged weights on pictures that training does not draw: of answers, or of the dense heads."""
     backup = [weight.clone() for weight in optimizer.weights]
-    torch._foreach_copy_(optimizer.weights, optimizer.averaged)
+    copy_weights(optimizer.weights, optimizer.averaged)
     options = StreamOptions(64, VALIDATION_SEED, 0, tokenizer)
     scores: dict[str, list[float]] = {}
     for step in range(rounds):
@@ -136,7 +136,7 @@ def validate(stage: Stage, trainee: Trainee, optimizer: MasterOptimizer, tokeniz
             for (type_, language), (right, asked) in right_answers(*trainee.answer_logits(features, batch), batch).items():
                 for key in (f"~{type_}", "~en" if language == 0 else "~zh", "~all"):
                     scores.setdefault(key, []).extend([1.0] * right + [0.0] * (asked - right))
-    torch._foreach_copy_(optimizer.weights, backup)
+    copy_weights(optimizer.weights, backup)
     return {name: round(sum(values) / len(values), 3) for name, values in sorted(scores.items())}
 
 

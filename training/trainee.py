@@ -25,7 +25,7 @@ class Trainee(nn.Module):
         super().__init__()
         self.vlm = vlm or build_model()
         self.vlm.set_attn_implementation({"vision_config": "eager", "text_config": "packed"})
-        self.heads = DenseHeads(self.vlm.config.vision_config.hidden_size)
+        self.heads = DenseHeads(self.vlm.get_parameter("model.vision_tower.post_layernorm.weight").numel())
         self.decode = self._decode
 
     def _decode(self, embeddings: Tensor, mask: Tensor, positions: Tensor) -> Tensor:

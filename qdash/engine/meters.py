@@ -84,20 +84,22 @@ def release_freed() -> None:
 
 
 @torch.no_grad()
-def copy_out_of_file(model: nn.Module) -> None:
-    """Copy every weight that is still a view of a memory-mapped file into memory of its own, one at a time."""
-    mapped = _mapped_files()
+def copy_out_of_file(model: nn.Module, folder: Path) -> None:
+    """Copy every weight that is still a view of a memory-mapped file of `folder` into memory of its own, one at a time."""
+    mapped = _mapped_files(folder)
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.device.type == "cpu" and any(start <= tensor.data_ptr() < end for start, end in mapped):
             tensor.data = tensor.data.clone()
 
 
-def _mapped_files() -> list[tuple[int, int]]:
+def _mapped_files(folder: Path) -> list[tuple[int, int]]:
     """Address ranges of mapped safetensors files; where the system does not tell, all addresses."""
     if sys.platform != "linux":
         return [(0, sys.maxsize)]
+    # The hub's cache holds links to files of other names.
+    files = {str(file.resolve()) for file in folder.glob("*.safetensors")}
     lines = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text(errors="replace").splitlines()]
-    ranges = [line[0].split("-") for line in lines if len(line) == 6 and ".safetensors" in line[5]]
+    ranges = [line[0].split("-") for line in lines if len(line) == 6 and line[5] in files]
     return [(int(start, 16), int(end, 16)) for start, end in ranges]
 
 

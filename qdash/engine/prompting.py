@@ -1,9 +1,9 @@
 """From a question to a model's inputs: the chat template where there is one, the plain prompt where there is none."""
 
+import inspect
 import io
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
@@ -38,14 +38,13 @@ def check_question(processor: Processor, question: Question) -> None:
 
 def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, model: PreTrainedModel) -> Inputs:
     """Tensors for `generate`, a batch of one, on the model's device; pixels in its dtype."""
-    encoded = _encode(processor, prompt, image)
-    # Some tokenizers give token types that their decoder has no use for, and `generate` refuses what a model does not take.
-    accepted = model.forward.__code__.co_varnames
-    inputs = {name: value for name, value in encoded.items() if name != "token_type_ids" or name in accepted}
+    inputs = {name: value for name, value in _encode(processor, prompt, image).items() if isinstance(value, Tensor)}
+    if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(model.forward).parameters:
+        # Some tokenizers give token types that their decoder has no use for, and `generate` refuses what a model does not take.
+        del inputs["token_type_ids"]
+    # Pixels get the model's dtype, ids and grids stay integers.
     return {
-        name: value.to(model.device, model.dtype if torch.is_floating_point(value) else None)  # pixels, not ids and grids
-        for name, value in inputs.items()
-        if isinstance(value, Tensor)
+        name: value.to(model.device, model.dtype if value.is_floating_point() else None) for name, value in inputs.items()
     }
 
 

@@ -96,7 +96,7 @@ class Worker:
         with PeakMemory(spec.device, idle_bytes) as memory:
             model = load_model(spec, arguments, partial(_report_fraction, emit, stop))
             saved = saved_bytes(model)
-            copy_out_of_file(model)
+            copy_out_of_file(model, Path(spec.folder))
             family.transform(model, scheme)
             processor = load_processor(spec)
         load_s = perf_counter() - started

@@ -6,6 +6,7 @@ the measurements nothing. When the parent is gone, so is the worker.
 
 import logging
 import os
+import signal
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -18,6 +19,8 @@ from qdash.records import ErrorRecord, WorkerSpec
 
 def serve(connection: Connection, spec: WorkerSpec) -> None:
     """Host one `Worker` until the parent closes the connection."""
+    # Where workers are spawned, Ctrl-C in a terminal reaches them too; what it means for them is the parent's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     calls: SimpleQueue[Call] = SimpleQueue()
     cancelled = Event()
     Thread(target=_listen, args=(connection, calls, cancelled), daemon=True).start()

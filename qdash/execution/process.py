@@ -8,13 +8,14 @@ lets a single call run at a time: nothing may disturb a variant that is being ti
 import atexit
 import importlib
 import multiprocessing
+import signal
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection as ipc
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 from qdash.errors import QdashError
@@ -63,14 +64,29 @@ class _Handle:
     """The parent's end of one worker process."""
 
     def __init__(self, context: Any, spec: WorkerSpec) -> None:
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_run_worker, args=(theirs, spec), name=f"qdash {spec.scheme}", daemon=True)
-        self.process.start()
-        theirs.close()
+        self.connection, self._theirs = context.Pipe()
+        self.process = context.Process(target=_run_worker, args=(self._theirs, spec), name=f"qdash {spec.scheme}", daemon=True)
         self.reserved_bytes = 0
+        self._unwanted = Event()
+        # Starting blocks until the forkserver has preloaded, which a person who presses Stop should not have to wait for.
+        self._starter = Thread(target=self._start, daemon=True)
+        self._starter.start()
 
-    def messages(self, stop: Event | None) -> Iterator[Emitted | Returned | Raised]:
+    def _start(self) -> None:
+        self.process.start()
+        self._theirs.close()
+        if self._unwanted.is_set():
+            self.process.kill()
+
+    def call(self, method: str, arguments: tuple[Any, ...], stop: Event | None) -> Iterator[Emitted | Returned | Raised]:
         """Yield what the worker sends until the call is over; ends a worker that ignores `stop`."""
+        if self._starter.is_alive():
+            yield Step(detail="starting a worker")
+        while self._starter.is_alive():
+            if stop is not None and stop.is_set():
+                raise _cancelled()
+            self._starter.join(POLL_S)
+        self._send(Call(method, arguments))
         deadline: float | None = None
         while True:
             if deadline is None and stop is not None and stop.is_set():
@@ -89,9 +105,6 @@ class _Handle:
             elif not self.process.is_alive():
                 raise _died(self.process)
 
-    def call(self, method: str, arguments: tuple[Any, ...]) -> None:
-        self._send(Call(method, arguments))
-
     def _send(self, message: Call | Cancel) -> None:
         try:
             self.connection.send(message)
@@ -100,9 +113,16 @@ class _Handle:
 
     def end(self) -> None:
         """Kill the process: a worker holds nothing worth saving, and politeness would have to wait for it."""
-        self.process.kill()
-        self.process.join(timeout=5)
+        self._unwanted.set()
+        if not self._starter.is_alive():
+            self.process.kill()
+            self.process.join(timeout=5)
         self.connection.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, or is about to."""
+        return self._starter.is_alive() or self.process.is_alive()
 
 
 class ProcessExecutor:
@@ -113,8 +133,7 @@ class ProcessExecutor:
         self._context = multiprocessing.get_context("forkserver" if forks else "spawn")
         if forks:
             self._context.set_forkserver_preload(["qdash.engine.preload"])
-            # Returns at once; the preloading goes on in the server while the page comes up.
-            importlib.import_module("multiprocessing.forkserver").ensure_running()
+            _start_forkserver()
         self._handles: OrderedDict[WorkerSpec, _Handle] = OrderedDict()
         self._turn = Lock()
         atexit.register(self.close)
@@ -129,8 +148,7 @@ class ProcessExecutor:
             self._make_room(spec, reserve_bytes)
             handle = self._warm(spec)
             handle.reserved_bytes = max(handle.reserved_bytes, reserve_bytes)
-            handle.call(method, arguments)
-            for message in handle.messages(stop):
+            for message in handle.call(method, arguments, stop):
                 if isinstance(message, Returned):
                     over = True
                     return message.result
@@ -176,7 +194,7 @@ class ProcessExecutor:
 
     def _warm(self, spec: WorkerSpec) -> _Handle:
         handle = self._handles.get(spec)
-        if handle is not None and not handle.process.is_alive():
+        if handle is not None and not handle.alive:
             self._drop(spec)
             handle = None
         if handle is None:
@@ -189,6 +207,16 @@ class ProcessExecutor:
         if handle is not None:
             with suppress(OSError):
                 handle.end()
+
+
+def _start_forkserver() -> None:
+    """Return at once; the preloading goes on in the server while the page comes up."""
+    # Ctrl-C in a terminal reaches the whole process group: what it means for workers is the parent's to say. The mask is inherited.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        importlib.import_module("multiprocessing.forkserver").ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _budget_bytes(device: str) -> int:

@@ -11,6 +11,7 @@ from qdash.charts import latency_bars, memory_bars
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.backend import Backend
+from qdash.ui.blocks import chart, html
 from qdash.ui.board import Board, ready_board
 from qdash.ui.cards import announcement, cards_html
 from qdash.ui.conditions import conditions_html
@@ -58,21 +59,20 @@ class ComparePage:
 
 def build_compare_page(schemes: list[str]) -> ComparePage:
     """Create the components inside the current tab, showing what pressing Compare will do with `schemes`."""
-    html = {"apply_default_css": False}
-    phase = gr.HTML(phase_html("compare", running=False, results=False), elem_classes=["phases"], **html)
-    message = gr.HTML("", elem_id="banner", **html)
-    headline = gr.HTML(empty_html(), elem_id="verdict", **html)
-    spoken = gr.HTML(spoken_html(Board(())), elem_id="spoken", **html)
-    cards = gr.HTML(cards_html(ready_board(schemes)), elem_id="cards", **html)
+    phase = html(phase_html("compare", running=False, results=False), elem_classes=["phases"])
+    message = html(elem_id="banner")
+    headline = html(empty_html(), elem_id="verdict")
+    spoken = html(spoken_html(Board(())), elem_id="spoken")
+    cards = html(cards_html(ready_board(schemes)), elem_id="cards")
     with gr.Column(elem_id="results"):
         with gr.Row(elem_id="charts", elem_classes=["sheets"]):
-            latency = _sheet("Time", text.HOW_LATENCY, "latency")
-            memory = _sheet("Memory", text.HOW_MEMORY, "memory")
+            latency = chart("Time", text.HOW_LATENCY, "latency")
+            memory = chart("Memory", text.HOW_MEMORY, "memory")
             with gr.Column(elem_classes=["sheet"]):
-                gr.HTML(sheet_head("Relative to the original", text.HOW_RELATIVE), **html)
-                relative = gr.HTML("", elem_id="relative", **html)
+                html(sheet_head("Relative to the original", text.HOW_RELATIVE))
+                relative = html(elem_id="relative")
         with gr.Row(elem_classes=["below"]):
-            conditions = gr.HTML("", elem_id="conditions", **html)
+            conditions = html(elem_id="conditions")
             look_inside = gr.Button("Look inside the weights", elem_classes=["link"], min_width=0)
             _drawer_buttons()
         table, code, exports = _drawers()
@@ -192,12 +192,6 @@ def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:
     }
 
 
-def _sheet(title: str, how: str, name: str) -> gr.Plot:
-    with gr.Column(elem_classes=["sheet"]):
-        gr.HTML(sheet_head(title, how), apply_default_css=False)
-        return gr.Plot(show_label=False, container=False, elem_id=name, buttons=[])
-
-
 def _drawer_buttons() -> None:
     for name in ("table", "export", "code"):
         button = gr.Button(name.capitalize(), elem_id=f"open-{name}", elem_classes=["link"], min_width=0)
@@ -206,10 +200,10 @@ def _drawer_buttons() -> None:
 
 def _drawers() -> tuple[gr.HTML, gr.HTML, dict[str, gr.DownloadButton]]:
     with gr.Column(elem_id="drawer-table", elem_classes=["drawer", "sheet"]):
-        table = gr.HTML("", apply_default_css=False)
+        table = html()
     with gr.Row(elem_id="drawer-export", elem_classes=["drawer", "sheet"]):
         labels = {"json": "JSON", "csv": "CSV", "html": "HTML report"}
         exports = {suffix: gr.DownloadButton(label, elem_id=f"export-{suffix}", min_width=0) for suffix, label in labels.items()}
     with gr.Column(elem_id="drawer-code", elem_classes=["drawer", "sheet"]):
-        code = gr.HTML("", apply_default_css=False)
+        code = html()
     return table, code, exports

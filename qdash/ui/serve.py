@@ -39,7 +39,7 @@ def serve(blocks: gr.Blocks) -> None:
             footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False,
             enable_monitoring=False, mcp_server=False, quiet=True, prevent_thread_lock=True,
         )  # fmt: skip
-    except OSError as error:
-        raise SystemExit(f"qdash cannot listen on {host}:{limits.port} ({error}). Set QDASH_PORT to a free port.") from None
+    except OSError:
+        raise SystemExit(f"qdash cannot listen on {host}:{limits.port}: is it taken? Set QDASH_PORT to a free port.") from None
     print(f"qdash is at {url}", flush=True)
     blocks.block_thread()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from qdash.catalog.models import MODELS
 from qdash.catalog.presets import T1_PROMPT
@@ -11,6 +12,7 @@ from qdash.machine import this_machine
 from qdash.settings import settings
 from qdash.ui import preflight, text
 from qdash.ui.backend import Backend
+from qdash.ui.blocks import html
 from qdash.ui.form import Form
 from qdash.ui.picture_picker import picture_picker
 from qdash.ui.samples import another_question
@@ -46,25 +48,25 @@ class Sidebar:
     stop: gr.Button
 
     @property
-    def form(self) -> list[gr.components.Component]:
+    def form(self) -> list[Component]:
         """The components of a `Form`, in its order: `Form(*values)`."""
         return [getattr(self, field.name) for field in fields(Form)]
 
 
 def build_sidebar() -> Sidebar:
     """Create the components inside the current Blocks context."""
-    gr.HTML(_BRAND, elem_id="brand", apply_default_css=False)
+    html(_BRAND, elem_id="brand")
     switch = theme_switch()
     model, hint = _model()
     schemes, picture = scheme_picker(), picture_picker()
     question, dice = _question()
     measurement, numbers = _measurement()
     with gr.Column(elem_id="go"):
-        line = gr.HTML("", elem_id="preflight", apply_default_css=False)
+        line = html(elem_id="preflight")
         compare = gr.Button("Compare", variant="primary", elem_id="compare")
         stop = gr.Button("Stop", variant="stop", elem_id="stop")
         privacy = text.PRIVACY_PUBLIC if settings().public else text.PRIVACY
-        gr.HTML(f'<p class="hint privacy">{privacy}</p>', apply_default_css=False)
+        html(f'<p class="hint privacy">{privacy}</p>')
     return Sidebar(
         theme=switch, model=model, model_hint=hint, schemes=schemes, picture=picture, question=question, dice=dice,
         measurement=measurement, preflight=line, compare=compare, stop=stop, **numbers,
@@ -113,7 +115,7 @@ def _model() -> tuple[gr.Dropdown, gr.HTML]:
         choices, value=choices[0][1], label="Model", allow_custom_value=free, elem_id="model", filterable=True,
         info=None,
     )  # fmt: skip
-    return model, gr.HTML("", elem_id="model-hint", apply_default_css=False)
+    return model, html(elem_id="model-hint")
 
 
 def _question() -> tuple[gr.Textbox, gr.Button]:

@@ -13,6 +13,7 @@ from qdash.errors import QdashError
 from qdash.records import Step, WeightReport
 from qdash.ui import text
 from qdash.ui.backend import Backend
+from qdash.ui.blocks import chart, html
 from qdash.ui.exports import write_weight_exports
 from qdash.ui.form import check_model, check_schemes
 from qdash.ui.line import Line
@@ -61,10 +62,9 @@ class WeightsPage:
 
 def build_weights_page() -> WeightsPage:
     """Create the components inside the current tab."""
-    html: dict[str, Any] = {"apply_default_css": False}
-    phase = gr.HTML(phase_html("weights", running=False, results=False), elem_classes=["phases"], **html)
-    message = gr.HTML("", elem_id="weights-banner", **html)
-    verdict = gr.HTML(empty_html(), elem_id="weights-verdict", **html)
+    phase = html(phase_html("weights", running=False, results=False), elem_classes=["phases"])
+    message = html(elem_id="weights-banner")
+    verdict = html(empty_html(), elem_id="weights-verdict")
     with gr.Row(elem_id="weights-bar"):
         with gr.Row(elem_id="weights-choice"):
             scheme = gr.Radio([], label="Scheme", show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
@@ -74,15 +74,15 @@ def build_weights_page() -> WeightsPage:
         stop = gr.Button("Stop", elem_id="look-stop", min_width=0)
     with gr.Column(elem_id="weights-results"):
         with gr.Row(elem_classes=["sheets", "two"]):
-            weights = _plot("Weights", text.HOW_HISTOGRAM, "weights-plot")
-            errors = _plot("The error itself", text.HOW_ERROR, "errors-plot")
+            weights = chart("Weights", text.HOW_HISTOGRAM, "weights-plot")
+            errors = chart("The error itself", text.HOW_ERROR, "errors-plot")
         with gr.Row(elem_classes=["sheets", "two"]):
-            sqnr = _plot("Signal to noise", text.HOW_SQNR, "sqnr-plot")
+            sqnr = chart("Signal to noise", text.HOW_SQNR, "sqnr-plot")
             with gr.Column(elem_classes=["sheet"]):
-                gr.HTML(sheet_head("Worst layers", "Lowest signal to noise first."), **html)
-                layers = gr.HTML("", **html)
+                html(sheet_head("Worst layers", "Lowest signal to noise first."))
+                layers = html()
         with gr.Row(elem_classes=["below"]):
-            scope = gr.HTML("", **html)
+            scope = html()
             exports = {
                 suffix: gr.DownloadButton(suffix.upper(), elem_id=f"weights-{suffix}", elem_classes=["link"], min_width=0)
                 for suffix in ("csv", "json")
@@ -224,9 +224,3 @@ def running_html(view: View) -> str:
         f'<h2 class="verdict">Looking inside{percent}</h2>'
         f'<p class="sub" role="status"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
     )
-
-
-def _plot(title: str, how: str, name: str) -> gr.Plot:
-    with gr.Column(elem_classes=["sheet"]):
-        gr.HTML(sheet_head(title, how), apply_default_css=False)
-        return gr.Plot(show_label=False, container=False, elem_id=name, buttons=[])

@@ -51,6 +51,15 @@ def test_the_answer_is_generates_own(worker, question, architecture):
     assert answer.text == getattr(processor, "tokenizer", processor).decode(made, skip_special_tokens=True)
 
 
+def test_token_types_reach_only_models_that_take_them(worker, checkpoint, monkeypatch):
+    subject = worker("bloom", "original")
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint("bloom"), model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+    assert "token_type_ids" in tokenizer("hi")
+    assert set(build_inputs(tokenizer, "hi", None, subject.held.model)) == {"input_ids", "attention_mask"}
+    monkeypatch.setattr(subject.held.model, "forward", lambda input_ids, token_type_ids: None)
+    assert "token_type_ids" in build_inputs(tokenizer, "hi", None, subject.held.model)
+
+
 def test_an_answer_ends_with_its_end_token(own_worker, question):
     subject = own_worker("qwen3")
     asked = question("qwen3")

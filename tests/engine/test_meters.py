@@ -37,17 +37,24 @@ def test_a_peak_below_the_idle_level_is_none():
     assert memory.peak_bytes == 0
 
 
-def test_mapped_weights_become_the_workers_own(tmp_path, checkpoint):
+@pytest.mark.parametrize("linked", [False, True])
+def test_mapped_weights_become_the_workers_own(tmp_path, checkpoint, linked):
     """A bfloat16 checkpoint loaded in bfloat16 stays a view of its file: it would count as no memory at all."""
     model = AutoModelForCausalLM.from_pretrained(checkpoint("qwen3"), dtype=torch.bfloat16)
-    save_file({"big": torch.ones(20 * MIB, dtype=torch.bfloat16)}, tmp_path / "big.safetensors")
-    with safe_open(tmp_path / "big.safetensors", "pt", backend="mmap") as file:
-        model.big = torch.nn.Parameter(file.get_slice("big")[...])
+    file = tmp_path / ("sha256-of-it" if linked else "model.safetensors")
+    save_file({"big": torch.ones(20 * MIB, dtype=torch.bfloat16)}, file)
+    folder = tmp_path
+    if linked:  # as the hub's cache does
+        folder = tmp_path / "snapshot"
+        folder.mkdir()
+        (folder / "model.safetensors").symlink_to(file)
+    with safe_open(folder / "model.safetensors", "pt", backend="mmap") as opened:
+        model.big = torch.nn.Parameter(opened.get_slice("big")[...])
     before, first = private_bytes(), model.big.data_ptr()
-    copy_out_of_file(model)
+    copy_out_of_file(model, folder)
     assert model.big.data_ptr() != first and private_bytes() - before >= 39 * MIB
     first = model.big.data_ptr()
-    copy_out_of_file(model)
+    copy_out_of_file(model, folder)
     assert model.big.data_ptr() == first  # nothing is left in a file
     assert torch.equal(model.big, torch.ones(20 * MIB, dtype=torch.bfloat16))
     assert model.lm_head.weight is model.model.embed_tokens.weight  # tied weights stay tied
@@ -65,7 +72,7 @@ def test_load_model_alone_keeps_views(checkpoint):
     """The reason for copying: if this fails, transformers has changed and `copy_out_of_file` may go."""
     model = load_model(spec_of(checkpoint("qwen3"), "bf16"), {"dtype": torch.bfloat16, "device_map": "cpu"}, lambda fraction: None)
     pointers = [parameter.data_ptr() for parameter in model.parameters()]
-    copy_out_of_file(model)
+    copy_out_of_file(model, checkpoint("qwen3"))
     assert [parameter.data_ptr() for parameter in model.parameters()] != pointers
 
 

@@ -26,7 +26,7 @@ class Simulated(Floating):
     def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
         for layer in convertible_layers(model).values():
             weight = _rows(layer)
-            weight.copy_(round_trip(weight, scheme.params["format"]))
+            round_trip(weight, scheme.params["format"], out=weight)
 
     @override
     def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
