@@ -1,6 +1,6 @@
 """What qdash's own watching adds to a timed token: its loop against a bare `model.generate` of the same tokens.
 
-    python benchmarks/overhead.py [--runs 15] [--tokens 50] [--threads N]
+    python -m benchmarks.overhead [--runs 15] [--tokens 50] [--threads N]
 
 Both run in one process on the same model and inputs, in turn, so that a machine that slows down slows both. The overhead is the ratio of
 the two medians; the goal is at most 3 %. Models: the bundled one if it is there, a random Qwen3 as small (where overhead is

@@ -1,5 +1,6 @@
 """Settings from the environment: QDASH_PUBLIC=1, QDASH_PORT=7861 … Defaults suit one person on a laptop."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -7,15 +8,20 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def _on_a_space() -> bool:
+    """Whether Hugging Face Spaces runs this: there the page is for strangers, who reach it from outside the container."""
+    return "SPACE_ID" in os.environ
+
+
 class Settings(BaseSettings):
     """Every limit and place qdash uses; each field can be set as QDASH_<NAME>."""
 
     model_config = SettingsConfigDict(env_prefix="QDASH_", frozen=True)
 
-    host: str = "127.0.0.1"
+    host: str = Field(default_factory=lambda: "0.0.0.0" if _on_a_space() else "127.0.0.1")
     port: int = Field(default=7860, ge=0, le=65535)
-    public: bool = False
-    """Hosting for strangers: only the models of the catalogue, and no local folders."""
+    public: bool = Field(default_factory=_on_a_space)
+    """Hosting for strangers, the default on Spaces: only the models of the catalogue, and no local folders."""
     cache_dir: Path = Path.home() / ".cache" / "qdash"
     memory_fraction: float = Field(default=0.7, gt=0, le=1)
     """Share of the machine's memory that warm workers may hold together."""

@@ -1,7 +1,7 @@
 """Dense supervision: what every patch of a picture should know, and the throw-away heads that ask it.
 
 Learning to see from answers alone is hopelessly slow: one bit of "yes" says nothing about where to look. So while it
-trains, each patch must also name the thing that covers it, its colour, its place and its rank from the left, whether a centre
+trains, each patch must also name the thing that covers it, its colour, its place and its rank from the left and the top, whether a centre
 lies in the patch, how many things there are, and the background. The heads are dropped when the model is exported.
 """
 
@@ -29,8 +29,16 @@ CLASS_HEADS: dict[str, int] = {
     "background": len(COLOURS),
     "count": 5,
     "same": 5,
+    "rank_down": 4,
 }
-"""Classification targets of a patch and their number of classes; "same" is how many like it the picture holds."""
+"""Classification targets of a patch and their number of classes.
+
+"rank" counts from the left, "rank_down" from the top (without it, above and below stay a coin toss for the decoder); "same"
+is how many like it the picture holds.
+"""
+
+MIN_GAP_Y = 0.04
+"""Objects whose centres differ by less of the height have no order from the top."""
 
 POSITION_WEIGHT = 2.0
 
@@ -51,6 +59,7 @@ def dense_targets(scene: Scene) -> dict[str, np.ndarray]:
     middle = (np.arange(GRID) + 0.5) * long_side / GRID
     same = {(kind.en, colour): count for kind, colour, count in groups(scene)}
     for rank, item in enumerate(scene.objects):
+        gaps = [item.cy - other.cy for other in scene.objects if other is not item]
         x, y = item.cx * scene.width + left, item.cy * scene.height + top
         reach = item.size * scene.short_side / 2 * 0.9
         covered = (np.abs(middle - y) < reach)[:, None] & (np.abs(middle - x) < reach)[None, :]
@@ -61,6 +70,8 @@ def dense_targets(scene: Scene) -> dict[str, np.ndarray]:
         targets["colour"][covered] = 1 + COLOUR_INDEX[item.colour.en] if item.colour else 0
         targets["centre"][row, column] = 1
         targets["rank"][covered] = rank
+        if all(abs(gap) >= MIN_GAP_Y for gap in gaps):
+            targets["rank_down"][covered] = sum(gap > 0 for gap in gaps)
         targets["place"][covered] = PLACES.index(place) if place else IGNORE
         targets["same"][covered] = same[item.kind.en, item.colour]
         position[covered] = (item.cx, item.cy)

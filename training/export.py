@@ -12,8 +12,6 @@ import json
 import tempfile
 from pathlib import Path
 
-import torch
-
 from training.architecture import build_model, build_processor
 from training.card import write_card
 from training.checkpoint import load_checkpoint

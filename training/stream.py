@@ -24,6 +24,9 @@ from training.phrases import LANGUAGES
 from training.questions import TYPES, Question, ask
 from training.world import Scene, sample_scene
 
+SKIPPED_SIDEWAYS = 0.7
+"""How many yes-or-no questions about left and right to skip: describing teaches that order already, but not up and down."""
+
 MAX_SEGMENTS = 24
 MAX_MISSES = 4
 """How many questions may fail to fit before a sequence counts as full; then it holds about a dozen."""
@@ -103,7 +106,7 @@ def packed_questions(scene: Scene, tokenizer: PreTrainedTokenizerFast, rng: rand
     names, weights = list(TYPE_WEIGHTS), list(TYPE_WEIGHTS.values())
     while len(types) < MAX_SEGMENTS and misses < MAX_MISSES:
         question = ask(scene, rng.choices(names, weights)[0], rng.choice(LANGUAGES), rng)
-        if question is None:
+        if question is None or (rng.random() < SKIPPED_SIDEWAYS and is_sideways(question)):
             continue
         if packer.add((tokenizer.encode(question.text), tokenizer.encode(question.answer))):
             types.append(cell(question))
@@ -118,6 +121,13 @@ def packed_questions(scene: Scene, tokenizer: PreTrainedTokenizerFast, rng: rand
         "answer": packed.answer,
         "types": padded_types,
     }
+
+
+def is_sideways(question: Question) -> bool:
+    """Whether it asks for yes or no about left and right."""
+    if question.type != "relation" or question.answer not in {"Yes.", "No.", "是的。", "不是。"}:
+        return False
+    return not any(word in question.text for word in ("above", "below", "上面", "下面"))
 
 
 def cell(question: Question) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Stage:
 
 STAGES = {
     "see": Stage("see", 128, 2e-3, 1.0, 1_000_000, answers=False),
-    "answer": Stage("answer", 64, 2e-3, 0.5, 1_000_000_000, answers=True),
+    "answer": Stage("answer", 64, 2e-3, 0.5, 2_000_000_000, answers=True),
 }
 
 VALIDATION_SEED = HELD_OUT_SEED // 2
@@ -58,12 +58,14 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints and the PAUSE file")
     parser.add_argument("--minutes", type=float, required=True, help="training time of the stage, pauses excluded")
+    parser.add_argument("--peak-lr", type=float, help="highest learning rate, instead of the stage's own")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0 leaves torch's choice")
     parser.add_argument("--compile", action="store_true", help="compile the decoder; needs a C++ compiler")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    run_stage(STAGES[args.stage], args.checkpoints, args.minutes * 60, args.compile)
+    stage = STAGES[args.stage]
+    run_stage(replace(stage, peak_lr=args.peak_lr or stage.peak_lr), args.checkpoints, args.minutes * 60, args.compile)
 
 
 def run_stage(stage: Stage, folder: Path, budget_s: float, compiled: bool = False) -> None:

@@ -39,7 +39,7 @@ MODELS: dict[str, Model] = {
     model.key: model
     for model in (
         Model(
-            "tiny-vlm", "Bundled drawing reader", "image-text-to-text", "tiny-vlm", True, 4_900_000, "Apache-2.0",
+            "tiny-vlm", "Bundled drawing reader", "image-text-to-text", "tiny-vlm", True, 4_807_424, "Apache-2.0",
             "runs offline · knows simple drawings only",
         ),
         _hub(

@@ -33,7 +33,7 @@ class FolderFiles:
                 slices = {key: tensors.get_slice(key) for key in tensors.keys()}  # noqa: SIM118 - it is no dict
                 return tuple(TensorInfo(name=key, shape=tuple(s.get_shape()), dtype=s.get_dtype()) for key, s in slices.items())
         except (SafetensorError, OSError) as error:
-            message = f"{name} in {self.where} is damaged or cut short ({error})."
+            message = f"{self.where} holds a {name} that is damaged or cut short ({error})."
             raise QdashError(message, "Download or copy the checkpoint again.", "checkpoint") from None
 
 

@@ -161,7 +161,7 @@ def _no_weights(files: Files) -> QdashError:
 
 
 def _broken(files: Files, name: str, why: str) -> QdashError:
-    return QdashError(f"{name} in {files.where} is damaged: {why}.", "Download or copy the checkpoint again.", "checkpoint")
+    return QdashError(f"{files.where} holds a damaged {name}: {why}.", "Download or copy the checkpoint again.", "checkpoint")
 
 
 def _listed(names: list[str], limit: int = 3) -> str:

@@ -43,9 +43,7 @@ def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, m
         # Some tokenizers give token types that their decoder has no use for, and `generate` refuses what a model does not take.
         del inputs["token_type_ids"]
     # Pixels get the model's dtype, ids and grids stay integers.
-    return {
-        name: value.to(model.device, model.dtype if value.is_floating_point() else None) for name, value in inputs.items()
-    }
+    return {name: value.to(model.device, model.dtype if value.is_floating_point() else None) for name, value in inputs.items()}
 
 
 def _encode(processor: Processor, prompt: str, image: Image.Image | None) -> Any:
@@ -75,7 +73,6 @@ def check_room(model: PreTrainedModel, inputs: Inputs, new_tokens: int) -> None:
     limit, prompt_tokens = context_length(model), inputs["input_ids"].shape[1]
     if limit is not None and prompt_tokens + new_tokens > limit:
         message = (
-            f"The prompt is {prompt_tokens:,} tokens long and {new_tokens:,} more are to be made, "
-            f"but this model's context holds {limit:,}."
+            f"The prompt is {prompt_tokens:,} tokens long and {new_tokens:,} more are to be made, but this model's context holds {limit:,}."
         )
         raise QdashError(message, "Shorten the prompt, or ask for fewer tokens.")

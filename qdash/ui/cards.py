@@ -70,9 +70,7 @@ def _body(card: Card, reference: str | None) -> str:
 
 
 def _highlighted(original: str, answer: str) -> str:
-    return "".join(
-        f"<mark>{escape(span)}</mark>" if differs else escape(span) for span, differs in differing_spans(original, answer)
-    )
+    return "".join(f"<mark>{escape(span)}</mark>" if differs else escape(span) for span, differs in differing_spans(original, answer))
 
 
 def _bar(card: Card) -> str:

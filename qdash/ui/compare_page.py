@@ -83,9 +83,7 @@ def build_compare_page(schemes: list[str]) -> ComparePage:
     )  # fmt: skip
 
 
-def wire_compare_page(
-    page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions
-) -> None:
+def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions) -> None:
     """Connect Compare, Stop and the theme."""
 
     def compare(request: gr.Request, dark: Any, before: Comparison | None, *values: Any) -> Iterator[Updates]:

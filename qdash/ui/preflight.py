@@ -40,10 +40,10 @@ def preflight_line(plan: Plan) -> str:
     need, there = text.megabytes(plan.needed_bytes), text.megabytes(plan.available_bytes)
     download = f" · downloads {text.megabytes(plan.download_bytes)} first" if plan.download_bytes else ""
     if plan.needed_bytes <= plan.available_bytes:
-        return f'needs about {need} of {there} <span class="good">✓</span>{download}'
+        return f'Needs about {need} of {there} <span class="good">✓</span>{download}'
     if plan.fits:
-        return f"needs about {need} of {there}: versions take turns in memory{download}"
-    return f'<span class="bad">✕ needs about {need}, only {there} are free.</span> Choose fewer bits or a smaller model.{download}'
+        return f"Needs about {need} of {there}: versions take turns in memory{download}"
+    return f'<span class="bad">✕ Needs about {need}, only {there} are free.</span> Choose fewer bits or a smaller model.{download}'
 
 
 def problem_line(error: QdashError) -> str:

@@ -1,7 +1,5 @@
 """Starts the server: host, port, limits, look. `python app.py` ends up here."""
 
-import os
-
 import gradio as gr
 from starlette.middleware import Middleware
 
@@ -27,11 +25,9 @@ def serve(blocks: gr.Blocks) -> None:
     """Launch `blocks` and block; one clear line if the port is taken."""
     limits = settings()
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
-    # A Space is reached from outside its container; a laptop must not be.
-    host = "0.0.0.0" if os.environ.get("SPACE_ID") else limits.host
     try:
         _, url, _ = blocks.launch(
-            server_name=host, server_port=limits.port,
+            server_name=limits.host, server_port=limits.port,
             theme=theme(), css=css(), head=f"<script>{script('page')}</script>",
             max_file_size=limits.max_upload_bytes,
             max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
@@ -40,6 +36,6 @@ def serve(blocks: gr.Blocks) -> None:
             enable_monitoring=False, mcp_server=False, quiet=True, prevent_thread_lock=True,
         )  # fmt: skip
     except OSError:
-        raise SystemExit(f"qdash cannot listen on {host}:{limits.port}: is it taken? Set QDASH_PORT to a free port.") from None
+        raise SystemExit(f"qdash cannot listen on {limits.host}:{limits.port}: is it taken? Set QDASH_PORT to a free port.") from None
     print(f"qdash is at {url}", flush=True)
     blocks.block_thread()

@@ -32,28 +32,24 @@ def run(program: str, **environment: str) -> None:
     assert done.stderr == ""
 
 
-def test_the_engine_needs_no_page():
-    run("""
-import sys
-import qdash.engine.worker, qdash.engine.schemes.bitsandbytes, qdash.engine.schemes.simulated
-loaded = {name.partition(".")[0] for name in sys.modules}
-assert not loaded & {"gradio", "plotly", "fastapi", "uvicorn", "pandas", "typer"}, loaded
-""")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork on Windows: workers are spawned there")
 def test_preloading_leaves_a_process_that_can_be_forked():
     run(FORKED, HF_TOKEN="secret")
 
 
-def test_bitsandbytes_says_nothing(tmp_path):
+def test_the_engine_needs_no_page_and_bitsandbytes_says_nothing():
     """Its two messages on a CPU would be printed per layer and token, or advise a download."""
     run("""
-import logging
+import logging, sys
 logging.basicConfig(level=logging.WARNING)
 import torch
+import qdash.engine.worker, qdash.engine.schemes.simulated
 from qdash.engine.schemes import bitsandbytes
+
 layer = bitsandbytes.Linear8bitLt(64, 64, has_fp16_weights=False, threshold=6.0)
 layer.weight = layer.weight.to("cpu")
 layer.eval()(torch.ones(2, 64))
+
+loaded = {name.partition(".")[0] for name in sys.modules}
+assert not loaded & {"gradio", "plotly", "fastapi", "uvicorn", "pandas", "typer"}, loaded
 """)

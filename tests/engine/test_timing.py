@@ -28,9 +28,7 @@ def test_timed_summarises_its_runs(worker, question):
     steps = []
     timed = worker("qwen3", "original").time(question("qwen3"), measurement, emit=steps.append, stop=never)
     assert [step.fraction for step in steps] == [0, 0.2, 0.4, 0.6, 0.8]
-    for ttft, tpot, total, rate in zip(
-        timed.ttft_s.runs, timed.tpot_s.runs, timed.total_s.runs, timed.tokens_per_s.runs, strict=True
-    ):
+    for ttft, tpot, total, rate in zip(timed.ttft_s.runs, timed.tpot_s.runs, timed.total_s.runs, timed.tokens_per_s.runs, strict=True):
         assert total == pytest.approx(ttft + 3 * tpot)
         assert rate == pytest.approx(1 / tpot)
     assert timed.peak_bytes > 0 and timed.reserved_bytes is None and timed.process_bytes is None

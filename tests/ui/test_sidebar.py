@@ -66,7 +66,7 @@ def test_the_originals_bits_follow_the_request() -> None:
 
 def test_an_estimate_is_words_and_never_an_exception() -> None:
     hint, line, task = estimate(FORM, ScriptedBackend())
-    assert "4.9 M parameters" in hint and "needs about 0.2 GB of 8.0 GB" in line and task == "image-text-to-text"
+    assert "4.9 M parameters" in hint and "Needs about 0.2 GB of 8.0 GB" in line and task == "image-text-to-text"
 
     class Broken(ScriptedBackend):
         def plan(self, request: Request):
