@@ -53,7 +53,7 @@ def tiny_config() -> LlavaConfig:
         eos_token_id=END_ID,
         bos_token_id=None,
     )
-    return LlavaConfig(
+    config = LlavaConfig(
         vision_config=vision,
         text_config=text,
         image_token_index=IMAGE_ID,
@@ -61,9 +61,9 @@ def tiny_config() -> LlavaConfig:
         vision_feature_layer=-1,
         image_seq_length=IMAGE_TOKENS,
         tie_word_embeddings=True,
-        pad_token_id=PAD_ID,
-        eos_token_id=END_ID,
     )
+    config.pad_token_id, config.eos_token_id = PAD_ID, END_ID
+    return config
 
 
 def build_model(config: LlavaConfig | None = None) -> LlavaForConditionalGeneration:

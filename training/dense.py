@@ -50,7 +50,7 @@ def dense_targets(scene: Scene) -> dict[str, np.ndarray]:
     """
     long_side = max(scene.width, scene.height)
     left, top = (long_side - scene.width) / 2, (long_side - scene.height) / 2
-    targets = {name: np.full((GRID, GRID), IGNORE, np.int64) for name in CLASS_HEADS}
+    targets: dict[str, np.ndarray] = {name: np.full((GRID, GRID), IGNORE, np.int64) for name in CLASS_HEADS}
     for name in ("kind", "colour", "centre"):
         targets[name][:] = 0
     targets["background"][:] = COLOUR_INDEX[scene.background.en]
@@ -75,7 +75,7 @@ def dense_targets(scene: Scene) -> dict[str, np.ndarray]:
         targets["place"][covered] = PLACES.index(place) if place else IGNORE
         targets["same"][covered] = same[item.kind.en, item.colour]
         position[covered] = (item.cx, item.cy)
-    flat = {name: value.reshape(IMAGE_TOKENS) for name, value in targets.items()}
+    flat: dict[str, np.ndarray] = {name: value.reshape(IMAGE_TOKENS) for name, value in targets.items()}
     flat["position"] = position.reshape(IMAGE_TOKENS, 2)
     return flat
 

@@ -56,7 +56,8 @@ class Raised:
 
 
 def _run_worker(connection: ipc.Connection, spec: WorkerSpec) -> None:
-    # Imported in the child only: the parent must never load torch.
+    # Imported in the child only: the parent must never load torch. First what makes a worker offline, where no forkserver has done it.
+    importlib.import_module("qdash.engine.preload")
     importlib.import_module("qdash.execution.child").serve(connection, spec)
 
 
