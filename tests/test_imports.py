@@ -16,7 +16,7 @@ BASE = {"qdash", "records", "errors", "settings", "catalog", "machine", "differe
 ALLOWED = {
     "catalog": {"errors", "catalog"},
     "errors": set(),
-    "records": {"qdash", "errors"},
+    "records": {"qdash", "errors", "records"},
     "settings": set(),
     "machine": {"records", "settings"},
     "differences": set(),

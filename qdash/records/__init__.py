@@ -1,0 +1,64 @@
+"""The one vocabulary: what is asked, what happens meanwhile, what came out.
+
+Everything that crosses a process, a file or the screen is one of these frozen records. They hold SI units (seconds, bytes, dB),
+never formatted text, and round-trip through JSON, which is also the documented output of the command line. No torch, no gradio.
+"""
+
+from qdash.records.base import Kind, Record, Status
+from qdash.records.events import AnswerText, ComparisonDone, Event, Progress, Stage, VariantDone
+from qdash.records.messages import Answer, Loaded, Question, Step, TextSoFar, Timed, WorkerSpec
+from qdash.records.request import Measurement, Picture, Request, Variant
+from qdash.records.results import (
+    Comparison,
+    Coverage,
+    ErrorRecord,
+    Host,
+    Latency,
+    Memory,
+    NoiseFloor,
+    Relative,
+    Skip,
+    Timing,
+    VariantResult,
+)
+from qdash.records.weights import Histogram, LayerHistograms, LayerWeights, SchemeWeights, WeightError, WeightReport
+
+__all__ = [
+    "Answer",
+    "AnswerText",
+    "Comparison",
+    "ComparisonDone",
+    "Coverage",
+    "ErrorRecord",
+    "Event",
+    "Histogram",
+    "Host",
+    "Kind",
+    "Latency",
+    "LayerHistograms",
+    "LayerWeights",
+    "Loaded",
+    "Measurement",
+    "Memory",
+    "NoiseFloor",
+    "Picture",
+    "Progress",
+    "Question",
+    "Record",
+    "Relative",
+    "Request",
+    "SchemeWeights",
+    "Skip",
+    "Stage",
+    "Status",
+    "Step",
+    "TextSoFar",
+    "Timed",
+    "Timing",
+    "Variant",
+    "VariantDone",
+    "VariantResult",
+    "WeightError",
+    "WeightReport",
+    "WorkerSpec",
+]

@@ -1,0 +1,14 @@
+"""What all records have in common: frozen, and strict about what they do not know."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["real", "simulated"]
+Status = Literal["ok", "failed", "skipped"]
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

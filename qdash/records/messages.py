@@ -1,0 +1,77 @@
+"""Between a comparison and its workers: what a worker is told, what it emits, what it returns."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from qdash.records.base import Record
+from qdash.records.results import Coverage, Timing
+
+
+class WorkerSpec(Record):
+    """All a worker needs to build one variant from local files. Equal specs share a warm worker.
+
+    `dtype` is that of every parameter the scheme does not quantize. `scheme` None: a worker that holds no model, for weight statistics.
+    """
+
+    folder: str
+    revision: str
+    task: Literal["image-text-to-text", "text-generation"]
+    scheme: str | None
+    device: Literal["cpu", "cuda"]
+    dtype: Literal["float32", "float16", "bfloat16"]
+    threads: int
+
+
+class Question(Record):
+    """What a worker is asked: text, and an image as PNG bytes (RGB, already checked)."""
+
+    prompt: str
+    png: bytes | None = Field(None, repr=False)
+
+
+class Step(Record):
+    """A worker moved on: `fraction` of the call done (None: unknown)."""
+
+    fraction: float | None = None
+    detail: str = ""
+
+
+class TextSoFar(Record):
+    """A worker's answer so far, whole."""
+
+    text: str
+
+
+class Loaded(Record):
+    """What loading a variant took and gave. Bytes, seconds; see `Memory` and `Latency`."""
+
+    load_s: float
+    load_peak_bytes: int
+    weights_bytes: int
+    saved_bytes: int
+    projected_bytes: int | None
+    dtype: str
+    coverage: Coverage
+    snippet: str
+
+
+class Answer(Record):
+    """An answer to its natural end, or cut at the limit (`complete` False)."""
+
+    text: str
+    new_tokens: int
+    complete: bool
+
+
+class Timed(Record):
+    """Timed runs of equal length; see `Latency` for the quantities and `Memory` for the bytes."""
+
+    preprocess_s: Timing
+    ttft_s: Timing
+    tpot_s: Timing
+    total_s: Timing
+    tokens_per_s: Timing
+    peak_bytes: int
+    reserved_bytes: int | None = None
+    process_bytes: int | None = None

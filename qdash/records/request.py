@@ -1,0 +1,44 @@
+"""What is asked: the variants, the question, how to measure."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from qdash.records.base import Record
+
+
+class Variant(Record):
+    """A model under a scheme: `model` is a catalogue key, a folder or a hub id; `scheme` a catalogue key."""
+
+    model: str
+    scheme: str
+
+
+class Picture(Record):
+    """What a record remembers of an image: its pixels travel beside the request, not in it."""
+
+    width: int
+    height: int
+    sha256: str
+
+
+class Measurement(Record):
+    """How a comparison is timed. Every variant makes exactly `max_new_tokens` tokens in each timed run."""
+
+    runs: int = Field(default=5, ge=1, le=100)
+    warmup: int = Field(default=1, ge=0, le=20)
+    max_new_tokens: int = Field(default=50, ge=2, le=2048)
+    max_answer_tokens: int = Field(default=256, ge=1, le=4096)
+    """The answer people read ends by itself; this only stops one that would not."""
+
+
+class Request(Record):
+    """One comparison: the variants in order, baseline first, and the question all of them get."""
+
+    variants: tuple[Variant, ...]
+    prompt: str
+    picture: Picture | None = None
+    measurement: Measurement = Measurement()
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    baseline_dtype: Literal["float32", "float16", "bfloat16"] | None = None
+    """dtype of `original`; None: float16 on CUDA, float32 on a CPU."""

@@ -1,0 +1,161 @@
+"""What came out: one result a variant, and the comparison that holds them with its conditions."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from statistics import median
+from typing import Literal, Self
+
+from pydantic import Field
+
+from qdash import __version__
+from qdash.errors import ErrorKind, QdashError
+from qdash.records.base import Kind, Record, Status
+from qdash.records.request import Request
+
+
+class ErrorRecord(Record):
+    """A `QdashError` as data."""
+
+    kind: ErrorKind
+    message: str
+    remedy: str
+
+    @classmethod
+    def of(cls, error: QdashError) -> Self:
+        """The record of `error`."""
+        return cls(kind=error.kind, message=error.message, remedy=error.remedy)
+
+    def raised(self) -> QdashError:
+        """The error again, to raise on this side of a process or file."""
+        return QdashError(self.message, self.remedy, self.kind)
+
+
+class Timing(Record):
+    """One quantity over the timed runs: median, 10th and 90th percentile (linear interpolation), and the runs themselves."""
+
+    median: float
+    p10: float
+    p90: float
+    runs: tuple[float, ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[float]) -> Self:
+        """Summarise at least one run."""
+        return cls(median=median(runs), p10=_percentile(runs, 0.1), p90=_percentile(runs, 0.9), runs=tuple(runs))
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    """Linear interpolation between order statistics, as numpy.percentile does by default."""
+    ordered = sorted(values)
+    position = (len(ordered) - 1) * share
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+class Latency(Record):
+    """Seconds. `ttft_s` includes preprocessing and vision tower; `tpot_s` = (total − ttft)/(tokens − 1); `tokens_per_s` = 1/tpot."""
+
+    load_s: float
+    preprocess_s: Timing
+    ttft_s: Timing
+    tpot_s: Timing
+    total_s: Timing
+    tokens_per_s: Timing
+
+
+class Memory(Record):
+    """Bytes. Four figures that are never mixed, the estimate made before loading, and the format's own size if simulated.
+
+    `peak_bytes` and `load_peak_bytes` are memory allocated on CUDA; on a CPU, private memory above the worker's idle level.
+    """
+
+    weights_bytes: int
+    load_peak_bytes: int
+    peak_bytes: int
+    saved_bytes: int
+    estimated_bytes: int | None = None
+    projected_bytes: int | None = None
+    """Simulated schemes only: what the weights would take if really stored in the format, scales included."""
+    reserved_bytes: int | None = None
+    """CUDA only: peak memory the allocator reserved."""
+    process_bytes: int | None = None
+    """CUDA only: the worker's memory on the device as NVML sees it."""
+
+
+class Skip(Record):
+    """A layer that a scheme left as it was, and why."""
+
+    name: str
+    reason: str
+
+
+class Coverage(Record):
+    """How many of the model's linear layers were really quantized."""
+
+    quantized: int
+    total: int
+    skipped: tuple[Skip, ...] = ()
+
+
+class Relative(Record):
+    """Divided by the baseline's: end-to-end latency, weights memory, tokens per second. None for simulated speed and memory."""
+
+    latency: float | None
+    memory: float | None
+    tokens_per_s: float | None
+
+
+class VariantResult(Record):
+    """Everything known of one variant. Measurements are None unless `status` is "ok"."""
+
+    scheme: str
+    label: str
+    kind: Kind
+    status: Status
+    model: str
+    error: ErrorRecord | None = None
+    answer: str | None = None
+    new_tokens: int | None = None
+    """Tokens of the answer, its end token not counted."""
+    answer_complete: bool | None = None
+    """False if the answer was cut at `max_answer_tokens`."""
+    dtype: str | None = None
+    """dtype of the parameters that are not quantized, and of the arithmetic between them: "float32" …"""
+    latency: Latency | None = None
+    memory: Memory | None = None
+    relative: Relative | None = None
+    coverage: Coverage | None = None
+    snippet: str | None = None
+    """Python that builds the same model with transformers."""
+
+
+class NoiseFloor(Record):
+    """How far two timings of the same baseline lie apart: below `relative`, a difference is "≈ same"."""
+
+    relative: float
+    first_median_s: float
+    again_median_s: float
+
+
+class Host(Record):
+    """The conditions of every number: where, with what, how many threads."""
+
+    device: Literal["cpu", "cuda"]
+    device_name: str
+    threads: int
+    memory_bytes: int
+    platform: str
+    execution: Literal["eager"] = "eager"
+    versions: dict[str, str]
+
+
+class Comparison(Record):
+    """A finished comparison, as saved, exported and reopened."""
+
+    qdash_version: str = __version__
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    host: Host
+    request: Request
+    noise_floor: NoiseFloor | None = None
+    variants: tuple[VariantResult, ...]
