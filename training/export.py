@@ -17,7 +17,7 @@ from training.card import write_card
 from training.checkpoint import load_checkpoint
 from training.evaluate import MODEL_FOLDER
 from training.tokenizer import train_tokenizer
-from training.train import STAGES
+from training.train import STAGES, training_facts
 
 
 def main() -> None:
@@ -34,8 +34,9 @@ def export(checkpoints: Path, folder: Path) -> None:
 
     An evaluation of earlier weights says nothing about these, so it is removed: run `training.evaluate` next.
     """
-    states = {stage: load_checkpoint(checkpoints, stage) for stage in STAGES}
-    latest = states["answer"] or states["see"]
+    stage, latest = STAGES["answer"], load_checkpoint(checkpoints, "answer")
+    if latest is None:
+        stage, latest = STAGES["see"], load_checkpoint(checkpoints, "see")
     if latest is None:
         raise FileNotFoundError(f"no checkpoint in {checkpoints}: run `python -m training.train see` first")
     model = build_model()
@@ -52,23 +53,11 @@ def export(checkpoints: Path, folder: Path) -> None:
         fresh = Path(name)
         model.bfloat16().save_pretrained(fresh)
         build_processor(train_tokenizer()).save_pretrained(fresh)
-        (fresh / "training.json").write_text(json.dumps(_training_facts(states), indent=2) + "\n", encoding="utf-8")
+        (fresh / "training.json").write_text(json.dumps(training_facts(stage, latest), indent=2) + "\n", encoding="utf-8")
         for path in sorted(fresh.iterdir()):
             path.chmod(0o644)
             path.replace(folder / path.name)
     write_card(folder)
-
-
-def _training_facts(states: dict) -> dict:
-    return {
-        stage: {
-            "minutes": round(state["spent_s"] / 60, 1),
-            "steps": state["optimizer"]["steps"],
-            "pictures": state["optimizer"]["steps"] * STAGES[stage].batch_size,
-        }
-        for stage, state in states.items()
-        if state is not None
-    }
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def run_stage(stage: Stage, folder: Path, budget_s: float, compiled: bool = Fals
     torch.manual_seed(0)
     trainee = Trainee().to(torch.bfloat16)
     optimizer = MasterOptimizer(trainee, stage.peak_lr, stage.vision_scale)
-    spent_s = restore(stage, folder, optimizer)
+    spent_s, history = restore(stage, folder, optimizer)
     if compiled:
         trainee.decode = torch.compile(trainee.decode)
     tokenizer = train_tokenizer() if stage.answers else None
@@ -89,21 +89,34 @@ def run_stage(stage: Stage, folder: Path, budget_s: float, compiled: bool = Fals
             window = time.monotonic()
         if spent_s - saved_s > SAVE_EVERY_S or spent_s >= budget_s:
             saved_s = spent_s
-            save_checkpoint(folder, stage.name, {"spent_s": spent_s, "optimizer": optimizer.state_dict()})
+            state = {"spent_s": spent_s, "optimizer": optimizer.state_dict(), "history": history}
+            save_checkpoint(folder, stage.name, state)
             print(f"{stage.name} {spent_s / 60:.1f} min validation {validate(stage, trainee, optimizer, tokenizer)}", flush=True)
         wait_while_paused(folder)
 
 
-def restore(stage: Stage, folder: Path, optimizer: MasterOptimizer) -> float:
-    """Loads the stage's own checkpoint, or starts "answer" from the averaged weights of "see"; returns seconds spent."""
+def restore(stage: Stage, folder: Path, optimizer: MasterOptimizer) -> tuple[float, dict[str, Any]]:
+    """Loads the stage's own checkpoint, or starts "answer" from the averaged weights of "see".
+
+    Returns the seconds spent and the facts of the runs that the weights come from.
+    """
     state = load_checkpoint(folder, stage.name)
     if state is not None:
         optimizer.load_state_dict(state["optimizer"])
-        return state["spent_s"]
+        return state["spent_s"], state["history"]
     earlier = load_checkpoint(folder, "see") if stage.answers else None
     if earlier is not None:
         optimizer.load_weights(earlier["optimizer"]["averaged"])
-    return 0.0
+        return 0.0, training_facts(STAGES["see"], earlier)
+    return 0.0, {}
+
+
+def training_facts(stage: Stage, state: dict[str, Any]) -> dict[str, Any]:
+    """Minutes, steps and pictures of every run that a checkpoint's weights come from, by name, in order."""
+    steps = state["optimizer"]["steps"]
+    facts = {"minutes": round(state["spent_s"] / 60, 1), "steps": steps, "pictures": steps * stage.batch_size}
+    name = f"{stage.name}, continued" if stage.name in state["history"] else stage.name
+    return state["history"] | {name: facts}
 
 
 def train_step(stage: Stage, trainee: Trainee, optimizer: MasterOptimizer, batch: dict[str, Tensor], progress: float) -> dict[str, Any]:
