@@ -83,12 +83,12 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     Sample(
         "ring-and-penguin.png", "Ring, penguin and cross", "blue",
-        (("ring", "white", 0.24, 0.72, 0.3), ("penguin", None, 0.5, 0.3, 0.34), ("cross", "red", 0.78, 0.74, 0.3)),
+        (("ring", "white", 0.24, 0.72, 0.3), ("penguin", None, 0.5, 0.26, 0.34), ("cross", "red", 0.78, 0.74, 0.3)),
         ("这张图片中有什么？", "Which shape is white?", "Where is the penguin?", "十字形是什么颜色的？"),
     ),
     Sample(
         "two-cats.png", "Two cats and a key", "green",
-        (("cat", None, 0.22, 0.3, 0.32), ("cat", None, 0.5, 0.72, 0.34), ("key", None, 0.8, 0.34, 0.3)),
+        (("cat", None, 0.22, 0.3, 0.32), ("cat", None, 0.5, 0.72, 0.34), ("key", None, 0.8, 0.22, 0.3)),
         ("图中有几只猫？", "What is in this picture?", "钥匙在什么位置？", "你好！"),
     ),
     Sample(
