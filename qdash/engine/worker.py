@@ -63,7 +63,7 @@ class Worker:
         held = self._ready(question)
         with memory_errors("answering", self.spec.device):
             inputs = build_inputs(held.processor, question.prompt, read_image(question), held.model)
-            on_text = lambda text: emit(TextSoFar(text=text))  # noqa: E731
+            on_text = partial(_report_text, emit)
             return answer(held.model, tokenizer_of(held.processor), inputs, max_tokens, on_text, stop)
 
     def time(self, question: Question, measurement: Measurement, *, emit: Emit, stop: Stop) -> Timed:
@@ -144,6 +144,10 @@ def _report_fraction(emit: Emit, stop: Stop, fraction: float) -> None:
     if stop():
         raise cancelled()
     emit(Step(fraction=fraction, detail="loading weights"))
+
+
+def _report_text(emit: Emit, text: str) -> None:
+    emit(TextSoFar(text=text))
 
 
 def _report_run(emit: Emit, done: int, total: int) -> None:

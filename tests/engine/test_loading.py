@@ -63,9 +63,11 @@ def test_garbage_for_weights(folder):
 
 
 def test_pickled_weights_are_not_touched(folder):
+    owned = folder / "owned"
     (folder / "model.safetensors").unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch /tmp/owned'\ntR.")
+    (folder / "pytorch_model.bin").write_bytes(f"cos\nsystem\n(S'touch {owned}'\ntR.".encode())
     assert failure(folder).kind == "checkpoint"
+    assert not owned.exists()
 
 
 @pytest.mark.parametrize(
