@@ -10,12 +10,13 @@ from threading import Event as StopEvent
 from typing import Any
 
 from qdash import checkpoints
+from qdash.catalog.models import answers_hidden
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor
 from qdash.machine import this_machine
-from qdash.planning import check_runnable, device_of, dtype_of, host_of, worker_spec
+from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, worker_spec
 from qdash.records import (
     Answer,
     AnswerText,
@@ -67,14 +68,18 @@ def weigh(model: str, schemes: Sequence[str], executor: Executor, stop: StopEven
     """Measure what each scheme does to the weights of `model`; raises QdashError."""
     keys = tuple(key for key in schemes if not find_scheme(key).is_baseline)
     for key in keys:
-        problem = unavailable(find_scheme(key), this_machine().packages)
+        problem = unavailable(find_scheme(key), this_machine().on("cpu"))
         if problem:
             raise problem
     if not keys:
         raise QdashError("No quantization scheme is chosen.", "Choose at least one besides the original, such as bnb-nf4.")
-    checkpoint = yield from _downloaded(checkpoints.locate(model), stop)
+    located = checkpoints.locate(model)
+    problem = checkpoints.weights_problem(located)
+    if problem:
+        raise problem
+    checkpoint = yield from _downloaded(located, stop)
     spec = worker_spec(checkpoint, None, "cpu", "float32")
-    report: WeightReport = yield from _steps(executor.call(spec, "weigh", keys, stop=stop))
+    report: WeightReport = yield from steps_of(executor.call(spec, "weigh", keys, stop=stop))
     return report.model_copy(update={"model": model})
 
 
@@ -114,12 +119,13 @@ class _Run:
         variant = self.request.variants[index]
         scheme = find_scheme(variant.scheme)
         known: dict[str, Any] = {
-            "scheme": scheme.key, "label": scheme.label, "kind": scheme.kind, "model": variant.model, "status": "ok",
+            "scheme": scheme.key, "label": self._label(index), "kind": scheme.kind, "model": variant.model, "status": "ok",
+            "bits": scheme.bits,
         }  # fmt: skip
         try:
             if self.stop is not None and self.stop.is_set():
                 raise QdashError("Stopped before this variant's turn.", "Press Compare to run it.", "cancelled")
-            problem = unavailable(scheme, this_machine().packages)
+            problem = unavailable(scheme, this_machine().on(device_of(self.request)))
             if problem:
                 raise problem
             yield from self._measure(index, scheme, known)
@@ -130,20 +136,26 @@ class _Run:
 
     def _measure(self, index: int, scheme: Scheme, known: dict[str, Any]) -> Generator[Event, None, None]:
         checkpoint = self._checkpoint(index)
+        problem = checkpoints.published_problem(checkpoint, scheme, this_machine().on(device_of(self.request)))
+        if problem:
+            raise problem
         dtype = dtype_of(self.request)
         spec = self.specs[index] = worker_spec(checkpoint, scheme.key, device_of(self.request), dtype)
-        estimated = checkpoints.estimate_bytes(checkpoint, scheme, dtype)
+        estimated, needed = (of(checkpoint, scheme, dtype) for of in (checkpoints.estimate_bytes, checkpoints.loading_bytes))
 
-        call = self.executor.call(spec, "load", reserve_bytes=estimated, stop=self.stop)
+        call = self.executor.call(spec, "load", reserve_bytes=needed, stop=self.stop)
         loaded: Loaded = yield from _relayed(call, index, "loading")
         known.update(dtype=loaded.dtype, coverage=loaded.coverage, snippet=loaded.snippet)
+        if checkpoint.quantization is not None:
+            known.update(bits=checkpoint.quantization.bits)
 
-        limit = self.request.measurement.max_answer_tokens
-        call = self.executor.call(spec, "answer", self.question, limit, stop=self.stop)
-        answer: Answer = yield from _relayed(call, index, "answering")
-        known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
+        if not answers_hidden(known["model"]):
+            limit = self.request.measurement.max_answer_tokens
+            call = self.executor.call(spec, "answer", self.question, limit, stop=self.stop)
+            answer: Answer = yield from _relayed(call, index, "answering")
+            known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
 
-        call = self.executor.call(spec, "time", self.question, self.request.measurement, stop=self.stop)
+        call = self.executor.call(spec, "time", self.question, self.request.measurement, reserve_bytes=estimated, stop=self.stop)
         timed: Timed = yield from _relayed(call, index, "timing")
         known.update(latency=_latency(loaded, timed), memory=_memory(loaded, timed, estimated))
 
@@ -161,6 +173,11 @@ class _Run:
         except QdashError:
             return None
         return noise_of(baseline.latency.total_s, again.total_s)
+
+    def _label(self, index: int) -> str:
+        located = [found for found in self.found.values() if isinstance(found, Checkpoint)]
+        published = {found.model: found.quantization.label for found in located if found.quantization is not None}
+        return labels_of(self.request.variants, published)[index]
 
     def _checkpoint(self, index: int) -> Checkpoint:
         found = self.found[self.request.variants[index].model]
@@ -213,7 +230,7 @@ def _locate_all(request: Request, stop: StopEvent | None) -> Generator[Event, No
 def _downloaded(checkpoint: Checkpoint, stop: StopEvent | None) -> Generator[Step, None, Checkpoint]:
     if checkpoint.folder is not None:
         return checkpoint
-    local: Checkpoint = yield from checkpoints.download(checkpoint, stop)
+    local: Checkpoint = yield from checkpoints.obtain(checkpoint, stop)
     return local
 
 
@@ -231,8 +248,8 @@ def _relayed(call: Generator[Emitted, None, Any], index: int, stage: Stage) -> G
             yield Progress(index=index, stage=stage, fraction=item.fraction, detail=item.detail)
 
 
-def _steps(call: Generator[Emitted, None, Any]) -> Generator[Step, None, Any]:
-    """The steps of a call that has no text to show."""
+def steps_of(call: Generator[Emitted, None, Any]) -> Generator[Step, None, Any]:
+    """The steps of a call that has no text to show; returns its result."""
     while True:
         try:
             item = next(call)

@@ -16,7 +16,10 @@ import pynvml
 
 from qdash.records import Record
 
-PACKAGES = ("torch", "transformers", "bitsandbytes", "torchao", "accelerate", "timm", "gradio", "plotly")
+PACKAGES = (
+    "torch", "transformers", "bitsandbytes", "torchao", "compressed-tensors", "gptqmodel", "optimum", "accelerate", "timm", "gradio",
+    "plotly",
+)  # fmt: skip
 
 
 class Machine(Record):
@@ -35,6 +38,10 @@ class Machine(Record):
     def resolve(self, device: str) -> str:
         """Turn "auto" into the device that will be used."""
         return self.device if device == "auto" else device
+
+    def on(self, device: str) -> "Machine":
+        """What a scheme that is to run on `device` ("auto", "cpu" or "cuda") finds here."""
+        return self.model_copy(update={"device": self.resolve(device)})
 
 
 @cache

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qdash import checkpoints
 from qdash.comparison import compare, noise_of
 from qdash.errors import QdashError
+from qdash.planning import plan, variants_of
 from qdash.records import (
     Answer,
     AnswerText,
@@ -185,3 +187,27 @@ def test_percentiles_are_numpys(runs: list[float]) -> None:
     assert timing.p10 == pytest.approx(np.percentile(runs, 10))
     assert timing.p90 == pytest.approx(np.percentile(runs, 90))
     assert timing.median == pytest.approx(np.median(runs))
+
+
+def test_checkpoints_stand_side_by_side_each_under_its_scheme(folder: Path, checkpoint: Callable[[str], Path]) -> None:
+    other = checkpoint("bloom")
+    variants = variants_of(
+        str(folder), ["bnb-nf4"], [Variant(model=str(other), scheme="original"), Variant(model="no/such", scheme="original")]
+    )
+    request = Request(variants=variants, prompt="hello", measurement=Measurement(runs=3, warmup=0, max_new_tokens=4))
+    results = final(list(compare(request, None, Script()))).variants
+    assert [result.label for result in results] == ["Original", "NF4 4-bit", f"{other.name}: Original", "such: Original"]
+    assert [result.status for result in results] == ["ok", "ok", "ok", "failed"]
+    assert results[3].error is not None and "no/such" in results[3].error.message
+    planned = plan(request.model_copy(update={"variants": variants[:3]}))
+    assert len({variant.estimated_bytes for variant in planned.variants}) == 3
+
+
+def test_random_weights_are_timed_but_not_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    located = checkpoints.locate(str(folder))
+    monkeypatch.setattr(checkpoints, "locate", lambda model: located)
+    request = Request(variants=(Variant(model="random:qwen3-4b", scheme="original"),), prompt="hello")
+    script = Script()
+    (result,) = final(list(compare(request, None, script))).variants
+    assert (result.status, result.answer, result.latency is not None) == ("ok", None, True)
+    assert "answer" not in {method for _, method in script.calls}

@@ -20,7 +20,7 @@ ALLOWED = {
     "settings": set(),
     "machine": {"records", "settings"},
     "differences": set(),
-    "wording": set(),
+    "wording": {"records"},
     "inputs": BASE,
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
@@ -29,8 +29,10 @@ ALLOWED = {
     "planning": BASE | {"checkpoints"},
     "execution": BASE | {"engine", "execution"},
     "comparison": BASE | {"checkpoints", "execution", "planning"},
-    "cli": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "charts", "report", "cli"},
-    "ui": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "charts", "report", "ui"},
+    "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations"},
+    "explanations": BASE,
+    "cli": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "charts", "report", "cli"},
+    "ui": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "charts", "report", "ui"},
     "__main__": {"cli"},
 }
 HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")

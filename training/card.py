@@ -1,16 +1,11 @@
-"""Writes the model card from what is in the model's folder: training.json, evaluation.json and the weights themselves.
-
-Numbers are never typed by hand, so the card cannot disagree with the measurement.
-"""
+"""Writes the model card of tiny-vlm from what is in its folder: training.json, evaluation.json and the weights themselves."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
+from training.publishing import accuracy_table, read_facts, weights_size, write_card_text
 from training.vocabulary import COLOURS, SHAPES, THINGS
 
 _FRONT = """---
@@ -26,21 +21,13 @@ pipeline_tag: image-text-to-text
 
 def write_card(folder: Path) -> None:
     """Writes `<folder>/README.md`; parts without data yet say so."""
-    text = "\n".join([_FRONT, _what(folder), _world(), _accuracy(_read(folder / "evaluation.json")), _training(folder), _LIMITS])
-    partial = folder / "README.md.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(folder / "README.md")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    text = "\n".join([_FRONT, _what(folder), _world(), _accuracy(read_facts(folder / "evaluation.json")), _training(folder), _LIMITS])
+    write_card_text(folder, text)
 
 
 def _what(folder: Path) -> str:
-    weights = folder / "model.safetensors"
-    with safe_open(weights, "pt") as tensors:
-        count = sum(_size(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    return f"""A vision-language model of {count:,} parameters ({weights.stat().st_size / 1e6:.1f} MB in bfloat16) that answers
+    count, size = weights_size(folder)
+    return f"""A vision-language model of {count:,} parameters ({size / 1e6:.1f} MB in bfloat16) that answers
 questions about simple drawings in English and Chinese. It exists so that anyone can watch what quantization does to
 such a model without a download or a GPU: its answers are short, and visibly right or wrong.
 
@@ -62,13 +49,6 @@ answer = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
 print(processor.decode(answer, skip_special_tokens=True))  # A black square on a white background.
 ```
 """
-
-
-def _size(shape: list[int]) -> int:
-    total = 1
-    for side in shape:
-        total *= side
-    return total
 
 
 def _world() -> str:
@@ -94,18 +74,9 @@ def _accuracy(evaluation: dict[str, Any]) -> str:
         f"Exact match on {evaluation['questions']:,} held-out questions about pictures never trained on, greedy generation through",
         "the files in this folder, computed in float32. Every type has the same number of questions in each language.",
         "",
-        "| | " + " | ".join(schemes) + " |",
-        "|---|" + "---:|" * len(schemes),
-        _row("**overall**", [s["overall"] for s in schemes.values()]),
+        accuracy_table(schemes, {"languages": {"en": "English", "zh": "Chinese"}, "types": {}}),
     ]
-    for part, names in (("languages", {"en": "English", "zh": "Chinese"}), ("types", {})):
-        first = next(iter(schemes.values()))
-        lines += [_row(names.get(key) or key, [s[part][key] for s in schemes.values()]) for key in first[part]]
-    return "\n".join(lines) + "\n"
-
-
-def _row(name: str, shares: list[float]) -> str:
-    return f"| {name} | " + " | ".join(f"{share:.1%}" for share in shares) + " |"
+    return "\n".join(lines)
 
 
 def _training(folder: Path) -> str:
@@ -121,7 +92,7 @@ def _training(folder: Path) -> str:
         "| stage | pictures | steps | minutes |",
         "|---|---:|---:|---:|",
     ]
-    facts = _read(folder / "training.json")
+    facts = read_facts(folder / "training.json")
     lines += [f"| {stage} | {f['pictures']:,} | {f['steps']:,} | {f['minutes']} |" for stage, f in facts.items()]
     lines += ["", _COMMANDS]
     return "\n".join(lines)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
 from transformers import PreTrainedTokenizerFast
 
 from training.architecture import IMAGE_SIZE
@@ -21,6 +20,7 @@ from training.dense import dense_targets
 from training.drawing import draw_scene, roughen
 from training.packing import Packer
 from training.phrases import LANGUAGES
+from training.prefetch import Batch, batches
 from training.questions import TYPES, Question, ask
 from training.world import Scene, sample_scene
 
@@ -56,27 +56,12 @@ class StreamOptions:
     tokenizer: PreTrainedTokenizerFast | None = None
 
 
-class SceneStream(IterableDataset):
-    """Yields one batch a step, forever."""
-
-    def __init__(self, options: StreamOptions) -> None:
-        """A stream that starts at `options.first_step`."""
-        self.options = options
-
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Batches as dicts of tensors."""
-        step = self.options.first_step
-        while True:
-            yield make_batch(self.options, step)
-            step += 1
+def scene_batches(options: StreamOptions) -> Iterator[Batch]:
+    """The stream from `options.first_step` on, drawn by one worker process ahead of the training step."""
+    return batches(partial(make_batch, options), options.first_step)
 
 
-def batches(options: StreamOptions) -> Iterator[dict[str, Tensor]]:
-    """The stream, drawn by one worker process ahead of the training step."""
-    return iter(DataLoader(SceneStream(options), batch_size=None, num_workers=1, prefetch_factor=6))
-
-
-def make_batch(options: StreamOptions, step: int) -> dict[str, Tensor]:
+def make_batch(options: StreamOptions, step: int) -> Batch:
     """The batch of a step: "pixels" uint8 (batch, 3, 96, 96), dense targets, and the packed questions if asked for."""
     rows = []
     for index in range(options.batch_size):

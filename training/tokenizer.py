@@ -1,17 +1,13 @@
-"""Trains the byte-level BPE tokenizer on the world's own questions and answers.
-
-Bytes underneath mean that any Unicode text becomes tokens and comes back unchanged. Chinese characters are split one by
-one before merging, so a sentence that the corpus never had still meets tokens that training has seen.
-"""
+"""Trains the tokenizer of tiny-vlm on the world's own questions and answers, and lays out a conversation."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from training.byte_level import train_byte_level
 from training.outside import outside_question
 from training.phrases import LANGUAGES
 from training.questions import TYPES, ask
@@ -39,23 +35,8 @@ CHAT_TEMPLATE = (
 
 def train_tokenizer() -> PreTrainedTokenizerFast:
     """The tokenizer, deterministically: the corpus comes from fixed seeds."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(r"[\u3400-\u9fff]|[\u3000-\u303f\uff00-\uffef]|[0-9]"), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCAB_SIZE,
-        special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(corpus(), trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=train_byte_level(corpus(), VOCAB_SIZE, SPECIAL_TOKENS),
         pad_token=PAD,
         eos_token=END,
         additional_special_tokens=[IMAGE, USER, ASSISTANT],

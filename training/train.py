@@ -1,15 +1,14 @@
 """Trains tiny-vlm in two stages, each with a budget of minutes, and resumes either from its checkpoint.
 
-    python -m training.train see    --checkpoints DIR --minutes 20   # the vision tower, by dense supervision
-    python -m training.train answer --checkpoints DIR --minutes 80   # everything, by packed questions
+python -m training.train see    --checkpoints DIR --minutes 20   # the vision tower, by dense supervision
+python -m training.train answer --checkpoints DIR --minutes 80   # everything, by packed questions
 
-A budget in time rather than steps means the learning rate reaches zero when the clock does, however busy the machine is.
+"answer" starts from the weights that "see" ended with.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.checkpoint import load_checkpoint, save_checkpoint, wait_while_paused
+from training.checkpoint import load_checkpoint
 from training.dense import dense_loss
 from training.holdout import HELD_OUT_SEED
+from training.loop import Run, run_until_spent
 from training.optimizer import MasterOptimizer, copy_weights
-from training.stream import StreamOptions, batches, make_batch
+from training.stream import StreamOptions, make_batch, scene_batches
 from training.tokenizer import train_tokenizer
 from training.trainee import Trainee, answer_loss, right_answers
 
@@ -46,8 +46,6 @@ STAGES = {
 VALIDATION_SEED = HELD_OUT_SEED // 2
 """Pictures for watching progress: neither trained on nor in the held-out set."""
 
-SAVE_EVERY_S = 150.0
-LOG_EVERY = 20
 DENSE_WEIGHT = 0.15
 """Weight of dense supervision beside the answers, whose loss is much smaller than the sum of eight heads."""
 
@@ -78,21 +76,15 @@ def run_stage(stage: Stage, folder: Path, budget_s: float, compiled: bool = Fals
         trainee.decode = torch.compile(trainee.decode)
     tokenizer = train_tokenizer() if stage.answers else None
     options = StreamOptions(stage.batch_size, stage.first_seed, optimizer.steps, tokenizer)
-    stream, saved_s, window = batches(options), spent_s, time.monotonic()
-    while spent_s < budget_s:
-        started = time.monotonic()
-        losses = train_step(stage, trainee, optimizer, next(stream), spent_s / budget_s)
-        spent_s += time.monotonic() - started
-        if optimizer.steps % LOG_EVERY == 0:
-            rate = LOG_EVERY * stage.batch_size / (time.monotonic() - window)
-            print(f"{stage.name} step {optimizer.steps} {spent_s / 60:.1f} min {rate:.0f} pictures/s {losses}", flush=True)
-            window = time.monotonic()
-        if spent_s - saved_s > SAVE_EVERY_S or spent_s >= budget_s:
-            saved_s = spent_s
-            state = {"spent_s": spent_s, "optimizer": optimizer.state_dict(), "history": history}
-            save_checkpoint(folder, stage.name, state)
-            print(f"{stage.name} {spent_s / 60:.1f} min validation {validate(stage, trainee, optimizer, tokenizer)}", flush=True)
-        wait_while_paused(folder)
+    stream = scene_batches(options)
+    run_until_spent(
+        Run(stage.name, folder, budget_s, stage.batch_size, "pictures"),
+        optimizer,
+        spent_s,
+        history,
+        lambda progress: train_step(stage, trainee, optimizer, next(stream), progress),
+        lambda: validate(stage, trainee, optimizer, tokenizer),
+    )
 
 
 def restore(stage: Stage, folder: Path, optimizer: MasterOptimizer) -> tuple[float, dict[str, Any]]:

@@ -1,28 +1,71 @@
-// Runs inside gr.HTML. The value is the list of checked keys, in the order of the rows.
-const boxes = [...element.querySelectorAll("input")];
-const pills = [...element.querySelectorAll(".pill")];
+// Runs inside gr.HTML. The value is a list: keys of the checked rows in their order, then recipes and {model, scheme} that were added.
+const all = (selector) => [...element.querySelectorAll(selector)];
+const pills = all(".pill[data-keys]");
 const more = element.querySelector(".more");
+const added = element.querySelector(".added");
+const recipe = element.querySelector(".builder.recipe");
+const row = element.querySelector(".builder.rows");
 let expanded = false;
 
-const keys = () => boxes.filter((box) => box.checked).map((box) => box.value);
+const boxes = () => all(".opt input");
+const keys = () => boxes().filter((box) => box.checked).map((box) => (box.dataset.row ? JSON.parse(box.dataset.row) : box.value));
 const same = (a, b) => a.length === b.length && a.every((key) => b.includes(key));
+const boxOf = (key) => boxes().find((box) => box.value === key);
+const nameOf = (key) => boxOf(key)?.closest("label").querySelector(".name").firstChild.textContent ?? key;
 
 function draw() {
   let hidden = 0;
-  for (const box of boxes) {
-    const row = box.closest("label");
-    row.hidden = !expanded && !box.checked && row.dataset.starter === "0";
-    row.classList.toggle("on", box.checked);
-    hidden += row.hidden;
+  for (const box of boxes()) {
+    const line = box.closest("label");
+    line.classList.toggle("on", box.checked);
+    line.hidden = Boolean(box.closest(".rest")) && !expanded && !box.checked;
+    hidden += line.hidden;
   }
+  for (const name of all(".group-name")) name.hidden = !expanded;
   for (const pill of pills) pill.setAttribute("aria-pressed", same(JSON.parse(pill.dataset.keys), keys()));
   more.hidden = !hidden && !expanded;
   more.textContent = expanded ? "− fewer" : `+ ${hidden} more scheme${hidden === 1 ? "" : "s"}`;
   more.setAttribute("aria-expanded", expanded);
+  for (const label of recipe.querySelectorAll("[data-part=vision], [data-part=projector]")) label.hidden = !props.sees;
+}
+
+// The colour of a mix is that of its fewest bits; dashed if any of it is simulated.
+function classesOf(schemes) {
+  const lists = schemes.map((key) => boxOf(key)?.closest("label").classList).filter(Boolean);
+  const bits = ["b2", "b4", "b6", "b8"].find((name) => lists.some((list) => list.contains(name))) ?? "b16";
+  return lists.some((list) => list.contains("sim")) ? `${bits} sim` : bits;
+}
+
+function addRow(entry) {
+  const mixed = typeof entry === "string";
+  const value = mixed ? entry : `${entry.model}@${entry.scheme}`;
+  const known = boxOf(value);
+  if (known) return (known.checked = true);
+  const rules = mixed ? entry.split(",").map((rule) => rule.split("=")) : [];
+  const label = document.createElement("label");
+  label.className = `opt ${classesOf(mixed ? rules.map((rule) => rule[1]).filter((key) => key !== "original") : [entry.scheme])}`;
+  label.title = value;
+  const box = Object.assign(document.createElement("input"), { type: "checkbox", value, checked: true });
+  if (!mixed) box.dataset.row = JSON.stringify(entry);
+  const dot = Object.assign(document.createElement("span"), { className: "dot", ariaHidden: "true" });
+  const name = Object.assign(document.createElement("span"), { className: "name" });
+  const rest = rules.filter((rule) => rule[1] !== "original").map((rule) => `${rule[0]} ${nameOf(rule[1]).split(" ")[0]}`);
+  name.textContent = mixed ? rest.join(" · ") : `${entry.model.split("/").pop()}: ${nameOf(entry.scheme)}`;
+  const remove = Object.assign(document.createElement("button"), { type: "button", className: "link remove", textContent: "✕" });
+  remove.setAttribute("aria-label", `Remove ${name.textContent}`);
+  remove.addEventListener("click", (event) => {
+    event.preventDefault();
+    label.remove();
+    commit();
+  });
+  label.append(box, dot, name, remove);
+  added.append(label);
 }
 
 function check(wanted) {
-  for (const box of boxes) box.checked = wanted.includes(box.value);
+  for (const box of boxes()) if (!box.closest(".added")) box.checked = wanted.includes(box.value);
+  for (const label of added.querySelectorAll("label")) label.querySelector("input").checked = false;
+  for (const entry of wanted) if (typeof entry !== "string" || entry.includes("=")) addRow(entry);
   draw();
 }
 
@@ -32,15 +75,36 @@ function commit() {
   trigger("change");
 }
 
-element.addEventListener("change", commit);
+function offer(builder, entry) {
+  builder.classList.toggle("incomplete", !entry);
+  if (!entry) return;
+  addRow(entry);
+  commit();
+}
+
+const choice = (builder, name) => builder.querySelector(`[name=${name}]`).value.trim();
+
+recipe.querySelector(".add").addEventListener("click", () => {
+  const selects = [...recipe.querySelectorAll("label:not([hidden]) select")].filter((select) => select.value && select.name !== "glob-scheme");
+  const rules = selects.map((select) => `${select.name}=${select.value}`);
+  if (choice(recipe, "glob") && choice(recipe, "glob-scheme")) rules.push(`${choice(recipe, "glob")}=${choice(recipe, "glob-scheme")}`);
+  offer(recipe, rules.some((rule) => !rule.endsWith("=original")) && rules.join(","));
+});
+row.querySelector(".add").addEventListener("click", () => {
+  const model = choice(row, "model");
+  offer(row, model && { model, scheme: choice(row, "scheme") });
+});
+
+element.addEventListener("change", (event) => event.target.matches(".opt input") && commit());
 for (const pill of pills)
   pill.addEventListener("click", () => {
     check(JSON.parse(pill.dataset.keys));
     commit();
+    trigger("select", { preset: pill.dataset.preset });
   });
 more.addEventListener("click", () => {
   expanded = !expanded;
   draw();
 });
-watch(["value", "original"], () => check(props.value));
+watch(["value", "original", "sees"], () => check(props.value));
 check(props.value);

@@ -1,4 +1,4 @@
-"""Models people can pick by name: the bundled one and a few from the hub, with licence and needs.
+"""Models people can pick by name: the bundled one, a few from the hub, and published architectures with random weights.
 
 Any other folder or hub id that transformers loads natively works too; this table only saves the typing.
 """
@@ -14,32 +14,42 @@ ASSETS = Path(__file__).parents[2] / "assets"
 
 @dataclass(frozen=True)
 class Model:
-    """One row: `source` is a folder under assets/models (bundled) or a hub id; `parameters` is a count."""
+    """One row: `source` is a folder in assets/models (bundled) or assets/architectures (random), or a hub id; `parameters` is a count."""
 
     key: str
     label: str
     task: Task
     source: str
-    bundled: bool
+    kind: Literal["bundled", "hub", "random"]
     parameters: int
     licence: str
     about: str
 
     @property
     def folder(self) -> Path | None:
-        """Where a bundled model lies on disk; None for a hub model."""
-        return ASSETS / "models" / self.source if self.bundled else None
+        """Where a bundled model lies on disk; None for others."""
+        return ASSETS / "models" / self.source if self.kind == "bundled" else None
+
+    @property
+    def architecture(self) -> Path | None:
+        """Where the files lie that a random model is made from; None for others."""
+        return ASSETS / "architectures" / self.source if self.kind == "random" else None
 
 
 def _hub(repo: str, label: str, task: Task, parameters: int, licence: str, about: str) -> Model:
-    return Model(repo, label, task, repo, False, parameters, licence, about)
+    return Model(repo, label, task, repo, "hub", parameters, licence, about)
+
+
+def _random(name: str, label: str, task: Task, parameters: int, about: str) -> Model:
+    about = f"{about}, with random weights: real sizes and speeds, nothing to download, answers hidden"
+    return Model(f"random:{name}", f"{label}, random weights", task, name, "random", parameters, "Apache-2.0", about)
 
 
 MODELS: dict[str, Model] = {
     model.key: model
     for model in (
         Model(
-            "tiny-vlm", "Bundled drawing reader", "image-text-to-text", "tiny-vlm", True, 4_807_424, "Apache-2.0",
+            "tiny-vlm", "Bundled drawing reader", "image-text-to-text", "tiny-vlm", "bundled", 4_807_424, "Apache-2.0",
             "runs offline · knows simple drawings only",
         ),
         _hub(
@@ -66,5 +76,14 @@ MODELS: dict[str, Model] = {
             "HuggingFaceTB/SmolLM2-360M-Instruct", "SmolLM2 360M", "text-generation", 361_821_120, "Apache-2.0",
             "a quick text model",
         ),
+        _random("fastvlm-0.5b", "FastVLM 0.5B", "image-text-to-text", 620_304_096, "the first tutorial's architecture"),
+        _random("qwen3-4b", "Qwen3 4B", "text-generation", 4_022_468_096, "the second tutorial's architecture"),
+        _random("bloom-1b7", "BLOOM 1.7B", "text-generation", 1_722_408_960, "the third tutorial's architecture"),
+        _random("smolvlm-256m", "SmolVLM 256M", "image-text-to-text", 256_484_928, "a small architecture that sees"),
     )
 }  # fmt: skip
+
+
+def answers_hidden(model: str) -> bool:
+    """Whether what `model` answers means nothing: random weights are for sizes, speeds and errors."""
+    return model in MODELS and MODELS[model].kind == "random"

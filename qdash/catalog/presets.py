@@ -1,26 +1,61 @@
-"""Selections of schemes that people can take with one click. The first tutorial's comes first after the starter."""
+"""Experiments that people can take with one click: a selection of schemes, and for the tutorials the whole set-up.
+
+The tutorials' models are here as their published architectures with random weights, so that sizes and speeds are those of the real
+thing with nothing to download; whoever has the network picks the published model instead and gets answers too.
+"""
 
 from dataclasses import dataclass
 
 T1_PROMPT = "这张图片中有什么？请描述一下。"
 T1_SAMPLE = "t1-square.png"
+T2_PROMPT = "She had been looking for the key all morning. At last she opened the old wooden box, and there it was: the"
+T3_PROMPT = "Hello, how are you?"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a preset fills in besides the schemes. `tokens` and `runs` are of the timing; the picture stays where the model takes none."""
+
+    model: str
+    prompt: str
+    tokens: int
+    runs: int
+    sample: str | None = None
+    baseline_dtype: str = ""
+    """What `original` and all that is not quantized is held in; empty for what is usual on the device."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A named list of schemes; `keys` empty means every scheme that runs on this machine."""
+    """A named list of schemes; `keys` empty means every scheme that runs on this machine. `setup` None changes nothing else."""
 
     key: str
     label: str
     keys: tuple[str, ...]
     about: str
+    setup: Setup | None = None
 
 
 PRESETS: tuple[Preset, ...] = (
-    Preset("starter", "Starter", ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3"), "8, 6 and 4 bits beside the original"),
     Preset(
-        "t1", "FastVLM tutorial", ("fp16", "bnb-int8", "bnb-nf4-fp32", "bnb-nf4"),
-        "The four variants of the FastVLM tutorial, measured fairly",
+        "starter", "Starter", ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3"),
+        "8, 6 and 4 bits beside the original, on the bundled model",
+        Setup("tiny-vlm", T1_PROMPT, tokens=50, runs=5, sample=T1_SAMPLE),
     ),
-    Preset("all", "All that run here", (), "Every scheme this machine can run"),
+    Preset(
+        "t1", "FastVLM", ("fp16", "bnb-int8", "bnb-nf4-fp32", "bnb-nf4"),
+        "The FastVLM-0.5B tutorial: its four variants at real size, measured fairly",
+        Setup("random:fastvlm-0.5b", T1_PROMPT, tokens=50, runs=5, sample=T1_SAMPLE),
+    ),
+    Preset(
+        "t2", "Qwen3-4B", ("fp16", "fp8-e4m3", "fp8-e5m2", "fp6-e2m3", "fp6-e3m2", "bnb-int8"),
+        "The Qwen3-4B tutorial: are 8 and 6 bits really 2–3× faster? Real floats of 8 and 6 bits; takes its time on a CPU",
+        Setup("random:qwen3-4b", T2_PROMPT, tokens=10, runs=3),
+    ),
+    Preset(
+        "t3", "BLOOM-1.7B", ("original", "fp32", "bnb-fp4", "bnb-int8"),
+        "The bloom-1b7 tutorial: what 4 and 8 bits change inside; then open Inside below the charts",
+        Setup("random:bloom-1b7", T3_PROMPT, tokens=20, runs=3, baseline_dtype="float16"),
+    ),
+    Preset("all", "All", (), "Every scheme that this machine can run, on the model at hand"),
 )  # fmt: skip

@@ -4,51 +4,18 @@ A scheme here is data. What it does to a model is one small object per family in
 command line, the README table and the tests all read this table. Adding a scheme is one entry.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from qdash.catalog.formats import FORMATS
+from qdash.catalog.recipes import is_recipe, recipe_scheme
+from qdash.catalog.scheme import Family, Need, Scheme, Surroundings
 from qdash.errors import QdashError
 
-Family = Literal["float", "bitsandbytes", "simulated"]
+__all__ = ["SCHEMES", "Family", "Need", "Scheme", "find_scheme", "known_scheme", "order_variants", "unavailable"]
 
-
-@dataclass(frozen=True)
-class Need:
-    """A package that a scheme cannot do without."""
-
-    package: str
-    remedy: str
-
-
-BITSANDBYTES = Need("bitsandbytes", "Install it: pip install bitsandbytes==0.50.2")
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """One row of the catalogue.
-
-    `bits` and `activation_bits` are what the format stores and computes in (None: the checkpoint's own). `stored_bits` is the average
-    per quantized weight with everything but per-row scales; `row_scale_bits` comes once per output row. Together they give the estimate
-    made before loading and the projected size of simulated formats.
-    """
-
-    key: str
-    label: str
-    family: Family
-    kind: Literal["real", "simulated"]
-    bits: int | None
-    activation_bits: int | None
-    about: str
-    stored_bits: float = 0.0
-    row_scale_bits: int = 0
-    needs: tuple[Need, ...] = ()
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether other variants may be compared with it: the plain floating-point schemes."""
-        return self.family == "float"
+BITSANDBYTES = Need("Install it: pip install bitsandbytes==0.50.2", package="bitsandbytes")
+TORCHAO = Need("Install it: pip install torchao==0.18.0", package="torchao")
+ON_CPU = Need("Choose “cpu” as device.", device="cpu")
 
 
 def _float(key: str, label: str, dtype: str | None, bits: int | None, about: str) -> Scheme:
@@ -59,10 +26,18 @@ def _bnb(key: str, label: str, bits: int, activation_bits: int, about: str, **re
     return Scheme(key, label, "bitsandbytes", "real", bits, activation_bits, about, needs=(BITSANDBYTES,), **rest)
 
 
-def _cast(key: str, label: str, bits: int, number_format: str, about: str) -> Scheme:
-    # Carried in the checkpoint's dtype; stored for real it would be `bits` a weight and one 32-bit scale a row.
-    params = {"format": number_format}
-    return Scheme(key, label, "simulated", "simulated", bits, 16, about, bits, row_scale_bits=32, params=params)
+def _ao(key: str, label: str, bits: int, activation_bits: int, about: str, *needs: Need, **rest: Any) -> Scheme:
+    return Scheme(key, label, "torchao", "real", bits, activation_bits, about, needs=(TORCHAO, *needs), **rest)
+
+
+def _simulated(key: str, label: str, about: str, *, weights: str | None = None, activations: str | None = None) -> Scheme:
+    """Weights carried in the baseline's dtype; `activations` is the format that every layer's input is rounded to, if it is."""
+    number_format = FORMATS[weights or key]
+    rounded = {"format": number_format.key} | ({"activations": activations} if activations else {})
+    return Scheme(
+        key, label, "simulated", "simulated", number_format.bits, FORMATS[activations].bits if activations else 16, about,
+        stored_bits=number_format.stored_bits, row_scale_bits=number_format.row_scale_bits, params=rounded,
+    )  # fmt: skip
 
 
 # NF4 and FP4 keep one absmax per 64 weights: 32 bits plain (0.5 a weight); doubly quantized 8 bits, with one 32-bit scale per 256 of
@@ -70,6 +45,11 @@ def _cast(key: str, label: str, bits: int, number_format: str, about: str) -> Sc
 _ABSMAX = 32 / 64
 _DOUBLE_ABSMAX = 8 / 64 + 32 / (64 * 256)
 _NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+
+# torchao's 8-bit integers carry a 32-bit scale and an 8-bit zero point a row. Its 4-bit ones carry both in 16 bits for 64 weights; on CUDA
+# rows are also padded to multiples of 1024, so this lies between 4.5 bits and what is usual there.
+_INT8_ROW = 32 + 8
+_INT4 = 4 + 32 / 64 + 0.25
 
 SCHEMES: dict[str, Scheme] = {
     scheme.key: scheme
@@ -99,35 +79,114 @@ SCHEMES: dict[str, Scheme] = {
             stored_bits=4 + _ABSMAX,
             params={"load_in_4bit": True, "bnb_4bit_quant_type": "fp4", "bnb_4bit_compute_dtype": "bfloat16"},
         ),
-        _cast("fp8-e4m3", "FP8 E4M3", 8, "e4m3fn", "8-bit floats with 4 bits of range and 3 of precision, one scale a row."),
-        _cast("fp6-e2m3", "FP6 E2M3", 6, "e2m3fn", "6-bit floats with 2 bits of range and 3 of precision, one scale a row."),
+        _ao(
+            "ao-int8wo", "INT8 weights", 8, 16, "torchao: 8-bit weights, one scale a row, unpacked to compute.",
+            stored_bits=8, row_scale_bits=_INT8_ROW, params={"config": "Int8WeightOnlyConfig"},
+        ),
+        _ao(
+            "ao-int8dyn", "INT8 dynamic", 8, 8,
+            "torchao: 8-bit weights; activations rounded to 8 bits token by token, as they come.",
+            stored_bits=8, row_scale_bits=_INT8_ROW, params={"config": "Int8DynamicActivationInt8WeightConfig"},
+        ),
+        _ao(
+            "ao-int8static", "INT8 static", 8, 8,
+            "torchao: 8-bit weights and activations, the range of the latter measured beforehand on sample questions.",
+            stored_bits=8, row_scale_bits=_INT8_ROW, floats_first=True, params={"config": "Int8StaticActivationInt8WeightConfig"},
+        ),
+        Scheme(
+            "torch-int8dyn", "INT8 dynamic (PyTorch)", "torch-dynamic", "real", 8, 8,
+            "PyTorch's own dynamic quantization for CPUs: 8-bit weights, one scale a layer; activations rounded to 8 bits as they come.",
+            stored_bits=8, needs=(ON_CPU,), floats_first=True,
+        ),
+        _ao(
+            "ao-int4wo", "INT4 weights", 4, 16,
+            "torchao: 4-bit weights in groups of 64, unpacked to bfloat16 to compute, whatever the model's own type.",
+            Need("Choose “cpu” as device, or bnb-nf4.", capability=(8, 0)),
+            stored_bits=_INT4, floats_first=True, params={"config": "Int4WeightOnlyConfig", "group_size": 64},
+        ),
+        _ao(
+            "ao-fp8wo", "FP8 weights", 8, 16, "torchao: 8-bit E4M3 floats, unpacked to compute: slowly, on a CPU.",
+            stored_bits=8, row_scale_bits=32, params={"config": "Float8WeightOnlyConfig"},
+        ),
+        _ao(
+            "ao-fp8dyn", "FP8 dynamic", 8, 8,
+            "torchao: 8-bit E4M3 floats for weights and, as they come, for activations; one scale a tensor.",
+            Need("Choose “cuda” as device, or ao-fp8wo.", device="cuda"), Need("Choose ao-fp8wo.", capability=(8, 9)),
+            stored_bits=8, params={"config": "Float8DynamicActivationFloat8WeightConfig"},
+        ),
+        _simulated("fp8-e4m3", "FP8 E4M3", "8-bit floats with 4 bits of range and 3 of precision, one scale a row."),
+        _simulated("fp8-e5m2", "FP8 E5M2", "8-bit floats with 5 bits of range and 2 of precision, one scale a row."),
+        _simulated("fp6-e2m3", "FP6 E2M3", "6-bit floats with 2 bits of range and 3 of precision, one scale a row."),
+        _simulated("fp6-e3m2", "FP6 E3M2", "6-bit floats with 3 bits of range and 2 of precision, one scale a row."),
+        _simulated("fp4-e2m1", "FP4 E2M1", "4-bit floats with 2 bits of range and 1 of precision, one scale a row."),
+        _simulated(
+            "mxfp8", "MXFP8", "Blocks of 32 E4M3 floats that share a power of two as scale; weights and activations.",
+            activations="mxfp8",
+        ),
+        _simulated(
+            "mxfp6", "MXFP6", "Blocks of 32 E2M3 floats that share a power of two as scale; weights and activations.",
+            activations="mxfp6",
+        ),
+        _simulated(
+            "mxfp4", "MXFP4", "Blocks of 32 E2M1 floats that share a power of two as scale; weights and activations.",
+            activations="mxfp4",
+        ),
+        _simulated(
+            "nvfp4", "NVFP4", "Blocks of 16 E2M1 floats that share an E4M3 scale; weights and activations.", activations="nvfp4",
+        ),
+        _simulated(
+            "sim-w8a8", "W8A8", "8-bit integers: weights row by row, activations token by token, rounded on every multiplication.",
+            weights="int8-row", activations="int8-row",
+        ),
+        _simulated(
+            "sim-w4a4", "W4A4", "True 4-bit weights and activations: integers, rounded on every multiplication.",
+            weights="int4-row", activations="int4-row",
+        ),
+        _simulated("int3-g64", "INT3", "8 levels for every group of 64 weights."),
+        _simulated("int2-g64", "INT2", "4 levels for every group of 64 weights."),
+        _simulated("minmax-6", "Min–max, 64 levels", "64 equal steps from a layer's smallest weight to its largest."),
+        _simulated("minmax-4", "Min–max, 16 levels", "16 equal steps from a layer's smallest weight to its largest."),
     )
 }  # fmt: skip
 
 
 def find_scheme(key: str) -> Scheme:
-    """Look a scheme up; raises QdashError naming the key and the ones there are."""
+    """Look a scheme up, or build the one that a recipe stands for (see `recipes`); raises QdashError naming what there is."""
+    if is_recipe(key):
+        return recipe_scheme(key, _listed_scheme)
+    return _listed_scheme(key)
+
+
+def known_scheme(key: str) -> Scheme | None:
+    """`find_scheme`, or None for what this version does not know: a record from another one may name it."""
+    try:
+        return find_scheme(key)
+    except QdashError:
+        return None
+
+
+def _listed_scheme(key: str) -> Scheme:
     if key in SCHEMES:
         return SCHEMES[key]
-    raise QdashError(f"There is no scheme “{key}”.", f"Choose from: {', '.join(SCHEMES)}.")
+    raise QdashError(f"There is no scheme “{key[:80]}”.", f"Choose from: {', '.join(SCHEMES)}.")
 
 
-def unavailable(scheme: Scheme, packages: Mapping[str, str]) -> QdashError | None:
-    """Why `scheme` cannot run where `packages` (name → version) are installed, or None if it can."""
+def unavailable(scheme: Scheme, here: Surroundings) -> QdashError | None:
+    """Why `scheme` cannot run `here`, or None if it can."""
     for need in scheme.needs:
-        if need.package not in packages:
-            message = f"{scheme.label} needs {need.package}, which is not installed here."
-            return QdashError(message, need.remedy, "unavailable")
+        missing = need.missing(here)
+        if missing is not None:
+            return QdashError(f"{scheme.label} needs {missing}.", need.remedy, "unavailable")
     return None
 
 
 def order_variants(keys: list[str]) -> list[str]:
     """Put the baseline first, drop repeats: the first of original, fp32, fp16, bf16 in the list, else `original` added in front.
 
-    Raises QdashError for an empty list or an unknown key.
+    Raises QdashError for an empty list, an unknown key or a recipe that is wrong. Recipes come back in their canonical form.
     """
     if not keys:
         raise QdashError("No scheme is chosen.", "Choose at least one, such as bnb-nf4.")
-    unique = list(dict.fromkeys(keys))
+    unique = list(dict.fromkeys(find_scheme(key).key for key in keys))
     baseline = next((key for key in unique if find_scheme(key).is_baseline), "original")
     return [baseline, *(key for key in unique if key != baseline)]

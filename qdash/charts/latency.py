@@ -5,7 +5,7 @@ from html import escape
 import plotly.graph_objects as go
 
 from qdash.charts.palette import faded, palette
-from qdash.charts.rows import colour_of, framed, missing_words, row_names, words
+from qdash.charts.rows import framed, missing_words, row_names, words
 from qdash.records import Comparison, Latency, VariantResult
 from qdash.wording import ms
 
@@ -36,7 +36,7 @@ def latency_bars(comparison: Comparison, *, dark: bool = False) -> go.Figure:
 
 
 def _bar(figure: go.Figure, name: str, variant: VariantResult, latency: Latency, per_second: float, dark: bool) -> None:
-    colour, total, first = colour_of(variant.scheme, dark), latency.total_s, latency.ttft_s.median * per_second
+    colour, total, first = palette(dark).of(variant.bits), latency.total_s, latency.ttft_s.median * per_second
     simulated = variant.kind == "simulated"
     hover = _hover(variant, latency)
     light = {"color": faded(colour, 0.12 if simulated else 0.38)}

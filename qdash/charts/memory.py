@@ -5,7 +5,7 @@ from html import escape
 import plotly.graph_objects as go
 
 from qdash.charts.palette import faded, palette
-from qdash.charts.rows import BAR_SHARE, colour_of, framed, missing_words, row_names, words
+from qdash.charts.rows import BAR_SHARE, framed, missing_words, row_names, words
 from qdash.records import Comparison, Memory, VariantResult
 from qdash.wording import mib
 
@@ -39,7 +39,7 @@ def _reach(variant: VariantResult, memory: Memory) -> float:
 
 
 def _measured(figure: go.Figure, name: str, variant: VariantResult, memory: Memory, dark: bool) -> None:
-    colour, hover = colour_of(variant.scheme, dark), _hover(variant, memory)
+    colour, hover = palette(dark).of(variant.bits), _hover(variant, memory)
     peak = max(memory.peak_bytes, memory.weights_bytes) / MIB
     figure.add_bar(y=[name], x=[peak], orientation="h", marker={"color": faded(colour, 0.28)}, hovertemplate=hover)
     figure.add_bar(y=[name], x=[memory.weights_bytes / MIB], orientation="h", marker={"color": colour}, hovertemplate=hover)
@@ -47,7 +47,7 @@ def _measured(figure: go.Figure, name: str, variant: VariantResult, memory: Memo
 
 
 def _projected(figure: go.Figure, row: int, name: str, variant: VariantResult, memory: Memory, dark: bool) -> None:
-    colour, size = colour_of(variant.scheme, dark), (memory.projected_bytes or 0) / MIB
+    colour, size = palette(dark).of(variant.bits), (memory.projected_bytes or 0) / MIB
     figure.add_bar(y=[name], x=[size], orientation="h", marker={"color": faded(colour, 0.1)}, hovertemplate=_hover(variant, memory))
     # Plotly cannot dash a bar's outline; a shape can. On an axis of names its heights count in rows.
     figure.add_shape(

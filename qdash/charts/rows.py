@@ -9,7 +9,7 @@ from textwrap import shorten, wrap
 
 import plotly.graph_objects as go
 
-from qdash.catalog.schemes import SCHEMES
+from qdash.catalog.schemes import known_scheme
 from qdash.charts.palette import palette
 from qdash.charts.style import styled
 from qdash.records import VariantResult
@@ -17,7 +17,7 @@ from qdash.records import VariantResult
 ROW_PX = 40
 BAR_SHARE = 0.58  # of a row; the rest is air
 FEWEST_ROWS = 3.5  # the height of a chart with fewer: beside others, it would look broken
-WORDS_PX = 86  # "9,999 MiB", "carrier's speed"
+WORDS_PX = 94  # "9,999 MiB", "carrier's speed"
 LABEL_LETTERS = 20
 
 
@@ -39,8 +39,8 @@ def _two_lines(label: str) -> list[str]:
 
 
 def colour_of(scheme: str, dark: bool) -> str:
-    """The colour of a scheme's bits; slate for a key that this version does not know."""
-    known = SCHEMES.get(scheme)
+    """The colour of a scheme's or a recipe's bits; slate for a key that this version does not know."""
+    known = known_scheme(scheme)
     return palette(dark).of(known.bits if known else None)
 
 

@@ -1,23 +1,31 @@
-"""From what a person typed to a model that may be run: located, checked, downloaded, its memory estimated. No torch.
+"""From what a person typed to a model that may be run: located, checked, downloaded or made, its memory estimated. No torch.
 
 A model is a key of the catalogue, a folder or a hub id. Everything that can be refused is refused here, from names, JSON and
 safetensors headers alone, before a byte of weights is fetched.
 """
 
 import re
+from collections.abc import Generator
 from pathlib import Path
+from threading import Event
 
 from qdash.catalog.models import MODELS, Model
 from qdash.checkpoints.downloading import download
-from qdash.checkpoints.estimate import estimate_bytes, projected_bytes
+from qdash.checkpoints.estimate import estimate_bytes, loading_bytes, projected_bytes
 from qdash.checkpoints.folder import FolderFiles, fingerprint
 from qdash.checkpoints.hub import HubFiles, cached_folder
 from qdash.checkpoints.inspection import inspect
-from qdash.checkpoints.record import Checkpoint, TensorInfo
+from qdash.checkpoints.published import published_problem, weights_problem
+from qdash.checkpoints.random import Architecture, make
+from qdash.checkpoints.record import Checkpoint, PublishedQuantization, TensorInfo
 from qdash.errors import QdashError
+from qdash.records import Step
 from qdash.settings import settings
 
-__all__ = ["Checkpoint", "TensorInfo", "download", "estimate_bytes", "is_cached", "locate", "projected_bytes"]
+__all__ = [
+    "Checkpoint", "PublishedQuantization", "TensorInfo", "download", "estimate_bytes", "is_cached", "loading_bytes", "locate", "obtain",
+    "projected_bytes", "published_problem", "weights_problem",
+]  # fmt: skip
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 
@@ -34,6 +42,8 @@ def locate(model: str) -> Checkpoint:
     entry = MODELS.get(model)
     if entry is not None and entry.folder is not None:
         return _in_folder(entry.folder, model, entry.label)
+    if entry is not None and entry.architecture is not None:
+        return _random(entry)
     if entry is None and settings().public:
         message = f"“{model}” is not one of the models offered here."
         raise QdashError(message, f"Choose from: {', '.join(MODELS)}; or run qdash on your own machine for any other.")
@@ -45,9 +55,28 @@ def locate(model: str) -> Checkpoint:
     return _on_hub(model, entry)
 
 
-def is_cached(repo: str) -> bool:
-    """Whether a hub model is on this machine already; asks no network."""
-    return cached_folder(repo) is not None
+def obtain(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Step, None, Checkpoint]:
+    """Bring the files of a located checkpoint to this machine, yielding progress; returns it with `folder` set.
+
+    A hub model is downloaded, a random one made, once; both can be stopped. Raises QdashError: "download", "cancelled".
+    """
+    entry = MODELS.get(checkpoint.model)
+    if checkpoint.folder is not None:
+        return checkpoint
+    if entry is None or entry.architecture is None:
+        local: Checkpoint = yield from download(checkpoint, stop)
+        return local
+    folder = yield from make(_architecture(entry), entry.key, _home(entry), stop)
+    return checkpoint.model_copy(update={"folder": str(folder), "download_bytes": 0})
+
+
+def is_cached(model: str) -> bool:
+    """Whether a hub model, or a random one of the catalogue, is on this machine already; asks no network."""
+    entry = MODELS.get(model)
+    if entry is not None and entry.architecture is not None:
+        architecture = _architecture(entry)
+        return architecture.is_complete(architecture.made_in(_home(entry)))
+    return cached_folder(model) is not None
 
 
 def _in_folder(folder: Path, model: str, label: str) -> Checkpoint:
@@ -57,6 +86,31 @@ def _in_folder(folder: Path, model: str, label: str) -> Checkpoint:
     files = FolderFiles(folder, f"The folder {folder}")
     found = inspect(files)
     return Checkpoint(model=model, label=label, folder=str(folder), revision=fingerprint(files), **found.model_dump(exclude={"needed"}))
+
+
+def _random(entry: Model) -> Checkpoint:
+    """What the files will be is known to the byte before they are made, so they pass the checks of any other model."""
+    architecture = _architecture(entry)
+    found = inspect(architecture)
+    here = is_cached(entry.key)
+    return Checkpoint(
+        model=entry.key,
+        label=entry.label,
+        folder=str(architecture.made_in(_home(entry))) if here else None,
+        revision=architecture.digest,
+        download_bytes=0 if here else architecture.weight_bytes,
+        **found.model_dump(exclude={"needed"}),
+    )
+
+
+def _architecture(entry: Model) -> Architecture:
+    assert entry.architecture is not None
+    return Architecture(entry.architecture, f"The architecture {entry.source}")
+
+
+def _home(entry: Model) -> Path:
+    """Where in the cache the versions of a random model are."""
+    return settings().cache_dir / "random" / entry.source
 
 
 def _on_hub(repo: str, entry: Model | None) -> Checkpoint:

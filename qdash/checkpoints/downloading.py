@@ -4,7 +4,6 @@ The work is done by `fetch` in a process of its own; this side watches the cache
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from threading import Event
 from huggingface_hub import constants
 
 import qdash
+from qdash.checkpoints.disk import check_disk
 from qdash.checkpoints.hub import cache_folder, cached_folder
 from qdash.checkpoints.record import Checkpoint
 from qdash.errors import QdashError
@@ -22,7 +22,6 @@ from qdash.records import ErrorRecord, Step
 
 POLL_S = 0.1
 GRACE_S = 0.5  # for removing the part of a file that was downloaded
-SPARE_BYTES = 256 * 2**20  # nobody wants a disk filled to the last byte
 
 
 def download(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Step, None, Checkpoint]:
@@ -33,7 +32,7 @@ def download(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Ste
     if checkpoint.folder is not None:
         return checkpoint
     assert checkpoint.repo is not None
-    _check_disk(checkpoint)
+    check_disk(checkpoint.repo, checkpoint.download_bytes, Path(constants.HF_HUB_CACHE).absolute(), "HF_HOME")
     process = _start(checkpoint)
     try:
         yield from _watch(process, checkpoint, stop)
@@ -44,15 +43,6 @@ def download(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Ste
     if process.returncode or folder is None:
         raise _failure(output, checkpoint.repo)
     return checkpoint.model_copy(update={"folder": str(folder), "download_bytes": 0})
-
-
-def _check_disk(checkpoint: Checkpoint) -> None:
-    cache = Path(constants.HF_HUB_CACHE).absolute()
-    disk = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    free = shutil.disk_usage(disk).free
-    if free < checkpoint.download_bytes + SPARE_BYTES:
-        message = f"{checkpoint.repo} needs {checkpoint.download_bytes / 2**30:.1f} GiB of disk; {cache} has {free / 2**30:.1f} GiB free."
-        raise QdashError(message, "Free some space, set HF_HOME to another disk, or choose a smaller model.", "download")
 
 
 def _start(checkpoint: Checkpoint) -> subprocess.Popen[str]:

@@ -6,11 +6,12 @@ time and small per-layer tables.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Collection
 
-from qdash.catalog.schemes import Scheme
+from qdash.catalog.recipes import assigned
+from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.checkpoints.record import BITS, DTYPES, Checkpoint, TensorInfo
+from qdash.records import Kind
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -23,16 +24,18 @@ def estimate_bytes(checkpoint: Checkpoint, scheme: Scheme, dtype: str) -> int:
 
     A simulated scheme takes what its carrier takes; `projected_bytes` tells what its format would.
     """
-    if scheme.kind == "simulated":
-        return _bytes(checkpoint.own_tensors, None, dtype)
-    if scheme.family == "float":
-        return _bytes(checkpoint.own_tensors, None, scheme.params.get("dtype") or dtype)
-    return _bytes(checkpoint.own_tensors, scheme, dtype)
+    return _bytes(checkpoint, scheme, dtype, stored=("real",))
+
+
+def loading_bytes(checkpoint: Checkpoint, scheme: Scheme, dtype: str) -> int:
+    """Bytes of weights at the worst moment of loading: the estimate, or all of it as plain floats where these come first."""
+    estimate = estimate_bytes(checkpoint, scheme, dtype)
+    return max(estimate, _bytes(checkpoint, scheme, dtype, stored=())) if scheme.floats_first else estimate
 
 
 def projected_bytes(checkpoint: Checkpoint, scheme: Scheme, dtype: str) -> int:
     """Bytes of weights if a simulated scheme's format were really stored, scales included."""
-    return estimate_bytes(checkpoint, replace(scheme, kind="real"), dtype)
+    return _bytes(checkpoint, scheme, dtype, stored=("real", "simulated"))
 
 
 def is_quantizable(tensor: TensorInfo) -> bool:
@@ -40,13 +43,24 @@ def is_quantizable(tensor: TensorInfo) -> bool:
     return len(tensor.shape) == 2 and tensor.name.endswith(".weight") and not _KEPT.search(tensor.name)
 
 
-def _bytes(tensors: Iterable[TensorInfo], scheme: Scheme | None, dtype: str) -> int:
-    return sum(_tensor_bits(tensor, scheme, dtype) for tensor in tensors) // 8
+def _bytes(checkpoint: Checkpoint, scheme: Scheme, dtype: str, stored: Collection[Kind]) -> int:
+    """Bytes where schemes of the kinds in `stored` take their own bits and all others those of `dtype`."""
+    if checkpoint.quantization is not None:  # it loads as it is or not at all
+        return checkpoint.quantization.weights_bytes
+    dtype = scheme.params.get("dtype") or dtype
+    return sum(_tensor_bits(tensor, _stored_as(tensor, scheme, stored), dtype) for tensor in checkpoint.own_tensors) // 8
+
+
+def _stored_as(tensor: TensorInfo, scheme: Scheme, kinds: Collection[Kind]) -> Scheme | None:
+    """The scheme that decides how a tensor is stored; None for plain floats."""
+    key = assigned(scheme, tensor.name.removesuffix(".weight")) if is_quantizable(tensor) and not scheme.is_baseline else None
+    own = find_scheme(key) if key is not None else None
+    return own if own is not None and own.kind in kinds else None
 
 
 def _tensor_bits(tensor: TensorInfo, scheme: Scheme | None, dtype: str) -> int:
     if tensor.dtype not in DTYPES:
         return tensor.values * BITS.get(tensor.dtype, 8)
-    if scheme is not None and is_quantizable(tensor):
+    if scheme is not None:
         return round(tensor.values * scheme.stored_bits) + tensor.shape[0] * scheme.row_scale_bits
     return tensor.values * _BYTES[dtype] * 8

@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from qdash.catalog.models import Task
-from qdash.checkpoints.record import TensorInfo
+from qdash.checkpoints.published import published_quantization
+from qdash.checkpoints.record import PublishedQuantization, TensorInfo
 from qdash.checkpoints.supported import task_of
 from qdash.errors import QdashError
 from qdash.records import Record
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+CARD = "README.md"
+CARD_BYTES = 2**20  # what a model card never reaches
 READ_SUFFIXES = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 """Of the files that are no weights, those that transformers reads: configuration, chat template, vocabulary."""
 
@@ -52,6 +55,7 @@ class Inspection(Record):
     tensors: tuple[TensorInfo, ...]
     tied_head: bool
     context_length: int | None
+    quantization: PublishedQuantization | None
     needed: tuple[str, ...]
     """The files that a worker reads, weights last: where these are, a download was complete."""
 
@@ -67,13 +71,15 @@ def inspect(files: Files) -> Inspection:
     _check_preprocessing(files, task)
     tensors = tuple(tensor for name in weights for tensor in files.header(name))
     small = tuple(name for name in files.sizes if name.endswith(READ_SUFFIXES) and name != INDEX)
-    text_config = config.get("text_config") or config
+    text_config = config["text_config"] if isinstance(config.get("text_config"), dict) else config
+    tied_head = bool(config.get("tie_word_embeddings", text_config.get("tie_word_embeddings", False)))
     return Inspection(
         task=task,
         model_type=config["model_type"],
         tensors=tensors,
-        tied_head=bool(config.get("tie_word_embeddings", text_config.get("tie_word_embeddings", False))),
+        tied_head=tied_head,
         context_length=_context_length(text_config),
+        quantization=published_quantization(files.where, config, tensors, tied_head, lambda: _card(files)),
         needed=(*small, *(() if SINGLE in weights else (INDEX,)), *weights),
     )
 
@@ -99,7 +105,7 @@ def read_json(files: Files, name: str) -> dict[str, Any]:
     """Parse a JSON object; raises QdashError naming the file if it is none."""
     try:
         data = json.loads(files.read(name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _broken(files, name, f"it is not valid JSON ({error})") from None
     if not isinstance(data, dict):
         raise _broken(files, name, "it holds no JSON object")
@@ -119,11 +125,17 @@ def _safe_task(files: Files, config: dict[str, Any]) -> Task:
     if task is None:
         message = f"{files.where} has the model type “{model_type}”, for which transformers has no class that generates text."
         raise QdashError(message, "Choose a model of type image-text-to-text or text-generation, in its native form.", "checkpoint")
-    if config.get("quantization_config"):
-        method = config["quantization_config"].get("quant_method", "unknown method")
-        message = f"{files.where} is quantized already ({method}), so there is no original to compare with."
-        raise QdashError(message, "Choose the model it was made from; qdash quantizes that itself.", "checkpoint")
     return task
+
+
+def _card(files: Files) -> str | None:
+    """The model card, for the name of the model that this one was made from."""
+    if not 0 < files.sizes.get(CARD, 0) <= CARD_BYTES:
+        return None
+    try:
+        return files.read(CARD).decode("utf-8", errors="replace")
+    except QdashError:
+        return None
 
 
 def _hint(config: dict[str, Any]) -> str:

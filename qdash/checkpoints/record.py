@@ -29,12 +29,45 @@ class TensorInfo(Record):
         """How many numbers it holds."""
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes as stored."""
+        return self.values * BITS.get(self.dtype, 8) // 8
+
+
+class PublishedQuantization(Record):
+    """How a checkpoint was quantized before it was published.
+
+    `method` is its name in config.json; `bits` those of a weight, None where they differ from layer to layer or are not told.
+    `parameters` counts weights, not the numbers they are packed in; `weights_bytes` is what they take in memory.
+    """
+
+    method: str
+    bits: int | None
+    parameters: int
+    weights_bytes: int
+    needs_cuda: bool = False
+    base_model: str | None = None
+    """The hub id that the model card gives as the model it was made from."""
+
+    @property
+    def name(self) -> str:
+        """As in “bitsandbytes 4-bit”."""
+        method = self.method.upper() if self.method in ("gptq", "awq") else self.method
+        return f"{method} {self.bits}-bit" if self.bits else method
+
+    @property
+    def label(self) -> str:
+        """What people read in the place of “Original”."""
+        return f"As published ({self.name})"
+
 
 class Checkpoint(Record):
     """A model that passed every check that needs no weights.
 
-    `folder` is None until a hub model has been downloaded, which takes `download_bytes` for `files`. `revision` is the hub's commit, or for
-    a folder a digest that changes with its files. `tied_head`: the output head shares the embedding's weights.
+    `folder` is None until a hub model has been downloaded, which takes `download_bytes` for `files`, or until random weights of as many
+    bytes have been made. `revision` is the hub's commit, or for a folder a digest that changes with its files. `tied_head`: the output head
+    shares the embedding's weights.
     """
 
     model: str
@@ -47,6 +80,7 @@ class Checkpoint(Record):
     tied_head: bool = False
     context_length: int | None = None
     """In tokens; None where the configuration leaves it to the class."""
+    quantization: PublishedQuantization | None = None
     repo: str | None = None
     files: tuple[str, ...] = ()
     download_bytes: int = 0
@@ -54,6 +88,8 @@ class Checkpoint(Record):
     @property
     def parameters(self) -> int:
         """How many parameters the files hold; a stored copy of a tied head is not counted again."""
+        if self.quantization is not None:
+            return self.quantization.parameters
         return sum(tensor.values for tensor in self.own_tensors if tensor.dtype in DTYPES and not tensor.name.endswith(_STATISTICS))
 
     @property

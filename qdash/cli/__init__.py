@@ -11,6 +11,7 @@ import typer
 
 from qdash import __version__
 from qdash.cli.doctor import doctor
+from qdash.cli.inspect import inspect
 from qdash.cli.inventory import models, schemes
 from qdash.cli.run import run
 from qdash.cli.weights import weights
@@ -26,7 +27,7 @@ commands = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, weights, schemes, models, doctor):
+for command in (run, weights, inspect, schemes, models, doctor):
     commands.command()(command)
 
 

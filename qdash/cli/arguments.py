@@ -1,22 +1,51 @@
 """Options that commands share, and how they become records."""
 
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
+from qdash.catalog.recipes import is_recipe
 from qdash.errors import QdashError
-from qdash.records import Measurement
+from qdash.records import Measurement, Variant
 
 ModelOption = Annotated[str, typer.Option("--model", help="A name from “models”, a folder, or a hub id.")]
-SchemesOption = Annotated[str, typer.Option("--schemes", help="Schemes from “schemes”, separated by commas.")]
+SchemesOption = Annotated[
+    str,
+    typer.Option(
+        "--schemes",
+        help="Schemes from “schemes”, separated by commas. Rules part=scheme that follow each other are one recipe: "
+        "vision=bnb-int8,language=bnb-nf4; a semicolon ends it.",
+    ),
+]
+RowOption = Annotated[
+    list[str] | None,
+    typer.Option("--row", metavar="MODEL@SCHEME", help="One more variant, of any model: another checkpoint to compare with. Repeatable."),
+]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON here; - is standard output.")]
 CsvOption = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write CSV here; - is standard output.")]
 
 
 def listed(text: str) -> list[str]:
-    """The entries of a comma-separated list."""
-    return [entry for part in text.split(",") if (entry := part.strip())]
+    """The schemes of a list: `original,vision=bnb-int8,language=bnb-nf4;mlp=bnb-nf4` has three, the last two recipes."""
+    return [scheme for run in text.split(";") for scheme in _schemes(run)]
+
+
+def _schemes(run: str) -> Iterator[str]:
+    entries = [entry for part in run.split(",") if (entry := part.strip())]
+    for rules, group in groupby(entries, is_recipe):
+        members = list(group)
+        yield from [",".join(members)] if rules else members
+
+
+def row(text: str) -> Variant:
+    """The variant that `MODEL@SCHEME` names; raises QdashError."""
+    model, at, scheme = (piece.strip() for piece in text.rpartition("@"))
+    if not (model and at and scheme):
+        raise QdashError(f"--row {text} is not MODEL@SCHEME.", "Write a model and a scheme, such as tiny-vlm@bnb-nf4.")
+    return Variant(model=model, scheme=scheme)
 
 
 def measurement(**values: Any) -> Measurement:

@@ -57,7 +57,7 @@ def doctor() -> int:
     for model in MODELS.values():
         print(f"  {model.key:38}{_model(model.key)}")
     _print_cache()
-    print("\nThe bundled model needs no network; other models are downloaded once.")
+    print("\nThe bundled model needs no network; hub models are downloaded once, random weights made once.")
     return 3 if any(name in failures or name not in machine.packages for name in REQUIRED) else 0
 
 
@@ -93,7 +93,9 @@ def _package(name: str, failures: dict[str, str]) -> str:
 def _model(key: str) -> str:
     """Whether a model is here already; asks no network."""
     entry = MODELS[key]
-    if not entry.bundled:
+    if entry.kind == "random":
+        return "made" if checkpoints.is_cached(key) else "will be made on first use"
+    if entry.kind == "hub":
         return "downloaded" if checkpoints.is_cached(key) else "will be downloaded on first use"
     try:
         checkpoints.locate(key)

@@ -60,12 +60,12 @@ def count_of(model: Model) -> str:
 
 def availability(scheme: Scheme) -> str:
     """“yes”, or why not and what to do about it."""
-    problem = unavailable(scheme, this_machine().packages)
+    problem = unavailable(scheme, this_machine())
     return "yes" if problem is None else f"no: {problem}"
 
 
 def _scheme_record(scheme: Scheme) -> dict[str, object]:
-    problem = unavailable(scheme, this_machine().packages)
+    problem = unavailable(scheme, this_machine())
     return {
         "scheme": scheme.key,
         "label": scheme.label,
@@ -85,14 +85,14 @@ def _model_record(model: Model) -> dict[str, object]:
         "label": model.label,
         "task": model.task,
         "parameters": model.parameters,
-        "bundled": model.bundled,
+        "kind": model.kind,
         "licence": model.licence,
         "about": model.about,
     }
 
 
 def _linked(model: Model) -> str:
-    return f"`{model.key}`" if model.bundled else f"[`{model.key}`](https://huggingface.co/{model.source})"
+    return f"`{model.key}`" if model.kind != "hub" else f"[`{model.key}`](https://huggingface.co/{model.source})"
 
 
 def _markdown(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

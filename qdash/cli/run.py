@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from qdash import checkpoints
-from qdash.catalog.schemes import order_variants
-from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, SchemesOption, listed, measurement
+from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, measurement, row
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_comparison, progress
@@ -17,7 +16,8 @@ from qdash.comparison import compare
 from qdash.errors import QdashError
 from qdash.execution.process import ProcessExecutor
 from qdash.inputs import check_prompt, read_picture
-from qdash.records import Comparison, ComparisonDone, Measurement, Picture, Request, Variant
+from qdash.planning import variants_of
+from qdash.records import Comparison, ComparisonDone, Measurement, Picture, Request
 from qdash.report import to_csv, to_html, to_json
 
 _DEFAULT = Measurement()
@@ -25,8 +25,9 @@ _DEFAULT = Measurement()
 
 def run(
     model: ModelOption,
-    schemes: SchemesOption,
     prompt: Annotated[str, typer.Option(help="The question.")],
+    schemes: SchemesOption = "",
+    rows: RowOption = None,
     image: Annotated[str | None, typer.Option(metavar="FILE", help="The picture it is about.")] = None,
     runs: Annotated[int, typer.Option(help="Timed runs of each variant.")] = _DEFAULT.runs,
     warmup: Annotated[int, typer.Option(help="Runs before them that do not count.")] = _DEFAULT.warmup,
@@ -49,10 +50,10 @@ def run(
     outputs = Outputs({"json": json, "csv": csv, "html": html})
     outputs.check()
     timing = measurement(runs=runs, warmup=warmup, max_new_tokens=max_new_tokens, max_answer_tokens=max_answer_tokens)
-    keys = order_variants(listed(schemes))
+    variants = variants_of(model, listed(schemes) or (["original"] if rows else []), [row(text) for text in rows or ()])
     picture, png = _picture(model, image)
     request = Request(
-        variants=tuple(Variant(model=model, scheme=key) for key in keys),
+        variants=variants,
         prompt=check_prompt(prompt),
         picture=picture,
         measurement=timing,

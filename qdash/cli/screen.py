@@ -6,16 +6,18 @@ Nothing moves where standard error is no terminal. Model output is untrusted: ch
 import unicodedata
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from qdash.catalog.schemes import find_scheme
+from qdash.catalog.recipes import is_recipe
+from qdash.planning import labels_of
 from qdash.records import Comparison, Event, Request, Step, VariantDone, VariantResult, WeightReport
 from qdash.records import Progress as ProgressEvent
-from qdash.wording import mib, ms
+from qdash.wording import ANSWERS_HIDDEN, layers_by_part, mib, ms
 
 _WIDE = 160  # for a file or a pipe, which have no width of their own
 
@@ -34,7 +36,7 @@ _STAGES = {
 @contextmanager
 def progress(request: Request) -> Iterator[Callable[[Event], None]]:
     """A bar over all variants and the second timing of the baseline; feed it the comparison's events."""
-    count = len(request.variants)
+    count, labels = len(request.variants), labels_of(request.variants)
     with _bar() as bar:
         task = bar.add_task("starting", total=count + 1)
 
@@ -42,7 +44,7 @@ def progress(request: Request) -> Iterator[Callable[[Event], None]]:
             if isinstance(event, ProgressEvent):
                 begin, end = _STAGES[event.stage]
                 base = count if event.stage == "re-timing" else event.index
-                label = find_scheme(request.variants[event.index].scheme).label
+                label = labels[event.index]
                 text = " · ".join(filter(None, (label, event.stage, event.detail)))
                 bar.update(task, completed=base + begin + (end - begin) * (event.fraction or 0), description=_safe(text))
             elif isinstance(event, VariantDone):
@@ -52,12 +54,12 @@ def progress(request: Request) -> Iterator[Callable[[Event], None]]:
 
 
 @contextmanager
-def weighing() -> Iterator[Callable[[Generator[Step, None, WeightReport]], WeightReport]]:
-    """A bar for `comparison.weigh`; give it the generator and get the report."""
+def working() -> Iterator[Callable[[Generator[Step, None, Any]], Any]]:
+    """A bar for `comparison.weigh` or `inspection.inspect`; give it the generator and get the report."""
     with _bar() as bar:
         task = bar.add_task("starting", total=1)
 
-        def show(steps: Generator[Step, None, WeightReport]) -> WeightReport:
+        def show(steps: Generator[Step, None, Any]) -> Any:
             while True:
                 try:
                     step = next(steps)
@@ -80,6 +82,11 @@ def print_comparison(comparison: Comparison) -> None:
             console.print(Text(f"{result.label}: {_safe(result.answer)}"))
         if result.error is not None:
             console.print(Text(f"{result.label}: {result.status}. {_safe(result.error.message)} {_safe(result.error.remedy)}"))
+    for result in comparison.variants:
+        if result.coverage is not None and is_recipe(result.scheme):
+            console.print(Text(f"{result.label}: layers quantized: {_safe(layers_by_part(result.coverage))}"))
+    if any(result.status == "ok" and result.answer is None for result in comparison.variants):
+        console.print(Text(ANSWERS_HIDDEN))
     console.print(Text(_conditions(comparison), style="dim"))
 
 

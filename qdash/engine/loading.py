@@ -5,7 +5,8 @@ that are missing from a file with random numbers, and the answers would look lik
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import Any
 
 import torch
@@ -92,14 +93,16 @@ def _gist(error: Exception) -> str:
 
 @contextmanager
 def _progress(on_fraction: Callable[[float], None]) -> Iterator[None]:
-    """Listen to the bar that transformers draws while it loads weights, in its place."""
+    """Listen to the bar that transformers draws while it loads weights, in its place; others' bars are not drawn."""
 
     def bar(factory: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return _Counted(arguments[0], on_fraction) if arguments else factory(*arguments, **options)
 
     before = logging.set_tqdm_hook(bar)
     try:
-        yield
+        # compressed-tensors draws bars that heed no setting.
+        with redirect_stderr(StringIO()):
+            yield
     finally:
         logging.set_tqdm_hook(before)
 

@@ -19,6 +19,8 @@ import pynvml
 import torch
 from torch import nn
 
+from qdash.engine.sizes import held_tensors
+
 SAMPLE_EVERY_S = 0.01
 
 
@@ -87,7 +89,7 @@ def release_freed() -> None:
 def copy_out_of_file(model: nn.Module, folder: Path) -> None:
     """Copy every weight that is still a view of a memory-mapped file of `folder` into memory of its own, one at a time."""
     mapped = _mapped_files(folder)
-    for tensor in (*model.parameters(), *model.buffers()):
+    for _, tensor in held_tensors(model):
         if tensor.device.type == "cpu" and any(start <= tensor.data_ptr() < end for start, end in mapped):
             tensor.data = tensor.data.clone()
 

@@ -1,25 +1,28 @@
 """How many bytes a model takes when it is at rest: in memory, in its file, and in the format that a simulated scheme stands for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from qdash.catalog.schemes import Scheme
+from qdash.catalog.schemes import find_scheme
+from qdash.engine.layers import quantized_layers, scheme_of, shape
 
 # Where bitsandbytes keeps what belongs to a weight beside the tensor itself: on the parameter, its quantization state, the layer's state.
 CARRIED = ("CB", "SCB", "quant_state", "state2", "absmax", "code", "offset")
+PACKED = "qdash_packed_bytes"
+"""Attribute of a layer that packs its weight, for `packed_bytes`: whoever makes such a layer sets it."""
 
 
 def weights_bytes(model: nn.Module) -> int:
     """Bytes of every parameter's and buffer's storage, with the scales and codes of quantized ones; shared storage counts once."""
     sizes: dict[tuple[torch.device, int], int] = {}
-    for tensor in _all_tensors(model):
+    for _, tensor in held_tensors(model):
         storage = tensor.untyped_storage()
         sizes[tensor.device, storage.data_ptr()] = storage.nbytes()
-    return sum(sizes.values())
+    return sum(sizes.values()) + _packed_bytes(model)
 
 
 def saved_bytes(model: nn.Module) -> int:
@@ -27,23 +30,48 @@ def saved_bytes(model: nn.Module) -> int:
 
     Call it before the first forward pass: on some CPUs bitsandbytes repacks its layers then, and unpacks them lossily to save them.
     """
-    parts = [part for tensor in model.state_dict().values() for part in _parts(tensor) if part.numel()]
-    return sum({(part.device, part.data_ptr(), part.shape): part.nbytes for part in parts}.values())
+    parts = [part for tensor in _state(model) for part in _parts(tensor) if part.numel()]
+    return sum({(part.device, part.data_ptr(), part.shape): part.nbytes for part in parts}.values()) + _packed_bytes(model)
 
 
-def projected_bytes(model: nn.Module, quantized: Iterable[nn.Module], scheme: Scheme) -> int:
-    """`weights_bytes` if the simulated weights of `quantized` were really stored in the scheme's bits, row scales included."""
-    weights = [weight for layer in quantized for weight in (layer.weight,) if isinstance(weight, Tensor)]
-    carried = sum(weight.nbytes for weight in weights)
-    bits = sum(weight.numel() * scheme.stored_bits + weight.shape[0] * scheme.row_scale_bits for weight in weights)
-    return weights_bytes(model) - carried + round(bits / 8)
+def projected_bytes(model: nn.Module) -> int:
+    """`weights_bytes` if every weight of a simulated scheme were really stored in the scheme's bits, row scales included."""
+    saved_bits = 0.0
+    for layer in quantized_layers(model).values():
+        scheme = find_scheme(scheme_of(layer) or "")
+        if scheme.kind == "simulated":
+            outputs, inputs = shape(layer)
+            weight = layer.weight
+            assert isinstance(weight, Tensor)
+            saved_bits += 8 * weight.nbytes - outputs * (inputs * scheme.stored_bits + scheme.row_scale_bits)
+    return weights_bytes(model) - round(saved_bits / 8)
 
 
-def _all_tensors(model: nn.Module) -> Iterator[Tensor]:
-    for tensor in (*model.parameters(), *model.buffers()):
-        yield from _parts(tensor)
+def held_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Every plain tensor of a model at rest, with the path of the module that holds it; a shared one once for each holder."""
+    for name, module in model.named_modules():
+        for holder in (*module.parameters(recurse=False), *module.buffers(recurse=False), getattr(module, "state", None)):
+            for tensor in _parts(holder):
+                yield name, tensor
+
+
+def packed_bytes(layer: nn.Module) -> int:
+    """Bytes of a weight and bias that a layer keeps where Python cannot see them, in neither parameter nor buffer; 0 for most."""
+    return getattr(layer, PACKED, 0)
+
+
+def _packed_bytes(model: nn.Module) -> int:
+    return sum(packed_bytes(module) for module in model.modules())
+
+
+def _state(model: nn.Module) -> Iterator[Any]:
+    """The entries of `model.state_dict()`, but for packed layers: those would be unpacked for it, into a copy of each."""
+    packed = {part for module in model.modules() if packed_bytes(module) for part in module.modules()}
     for module in model.modules():
-        yield from _parts(getattr(module, "state", None))
+        if module not in packed:
+            own: dict[str, Any] = {}
+            module._save_to_state_dict(own, "", False)
+            yield from own.values()
 
 
 def _parts(holder: Any) -> Iterator[Tensor]:

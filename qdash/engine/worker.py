@@ -10,21 +10,22 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.catalog.schemes import find_scheme
 from qdash.engine.failures import cancelled, memory_errors
 from qdash.engine.generation import answer, greedy
+from qdash.engine.inspector import inspect
+from qdash.engine.layers import coverage
 from qdash.engine.loading import load_model, load_processor, load_skeleton
 from qdash.engine.meters import PeakMemory, copy_out_of_file, private_bytes, release_freed
 from qdash.engine.prompting import Processor, build_inputs, check_question, read_image, tokenizer_of
-from qdash.engine.schemes import SchemeFamily, family_of
+from qdash.engine.schemes import Build, family_for, round_trip_of, why_unfit
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
 from qdash.engine.timing import timed
 from qdash.engine.weights import weigh
-from qdash.records import Answer, Loaded, Measurement, Question, Step, TextSoFar, Timed, WeightReport, WorkerSpec
+from qdash.records import Answer, InspectorReport, Loaded, Measurement, Question, Step, TextSoFar, Timed, WeightReport, WorkerSpec
 
 Emit = Callable[[Step | TextSoFar], None]
 Stop = Callable[[], bool]
@@ -75,42 +76,51 @@ class Worker:
             image = read_image(question)
             return timed(held.model, held.processor, question.prompt, image, measurement, held.idle_bytes, on_run, stop)
 
+    def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
+        """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
+        self.load(emit=emit, stop=stop)
+        assert self.held is not None
+        _report(emit, stop, None, "counting" if folder is None else "counting and saving")
+        with memory_errors("inspecting", self.spec.device):
+            scheme, projected = find_scheme(self.spec.scheme or ""), self.held.loaded.projected_bytes
+            return inspect(self.held.model, scheme, projected, None if folder is None else Path(folder))
+
     def weigh(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
         """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model."""
         torch.set_num_threads(self.spec.threads)
         chosen = [find_scheme(key) for key in schemes]
         with memory_errors("comparing weights", self.spec.device):
-            trips = {scheme.key: partial(_round_trip, family_of(scheme), scheme, self.spec) for scheme in chosen}
+            trips = {scheme.key: partial(round_trip_of, scheme, self.spec) for scheme in chosen}
             return weigh(Path(self.spec.folder), load_skeleton(self.spec), chosen, trips, emit=emit, stop=stop)
 
     def _load(self, emit: Emit, stop: Stop) -> Held:
         spec = self.spec
         torch.set_num_threads(spec.threads)
         scheme = find_scheme(spec.scheme or "")
-        family = family_of(scheme)
         skeleton = load_skeleton(spec)
+        family = family_for(scheme, skeleton)
         arguments, snippet = family.load_kwargs(scheme, spec, skeleton), family.snippet(scheme, spec, skeleton)
         del skeleton
         idle_bytes = _idle_bytes(spec.device)
         started = perf_counter()
         with PeakMemory(spec.device, idle_bytes) as memory:
-            model = load_model(spec, arguments, partial(_report_fraction, emit, stop))
-            saved = saved_bytes(model)
+            model = load_model(spec, arguments, partial(_report, emit, stop, words="loading weights"))
             copy_out_of_file(model, Path(spec.folder))
-            family.transform(model, scheme)
             processor = load_processor(spec)
+            family.transform(model, scheme, Build(spec, processor, partial(_report, emit, stop)))
+            saved = saved_bytes(model)
+            family.settle(model)
         load_s = perf_counter() - started
         _decode_greedily(model)
         release_freed()
-        quantized = family.quantized_layers(model).values()
         loaded = Loaded(
             load_s=load_s,
             load_peak_bytes=memory.peak_bytes,
             weights_bytes=weights_bytes(model),
             saved_bytes=saved,
-            projected_bytes=projected_bytes(model, quantized, scheme) if scheme.kind == "simulated" else None,
+            projected_bytes=projected_bytes(model) if scheme.kind == "simulated" else None,
             dtype=str(arguments["dtype"]).removeprefix("torch."),
-            coverage=family.coverage(model, spec),
+            coverage=coverage(model, scheme, partial(why_unfit, scheme, spec)),
             snippet=snippet,
         )
         return Held(model, processor, idle_bytes, loaded)
@@ -140,10 +150,10 @@ def _decode_greedily(model: PreTrainedModel) -> None:
     model.generation_config = config
 
 
-def _report_fraction(emit: Emit, stop: Stop, fraction: float) -> None:
+def _report(emit: Emit, stop: Stop, fraction: float | None, words: str) -> None:
     if stop():
         raise cancelled()
-    emit(Step(fraction=fraction, detail="loading weights"))
+    emit(Step(fraction=fraction, detail=words))
 
 
 def _report_text(emit: Emit, text: str) -> None:
@@ -152,7 +162,3 @@ def _report_text(emit: Emit, text: str) -> None:
 
 def _report_run(emit: Emit, done: int, total: int) -> None:
     emit(Step(fraction=done / total, detail=f"run {done + 1} of {total}"))
-
-
-def _round_trip(family: SchemeFamily, scheme: Scheme, spec: WorkerSpec, module: str, weight: Tensor) -> Tensor | None:
-    return family.round_trip(weight, scheme, spec)

@@ -21,8 +21,9 @@ class Executor(Protocol):
     ) -> Generator[Emitted, None, Any]:
         """Run `method` on the worker of `spec`, starting it if need be.
 
-        Before that, least recently used workers are closed until `reserve_bytes` fit the memory budget. Raises QdashError: whatever the
-        worker raised, worker_died, cancelled, or out_of_memory for a variant larger than the budget.
+        `reserve_bytes` is what the worker takes from now on; 0: as before. Before a worker gets its first, least recently used ones are
+        closed until it fits the memory budget. Raises QdashError: whatever the worker raised, worker_died, cancelled, or out_of_memory for
+        a variant larger than the budget.
         """
         ...
 

@@ -146,15 +146,17 @@ class ProcessExecutor:
         yield from self._wait_for_turn(stop)
         over = False
         try:
-            self._make_room(spec, reserve_bytes)
+            if not self._holds(spec):
+                self._make_room(spec, reserve_bytes)
             handle = self._warm(spec)
-            handle.reserved_bytes = max(handle.reserved_bytes, reserve_bytes)
+            before, handle.reserved_bytes = handle.reserved_bytes, reserve_bytes or handle.reserved_bytes
             for message in handle.call(method, arguments, stop):
                 if isinstance(message, Returned):
                     over = True
                     return message.result
                 if isinstance(message, Raised):
                     over = True
+                    handle.reserved_bytes = before
                     raise message.error.raised()
                 yield message
         finally:
@@ -179,6 +181,11 @@ class ProcessExecutor:
         while not self._turn.acquire(timeout=POLL_S):
             if stop is not None and stop.is_set():
                 raise _cancelled()
+
+    def _holds(self, spec: WorkerSpec) -> bool:
+        """Whether the worker of `spec` has its model already, so that it will not grow."""
+        handle = self._handles.get(spec)
+        return handle is not None and handle.alive and handle.reserved_bytes > 0
 
     def _make_room(self, spec: WorkerSpec, needed_bytes: int) -> None:
         """Close least recently used workers until the variant fits the budget; refuse one that never will."""

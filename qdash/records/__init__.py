@@ -6,6 +6,7 @@ never formatted text, and round-trip through JSON, which is also the documented 
 
 from qdash.records.base import Kind, Record, Status
 from qdash.records.events import AnswerText, ComparisonDone, Event, Progress, Stage, VariantDone
+from qdash.records.inspector import Explanation, InspectorReport, PartInside, QuantizedInside, SavedFile
 from qdash.records.messages import Answer, Loaded, Question, Step, TextSoFar, Timed, WorkerSpec
 from qdash.records.request import Measurement, Picture, Request, Variant
 from qdash.records.results import (
@@ -16,6 +17,7 @@ from qdash.records.results import (
     Latency,
     Memory,
     NoiseFloor,
+    PartCoverage,
     Relative,
     Skip,
     Timing,
@@ -31,8 +33,10 @@ __all__ = [
     "Coverage",
     "ErrorRecord",
     "Event",
+    "Explanation",
     "Histogram",
     "Host",
+    "InspectorReport",
     "Kind",
     "Latency",
     "LayerHistograms",
@@ -41,12 +45,16 @@ __all__ = [
     "Measurement",
     "Memory",
     "NoiseFloor",
+    "PartCoverage",
+    "PartInside",
     "Picture",
     "Progress",
+    "QuantizedInside",
     "Question",
     "Record",
     "Relative",
     "Request",
+    "SavedFile",
     "SchemeWeights",
     "Skip",
     "Stage",

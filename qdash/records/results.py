@@ -90,12 +90,23 @@ class Skip(Record):
     reason: str
 
 
+class PartCoverage(Record):
+    """How many linear layers of a part were quantized. `part`: a name of `catalog.parts`, or of a recipe's rule; None: no rule's."""
+
+    part: str | None
+    quantized: int
+    total: int
+    scheme: str | None = None
+    """What the recipe's rule asks for; None where there is no recipe."""
+
+
 class Coverage(Record):
-    """How many of the model's linear layers were really quantized."""
+    """How many of the model's linear layers were really quantized, in all and part by part."""
 
     quantized: int
     total: int
     skipped: tuple[Skip, ...] = ()
+    parts: tuple[PartCoverage, ...] = ()
 
 
 class Relative(Record):
@@ -116,6 +127,7 @@ class VariantResult(Record):
     model: str
     error: ErrorRecord | None = None
     answer: str | None = None
+    """None too for a model with random weights, whose answers mean nothing."""
     new_tokens: int | None = None
     """Tokens of the answer, its end token not counted."""
     answer_complete: bool | None = None
@@ -126,6 +138,8 @@ class VariantResult(Record):
     memory: Memory | None = None
     relative: Relative | None = None
     coverage: Coverage | None = None
+    bits: int | None = None
+    """Fewest bits of its quantized weights; None where they are plain floats as published."""
     snippet: str | None = None
     """Python that builds the same model with transformers."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qdash.records import Comparison, Latency, LayerWeights, Record, SchemeWeights, Timing, VariantResult, WeightReport
+from qdash.wording import layers_by_part
 
 Cell = str | int | float | None
 _ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine")
@@ -30,7 +31,7 @@ def _variant(result: VariantResult) -> dict[str, Cell]:
     """The columns of one variant. `memory`, `relative` and `coverage` are flat already; each timing has three columns."""
     plain: dict[str, Cell] = {
         name: getattr(result, name)
-        for name in ("scheme", "label", "kind", "status", "model", "answer", "new_tokens", "answer_complete", "dtype")
+        for name in ("scheme", "label", "kind", "bits", "status", "model", "answer", "new_tokens", "answer_complete", "dtype")
     }
     coverage = result.coverage
     return {
@@ -41,6 +42,7 @@ def _variant(result: VariantResult) -> dict[str, Cell]:
         "quantized_layers": coverage.quantized if coverage else None,
         "total_layers": coverage.total if coverage else None,
         "skipped_layers": len(coverage.skipped) if coverage else None,
+        "layers_by_part": layers_by_part(coverage) if coverage else None,
         **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
     }
 

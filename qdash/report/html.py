@@ -16,11 +16,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from qdash.catalog.schemes import SCHEMES
+from qdash.catalog.schemes import known_scheme
 from qdash.charts import latency_bars, memory_bars
 from qdash.differences import differing_spans
 from qdash.records import Comparison, VariantResult
-from qdash.wording import mib, ms
+from qdash.wording import ANSWERS_HIDDEN, layers_by_part, mib, ms
 
 _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 
@@ -80,6 +80,7 @@ def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals |= {"layers_by_part": layers_by_part, "answers_hidden": ANSWERS_HIDDEN}
     environment.globals["css"] = Markup((folder / "comparison.css").read_text(encoding="utf-8"))
     return environment.get_template("comparison.html.jinja")
 
@@ -88,12 +89,12 @@ def _card(result: VariantResult, baseline: VariantResult) -> Card:
     reference = None if result is baseline else baseline.answer
     answer = result.answer or ""
     spans = differing_spans(reference, answer) if reference is not None else [(answer, False)]
-    tone, outcome = _outcome(result, reference)
-    scheme = SCHEMES.get(result.scheme)
+    tone, outcome = _outcome(result, baseline)
+    scheme = known_scheme(result.scheme)
     float_scheme = scheme is not None and scheme.is_baseline
     return Card(
         result=result,
-        bits=_bits_class(scheme.bits if scheme else None),
+        bits=_bits_class(result.bits),
         badge=result.dtype if float_scheme and result.dtype else result.kind,
         spans=tuple(spans) if answer else (),
         tone=tone,
@@ -109,12 +110,12 @@ def _bits_class(bits: int | None) -> str:
     return next(f"b{bound}" for bound in (8, 6, 4, 2) if bits >= bound)
 
 
-def _outcome(result: VariantResult, reference: str | None) -> tuple[str, str]:
+def _outcome(result: VariantResult, baseline: VariantResult) -> tuple[str, str]:
     if result.status != "ok":
         return ("bad", "✕ Failed") if result.status == "failed" else ("warn", "– Not run")
-    if reference is None:
-        return "", "Reference"
-    same = result.answer is not None and result.answer.strip() == reference.strip()
+    if result is baseline or result.answer is None:
+        return "", "Reference" if result is baseline else "Measured"
+    same = result.answer.strip() == (baseline.answer or "").strip()
     return ("good", "✓ Same answer") if same else ("warn", "△ Answer differs")
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from qdash.records import Comparison, WeightReport
+from qdash.records import Comparison, InspectorReport, WeightReport
 
 COMPARISON_KEYS = ("qdash_version", "created_at", "host", "request", "noise_floor", "variants")
 VARIANT_KEYS = (
@@ -34,7 +34,12 @@ def weights_to_json(report: WeightReport) -> str:
     return _text(data)
 
 
-def _plain(record: Comparison | WeightReport) -> dict[str, Any]:
+def inspection_to_json(report: InspectorReport) -> str:
+    """An inspector's report as an indented JSON document."""
+    return _text(_plain(report))
+
+
+def _plain(record: Comparison | WeightReport | InspectorReport) -> dict[str, Any]:
     return json.loads(record.model_dump_json())
 
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Protocol
 
-from qdash import checkpoints, comparison, planning
+from qdash import checkpoints, inspection, planning
+from qdash import comparison as comparing
 from qdash.catalog.models import MODELS, Task
 from qdash.execution import Executor
 from qdash.planning import Plan
-from qdash.records import Event, Request, Step, WeightReport
+from qdash.records import Comparison, Event, InspectorReport, Request, Step, WeightReport
 
 
 class Backend(Protocol):
-    """The four verbs behind the page; each raises QdashError."""
+    """The verbs behind the page; each raises QdashError."""
 
     def task(self, model: str) -> Task:
         """Whether `model` reads pictures or only text."""
@@ -29,6 +30,10 @@ class Backend(Protocol):
 
     def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
         """Measure what schemes do to the weights."""
+        ...
+
+    def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
+        """Look inside a variant of a finished comparison."""
         ...
 
 
@@ -49,8 +54,12 @@ class EngineBackend:
 
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """See `comparison.compare`."""
-        return comparison.compare(request, png, self.executor, stop)
+        return comparing.compare(request, png, self.executor, stop)
 
     def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
         """See `comparison.weigh`."""
-        return comparison.weigh(model, schemes, self.executor, stop)
+        return comparing.weigh(model, schemes, self.executor, stop)
+
+    def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
+        """See `inspection.inspect`."""
+        return inspection.inspect(comparison.request, index, self.executor, stop, comparison)

@@ -3,11 +3,13 @@
 Events come in, a new board comes out; drawing it is somebody else's job. That keeps the page's behaviour testable without a page.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from qdash.catalog.schemes import Scheme, find_scheme
-from qdash.records import AnswerText, Comparison, ComparisonDone, Event, Progress, Request, Stage, VariantDone, VariantResult
+from qdash.planning import labels_of
+from qdash.records import AnswerText, Comparison, ComparisonDone, Event, Progress, Request, Stage, Variant, VariantDone, VariantResult
 
 State = Literal["ready", "queued", "downloading", "loading", "answering", "measuring", "done", "failed", "skipped", "stopped"]
 
@@ -27,6 +29,7 @@ class Card:
     """One variant on the page. `fraction` is the progress within `state`, None where the end is unknown."""
 
     scheme: Scheme
+    label: str
     state: State = "queued"
     fraction: float | None = None
     detail: str = ""
@@ -53,19 +56,23 @@ class Board:
         return result.answer if result else None
 
 
-def ready_board(schemes: list[str]) -> Board:
+def ready_board(variants: Sequence[Variant]) -> Board:
     """What the page shows before anything ran."""
-    return Board(tuple(Card(find_scheme(key), "ready") for key in schemes))
+    return Board(_cards(variants, "ready"))
 
 
 def queued_board(request: Request) -> Board:
     """Every variant of `request`, waiting."""
-    return Board(tuple(Card(find_scheme(variant.scheme)) for variant in request.variants))
+    return Board(_cards(request.variants, "queued"))
+
+
+def _cards(variants: Sequence[Variant], state: State) -> tuple[Card, ...]:
+    return tuple(Card(find_scheme(variant.scheme), label, state) for variant, label in zip(variants, labels_of(variants), strict=True))
 
 
 def finished_board(comparison: Comparison) -> Board:
     """The board of a comparison that is over, from its results alone."""
-    cards = tuple(_finished(Card(find_scheme(result.scheme)), result) for result in comparison.variants)
+    cards = tuple(_finished(Card(find_scheme(result.scheme), result.label), result) for result in comparison.variants)
     return Board(cards, comparison)
 
 
@@ -89,7 +96,7 @@ def _moved(card: Card, event: Progress | AnswerText | VariantDone) -> Card:
 
 def _finished(card: Card, result: VariantResult) -> Card:
     text = result.answer if result.answer is not None else card.text
-    return replace(card, state=_final_state(result), fraction=None, detail="", text=text, result=result)
+    return replace(card, label=result.label, state=_final_state(result), fraction=None, detail="", text=text, result=result)
 
 
 def _final_state(result: VariantResult) -> State:

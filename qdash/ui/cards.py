@@ -7,9 +7,9 @@ from qdash.records import VariantResult
 from qdash.ui import text
 from qdash.ui.board import Board, Card
 from qdash.ui.changes import change_of
-from qdash.ui.markup import scheme_classes, term
+from qdash.ui.markup import colour_classes, term
 from qdash.ui.reasons import BUSY_NOISE, why_slower
-from qdash.wording import mib, ms
+from qdash.wording import ANSWERS_HIDDEN, mib, ms
 
 _QUIET = '<span class="quiet">'
 
@@ -26,7 +26,7 @@ def cards_html(board: Board) -> str:
 
 def announcement(board: Board) -> str:
     """One line for screen readers: what is going on, without reading out every token."""
-    said = [f"{card.scheme.label}: {text.STATES[card.state][1].lower()}" for card in board.cards if card.state != "queued"]
+    said = [f"{card.label}: {text.STATES[card.state][1].lower()}" for card in board.cards if card.state != "queued"]
     return escape(". ".join(said))
 
 
@@ -37,12 +37,12 @@ def _card(card: Card, reference: str | None, baseline: VariantResult | None, noi
         _header(card),
         _body(card, reference),
         _bar(card),
-        _chip(card, reference, noise),
+        _chip(card, baseline, noise),
         _facts(ran, baseline, noise) if ran else '<dl class="facts"></dl>',
         _why(ran, baseline, noise) if ran else '<p class="why"></p>',
     ]
-    classes = f"card {scheme_classes(card.scheme)} is-{card.state}"
-    return f'<article class="{classes}" role="listitem" aria-label="{escape(card.scheme.label)}">{"".join(parts)}</article>'
+    classes = f"card {colour_classes(card.result or card.scheme)} is-{card.state}"
+    return f'<article class="{classes}" role="listitem" aria-label="{escape(card.label)}">{"".join(parts)}</article>'
 
 
 def _header(card: Card) -> str:
@@ -52,7 +52,7 @@ def _header(card: Card) -> str:
     else:
         word = "SIMULATED" if simulated else "REAL"
         badge = f'<span class="badge {"sim" if simulated else ""}">{term(word, text.TIPS[word])}</span>'
-    return f"<header><b>{escape(card.scheme.label)}</b>{badge}</header>"
+    return f"<header><b>{escape(card.label)}</b>{badge}</header>"
 
 
 def _body(card: Card, reference: str | None) -> str:
@@ -63,6 +63,8 @@ def _body(card: Card, reference: str | None) -> str:
         answer = _highlighted(reference, card.text) if card.state == "done" and reference is not None else escape(card.text)
         caret = '<span class="caret" aria-hidden="true"></span>' if card.state == "answering" else ""
         return f'<div class="ans" dir="auto">{answer}{caret}</div>'
+    if card.state == "done":
+        return f'<div class="ans about">{ANSWERS_HIDDEN}</div>'
     if card.state == "ready":
         return f'<div class="ans about">{escape(card.scheme.about)}</div>'
     ghost = '<i></i><i style="width:62%"></i>'
@@ -83,20 +85,20 @@ def _bar(card: Card) -> str:
     return f'<div class="bar" role="progressbar" aria-valuenow="{percent}"><i style="width:{percent}%"></i></div>'
 
 
-def _chip(card: Card, reference: str | None, noise: float) -> str:
+def _chip(card: Card, baseline: VariantResult | None, noise: float) -> str:
     if card.state == "done" and card.result is not None:
-        return _outcome(card.result, reference, noise)
+        return _outcome(card.result, baseline, noise)
     icon, word = text.STATES[card.state]
     detail = f" · {escape(card.detail)}" if card.detail and card.running else ""
     tone = {"failed": "bad", "skipped": "warn"}.get(card.state, "busy" if card.running else "")
     return f'<div><span class="chip {tone}"><span aria-hidden="true">{icon}</span> {word}{detail}</span></div>'
 
 
-def _outcome(result: VariantResult, reference: str | None, noise: float) -> str:
-    if reference is None or result.answer is None:
-        tone, icon, words = "", "", "Reference" if reference is None else "Measured"
+def _outcome(result: VariantResult, baseline: VariantResult | None, noise: float) -> str:
+    if baseline is None or baseline.answer is None or result.answer is None:
+        tone, icon, words = "", "", "Reference" if baseline is None else "Measured"
     else:
-        change = change_of(reference, result.answer)
+        change = change_of(baseline.answer, result.answer)
         tone, icon = ("good", "✓") if not change.differs else ("warn", "△")
         words = change.on_card + (" · good trade" if not change.differs and _good_trade(result, noise) else "")
     cut = "" if result.answer_complete is not False else ' <span class="quiet">cut at the limit</span>'

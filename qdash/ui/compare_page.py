@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.charts import latency_bars, memory_bars
+from qdash.errors import QdashError
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.backend import Backend
@@ -16,7 +17,8 @@ from qdash.ui.board import Board, ready_board
 from qdash.ui.cards import announcement, cards_html
 from qdash.ui.conditions import conditions_html
 from qdash.ui.exports import write_exports
-from qdash.ui.form import Form, check_schemes
+from qdash.ui.form import Form, check_model, check_variants
+from qdash.ui.inside import Inside, build_inside, choices, wire_inside
 from qdash.ui.line import Line
 from qdash.ui.markup import banner, sheet_head
 from qdash.ui.phase import phase_html
@@ -48,22 +50,23 @@ class ComparePage:
     code: gr.HTML
     exports: dict[str, gr.DownloadButton]
     look_inside: gr.Button
+    inside: Inside
     comparison: gr.State
 
     @property
     def outputs(self) -> list[Any]:
         """Everything a comparison may change on this page."""
-        single = [getattr(self, name) for name in self.__dataclass_fields__ if name not in ("exports", "look_inside")]
-        return [*single, *self.exports.values()]
+        single = [getattr(self, name) for name in self.__dataclass_fields__ if name not in ("exports", "look_inside", "inside")]
+        return [*single, self.inside.variant, *self.exports.values()]
 
 
-def build_compare_page(schemes: list[str]) -> ComparePage:
-    """Create the components inside the current tab, showing what pressing Compare will do with `schemes`."""
+def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
+    """Create the components inside the current tab, showing what pressing Compare will do with `model` and `schemes`."""
     phase = html(phase_html("compare", running=False, results=False), elem_classes=["phases"])
     message = html(elem_id="banner")
     headline = html(empty_html(), elem_id="verdict")
     spoken = html(spoken_html(Board(())), elem_id="spoken")
-    cards = html(cards_html(ready_board(schemes)), elem_id="cards")
+    cards = html(ready_cards(model, schemes), elem_id="cards")
     with gr.Column(elem_id="results"):
         with gr.Row(elem_id="charts", elem_classes=["sheets"]):
             latency = chart("Time", text.HOW_LATENCY, "latency")
@@ -75,10 +78,10 @@ def build_compare_page(schemes: list[str]) -> ComparePage:
             conditions = html(elem_id="conditions")
             look_inside = gr.Button("Look inside the weights", elem_classes=["link"], min_width=0)
             _drawer_buttons()
-        table, code, exports = _drawers()
+        table, code, exports, inside = _drawers()
     return ComparePage(
         phase=phase, banner=message, verdict=headline, spoken=spoken, cards=cards, latency=latency, memory=memory,
-        relative=relative, conditions=conditions, table=table, code=code, exports=exports, look_inside=look_inside,
+        relative=relative, conditions=conditions, table=table, code=code, exports=exports, look_inside=look_inside, inside=inside,
         comparison=gr.State(None),
     )  # fmt: skip
 
@@ -117,9 +120,13 @@ def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backen
     )  # fmt: skip
     # Only now: Gradio ignores a click on Compare while it believes that the last one is still at work.
     running.then(over, page.comparison, page.phase, **QUICK)
+    wire_inside(page.inside, page.comparison, backend, line, sessions)
     sidebar.stop.click(stopped, outputs=sidebar.stop, **QUICK)
     sidebar.schemes.change(
-        lambda schemes, done: gr.update() if done else ready_cards(schemes), [sidebar.schemes, page.comparison], page.cards, **QUICK
+        lambda model, schemes, done: gr.update() if done else ready_cards(model, schemes),
+        [sidebar.model, sidebar.schemes, page.comparison],
+        page.cards,
+        **QUICK,
     )
     sidebar.theme.change(redrawn, [sidebar.theme, page.comparison], [page.latency, page.memory], js=dark_first(2), **QUICK)
 
@@ -159,9 +166,12 @@ def empty_html() -> str:
     return sentence_html(text.EMPTY_HEADLINE, text.EMPTY_WHY)
 
 
-def ready_cards(schemes: Any) -> str:
-    """Cards that only say what will run, for a choice that may not be runnable (nothing chosen)."""
-    return cards_html(Board(()) if not schemes else ready_board(check_schemes(schemes)))
+def ready_cards(model: Any, schemes: Any) -> str:
+    """Cards that only say what will run; none for a choice that cannot (nothing chosen). The line above Compare says why."""
+    try:
+        return cards_html(ready_board(check_variants(check_model(model), schemes)))
+    except QdashError:
+        return cards_html(Board(()))
 
 
 def running_html(view: View) -> str:
@@ -186,22 +196,25 @@ def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:
         page.conditions: conditions_html(comparison),
         page.table: absolute_html(comparison),
         page.code: snippets_html(comparison),
+        page.inside.variant: choices(comparison),
         page.comparison: comparison,
     }
 
 
 def _drawer_buttons() -> None:
-    for name in ("table", "export", "code"):
+    for name in ("table", "inside", "export", "code"):
         button = gr.Button(name.capitalize(), elem_id=f"open-{name}", elem_classes=["link"], min_width=0)
         button.click(None, js=f"() => window.qdashToggle('{name}')", api_visibility="private")
 
 
-def _drawers() -> tuple[gr.HTML, gr.HTML, dict[str, gr.DownloadButton]]:
+def _drawers() -> tuple[gr.HTML, gr.HTML, dict[str, gr.DownloadButton], Inside]:
     with gr.Column(elem_id="drawer-table", elem_classes=["drawer", "sheet"]):
         table = html()
+    with gr.Column(elem_id="drawer-inside", elem_classes=["drawer", "sheet"]):
+        inside = build_inside()
     with gr.Row(elem_id="drawer-export", elem_classes=["drawer", "sheet"]):
         labels = {"json": "JSON", "csv": "CSV", "html": "HTML report"}
         exports = {suffix: gr.DownloadButton(label, elem_id=f"export-{suffix}", min_width=0) for suffix, label in labels.items()}
     with gr.Column(elem_id="drawer-code", elem_classes=["drawer", "sheet"]):
         code = html()
-    return table, code, exports
+    return table, code, exports, inside

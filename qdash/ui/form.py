@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from qdash.catalog.models import MODELS, Task
-from qdash.catalog.schemes import order_variants
+from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, read_picture
+from qdash.planning import variants_of
 from qdash.records import Measurement, Picture, Request, Variant
 from qdash.settings import settings
 from qdash.ui.samples import sample_path
@@ -46,11 +47,27 @@ def check_model(model: Any) -> str:
     return name
 
 
-def check_schemes(schemes: Any) -> list[str]:
-    """Keys in order, the baseline first. Raises QdashError for unknown ones."""
-    if not isinstance(schemes, list) or not all(isinstance(key, str) for key in schemes) or len(schemes) > MAX_SCHEMES:
+def check_variants(model: str, choice: Any) -> tuple[Variant, ...]:
+    """The variants of the picker's value, as the catalogue has them, the baseline first, mixes and other checkpoints last.
+
+    Keys and recipes are of `model`, {"model", "scheme"} of another.
+
+    Raises QdashError for unknown ones.
+    """
+    if not isinstance(choice, list) or len(choice) > MAX_SCHEMES:
         raise QdashError("The choice of schemes could not be read.", "Reload the page and choose again.")
-    return order_variants(schemes)
+    order = list(SCHEMES)
+    own = sorted((entry for entry in choice if isinstance(entry, str)), key=lambda key: order.index(key) if key in SCHEMES else len(order))
+    rows = [_row(entry) for entry in choice if not isinstance(entry, str)]
+    return variants_of(model, own if own or not rows else ["original"], rows)
+
+
+def _row(entry: Any) -> Variant:
+    try:
+        row = Variant.model_validate(entry)
+    except ValidationError:
+        raise QdashError("The choice of schemes could not be read.", "Reload the page and choose again.") from None
+    return Variant(model=check_model(row.model), scheme=row.scheme)
 
 
 def measurement_of(form: Form) -> Measurement:
@@ -72,16 +89,15 @@ def draft(form: Form) -> Request:
 def checked(form: Form, task: Task) -> tuple[Request, bytes | None]:
     """The request and the picture's PNG bytes, everything checked. Raises QdashError."""
     model = check_model(form.model)
-    check_schemes(form.schemes)
+    check_variants(model, form.schemes)
     picture, png = _picture(form.picture) if task == "image-text-to-text" else (None, None)
     return _request(form, model, check_prompt(form.question if isinstance(form.question, str) else ""), picture), png
 
 
 def _request(form: Form, model: str, prompt: str, picture: Picture | None) -> Request:
-    variants = tuple(Variant(model=model, scheme=key) for key in check_schemes(form.schemes))
     try:
         return Request(
-            variants=variants,
+            variants=check_variants(model, form.schemes),
             prompt=prompt,
             picture=picture,
             measurement=measurement_of(form),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from qdash.catalog.models import MODELS
 from qdash.machine import this_machine
 from qdash.settings import settings
 from qdash.ui.backend import Backend
@@ -16,6 +17,7 @@ from qdash.ui.sidebar import build_sidebar, wire_sidebar
 from qdash.ui.weights_page import build_weights_page, wire_weights_page
 
 A_DAY_S = 24 * 3600
+STARTER_MODEL = next(iter(MODELS))
 
 
 def build(backend: Backend) -> gr.Blocks:
@@ -23,14 +25,14 @@ def build(backend: Backend) -> gr.Blocks:
     # Uploads lie where `form` looks for them, and nowhere else. Gradio reads this when components are created.
     os.environ["GRADIO_TEMP_DIR"] = str(settings().cache_dir / "uploads")
     line, sessions = Line(settings().max_queue), Sessions()
-    starter = preset_keys(STARTER, this_machine().packages)
+    starter = preset_keys(STARTER, this_machine())
     with gr.Blocks(title="qdash", analytics_enabled=False, delete_cache=(3600, A_DAY_S), fill_width=True) as blocks:
         with gr.Row(elem_id="page"):
             with gr.Column(elem_id="sidebar"):
                 sidebar = build_sidebar()
             with gr.Column(elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
                 with gr.Tab("Compare", id="compare"):
-                    compare_page = build_compare_page(starter)
+                    compare_page = build_compare_page(STARTER_MODEL, starter)
                 with gr.Tab("Weights", id="weights"):
                     weights_page = build_weights_page()
         wire_sidebar(sidebar, blocks, backend)

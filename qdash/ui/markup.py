@@ -4,7 +4,7 @@ from html import escape
 
 from qdash.catalog.schemes import Scheme
 from qdash.errors import QdashError
-from qdash.records import ErrorRecord
+from qdash.records import ErrorRecord, VariantResult
 
 
 def bits_class(bits: int | None) -> str:
@@ -14,9 +14,9 @@ def bits_class(bits: int | None) -> str:
     return "b8" if bits >= 8 else "b6" if bits >= 6 else "b4" if bits >= 4 else "b2"
 
 
-def scheme_classes(scheme: Scheme) -> str:
-    """Colour class of `scheme`, and `sim` (dashed outlines) if it is simulated."""
-    return f"{bits_class(scheme.bits)} sim" if scheme.kind == "simulated" else bits_class(scheme.bits)
+def colour_classes(of: Scheme | VariantResult) -> str:
+    """Colour class of a scheme or a variant, and `sim` (dashed outlines) if it is simulated."""
+    return f"{bits_class(of.bits)} sim" if of.kind == "simulated" else bits_class(of.bits)
 
 
 def term(word: str, tip: str) -> str:

@@ -36,14 +36,21 @@ def model_line(plan: Plan) -> str:
 
 
 def preflight_line(plan: Plan) -> str:
-    """“Needs about 0.2 GB of 23 GB ✓”, and the download if there is one."""
+    """“Needs about 0.2 GB of 23 GB ✓”, and what is downloaded or made first."""
     need, there = text.megabytes(plan.needed_bytes), text.megabytes(plan.available_bytes)
-    download = f" · downloads {text.megabytes(plan.download_bytes)} first" if plan.download_bytes else ""
+    first = _first(plan)
     if plan.needed_bytes <= plan.available_bytes:
-        return f'Needs about {need} of {there} <span class="good">✓</span>{download}'
+        return f'Needs about {need} of {there} <span class="good">✓</span>{first}'
     if plan.fits:
-        return f"Needs about {need} of {there}: versions take turns in memory{download}"
-    return f'<span class="bad">✕ Needs about {need}, only {there} are free.</span> Choose fewer bits or a smaller model.{download}'
+        return f"Needs about {need} of {there}: versions take turns in memory{first}"
+    return f'<span class="bad">✕ Needs about {need}, only {there} are free.</span> Choose fewer bits or a smaller model.{first}'
+
+
+def _first(plan: Plan) -> str:
+    """What happens before the first answer, where it takes a while."""
+    download = f" · downloads {text.megabytes(plan.download_bytes)} first" if plan.download_bytes else ""
+    making = f" · makes {text.megabytes(plan.made_bytes)} of random weights first" if plan.made_bytes else ""
+    return download + making
 
 
 def problem_line(error: QdashError) -> str:

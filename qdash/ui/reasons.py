@@ -4,7 +4,7 @@ Quantization saves memory traffic and pays with work: weights must be unpacked b
 the traffic dominates; on a small model or a CPU the unpacking does. The rules below say which of these fits the conditions at hand.
 """
 
-from qdash.catalog.schemes import find_scheme
+from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.records import VariantResult
 
 SMALL_MODEL_BYTES = 500 * 2**20
@@ -28,7 +28,17 @@ def why_slower(result: VariantResult, baseline: VariantResult, noise: float) -> 
     if scheme.is_baseline:
         return f"Slower: this device computes {result.dtype or 'this type'} less quickly."
     small = baseline.memory is not None and baseline.memory.weights_bytes < SMALL_MODEL_BYTES
-    work = "sorting out large activations" if scheme.key == "bnb-int8" else f"unpacking {scheme.bits}-bit weights"
+    work = _work(scheme)
     if small:
         return f"Slower: the model is small, so {work} costs more than it saves."
     return f"Slower: {work} for every token costs more than reading fewer bytes saves."
+
+
+def _work(scheme: Scheme) -> str:
+    """What its kernels do besides multiplying."""
+    if scheme.key == "bnb-int8":
+        return "sorting out large activations"
+    if scheme.family == "recipe":
+        return "unpacking weights"
+    rounds = scheme.activation_bits is not None and scheme.activation_bits <= 8
+    return f"rounding activations to {scheme.activation_bits} bits" if rounds else f"unpacking {scheme.bits}-bit weights"

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-from qdash.catalog.schemes import find_scheme
-from qdash.records import Comparison, VariantResult
-from qdash.ui.markup import scheme_classes
-from qdash.wording import mib, ms
+from qdash.records import Comparison, Coverage, VariantResult
+from qdash.ui.markup import colour_classes
+from qdash.wording import layers_by_part, mib, ms
 
 NOTHING = '<span class="quiet">—</span>'
 
@@ -34,7 +33,7 @@ def absolute_html(comparison: Comparison) -> str:
         ("weights", _weights),
         ("peak", lambda result: _unless_simulated(result, result.memory and mib(result.memory.peak_bytes))),
         ("on disk", lambda result: result.memory and mib(result.memory.saved_bytes)),
-        ("layers quantized", lambda result: result.coverage and f"{result.coverage.quantized} of {result.coverage.total}"),
+        ("layers quantized", lambda result: result.coverage and _layers(result.coverage)),
     ]
     return _table(comparison, columns)
 
@@ -46,13 +45,18 @@ def _table(comparison: Comparison, columns: Sequence[tuple[str, Cell]]) -> str:
 
 
 def _row(result: VariantResult, cells: Sequence[Cell]) -> str:
-    scheme = find_scheme(result.scheme)
-    name = f'<th scope="row" class="{scheme_classes(scheme)}"><span class="dot" aria-hidden="true"></span>{escape(result.label)}</th>'
+    name = f'<th scope="row" class="{colour_classes(result)}"><span class="dot" aria-hidden="true"></span>{escape(result.label)}</th>'
     if result.status != "ok":
         reason = escape(result.error.message if result.error else "")
         word = "failed" if result.status == "failed" else "not run"
         return f'<tr>{name}<td colspan="{len(cells)}" class="quiet" title="{reason}">{word}</td></tr>'
     return f"<tr>{name}{''.join(f'<td>{cell(result) or NOTHING}</td>' for cell in cells)}</tr>"
+
+
+def _layers(coverage: Coverage) -> str:
+    """How many, the parts in small."""
+    whole = f"{coverage.quantized} of {coverage.total}"
+    return f'{whole}<small class="parts">{escape(layers_by_part(coverage))}</small>' if len(coverage.parts) > 1 else whole
 
 
 def _times(ratio: float | None) -> str | None:

@@ -90,4 +90,4 @@ def doing(board: Board) -> str:
         return "Starting a worker." if done < len(board.cards) else "Finishing."
     if done == len(board.cards):
         return "Timing the original once more: how far two equal measurements lie apart tells which differences are real."
-    return f"{current.scheme.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}"
+    return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}"

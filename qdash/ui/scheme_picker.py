@@ -1,32 +1,45 @@
 """The list of schemes: presets as pills, then one row a scheme with its colour, its bits and, if it cannot run here, why.
 
-Real checkboxes inside a gr.HTML, because Gradio's CheckboxGroup can neither disable one choice nor say why. The value is a list of
-keys; nobody may trust it, see `form.check_schemes`.
+Real checkboxes inside a gr.HTML, because Gradio's CheckboxGroup can neither disable one choice nor say why. Below them two small
+builders add rows: a scheme for each part of the model (a recipe), and another checkpoint under a scheme of its own. The value is a list of
+keys, recipes and {"model", "scheme"}; nobody may trust it, see `form.check_variants`.
 """
 
 import json
-from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from qdash.catalog.models import MODELS, Task
+from qdash.catalog.parts import PARTS
 from qdash.catalog.presets import PRESETS, Preset
-from qdash.catalog.schemes import SCHEMES, Scheme, unavailable
+from qdash.catalog.scheme import Family, Scheme, Surroundings
+from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.machine import this_machine
+from qdash.settings import settings
 from qdash.ui.assets import script
-from qdash.ui.markup import scheme_classes
+from qdash.ui.markup import colour_classes
 
 STARTER = PRESETS[0]
 
+_GROUPS: dict[Family, str] = {
+    "float": "Plain floats",
+    "bitsandbytes": "bitsandbytes",
+    "torchao": "torchao",
+    "torch-dynamic": "PyTorch",
+    "simulated": "Simulated formats",
+}
+
 
 def scheme_picker() -> gr.HTML:
-    """The component; its value is the keys of the starter preset that run here."""
-    packages = this_machine().packages
+    """The component; its value is the keys of the starter preset that run here. A pill triggers `select` with its preset's key."""
+    machine = this_machine()
     return gr.HTML(
-        value=preset_keys(STARTER, packages),  # type: ignore[arg-type]
-        html_template=picker_html(packages),
+        value=preset_keys(STARTER, machine),  # type: ignore[arg-type]
+        html_template=picker_html(machine),
         original=original_bits("auto", ""),
+        sees=True,
         js_on_load=script("scheme_picker"),
         elem_id="schemes",
         apply_default_css=False,
@@ -40,35 +53,48 @@ def original_bits(device: Any, baseline_dtype: Any) -> str:
     return f"{bits or (16 if on_gpu else 32)} bits"
 
 
-def preset_keys(preset: Preset, packages: Mapping[str, str]) -> list[str]:
-    """The schemes of `preset` that run where `packages` are installed; an empty preset means all that do."""
-    return [key for key in preset.keys or SCHEMES if unavailable(SCHEMES[key], packages) is None]
+def sees(task: Task) -> bool:
+    """Whether a model has a vision tower and a projector to choose schemes for."""
+    return task == "image-text-to-text"
 
 
-def picker_html(packages: Mapping[str, str]) -> str:
-    """Pills and rows. The starter's schemes come first; the rest hide behind “more” until chosen."""
-    pills = "".join(_pill(preset, packages) for preset in PRESETS)
-    keys = [*STARTER.keys, *(key for key in SCHEMES if key not in STARTER.keys)]
-    rows = "".join(_row(SCHEMES[key], key in STARTER.keys, packages) for key in keys)
+def preset_keys(preset: Preset, here: Surroundings) -> list[str]:
+    """The schemes of `preset` that run `here`; an empty preset means all that do."""
+    return [key for key in preset.keys or SCHEMES if unavailable(SCHEMES[key], here) is None]
+
+
+def picker_html(here: Surroundings) -> str:
+    """Pills, rows, builders. The starter's schemes come first; the rest hide behind “more”, family by family, until chosen."""
+    pills = "".join(_pill(preset, here) for preset in PRESETS)
+    starter = "".join(_row(SCHEMES[key], here) for key in STARTER.keys)
+    rest = [scheme for scheme in SCHEMES.values() if scheme.key not in STARTER.keys]
+    groups = "".join(_group(name, [scheme for scheme in rest if scheme.family == family], here) for family, name in _GROUPS.items())
     return (
         f'<fieldset class="schemes"><legend class="lab">Compare</legend><div class="seg" role="group" aria-label="Presets">{pills}</div>'
-        f'{rows}<button type="button" class="more" aria-expanded="false"></button></fieldset>'
+        f'{starter}<div class="added"></div><div class="rest">{groups}</div>'
+        '<button type="button" class="more" aria-expanded="false"></button>'
+        f"{_recipe_builder(here)}{_row_builder(here)}</fieldset>"
     )
 
 
-def _pill(preset: Preset, packages: Mapping[str, str]) -> str:
-    keys = escape(json.dumps(preset_keys(preset, packages)))
+def _pill(preset: Preset, here: Surroundings) -> str:
+    keys = escape(json.dumps(preset_keys(preset, here)))
     return (
-        f'<button type="button" class="pill" aria-pressed="false" data-keys="{keys}" title="{escape(preset.about)}">'
-        f"{escape(preset.label)}</button>"
+        f'<button type="button" class="pill" aria-pressed="false" data-preset="{preset.key}" data-keys="{keys}" '
+        f'title="{escape(preset.about)}">{escape(preset.label)}</button>'
     )
 
 
-def _row(scheme: Scheme, starter: bool, packages: Mapping[str, str]) -> str:
-    problem = unavailable(scheme, packages)
+def _group(name: str, schemes: list[Scheme], here: Surroundings) -> str:
+    rows = "".join(_row(scheme, here) for scheme in schemes)
+    return f'<div class="group"><p class="group-name">{escape(name)}</p>{rows}</div>'
+
+
+def _row(scheme: Scheme, here: Surroundings) -> str:
+    problem = unavailable(scheme, here)
     reason = f'<span class="reason">{escape(str(problem))}</span>' if problem else ""
     return (
-        f'<label class="opt {scheme_classes(scheme)}" title="{escape(scheme.about)}" data-starter="{int(starter)}">'
+        f'<label class="opt {colour_classes(scheme)}" title="{escape(scheme.about)}">'
         f'<input type="checkbox" value="{escape(scheme.key)}"{" disabled" if problem else ""}>'
         f'<span class="dot" aria-hidden="true"></span><span class="name">{escape(scheme.label)}{reason}</span>'
         f"<small>{_bits(scheme)}</small></label>"
@@ -79,3 +105,47 @@ def _bits(scheme: Scheme) -> str:
     if scheme.bits is None:
         return "${original}"  # filled in by gr.HTML from the property of that name
     return f"{scheme.bits} bits{' · simulated' if scheme.kind == 'simulated' else ''}"
+
+
+def _recipe_builder(here: Surroundings) -> str:
+    """A scheme for each part. Attention and mlp come after the parts that hold them: the last rule that matches wins."""
+    quantizing = _options([scheme for scheme in SCHEMES.values() if not scheme.is_baseline], here)
+    whole = f'<option value="">as it is</option>{quantizing}'
+    choices = f'<option value="">as above</option><option value="original">as it is</option>{quantizing}'
+    offered = {part: choices if part in ("attention", "mlp") else whole for part in PARTS if part != "head"}
+    rows = "".join(
+        f'<label data-part="{part}"><span>{part}</span><select name="{part}">{options}</select></label>'
+        for part, options in offered.items()
+    )
+    glob = (
+        '<label data-part="glob"><input name="glob" placeholder="*.down_proj" aria-label="Layer names, as a pattern">'
+        f'<select name="glob-scheme" aria-label="Scheme of these layers">{choices}</select></label>'
+    )
+    return (
+        '<details class="builder recipe"><summary>Mix schemes by part</summary>'
+        f'<p class="hint">Each part of the model in its own format; lower rows win.</p>{rows}{glob}'
+        '<button type="button" class="pill add">Add this mix</button></details>'
+    )
+
+
+def _row_builder(here: Surroundings) -> str:
+    """Another checkpoint beside the chosen model, such as its AWQ version."""
+    options = "".join(f'<option value="{escape(model.key)}">{escape(model.label)}</option>' for model in MODELS.values())
+    field = (
+        f'<select name="model" aria-label="Model">{options}</select>'
+        if settings().public
+        else '<input name="model" list="row-models" placeholder="folder or owner/name" aria-label="Model">'
+        f'<datalist id="row-models">{options}</datalist>'
+    )
+    return (
+        '<details class="builder rows"><summary>Compare another checkpoint</summary>'
+        '<p class="hint">Its own scheme, the same question: say, a model and its AWQ version.</p>'
+        f'<label>{field}</label><label><span>scheme</span><select name="scheme">{_options(list(SCHEMES.values()), here)}</select></label>'
+        '<button type="button" class="pill add">Add this checkpoint</button></details>'
+    )
+
+
+def _options(schemes: list[Scheme], here: Surroundings) -> str:
+    return "".join(
+        f'<option value="{escape(scheme.key)}">{escape(scheme.label)}</option>' for scheme in schemes if not unavailable(scheme, here)
+    )

@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from qdash.catalog.models import MODELS
-from qdash.catalog.presets import T1_PROMPT
+from qdash.catalog.presets import PRESETS, T1_PROMPT, Setup
 from qdash.machine import this_machine
 from qdash.settings import settings
 from qdash.ui import preflight, text
@@ -16,7 +16,7 @@ from qdash.ui.blocks import html
 from qdash.ui.form import Form
 from qdash.ui.picture_picker import picture_picker
 from qdash.ui.samples import another_question
-from qdash.ui.scheme_picker import original_bits, scheme_picker
+from qdash.ui.scheme_picker import original_bits, scheme_picker, sees
 from qdash.ui.theme_switch import theme_switch
 
 # For handlers that only move things on the page: no queue, no spinner, no public API.
@@ -80,7 +80,7 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         form = Form(*values)
         hint, line, task = preflight.estimate(form, backend)
         return {
-            sidebar.schemes: gr.update(original=original_bits(form.device, form.baseline_dtype)),
+            sidebar.schemes: gr.update(original=original_bits(form.device, form.baseline_dtype), sees=sees(task)),
             sidebar.model_hint: hint,
             sidebar.preflight: f'<span class="{task}">{line}</span>',
         }
@@ -90,6 +90,15 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         file = picture.get("sample") if isinstance(picture, dict) else None
         return another_question(file, str(question), text_only)
 
+    def preset_chosen(event: gr.EventData) -> list[Any]:
+        setup = next((preset.setup for preset in PRESETS if preset.key == event.preset), None)
+        return set_up(setup)
+
+    sidebar.schemes.select(
+        preset_chosen,
+        outputs=[sidebar.model, sidebar.question, sidebar.tokens, sidebar.runs, sidebar.baseline_dtype, sidebar.picture],
+        **QUICK,
+    )
     deciding = (sidebar.model, sidebar.schemes, sidebar.baseline_dtype, sidebar.device)
     gr.on(
         [blocks.load, *(component.change for component in deciding)],
@@ -101,6 +110,14 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         lambda runs, tokens: gr.update(label=measurement_label(runs, tokens)),
         [sidebar.runs, sidebar.tokens], sidebar.measurement, **QUICK,
     )  # fmt: skip
+
+
+def set_up(setup: Setup | None) -> list[Any]:
+    """Values of model, question, tokens, timed runs, dtype and picture that a preset fills in; None fills in nothing."""
+    if setup is None:
+        return [gr.skip()] * 6
+    picture = {"sample": setup.sample} if setup.sample else gr.skip()
+    return [setup.model, setup.prompt, setup.tokens, setup.runs, setup.baseline_dtype, picture]
 
 
 def measurement_label(runs: Any, tokens: Any) -> str:

@@ -13,6 +13,7 @@ from qdash.records import Comparison, VariantResult
 from qdash.ui import text
 from qdash.ui.changes import Change, change_of
 from qdash.ui.reasons import BUSY_NOISE, SMALL_MODEL_BYTES
+from qdash.wording import ANSWERS_HIDDEN
 
 Span = tuple[str, bool]
 
@@ -52,7 +53,9 @@ def verdict(comparison: Comparison) -> Verdict:
     seen = _seen(baseline, others)
     if not seen:
         return _alone(baseline, others)
-    return Verdict(_headline(seen), " ".join(filter(None, (_speed(comparison, seen), _missing(others)))))
+    hidden = baseline.answer is None
+    why = (_speed(comparison, seen), _missing(others), ANSWERS_HIDDEN if hidden else "")
+    return Verdict(_sizes(seen) if hidden else _headline(seen), " ".join(filter(None, why)))
 
 
 def verdict_html(verdict: Verdict) -> str:
@@ -68,14 +71,15 @@ def sentence_html(headline: str, why: str) -> str:
 
 def _seen(baseline: VariantResult, others: list[VariantResult]) -> list[_Seen]:
     ran = [result for result in others if result.status == "ok"]
-    bits = Counter(find_scheme(result.scheme).bits for result in ran)
+    bits = Counter(find_scheme(result.scheme).bits for result in ran if result.model == baseline.model)
     return [_Seen(result, _name(result, bits), _size(result, baseline), _change(result, baseline)) for result in ran]
 
 
 def _name(result: VariantResult, bits: Counter[int | None]) -> str:
     """“8 bits” where that is unmistakable, else the scheme's label."""
-    own = find_scheme(result.scheme).bits
-    return f"{own} bits" if own and bits[own] == 1 and result.kind == "real" else result.label
+    scheme = find_scheme(result.scheme)
+    plain = result.label == scheme.label and result.kind == "real" and scheme.family != "recipe"
+    return f"{scheme.bits} bits" if plain and scheme.bits and bits[scheme.bits] == 1 else result.label
 
 
 def _size(result: VariantResult, baseline: VariantResult) -> float | None:
@@ -102,6 +106,18 @@ def _headline(seen: list[_Seen]) -> tuple[Span, ...]:
     if len(changed) > 1 and not same:
         spans.append((_changed_sentence(changed[-1]), False))
     return tuple(spans)
+
+
+def _sizes(seen: list[_Seen]) -> tuple[Span, ...]:
+    """Where there are no answers to tell about: the smallest, and the one that saves least."""
+    ordered = _smallest_first([item for item in seen if item.size is not None])
+    ends = ordered if len(ordered) < 3 else [ordered[0], ordered[-1]]
+    return tuple((f"{item.name} {_is_sized(item)}. ", False) for item in ends)
+
+
+def _is_sized(item: _Seen) -> str:
+    words = _size_words(item)
+    return words.removeprefix("and ") if words.startswith("and ") else f"comes {words}"
 
 
 def _smallest_first(items: list[_Seen]) -> list[_Seen]:

@@ -15,7 +15,7 @@ from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.blocks import chart, html
 from qdash.ui.exports import write_weight_exports
-from qdash.ui.form import check_model, check_schemes
+from qdash.ui.form import check_model, check_variants
 from qdash.ui.line import Line
 from qdash.ui.markup import banner, sheet_head
 from qdash.ui.phase import phase_html
@@ -149,7 +149,8 @@ class View:
 def looked(model: Any, schemes: Any, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
     """Check, wait in line, weigh. Never raises."""
     try:
-        name, keys = check_model(model), check_schemes(schemes)
+        name = check_model(model)
+        keys = [variant.scheme for variant in check_variants(name, schemes) if variant.model == name]
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield View(status=waiting(place))

@@ -191,4 +191,11 @@ def test_rows_are_as_high_whatever_their_number(count: int) -> None:
 
 def test_a_scheme_that_this_version_does_not_know_is_drawn() -> None:
     stranger = COMPARISON.variants[1].model_copy(update={"scheme": "from-the-future"})
-    assert latency_bars(COMPARISON.model_copy(update={"variants": (stranger,)})).data[1].marker.color == LIGHT.of(None)
+    assert latency_bars(COMPARISON.model_copy(update={"variants": (stranger,)})).data[1].marker.color == LIGHT.of(8)
+    report = WEIGHTS.model_copy(update={"schemes": (WEIGHTS.schemes[0].model_copy(update={"scheme": "from-the-future"}),)})
+    assert sqnr_bars(report, dark=False).data[0].marker.color == LIGHT.of(None)
+
+
+def test_a_checkpoint_published_in_4_bits_has_their_colour() -> None:
+    published = COMPARISON.variants[0].model_copy(update={"bits": 4, "label": "As published (AWQ 4-bit)"})
+    assert latency_bars(COMPARISON.model_copy(update={"variants": (published,)})).data[1].marker.color == LIGHT.of(4)

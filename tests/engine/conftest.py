@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
+from qdash.catalog.schemes import SCHEMES
+from qdash.engine.loading import load_processor
+from qdash.engine.schemes import Build
 from qdash.engine.worker import Worker
 from qdash.records import Question, WorkerSpec
 
 VISION = ("llava", "fastvlm", "smolvlm", "qwen3-vl")
 TEXT = ("qwen3", "bloom")
 REAL = ("original", "fp32", "fp16", "bf16", "bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4")
-SIMULATED = ("fp8-e4m3", "fp6-e2m3")
+TORCHAO = ("ao-int8wo", "ao-int8dyn", "ao-int8static", "ao-int4wo", "ao-fp8wo")  # those that a CPU can run
+DYNAMIC = "torch-int8dyn"
+SIMULATED = tuple(key for key, scheme in SCHEMES.items() if scheme.family == "simulated")
 
 
 def ignore(event: object) -> None:
@@ -30,6 +35,11 @@ def spec_of(folder: Path, scheme: str | None, **changes: Any) -> WorkerSpec:
     # One thread: two on a busy machine wait for each other.
     known: dict[str, Any] = {"revision": "", "device": "cpu", "dtype": "float32", "threads": 1}
     return WorkerSpec(folder=str(folder), scheme=scheme, task=task, **{**known, **changes})
+
+
+def build_of(spec: WorkerSpec) -> Build:
+    """What a scheme's transform gets, for tests that load a model without a worker."""
+    return Build(spec, load_processor(spec), lambda fraction, words: None)
 
 
 @pytest.fixture(scope="session")

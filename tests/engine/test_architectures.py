@@ -6,12 +6,12 @@ from PIL import Image
 
 from qdash.engine.prompting import build_inputs
 from qdash.records import Measurement, Step, TextSoFar
-from tests.engine.conftest import TEXT, VISION, never
+from tests.engine.conftest import DYNAMIC, TEXT, VISION, never
 
 LINEAR_LAYERS = {"llava": 29, "fastvlm": 19, "smolvlm": 28, "qwen3-vl": 27, "qwen3": 15, "bloom": 9}
 
 
-@pytest.mark.parametrize("scheme", ["original", "bnb-int8", "bnb-nf4", "fp6-e2m3"])
+@pytest.mark.parametrize("scheme", ["original", "bnb-int8", "bnb-nf4", "ao-int8dyn", "ao-int8static", "ao-int4wo", DYNAMIC, "fp6-e2m3"])
 @pytest.mark.parametrize("architecture", [*VISION, *TEXT])
 def test_load_answer_and_time(worker, question, architecture, scheme):
     subject, events = worker(architecture, scheme), []
@@ -42,7 +42,7 @@ def test_vision_models_answer_without_a_picture(worker, question, architecture):
     assert worker(architecture, "original").answer(text_only, 3, emit=lambda event: None, stop=never).new_tokens == 3
 
 
-@pytest.mark.parametrize("scheme", ["original", "bnb-nf4"])
+@pytest.mark.parametrize("scheme", ["original", "bnb-nf4", "ao-int4wo"])
 @pytest.mark.parametrize("architecture", VISION)
 def test_what_the_model_computes_depends_on_the_picture(worker, architecture, scheme):
     subject = worker(architecture, scheme)

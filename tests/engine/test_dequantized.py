@@ -7,10 +7,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from qdash.catalog.schemes import SCHEMES
+from qdash.engine import layers
 from qdash.engine.schemes import family_of
-from tests.engine.conftest import SIMULATED, spec_of
+from tests.engine.conftest import DYNAMIC, SIMULATED, TORCHAO, spec_of
 
-QUANTIZED = ("bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4", *SIMULATED)
+QUANTIZED = ("bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4", *TORCHAO, DYNAMIC, *SIMULATED)
 
 
 @pytest.mark.parametrize("scheme", QUANTIZED)
@@ -18,7 +19,7 @@ QUANTIZED = ("bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4", *SIMULATED)
 def test_round_trip_of_the_checkpoint_is_what_the_loaded_layer_holds(worker, checkpoint, scheme, dtype):
     subject, entry = worker("qwen3", scheme, dtype=dtype), SCHEMES[scheme]
     family, stored = family_of(entry), load_file(checkpoint("qwen3") / "model.safetensors")
-    quantized = family.quantized_layers(subject.held.model)
+    quantized = layers.quantized_layers(subject.held.model)
     assert len(quantized) == 14
     for name, layer in quantized.items():
         expected = family.dequantized(layer)
@@ -31,7 +32,7 @@ def test_round_trip_of_the_checkpoint_is_what_the_loaded_layer_holds(worker, che
 def test_4bit_layers_multiply_with_what_dequantized_says(worker, scheme):
     """Unit vectors through the layer give its weights back, rounded to the dtype it computes in."""
     subject = worker("qwen3", scheme)
-    for layer in family_of(SCHEMES[scheme]).quantized_layers(subject.held.model).values():
+    for layer in layers.quantized_layers(subject.held.model).values():
         assert isinstance(layer, nn.Linear) and layer.bias is None
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features))
@@ -44,7 +45,7 @@ def test_4bit_layers_multiply_with_what_dequantized_says(worker, scheme):
 def test_int8_layers_multiply_with_what_dequantized_says(worker):
     """One-hot activations are exact in 8 bits; the kernel's constant for 1/127² is 1.8e-5 too large (bitsandbytes 0.50.2)."""
     subject = worker("qwen3", "bnb-int8")
-    for layer in family_of(SCHEMES["bnb-int8"]).quantized_layers(subject.held.model).values():
+    for layer in layers.quantized_layers(subject.held.model).values():
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features))
         torch.testing.assert_close(columns.T, family_of(SCHEMES["bnb-int8"]).dequantized(layer), rtol=3e-5, atol=0)

@@ -15,7 +15,7 @@ from qdash.engine.loading import load_skeleton
 from qdash.engine.prompting import build_inputs, read_image
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
-from tests.engine.conftest import REAL, SIMULATED, VISION, ignore, never, spec_of
+from tests.engine.conftest import DYNAMIC, REAL, SIMULATED, TORCHAO, VISION, ignore, never, spec_of
 
 FAST = torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
 NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
@@ -82,7 +82,7 @@ def test_every_quantized_layer_multiplies_its_input(worker, question, architectu
         expected = inputs[0].float() @ family.dequantized(layer).T + (0 if layer.bias is None else layer.bias.float())
         errors[name] = ((output.float() - expected).abs().max() / expected.abs().max()).item()
 
-    named = family.quantized_layers(subject.held.model).items()
+    named = layers.quantized_layers(subject.held.model).items()
     hooks = [layer.register_forward_hook(partial(compare, name)) for name, layer in named]
     logits(subject.held.model, subject, asked)
     for hook in hooks:
@@ -100,7 +100,8 @@ def test_every_parameter_that_is_not_quantized_has_the_baseline_dtype(worker, ch
         assert torch.equal(subject.held.model(tokens).logits, theirs(tokens).logits)
 
 
-@pytest.mark.parametrize("scheme", [*REAL, *SIMULATED])
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated")  # as whoever runs the snippet of torch-int8dyn is told
+@pytest.mark.parametrize("scheme", [*REAL, *SIMULATED, *TORCHAO, DYNAMIC])
 @pytest.mark.parametrize("architecture", ["llava", "qwen3"])
 def test_snippet_runs_and_builds_the_same_model(worker, question, architecture, scheme):
     subject, asked = worker(architecture, scheme), question(architecture)

@@ -138,6 +138,10 @@ def test_the_least_recently_used_worker_makes_room(
         for spec in (specs[0], specs[1], specs[0], specs[2]):
             result_of(executor.call(spec, "load", reserve_bytes=half - 1))
         assert [spec in executor.workers() for spec in specs] == [True, False, True]
+        # What is loaded already does not grow: neither worker has to go, though loading would take more.
+        result_of(executor.call(specs[0], "load", reserve_bytes=2 * half - 1))
+        result_of(executor.call(specs[0], "load", reserve_bytes=half - 1))
+        assert [spec in executor.workers() for spec in specs] == [True, False, True]
         with pytest.raises(QdashError) as error:
             result_of(executor.call(specs[1], "load", reserve_bytes=3 * half))
         assert error.value.kind == "out_of_memory"

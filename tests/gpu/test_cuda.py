@@ -3,12 +3,14 @@
 import pytest
 import torch
 
-from qdash.catalog.schemes import SCHEMES
+from qdash.catalog.schemes import SCHEMES, unavailable
+from qdash.engine import layers
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
+from qdash.machine import this_machine
 from qdash.records import Measurement, Question
-from tests.engine.conftest import REAL, SIMULATED, TEXT, VISION, ignore, never, spec_of
+from tests.engine.conftest import REAL, SIMULATED, TEXT, TORCHAO, VISION, ignore, never, spec_of
 from tests.engine.test_native_parity import NATIVE, logits, native
 
 # fp16 is the baseline on CUDA, and what NF4's "fast" compute dtype then is.
@@ -25,7 +27,7 @@ def ask(architecture: str, png: bytes) -> Question:
     return Question(prompt="What is it?", png=png if architecture in VISION else None)
 
 
-@pytest.mark.parametrize("scheme", ["original", "bnb-int8", "bnb-nf4", "fp6-e2m3"])
+@pytest.mark.parametrize("scheme", ["original", "bnb-int8", "bnb-nf4", *TORCHAO, "fp6-e2m3"])
 @pytest.mark.parametrize("architecture", [*VISION, *TEXT])
 def test_load_answer_and_time(checkpoint, png, architecture, scheme):
     subject = cuda_worker(checkpoint(architecture), scheme)
@@ -53,12 +55,15 @@ def test_logits_equal_native_loading(checkpoint, png, scheme):
     assert torch.equal(logits(subject.held.model, subject, ask("llava", png)), logits(theirs, subject, ask("llava", png)))
 
 
-@pytest.mark.parametrize("scheme", ["bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4", *SIMULATED])
+@pytest.mark.parametrize("scheme", ["bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4", *TORCHAO, "ao-fp8dyn", *SIMULATED])
 def test_round_trip_is_what_the_loaded_layer_holds(checkpoint, scheme):
+    missing = unavailable(SCHEMES[scheme], this_machine().on("cuda"))
+    if missing is not None:
+        pytest.skip(missing.message)
     original, subject = cuda_worker(checkpoint("qwen3"), "original"), cuda_worker(checkpoint("qwen3"), scheme)
     family = family_of(SCHEMES[scheme])
     weights = dict(original.held.model.named_parameters())
-    quantized = family.quantized_layers(subject.held.model)
+    quantized = layers.quantized_layers(subject.held.model)
     assert len(quantized) == 14
     for name, layer in quantized.items():
         found = family.round_trip(weights[f"{name}.weight"].detach(), SCHEMES[scheme], subject.spec)

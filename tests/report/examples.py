@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from qdash.catalog.schemes import SCHEMES
 from qdash.records import (
     Comparison,
     Coverage,
@@ -56,7 +57,7 @@ def memory(weights_bytes: int, projected_bytes: int | None = None) -> Memory:
 def variant(scheme: str, label: str, answer: str, weights_bytes: int, ratio: float, **rest: object) -> VariantResult:
     known = {"kind": "real", "status": "ok", "model": "tiny-vlm", "dtype": "float32", "answer_complete": True, "snippet": SNIPPET}
     return VariantResult(
-        scheme=scheme, label=label, answer=answer, new_tokens=9, latency=latency(ratio),
+        scheme=scheme, label=label, answer=answer, new_tokens=9, latency=latency(ratio), bits=SCHEMES[scheme].bits,
         coverage=Coverage(quantized=40, total=42, skipped=(Skip(name="lm_head", reason="output head"),)),
         **{
             "memory": memory(weights_bytes),

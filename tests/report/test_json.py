@@ -31,7 +31,7 @@ def test_keys_come_in_the_documented_order() -> None:
     assert list(variant["latency"]["ttft_s"]) == ["median", "p10", "p90", "runs"]
     assert list(variant["memory"])[:5] == ["weights_bytes", "load_peak_bytes", "peak_bytes", "saved_bytes", "estimated_bytes"]
     assert list(variant["relative"]) == ["latency", "memory", "tokens_per_s"]
-    assert list(variant["coverage"]) == ["quantized", "total", "skipped"]
+    assert list(variant["coverage"]) == ["quantized", "total", "skipped", "parts"]
     assert list(variant["coverage"]["skipped"][0]) == ["name", "reason"]
     assert list(data["variants"][4]["error"]) == ["kind", "message", "remedy"]
 

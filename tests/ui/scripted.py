@@ -21,14 +21,18 @@ from qdash.records import (
     Coverage,
     ErrorRecord,
     Event,
+    Explanation,
     Histogram,
+    InspectorReport,
     Latency,
     LayerHistograms,
     LayerWeights,
     Memory,
     NoiseFloor,
+    PartInside,
     Progress,
     Request,
+    SavedFile,
     SchemeWeights,
     Step,
     Timing,
@@ -51,7 +55,8 @@ class ScriptedBackend:
 
     def plan(self, request: Request) -> Plan:
         """A small model that always fits."""
-        variants = tuple(VariantPlan(scheme=v.scheme, estimated_bytes=20 * 2**20, unavailable=None) for v in request.variants)
+        known = {"estimated_bytes": 20 * 2**20, "loading_bytes": 20 * 2**20, "unavailable": None}
+        variants = tuple(VariantPlan.model_validate({**variant.model_dump(), **known}) for variant in request.variants)
         return Plan(
             model=request.variants[0].model, parameters=4_900_000, variants=variants, needed_bytes=200_000_000,
             available_bytes=8_000_000_000, download_bytes=0,
@@ -80,6 +85,28 @@ class ScriptedBackend:
             time.sleep(0.05)
         return WeightReport(model=model, schemes=tuple(map(scheme_weights, keys)))
 
+    def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
+        """Invented contents."""
+        for done in range(4):
+            if stop.is_set():
+                raise CANCELLED.raised()
+            yield Step(fraction=done / 4, detail="saving")
+            time.sleep(0.05)
+        return inspector_report(comparison.variants[index].scheme)
+
+
+def inspector_report(key: str) -> InspectorReport:
+    """A variant of two parts in one file."""
+    scheme = find_scheme(key)
+    part = PartInside(part="language", counted=600, parameters=1000, stored={"uint8": 500, "float32": 400}, computes_in=("bfloat16",))
+    return InspectorReport(
+        model="tiny-vlm", scheme=key, label=scheme.label, kind=scheme.kind, dtype="float32", counted=1200, parameters=2000,
+        parts=(part, part.model_copy(update={"part": "<vision>"})), quantized=None, weights_bytes=1800, estimate_bytes=4800,
+        footprint_bytes=1800, saved=(SavedFile(name="model.safetensors", size_bytes=1900),), saved_as={"U8": 1000, "F32": 800},
+        quantization_config={"quant_method": "<script>"},
+        explanations=(Explanation(question="Why did the parameter count fall?", answer="Two <4-bit> weights share a byte."),),
+    )  # fmt: skip
+
 
 def variant_result(key: str, answer: str, *, slowdown: float = 1.5, model: str = "tiny-vlm") -> VariantResult:
     """A measured variant: the baseline takes 18 ms and 3 ms a token, others `slowdown` times that."""
@@ -88,7 +115,7 @@ def variant_result(key: str, answer: str, *, slowdown: float = 1.5, model: str =
     size = int(20 * 2**20 * SIZES.get(key, 1.0))
     return VariantResult(
         scheme=key, label=scheme.label, kind=scheme.kind, status="ok", model=model, answer=answer, new_tokens=12, answer_complete=True,
-        dtype="float32", latency=_latency(factor), coverage=Coverage(quantized=0 if scheme.is_baseline else 60, total=62),
+        dtype="float32", bits=scheme.bits, latency=_latency(factor), coverage=Coverage(quantized=0 if scheme.is_baseline else 60, total=62),
         memory=Memory(
             weights_bytes=size, load_peak_bytes=size * 2, peak_bytes=size + 10 * 2**20, saved_bytes=size, estimated_bytes=size,
             projected_bytes=int(7.6 * 2**20) if scheme.kind == "simulated" else None,
@@ -138,7 +165,8 @@ def _play(request: Request, index: int, stop: StopEvent) -> Generator[Event, Non
         time.sleep(pause)
     yield Progress(index=index, stage="timing", fraction=0.4, detail="run 2 of 5")
     time.sleep(pause)
-    return variant_result(key, answer)
+    named = {"label": planning.labels_of(request.variants)[index], "model": request.variants[index].model}
+    return variant_result(key, answer).model_copy(update=named)
 
 
 def _latency(factor: float) -> Latency:

@@ -51,6 +51,10 @@ def test_the_first_click_compares(server: Server, open_page: OpenPage, tmp_path:
     expect(page.locator("#memory .main-svg").first).to_be_visible()
     expect(page.locator(".cond")).to_contain_text("noise")
     _exports_open(page, tmp_path)
+    page.click("#open-inside")
+    page.click("#inside-look")
+    expect(page.locator(".inside")).to_contain_text("Why did the parameter count fall?", timeout=REAL_RUN_MS)
+    expect(page.locator(".inside")).to_contain_text("model.safetensors")
     if sys.platform == "linux":
         # The page's own process stays small: torch lives in workers.
         assert "libtorch" not in Path(f"/proc/{server.pid}/maps").read_text()

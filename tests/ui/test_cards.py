@@ -20,7 +20,7 @@ def _html(*results: VariantResult, noise: float = 0.04) -> str:
 
 def test_every_card_has_the_same_six_rows() -> None:
     boards = [
-        ready_board(["original", "fp6-e2m3"]),
+        ready_board([Variant(model="tiny-vlm", scheme=key) for key in ("original", "fp6-e2m3")]),
         queued_board(REQUEST),
         advance(queued_board(REQUEST), Progress(index=0, stage="loading", fraction=0.5)),
         finished_board(comparison_of(REQUEST, variant_result("original", "A."), failed_result("bnb-int8", OUT_OF_MEMORY))),
@@ -90,3 +90,10 @@ def test_progress_is_a_bar_with_a_word() -> None:
 def test_screen_readers_hear_states_not_tokens() -> None:
     board = advance(queued_board(REQUEST), Progress(index=0, stage="answering"))
     assert announcement(advance(board, AnswerText(index=0, text="A"))) == "Original: answering"
+
+
+def test_answers_of_random_weights_are_hidden() -> None:
+    hidden = [variant_result(key, "x").model_copy(update={"answer": None}) for key in ("original", "bnb-nf4")]
+    html = _html(*hidden)
+    assert html.count("Random weights: answers hidden.") == 2
+    assert "Reference" in html and "Measured" in html and "Same answer" not in html

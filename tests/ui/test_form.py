@@ -8,9 +8,10 @@ import pytest
 
 from qdash.catalog.presets import T1_PROMPT, T1_SAMPLE
 from qdash.errors import QdashError
+from qdash.records import Variant
 from qdash.settings import Settings
 from qdash.ui import form as form_module
-from qdash.ui.form import Form, check_model, check_schemes, checked, picture_path
+from qdash.ui.form import Form, check_model, check_variants, checked, picture_path
 
 FORM = Form("tiny-vlm", ["original", "bnb-nf4"], {"sample": T1_SAMPLE}, T1_PROMPT, 5, 1, 50, "", "auto")
 
@@ -29,8 +30,26 @@ def test_a_text_model_gets_no_picture() -> None:
 
 
 def test_the_baseline_is_put_first_and_added_if_missing() -> None:
-    assert check_schemes(["bnb-nf4", "fp16"]) == ["fp16", "bnb-nf4"]
-    assert check_schemes(["bnb-nf4"]) == ["original", "bnb-nf4"]
+    assert [variant.scheme for variant in check_variants("m", ["bnb-nf4", "fp16"])] == ["fp16", "bnb-nf4"]
+    assert [variant.scheme for variant in check_variants("m", ["bnb-nf4"])] == ["original", "bnb-nf4"]
+
+
+def test_another_checkpoint_comes_after_the_models_own_variants() -> None:
+    other = {"model": "b", "scheme": "bnb-nf4"}
+    assert check_variants("a", [other, "bnb-nf4", other]) == (
+        Variant(model="a", scheme="original"), Variant(model="a", scheme="bnb-nf4"), Variant(model="b", scheme="bnb-nf4"),
+    )  # fmt: skip
+    assert [variant.model for variant in check_variants("a", [other])] == ["a", "b"]
+
+
+def test_a_recipe_is_a_choice_like_any_other() -> None:
+    assert check_variants("a", [" vision = bnb-int8 , language=bnb-nf4"])[1].scheme == "vision=bnb-int8,language=bnb-nf4"
+
+
+def test_another_checkpoint_must_be_offered_in_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form_module, "settings", lambda: Settings(public=True))
+    with pytest.raises(QdashError, match="/etc"):
+        check_variants("tiny-vlm", ["original", {"model": "/etc", "scheme": "original"}])
 
 
 @pytest.mark.parametrize(
@@ -41,6 +60,10 @@ def test_the_baseline_is_put_first_and_added_if_missing() -> None:
         ("schemes", "original", "schemes"),
         ("schemes", [{"a": 1}], "schemes"),
         ("schemes", ["original"] * 1000, "schemes"),
+        ("schemes", ["vision=nonsense"], "nonsense"),
+        ("schemes", ["nonsense=bnb-nf4"], "nonsense"),
+        ("schemes", [{"model": "tiny-vlm", "scheme": 7}], "schemes"),
+        ("schemes", [{"model": " ", "scheme": "original"}], "No model"),
         ("model", "", "No model"),
         ("model", None, "No model"),
         ("model", ["tiny-vlm"], "No model"),

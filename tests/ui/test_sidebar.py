@@ -4,21 +4,24 @@ import random
 from html.parser import HTMLParser
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
+from qdash.catalog.models import MODELS
 from qdash.catalog.presets import PRESETS, T1_PROMPT, T1_SAMPLE
 from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
+from qdash.machine import Machine, this_machine
 from qdash.records import Request
 from qdash.ui.preflight import estimate, preflight_line
 from qdash.ui.samples import NO_PICTURE, another_question, sample_path, samples
 from qdash.ui.scheme_picker import original_bits, picker_html, preset_keys
 from qdash.ui.sessions import Sessions
-from qdash.ui.sidebar import measurement_label
+from qdash.ui.sidebar import measurement_label, set_up
 from tests.ui.scripted import ScriptedBackend
 from tests.ui.test_form import FORM
 
-PACKAGES = {"bitsandbytes": "0.50.2", "torch": "2.11.0"}
+PACKAGES = {"bitsandbytes": "0.50.2", "torch": "2.11.0", "torchao": "0.18.0"}
 
 
 class _Tags(HTMLParser):
@@ -33,28 +36,50 @@ class _Tags(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
+def _here(packages: dict[str, str]) -> Machine:
+    return this_machine().model_copy(update={"device": "cpu", "packages": packages})
+
+
 def _boxes(packages: dict[str, str]) -> dict[str, bool]:
     """key → disabled."""
-    tags = _Tags(picker_html(packages)).tags
-    return {str(attributes["value"]): "disabled" in attributes for tag, attributes in tags if tag == "input"}
+    tags = _Tags(picker_html(_here(packages))).tags
+    boxes = [attributes for tag, attributes in tags if tag == "input" and attributes.get("type") == "checkbox"]
+    return {str(attributes["value"]): "disabled" in attributes for attributes in boxes}
 
 
 def test_every_scheme_has_a_row_the_starter_first() -> None:
     boxes = _boxes(PACKAGES)
     assert set(boxes) == set(SCHEMES)
     assert tuple(boxes)[: len(PRESETS[0].keys)] == PRESETS[0].keys
-    assert not any(boxes.values())
+    assert not boxes["bnb-nf4"] and not boxes["ao-int8wo"]
 
 
 def test_what_cannot_run_is_disabled_with_its_reason() -> None:
     boxes = _boxes({"torch": "2.11.0"})
-    assert boxes["bnb-nf4"] and not boxes["original"]
-    assert "needs bitsandbytes" in picker_html({"torch": "2.11.0"})
-    assert "bnb-nf4" not in preset_keys(PRESETS[0], {"torch": "2.11.0"})
+    assert boxes["bnb-nf4"] and boxes["ao-int8wo"] and not boxes["original"]
+    assert "needs bitsandbytes" in picker_html(_here({"torch": "2.11.0"}))
+    assert "bnb-nf4" not in preset_keys(PRESETS[0], _here({"torch": "2.11.0"}))
+
+
+def test_a_mix_offers_every_quantization_that_runs_here_to_every_part() -> None:
+    tags = _Tags(picker_html(_here({"torch": "2.11.0"}))).tags
+    parts = [attributes["name"] for tag, attributes in tags if tag == "select"]
+    offered = {attributes["value"] for tag, attributes in tags if tag == "option"}
+    assert {"vision", "projector", "language", "attention", "mlp"} <= set(parts)
+    assert {"fp6-e2m3", "int2-g64"} <= offered and not {"bnb-nf4", "ao-int8wo"} & offered
+
+
+def test_a_preset_sets_up_its_whole_experiment() -> None:
+    for preset in PRESETS[:4]:
+        assert preset.setup is not None
+        model, prompt, tokens, runs, _, picture = set_up(preset.setup)
+        assert model in MODELS and prompt and tokens >= 2 and runs >= 1
+        assert MODELS[model].task == "text-generation" or sample_path(picture["sample"]).is_file()
+    assert set_up(None) == [gr.skip()] * 6
 
 
 def test_the_template_has_nothing_that_gradio_would_evaluate() -> None:
-    html = picker_html(PACKAGES).replace("${original}", "")
+    html = picker_html(_here(PACKAGES)).replace("${original}", "")
     assert not any(piece in html for piece in ("${", "{{", "`", "\\"))
 
 
@@ -80,6 +105,7 @@ def test_too_large_is_said_with_a_remedy() -> None:
     plan = ScriptedBackend().plan(Request.model_validate({"variants": [{"model": "tiny-vlm", "scheme": "original"}], "prompt": "x"}))
     assert "✕" in preflight_line(plan.model_copy(update={"needed_bytes": 10**12, "available_bytes": 10**6}))
     assert "downloads 1.5 GB first" in preflight_line(plan.model_copy(update={"download_bytes": 1_500_000_000}))
+    assert "makes 8.0 GB of random weights first" in preflight_line(plan.model_copy(update={"made_bytes": 8_044_981_608}))
 
 
 def test_samples_are_there_the_first_tutorials_first() -> None:

@@ -90,3 +90,17 @@ def test_labels_are_escaped() -> None:
 )
 def test_how_much_changed(original: str, answer: str, on_card: str) -> None:
     assert change_of(original, answer).on_card == on_card
+
+
+def test_without_answers_sizes_are_told() -> None:
+    hidden = [variant_result(key, "x").model_copy(update={"answer": None}) for key in ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3")]
+    said = _said(*hidden)
+    assert said.plain == "4 bits is 71 % smaller. FP6 E2M3 is 62 % smaller (projected). "
+    assert said.why.endswith("Random weights: answers hidden.") and "answer" not in said.plain
+
+
+def test_mixes_and_other_checkpoints_have_their_names() -> None:
+    mix = variant_result("vision=bnb-int8,language=bnb-nf4", ANSWER)
+    other = variant_result("bnb-int8", ANSWER, slowdown=0.5).model_copy(update={"model": "b", "label": "b: INT8 (LLM.int8)"})
+    said = _said(variant_result("original", ANSWER), mix, other)
+    assert "b: INT8" in said.plain + said.why and "vision INT8 · language NF4" in said.plain + said.why

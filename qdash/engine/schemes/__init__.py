@@ -1,37 +1,57 @@
 """What a scheme does to a model: one small object per family, found by the catalogue's `family`.
 
 A deployable scheme is the `from_pretrained` arguments a person would write; what those cannot do is a transform of the loaded model.
-Every family can print itself as Python, count what it did, and give the weights that its layers really compute with.
+Every family can also quantize some layers of a model and leave the others, which is what recipes are made of; it can print itself as
+Python, and give the weights that its layers really compute with. Quantized layers are marked, see `layers.mark`.
 """
 
 import importlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from qdash.catalog.schemes import Family, Scheme
+from qdash.catalog.recipes import assigned
+from qdash.catalog.schemes import Family, Scheme, find_scheme
+from qdash.engine.prompting import Processor
 from qdash.errors import QdashError
-from qdash.records import Coverage, WorkerSpec
+from qdash.records import WorkerSpec
+
+
+@dataclass(frozen=True)
+class Build:
+    """What quantizing may need beside the model.
+
+    `report` takes the share done (None: unknown) and words; it raises QdashError("cancelled") once a person has pressed Stop.
+    """
+
+    spec: WorkerSpec
+    processor: Processor
+    report: Callable[[float | None, str], None]
 
 
 class SchemeFamily(Protocol):
-    """Schemes that work alike. All methods are pure but `transform`; weights are (out, in)."""
+    """Schemes that work alike. All methods are pure but `transform`, `quantize` and `settle`; weights are (out, in)."""
 
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
         """Arguments for `from_pretrained`: dtype, device map, quantization. `skeleton` is the model without its weights."""
         ...
 
-    def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
-        """Do in place what `from_pretrained` could not."""
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+        """Do in place what `from_pretrained` could not, and mark every quantized layer."""
         ...
 
-    def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
-        """The layers that the scheme quantized, by path."""
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+        """Quantize the linear layers at `names`, all of them fit, of a model in plain floats, in place; mark them."""
         ...
 
-    def coverage(self, model: PreTrainedModel, spec: WorkerSpec) -> Coverage:
-        """How many linear layers are quantized, and why the others are not."""
+    def settle(self, model: PreTrainedModel) -> None:
+        """Bring on what a layer's first call changes for good, such as how its weights are packed. A model that is settled is not saved."""
+
+    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        """Why `scheme` cannot quantize this linear layer on the spec's device, in words that name the numbers; None if it can."""
         ...
 
     def dequantized(self, layer: nn.Module) -> Tensor:
@@ -51,7 +71,14 @@ class SchemeFamily(Protocol):
 
 
 # Imported by name when asked for: bitsandbytes need not be installed, and looks for a GPU when it is imported.
-_MODULES: dict[Family, str] = {"float": "floating", "bitsandbytes": "bitsandbytes", "simulated": "simulated"}
+_MODULES: dict[Family, str] = {
+    "float": "floating",
+    "bitsandbytes": "bitsandbytes",
+    "torchao": "torchao",
+    "torch-dynamic": "torch_dynamic",
+    "simulated": "simulated",
+    "recipe": "recipe",
+}
 
 
 def family_of(scheme: Scheme) -> SchemeFamily:
@@ -62,3 +89,27 @@ def family_of(scheme: Scheme) -> SchemeFamily:
         remedy = scheme.needs[0].remedy if scheme.needs else "Install the requirements again: pip install -r requirements.txt"
         raise QdashError(f"{scheme.label} cannot run here: {error}.", remedy, "unavailable") from error
     return module.FAMILY
+
+
+def family_for(scheme: Scheme, skeleton: PreTrainedModel) -> SchemeFamily:
+    """`family_of`, but for checkpoints that are quantized already: these load as published, under `original` alone."""
+    published = importlib.import_module(f"{__name__}.published")
+    return published.FAMILY if published.is_published_quantized(skeleton.config) else family_of(scheme)
+
+
+def why_unfit(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module) -> str | None:
+    """Why the layer at path `name` is not quantized though transformers would; None if nothing is in the way."""
+    key = assigned(scheme, name)
+    if key is None:
+        return "the recipe leaves it as it is"
+    part = find_scheme(key)
+    return family_of(part).unfit(layer, part, spec)
+
+
+def round_trip_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> Tensor | None:
+    """`SchemeFamily.round_trip` of the layer at path `name`; None also where a recipe leaves it as it is."""
+    key = assigned(scheme, name)
+    if key is None:
+        return None
+    part = find_scheme(key)
+    return family_of(part).round_trip(weight, part, spec)

@@ -11,23 +11,24 @@
   for a picture; a hook makes inputs contiguous.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
 import torch
 from bitsandbytes import functional
-from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
+from bitsandbytes.nn.modules import Int8Params, Linear4bit, Linear8bitLt, Params4bit
 from torch import Tensor, nn
 from transformers import BitsAndBytesConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.schemes import SchemeFamily
+from qdash.engine.schemes import Build, SchemeFamily
 from qdash.engine.schemes.floating import dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
-from qdash.records import Coverage, WorkerSpec
+from qdash.records import WorkerSpec
 
 BLOCK = 64  # weights that share a scale; bitsandbytes' default, which BitsAndBytesConfig does not change
 FUSED_ROWS = 32  # the fused CPU kernel's tile of output rows
@@ -38,11 +39,8 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
-        arguments = dict(scheme.params)
-        if arguments.get("bnb_4bit_compute_dtype") == "fast":
-            arguments["bnb_4bit_compute_dtype"] = fast_dtype(spec)
-        candidates = layers.convertible_layers(skeleton).items() if arguments.get("load_in_4bit") else ()
-        misfits = [name for name, layer in candidates if _misfit(*layers.shape(layer), spec.device)]
+        arguments = _arguments(scheme, spec)
+        misfits = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unfit(layer, scheme, spec)]
         if misfits:
             # A list given here replaces transformers' own, so that one is repeated.
             arguments["llm_int8_skip_modules"] = sorted(layers.kept_patterns(skeleton)) + misfits
@@ -50,20 +48,32 @@ class BitsAndBytes(SchemeFamily):
         return {"dtype": dtype_of(scheme, spec), "device_map": spec.device, "quantization_config": config}
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
-        quantized = self.quantized_layers(model).values()
-        for layer in quantized:
-            if isinstance(layer, Linear4bit) and _fuses(layer.weight.device.type):
-                layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
-        _settle(quantized, model.dtype)
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+        for layer in model.modules():
+            if isinstance(layer, Linear4bit | Linear8bitLt):
+                _ready(layer)
+                layers.mark(layer, scheme.key)
 
     @override
-    def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
-        return {name: layer for name, layer in model.named_modules() if isinstance(layer, Linear4bit | Linear8bitLt)}
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+        for done, name in enumerate(names):
+            build.report(done / len(names), "quantizing weights")
+            layer = _quantized(model.get_submodule(name), scheme, build.spec)
+            _ready(layer)
+            layers.mark(layer, scheme.key)
+            layers.replace_layer(model, name, layer)
 
     @override
-    def coverage(self, model: PreTrainedModel, spec: WorkerSpec) -> Coverage:
-        return layers.coverage(model, self.quantized_layers(model), lambda layer: _misfit(*layers.shape(layer), spec.device))
+    @torch.no_grad()
+    def settle(self, model: PreTrainedModel) -> None:
+        # The first call repacks weights, moves statistics and casts biases.
+        for layer in model.modules():
+            if isinstance(layer, Linear4bit | Linear8bitLt):
+                layer(torch.ones(1, layer.in_features, dtype=model.dtype, device=layer.weight.device))
+
+    @override
+    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        return _misfit(*layers.shape(layer), spec.device) if scheme.params.get("load_in_4bit") else None
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:
@@ -138,13 +148,41 @@ def _misfit(outputs: int, inputs: int, device: str) -> str | None:
     return None
 
 
+def _arguments(scheme: Scheme, spec: WorkerSpec) -> dict[str, Any]:
+    """The scheme's arguments for `BitsAndBytesConfig`, the compute dtype decided."""
+    arguments = dict(scheme.params)
+    if arguments.get("bnb_4bit_compute_dtype") == "fast":
+        arguments["bnb_4bit_compute_dtype"] = fast_dtype(spec)
+    return arguments
+
+
 @torch.no_grad()
-def _settle(quantized: Iterable[nn.Module], dtype: torch.dtype) -> None:
-    """Pass one row through every layer: the first call repacks weights, moves statistics and casts biases for good."""
-    for layer in quantized:
-        weight = layer.weight
-        assert isinstance(weight, Tensor)
-        layer(torch.ones(1, layers.shape(layer)[1], dtype=dtype, device=weight.device))
+def _quantized(layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> nn.Module:
+    """The layer that transformers' integration would have made of `layer`; weights are quantized when they move to the device."""
+    outputs, inputs = layers.shape(layer)
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor)
+    rows = weight.T.contiguous() if isinstance(layer, Conv1D) else weight
+    config = BitsAndBytesConfig(**_arguments(scheme, spec))
+    made: Any
+    of_8bit: Any = Int8Params  # torch types parameters as modules, without arguments of their own
+    of_4bit: Any = Params4bit
+    if config.load_in_8bit:
+        made = Linear8bitLt(inputs, outputs, bias is not None, has_fp16_weights=False, threshold=config.llm_int8_threshold, device="meta")
+        made.weight = of_8bit(rows.cpu(), requires_grad=False, has_fp16_weights=False)
+    else:
+        nested, kind = config.bnb_4bit_use_double_quant, config.bnb_4bit_quant_type
+        made = Linear4bit(inputs, outputs, bias is not None, config.bnb_4bit_compute_dtype, nested, kind, device="meta")
+        made.weight = of_4bit(rows.cpu(), requires_grad=False, compress_statistics=nested, quant_type=kind, module=made)
+    made.bias = bias
+    made.weight = made.weight.to(spec.device)
+    return made.eval()
+
+
+def _ready(layer: nn.Module) -> None:
+    """The fused kernel misreads inputs that are not contiguous."""
+    if isinstance(layer, Linear4bit) and _fuses(layer.weight.device.type):
+        layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
 
 
 def _dequantized_4bit(layer: Linear4bit) -> Tensor:

@@ -1,5 +1,6 @@
 """Plain floating-point schemes: the checkpoint's weights in one dtype, nothing quantized. The baselines."""
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -8,10 +9,9 @@ from transformers import PreTrainedModel
 from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
-from qdash.engine.layers import linear_layers
-from qdash.engine.schemes import SchemeFamily
+from qdash.engine.schemes import Build, SchemeFamily
 from qdash.engine.schemes.snippet import from_pretrained
-from qdash.records import Coverage, WorkerSpec
+from qdash.records import WorkerSpec
 
 
 def dtype_of(scheme: Scheme, spec: WorkerSpec) -> torch.dtype:
@@ -27,17 +27,16 @@ class Floating(SchemeFamily):
         return {"dtype": dtype_of(scheme, spec), "device_map": spec.device}
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
         pass
 
     @override
-    def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
-        return {}
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+        pass
 
     @override
-    def coverage(self, model: PreTrainedModel, spec: WorkerSpec) -> Coverage:
-        # Nothing was meant to be quantized, so nothing was skipped.
-        return Coverage(quantized=0, total=len(linear_layers(model)))
+    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        return None
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:
@@ -46,7 +45,7 @@ class Floating(SchemeFamily):
         return weight.detach().float()
 
     @override
-    def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor:
+    def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
         return weight.to(spec.device, dtype_of(scheme, spec)).float()
 
     @override

@@ -1,8 +1,13 @@
 """Simulated schemes: weights rounded to the values of a small format, then carried and multiplied in the worker's own dtype.
 
-Answers and errors are those of the format (to the carrier's precision); speed and memory are the carrier's. The layers are those that
-bitsandbytes would quantize, so that real and simulated variants differ in the numbers alone.
+Answers and errors are those of the format (to the carrier's precision); speed and memory are the carrier's. Where a scheme rounds
+activations too, every quantized layer rounds its input before it multiplies. The layers are those that bitsandbytes would quantize, so that
+real and simulated variants differ in the numbers alone; block formats leave layers that their blocks do not divide, as torchao does.
 """
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,53 +15,102 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
+from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import Scheme
-from qdash.engine.formats import round_trip
-from qdash.engine.layers import convertible_layers, coverage, linear_layers
+from qdash.engine import layers
+from qdash.engine.formats import round_activations, round_trip
+from qdash.engine.schemes import Build
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
-from qdash.records import Coverage, WorkerSpec
+from qdash.records import WorkerSpec
 
 
 class Simulated(Floating):
-    """Rounds the weights of a loaded model in place."""
+    """Rounds the weights of a loaded model in place, and hooks the rounding of activations in front of its layers."""
 
     @override
-    @torch.no_grad()
-    def transform(self, model: PreTrainedModel, scheme: Scheme) -> None:
-        for layer in convertible_layers(model).values():
-            weight = _rows(layer)
-            round_trip(weight, scheme.params["format"], out=weight)
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+        self.quantize(model, self._fitting(model, scheme, build.spec), scheme, build)
 
     @override
-    def quantized_layers(self, model: PreTrainedModel) -> dict[str, nn.Module]:
-        return convertible_layers(model)
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+        for done, name in enumerate(names):
+            build.report(done / len(names), "rounding weights")
+            layer = model.get_submodule(name)
+            round_layer(layer, scheme.params["format"], scheme.params.get("activations"))
+            layers.mark(layer, scheme.key)
 
     @override
-    def coverage(self, model: PreTrainedModel, spec: WorkerSpec) -> Coverage:
-        return coverage(model, convertible_layers(model))
+    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        return _misfit(layers.shape(layer)[1], scheme)
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:
         return _rows(layer).detach().float()
 
     @override
-    def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor:
+    def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
+        if _misfit(weight.shape[1], scheme):
+            return None
         return round_trip(weight.to(spec.device, dtype_of(scheme, spec)), scheme.params["format"]).float()
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
-        kept = sorted(linear_layers(skeleton).keys() - convertible_layers(skeleton).keys())
+        kept = sorted(layers.linear_layers(skeleton).keys() - set(self._fitting(skeleton, scheme, spec)))
+        formats = ", ".join(map(repr, scheme.params.values()))
         return f"""{loading}
 # {scheme.label} is simulated: its values, carried in {spec.dtype}.
-from qdash.engine.formats import round_trip
+from qdash.engine.layers import linear_layers
+from qdash.engine.schemes.simulated import round_layer
 
 kept = {kept!r}
-for name, layer in model.named_modules():
-    if isinstance(layer, torch.nn.Linear) and name not in kept:
-        layer.weight.data = round_trip(layer.weight.data, {scheme.params["format"]!r})
+for name, layer in linear_layers(model).items():
+    if name not in kept:
+        round_layer(layer, {formats})
 """
+
+    def _fitting(self, model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[str]:
+        found = layers.convertible_layers(model).items()
+        return [name for name, layer in found if self.unfit(layer, scheme, spec) is None]
+
+
+FAMILY = Simulated()
+
+
+@torch.no_grad()
+def round_layer(layer: nn.Module, weights: str, activations: str | None = None) -> None:
+    """Round the weight of a linear layer in place, and from now on its input at every call, to formats of `catalog.formats`.
+
+    Done again it replaces what was done to activations before. Other hooks of the layer stay, and see the input in the order they came.
+    """
+    weight = _rows(layer)
+    round_trip(weight, weights, out=weight)
+    for number, hook in list(layer._forward_pre_hooks.items()):
+        if isinstance(hook, RoundInput):
+            del layer._forward_pre_hooks[number]
+    if activations is not None:
+        layer.register_forward_pre_hook(RoundInput(activations))
+
+
+@dataclass(frozen=True)
+class RoundInput:
+    """A forward pre-hook that gives a layer its input rounded to `activations`, in the dtype it came in."""
+
+    activations: str
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The layer's positional arguments, the first one rounded."""
+        return round_activations(inputs[0], self.activations), *inputs[1:]
+
+
+def _misfit(inputs: int, scheme: Scheme) -> str | None:
+    """Why rows of `inputs` numbers cannot be stored in the scheme's formats, or None."""
+    for key in scheme.params.values():
+        number_format = FORMATS[key]
+        if number_format.divides_only and number_format.size and inputs % number_format.size:
+            return f"{inputs} inputs are not a multiple of {number_format.size}, the block of {scheme.label}"
+    return None
 
 
 def _rows(layer: nn.Module) -> Tensor:
@@ -64,6 +118,3 @@ def _rows(layer: nn.Module) -> Tensor:
     weight = layer.weight
     assert isinstance(weight, Tensor)
     return weight.T if isinstance(layer, Conv1D) else weight
-
-
-FAMILY = Simulated()

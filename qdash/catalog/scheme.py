@@ -1,0 +1,73 @@
+"""What a row of the catalogue of schemes is, and what it may need of a machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Family = Literal["float", "bitsandbytes", "torchao", "torch-dynamic", "simulated", "recipe"]
+
+
+class Surroundings(Protocol):
+    """Where a scheme is to run: the device that was chosen, what it can do, and the installed packages with their versions."""
+
+    @property
+    def device(self) -> str: ...  # noqa: D102
+
+    @property
+    def compute_capability(self) -> tuple[int, int] | None: ...  # noqa: D102
+
+    @property
+    def packages(self) -> Mapping[str, str]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that a scheme cannot do without; what is None does not matter.
+
+    `capability` is the least compute capability of a CUDA device; other devices are not asked for one.
+    """
+
+    remedy: str
+    package: str | None = None
+    device: Literal["cpu", "cuda"] | None = None
+    capability: tuple[int, int] | None = None
+
+    def missing(self, here: Surroundings) -> str | None:
+        """What is not there, as the end of “… needs”; None if all is."""
+        if self.package is not None and self.package not in here.packages:
+            return f"{self.package}, which is not installed here"
+        if self.device is not None and here.device != self.device:
+            return {"cpu": "the CPU as device", "cuda": "a CUDA device"}[self.device]
+        if self.capability is not None and here.device == "cuda" and (here.compute_capability or (0, 0)) < self.capability:
+            own = ".".join(map(str, here.compute_capability or ("unknown",)))
+            return f"a GPU of compute capability {self.capability[0]}.{self.capability[1]} or more; this one has {own}"
+        return None
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One row of the catalogue.
+
+    `bits` and `activation_bits` are what the format stores and computes in (None: the checkpoint's own). `stored_bits` is the average
+    per quantized weight with everything but per-row scales; `row_scale_bits` comes once per output row. Together they give the estimate
+    made before loading and the projected size of simulated formats.
+    """
+
+    key: str
+    label: str
+    family: Family
+    kind: Literal["real", "simulated"]
+    bits: int | None
+    activation_bits: int | None
+    about: str
+    stored_bits: float = 0.0
+    row_scale_bits: int = 0
+    needs: tuple[Need, ...] = ()
+    floats_first: bool = False
+    """Whether the whole model is in memory as plain floats before it is quantized, so that loading takes as much as the original."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether other variants may be compared with it: the plain floating-point schemes."""
+        return self.family == "float"

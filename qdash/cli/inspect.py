@@ -1,0 +1,81 @@
+"""`qdash inspect`: what is inside a variant of a model, and what its numbers mean."""
+
+import json as json_
+from contextlib import closing
+from textwrap import fill
+from typing import Annotated, Literal
+
+import typer
+
+from qdash.cli.arguments import JsonOption, ModelOption, listed
+from qdash.cli.interrupt import stoppable
+from qdash.cli.outputs import Outputs
+from qdash.cli.screen import print_table, working
+from qdash.errors import QdashError
+from qdash.execution.process import ProcessExecutor
+from qdash.inspection import inspect as inspected
+from qdash.planning import variants_of
+from qdash.records import InspectorReport, PartInside, Request
+from qdash.report import inspection_to_json
+from qdash.wording import mib
+
+_WIDTH = 120
+
+
+def inspect(
+    model: ModelOption,
+    scheme: Annotated[str, typer.Option(help="A scheme from “schemes”, or a recipe.")] = "original",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")] = "auto",
+    baseline_dtype: Annotated[
+        Literal["float32", "float16", "bfloat16"] | None,
+        typer.Option(help="Type of all that is not quantized; float16 on CUDA and float32 on a CPU if left out."),
+    ] = None,
+    json: JsonOption = None,
+) -> int:
+    """Count what is inside a variant of a model, save it for a moment, and explain the numbers."""
+    outputs = Outputs({"json": json})
+    outputs.check()
+    schemes = listed(scheme)
+    if len(schemes) != 1:
+        raise QdashError(f"--scheme {scheme} names {len(schemes)} schemes.", "Give one.")
+    variants = variants_of(model, schemes)
+    request = Request(variants=variants, prompt="", device=device, baseline_dtype=baseline_dtype)
+    with stoppable() as stop, closing(ProcessExecutor()) as executor, working() as show:
+        report = show(inspected(request, len(variants) - 1, executor, stop))
+    if not outputs.to_stdout:
+        _print(report)
+    outputs.write(report, {"json": inspection_to_json})
+    return 0
+
+
+def _print(report: InspectorReport) -> None:
+    print(f"{report.model}, {report.label}{' (simulated)' if report.kind == 'simulated' else ''}\n")
+    print_table(("part", "parameters", "torch counts", "memory", "computes in", "stored as"), [_part(part) for part in report.parts])
+    counts = f"{report.parameters:,} parameters, of which torch counts {report.counted:,}; dtype says {report.dtype}"
+    print(f"\n{counts}\n")
+    print_table(("size", "", ""), _sizes(report))
+    if report.saved is not None:
+        print()
+        print_table(("file written by save_pretrained", "bytes"), [(file.name, f"{file.size_bytes:,}") for file in report.saved])
+    if report.quantization_config is not None:
+        print(f"\nquantization_config {json_.dumps(report.quantization_config, ensure_ascii=False)}")
+    for explanation in report.explanations:
+        print(f"\n{explanation.question}\n{fill(explanation.answer, _WIDTH)}")
+
+
+def _part(part: PartInside) -> tuple[str, ...]:
+    stored = " · ".join(f"{dtype} {mib(size)}" for dtype, size in part.stored.items())
+    return (part.part, f"{part.parameters:,}", f"{part.counted:,}", mib(part.size_bytes), "+".join(part.computes_in), stored)
+
+
+def _sizes(report: InspectorReport) -> list[tuple[str, ...]]:
+    files = "not written" if report.saved_bytes is None else mib(report.saved_bytes)
+    rows = [
+        ("in memory", mib(report.weights_bytes), "exact: every tensor, with scales and codes"),
+        ("in files", files, report.not_saved or "as save_pretrained writes it"),
+        ("estimate", mib(report.estimate_bytes), f"counted numbers × bytes of {report.dtype}"),
+        ("footprint", mib(report.footprint_bytes), "get_memory_footprint()"),
+    ]
+    if report.projected_bytes is not None:
+        rows.append(("projected", mib(report.projected_bytes), f"if really stored in {report.label}"))
+    return rows

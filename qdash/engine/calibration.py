@@ -1,0 +1,109 @@
+"""Calibration: how large the inputs of each layer get, measured on sample questions, for schemes that fix the range of activations.
+
+The samples are built in, so that nothing is downloaded and every run measures the same: short texts of several kinds and languages, and for
+vision models pictures drawn here. They set one number a layer, its largest absolute input, so few suffice; what an answer exceeds of it is
+clipped.
+"""
+
+import math
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from transformers import PreTrainedModel, ProcessorMixin
+
+from qdash.engine.prompting import Inputs, Processor, build_inputs
+from qdash.engine.schemes import Build
+
+TEXTS = (
+    "What is the capital of France, and which river runs through it?",
+    "Once upon a time there was a little girl named Lily who loved to play in the garden. One day she found",
+    "如何用三句话解释什么是光合作用？",
+    "def mean(values):\n    return sum(values) / len(values)\n\nWrite a test for this function.",
+    "A train leaves at 14:35 and arrives at 17:10. How many minutes does the journey take? 17 · 60 + 10 − (14 · 60 + 35) =",
+    "Die Vereinten Nationen wurden 1945 gegründet. Translate into English and name three of their agencies.",
+)
+QUESTIONS = (
+    "What is in this picture? Describe it.",
+    "这张图片中有什么？请描述一下。",
+    "How many shapes are there, and which colours do they have?",
+)
+SIDE = 336  # pixels
+
+_UNCALIBRATED = "qdash_uncalibrated"
+
+
+def input_ranges(model: PreTrainedModel, names: Collection[str], build: Build) -> dict[str, float]:
+    """The largest absolute input of each of the layers at `names` over the samples, by path.
+
+    Layers that no sample reached, or only with zeros, NaN or infinity, are missing, and remember it: see `why_uncalibrated`.
+    """
+    seen: dict[str, float] = {}
+    samples = list(_samples(build.processor, model))
+    with torch.no_grad(), _watching(model, names, seen):
+        for done, inputs in enumerate(samples):
+            build.report(done / len(samples), "calibrating")
+            model(**inputs, use_cache=False)
+    ranges = {name: seen[name] for name in names if 0 < seen.get(name, 0) < math.inf}
+    for name in names:
+        setattr(model.get_submodule(name), _UNCALIBRATED, name not in ranges)
+    return ranges
+
+
+def why_uncalibrated(layer: nn.Module) -> str | None:
+    """Why calibration left this layer without a range; None if it did not."""
+    return "no calibration sample gave it an input that is finite and not zero" if getattr(layer, _UNCALIBRATED, False) else None
+
+
+@contextmanager
+def _watching(model: nn.Module, names: Collection[str], seen: dict[str, float]) -> Iterator[None]:
+    """Keep in `seen` the largest absolute input of each layer while the block runs."""
+    hooks = [model.get_submodule(name).register_forward_pre_hook(partial(_look, seen, name)) for name in names]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _look(seen: dict[str, float], name: str, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    if inputs[0].numel():
+        largest = inputs[0].abs().max().item()
+        # NaN stays: it compares false with everything, and such a layer gets no range.
+        seen[name] = largest if largest != largest else max(seen.get(name, 0.0), largest)
+
+
+def _samples(processor: Processor, model: PreTrainedModel) -> Iterator[Inputs]:
+    for text in TEXTS:
+        yield build_inputs(processor, text, None, model)
+    if isinstance(processor, ProcessorMixin):
+        for question, picture in zip(QUESTIONS, (_gradient(), _shapes(), _stripes()), strict=True):
+            yield build_inputs(processor, question, picture, model)
+
+
+def _gradient() -> Image.Image:
+    """Every brightness, and hues from corner to corner."""
+    ramp = Image.linear_gradient("L").resize((SIDE, SIDE))
+    return Image.merge("RGB", (ramp, ramp.transpose(Image.Transpose.ROTATE_90), ramp.transpose(Image.Transpose.ROTATE_180)))
+
+
+def _shapes() -> Image.Image:
+    """A few saturated shapes with hard edges on white."""
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((30, 40, 130, 140), fill="black")
+    draw.ellipse((180, 30, 300, 150), fill="red")
+    draw.polygon([(60, 300), (150, 180), (240, 300)], fill="blue")
+    return image
+
+
+def _stripes() -> Image.Image:
+    """The sharpest contrast there is, in fine and coarse lines."""
+    image = Image.new("RGB", (SIDE, SIDE), "black")
+    draw = ImageDraw.Draw(image)
+    for line in range(0, SIDE, 6):
+        draw.line([(line, 0), (line, SIDE)], fill="white" if line % 4 else "yellow", width=1 + line // 100)
+    return image

@@ -1,0 +1,103 @@
+"""The round trip of a weight or an activation through a small number format.
+
+A simulated scheme keeps its numbers in 16 or 32-bit tensors but lets them take only values that the small format has. What a format is
+stands in `catalog.formats`; here are casts, and the walk over a tensor.
+
+On a CPU weights pass through in blocks that fit a cache, on one thread. Two threads of torch's own are quicker by half while nothing else
+runs, but wait for each other after every operation: on a busy machine that takes thirty times as long. Two Python threads do not
+run side by side at all, as an operation is over before the other has woken up and taken the interpreter's lock.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from qdash.catalog.formats import FORMATS, Format
+from qdash.engine.formats.casting import saturate_
+from qdash.engine.formats.rules import ROUND, WHOLE
+
+__all__ = ["cast", "round_activations", "round_trip"]
+
+BLOCK = 64_000  # weights that fit one core's L2 cache with their scratch
+ALONE = 32_768  # numbers in a tensor, below which torch uses one thread of itself
+
+
+def cast(values: Tensor, key: str) -> Tensor:
+    """Round to the nearest value of the format's element, ties to even, with no scale; ±inf and all beyond the range saturate, NaN stays.
+
+    Any shape and dtype; computed and returned in float32. The sign of zero is kept: −0 is a code of its own in float formats.
+    """
+    wide = values.to(torch.float32)
+    return saturate_(wide.clone(), FORMATS[key].element).copysign_(wide)
+
+
+@torch.no_grad()
+def round_trip(weight: Tensor, key: str, out: Tensor | None = None) -> Tensor:
+    """What `weight` (out, in …) becomes when it is stored in the format `key` and read again; see the rules in `catalog.formats`.
+
+    Computed in float32; returned in `weight`'s dtype, or written to `out`, which may be `weight` itself. A row, block or group (for
+    "tensor" and nvfp4 formats everything) that holds a NaN or an infinity becomes NaN as a whole: a broken weight is never hidden. Only mx
+    formats keep an infinity, as their reference does. Raises ValueError for a weight without rows, and for a row that the format's
+    block does not divide.
+    """
+    number_format = FORMATS[key]
+    _check(weight, number_format)
+    result = torch.empty_like(weight, memory_format=torch.contiguous_format) if out is None else out
+    if weight.numel() == 0:
+        return result
+    if weight.device.type != "cpu" or weight.numel() < ALONE:
+        # A GPU gains nothing from blocks that fit a cache, and loses by launching many small kernels.
+        _round_blocks(weight, result, number_format, len(weight))
+        return result
+    with _one_thread():
+        _round_blocks(weight, result, number_format, max(1, BLOCK // weight[0].numel()))
+    return result
+
+
+def round_activations(values: Tensor, key: str) -> Tensor:
+    """`round_trip` of a layer's input (…, features): every token is a row. nvfp4's tensor scale is that of all tokens, as in torchao."""
+    return round_trip(values.reshape(-1, values.shape[-1]), key).view(values.shape)
+
+
+def _check(weight: Tensor, number_format: Format) -> None:
+    if weight.ndim < 2:
+        raise ValueError(f"A weight has at least two dimensions (out, in); this one has the shape {tuple(weight.shape)}.")
+    if number_format.divides_only and number_format.size and weight[:1].numel() % number_format.size:
+        raise ValueError(f"Rows of {weight[:1].numel()} are not a multiple of {number_format.size}, the block of {number_format.key}.")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _round_blocks(weight: Tensor, result: Tensor, number_format: Format, rows: int) -> None:
+    whole = WHOLE[number_format.rule](weight, number_format) if number_format.rule in WHOLE else ()
+    for block, target in zip(weight.split(rows), result.split(rows), strict=True):
+        values = block.flatten(1).to(torch.float32, memory_format=torch.contiguous_format)
+        in_place = target.dtype == torch.float32 and target.is_contiguous()
+        # `values` is a copy if the dtype or the layout had to change; else it is the weight, which may not be written to.
+        written = target.flatten(1) if in_place else torch.empty_like(values)
+        for part, place in _shared(values, written, number_format.size):
+            ROUND[number_format.rule](part, place, number_format, whole)
+        if not in_place:
+            target.copy_(written.view_as(target))
+
+
+def _shared(values: Tensor, out: Tensor, size: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Views of both, (rows, columns), whose last dimension shares a scale; a last group that is shorter comes by itself."""
+    if size is None:
+        yield values, out
+        return
+    whole = values.shape[1] // size * size
+    if whole:
+        yield values[:, :whole].unflatten(1, (-1, size)), out[:, :whole].unflatten(1, (-1, size))
+    if whole < values.shape[1]:
+        yield values[:, whole:], out[:, whole:]

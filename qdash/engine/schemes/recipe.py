@@ -1,0 +1,90 @@
+"""Recipes: each part of a model under a scheme of its own, which `from_pretrained` cannot do as it takes one configuration.
+
+The model is loaded in plain floats and then quantized in place, scheme by scheme, each by its own family. So the peak of memory while
+loading is the original's, and what is left is the sum of the parts.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from typing_extensions import override
+
+from qdash.catalog.recipes import assigned
+from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.engine.layers import convertible_layers, quantized_layers, scheme_of
+from qdash.engine.prompting import Processor
+from qdash.engine.schemes import Build, family_of
+from qdash.engine.schemes.floating import Floating
+from qdash.engine.schemes.snippet import from_pretrained
+from qdash.errors import QdashError
+from qdash.records import WorkerSpec
+
+
+class Recipe(Floating):
+    """Hands every layer to the family of the scheme that its rule names."""
+
+    @override
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+        self.quantize(model, list(convertible_layers(model)), scheme, build)
+
+    @override
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+        for key, chosen in self._by_scheme(model, names, scheme, build.spec).items():
+            part = find_scheme(key)
+            family_of(part).quantize(model, chosen, part, build)
+
+    @override
+    def settle(self, model: PreTrainedModel) -> None:
+        for key in sorted({scheme_of(layer) or "original" for layer in quantized_layers(model).values()}):
+            family_of(find_scheme(key)).settle(model)
+
+    @override
+    def dequantized(self, layer: nn.Module) -> Tensor:
+        part = find_scheme(scheme_of(layer) or "original")
+        return family_of(part).dequantized(layer)
+
+    @override
+    def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
+        raise TypeError("A recipe has no round trip of its own: ask the family of the scheme that `assigned` names for a layer.")
+
+    @override
+    def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
+        loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
+        return f"""{loading}
+# from_pretrained takes one quantization for all layers; this gives each part its own.
+from qdash.engine.schemes.recipe import apply_recipe
+
+apply_recipe(model, processor, {scheme.key!r})
+"""
+
+    @staticmethod
+    def _by_scheme(model: PreTrainedModel, names: Collection[str], scheme: Scheme, spec: WorkerSpec) -> dict[str, list[str]]:
+        """Key of a part's scheme → the layers that it gets and can quantize."""
+        chosen: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            key = assigned(scheme, name)
+            if key is not None and family_of(find_scheme(key)).unfit(model.get_submodule(name), find_scheme(key), spec) is None:
+                chosen[key].append(name)
+        return chosen
+
+
+def apply_recipe(model: PreTrainedModel, processor: Processor, recipe: str) -> None:
+    """Quantize the parts of a model loaded in plain floats, in place, on the device it is on.
+
+    Raises QdashError for a recipe that is wrong or needs what is not installed.
+    """
+    scheme = find_scheme(recipe)
+    if scheme.family != "recipe":
+        raise QdashError(f"“{recipe}” is no recipe.", "Write part=scheme, such as language=bnb-nf4.")
+    spec = WorkerSpec.model_validate({
+        "folder": model.name_or_path, "revision": "", "scheme": scheme.key, "device": model.device.type,
+        "dtype": str(model.dtype).removeprefix("torch."), "threads": torch.get_num_threads(),
+        "task": "image-text-to-text" if hasattr(processor, "tokenizer") else "text-generation",
+    })  # fmt: skip
+    FAMILY.transform(model, scheme, Build(spec, processor, lambda fraction, words: None))
+
+
+FAMILY = Recipe()

@@ -1,0 +1,215 @@
+"""The four questions that people are left with after quantizing a model in a notebook, answered from a variant's own numbers.
+
+Why does dtype name a type of 16 or 32 bits? Why did the parameter count fall? Why is the file not as large as estimated? Why is it
+slower? Each answer is built from what was counted, written and timed, so that it holds for the model at hand, and says so where a
+question does not arise.
+"""
+
+from qdash.catalog.scheme import Scheme
+from qdash.catalog.schemes import find_scheme
+from qdash.records import Explanation, InspectorReport, QuantizedInside, VariantResult
+from qdash.wording import mib, ms
+
+SAME = 0.01
+"""Sizes that differ by less are called the same: a file's header, a few buffers."""
+
+LEAST_DIFFERENCE = 0.005
+"""Times that differ by less are called the same, however quiet the machine."""
+
+
+def explain(
+    report: InspectorReport, result: VariantResult | None = None, baseline: VariantResult | None = None, noise: float = 0.0
+) -> tuple[Explanation, ...]:
+    """Answer the four questions. `result` and `baseline`: what was measured of this variant and the original, if anything was.
+
+    `noise` is the noise floor of those measurements, relative; a difference of times within it is none.
+    """
+    return (_dtype(report), _count(report), _size(report), _speed(report, result, baseline, noise))
+
+
+def _dtype(report: InspectorReport) -> Explanation:
+    question = f"Why does dtype say {report.dtype}?"
+    inside = report.quantized
+    if inside is None:
+        held = sum(part.stored.get(report.dtype, 0) for part in report.parts)
+        answer = f"Because nothing is quantized: {_bytes(held)} of the {_bytes(report.weights_bytes)} in memory are {report.dtype}."
+    elif _unpacked(report, inside) and report.kind == "real":
+        answer = (
+            f"Because the {inside.parameters:,} weights of {_layers(inside)}, packed in the checkpoint's files, were unpacked to "
+            f"{report.dtype} when it was loaded: there is no kernel for its format here."
+        )
+    elif report.kind == "simulated" and _all_simulated(inside):
+        answer = (
+            f"Because {report.label} is simulated: the {inside.parameters:,} weights of {_layers(inside)} were rounded to the format's "
+            f"values, and these are held and multiplied as {report.dtype}."
+        )
+    else:
+        answer = (
+            f"dtype names the type of the model's first floating-point parameter. What is not quantized, such as embeddings and norms, "
+            f"{report.parameters - inside.parameters:,} numbers in all, is left in {report.dtype}. The {inside.parameters:,} weights of "
+            f"{_layers(inside)} are held as {_amounts(inside.stored)}, scales included, and multiplied in {_listed(inside.computes_in)}."
+        )
+        if "torchao" in _families(inside):
+            answer += " A torchao tensor, too, names the type that it stands in for, not the one that it holds."
+    return Explanation(question=question, answer=answer)
+
+
+def _count(report: InspectorReport) -> Explanation:
+    question, inside = "Why did the parameter count fall?", report.quantized
+    if report.counted == report.parameters:
+        answer = f"It did not: torch counts {report.counted:,}, one for every weight."
+        if inside is not None and report.kind == "real" and report.weights_bytes < report.estimate_bytes * (1 - SAME):
+            answer += " What fell is the size of each."
+    elif inside is None or report.counted > report.parameters:
+        answer = f"It did not: the model has {report.parameters:,}, and torch counts {report.counted:,}, as it takes scales for parameters."
+    else:
+        answer = (
+            f"It did not really: the model still has {report.parameters:,}, and torch finds {report.counted:,}. Of the "
+            f"{inside.parameters:,} weights in {_layers(inside)} it counts {inside.counted:,}, as {_uncounted(inside)}."
+        )
+    return Explanation(question=question, answer=answer)
+
+
+def _uncounted(inside: QuantizedInside) -> str:
+    """Why torch counts fewer quantized weights than there are."""
+    packed = "torch-dynamic" in _families(inside)
+    shared = any((find_scheme(key).bits or 16) <= 4 for key in inside.schemes) or not packed
+    reasons = ["those of few bits share a stored number, two of 4 bits a byte"] if shared else []
+    reasons += ["PyTorch's packed layers are no parameters to it"] if packed else []
+    return " and ".join(reasons)
+
+
+def _size(report: InspectorReport) -> Explanation:
+    each = report.estimate_bytes // max(report.counted, 1)
+    estimate = f"The estimate, {report.counted:,} counted numbers at {each} bytes ({report.dtype}), is {_bytes(report.estimate_bytes)}"
+    if report.saved_bytes is None or report.saved_as is None:
+        reason = f": {report.not_saved.rstrip('.')}" if report.not_saved else ""
+        answer = f"There is no file to compare{reason}. {estimate}; {_bytes(report.weights_bytes)} are really in memory."
+        return Explanation(question="Why does the file differ from the estimate?", answer=answer + _footprint(report))
+    ratio = report.saved_bytes / max(report.estimate_bytes, 1)
+    written = f"{estimate}; the file is {_bytes(report.saved_bytes)}, and holds {_amounts(report.saved_as)}."
+    if abs(ratio - 1) <= SAME:
+        question, answer = "Why does the file differ from the estimate?", f"It does not. {written}"
+    elif ratio < 1:
+        question = "Why is the file smaller than the estimate?"
+        answer = f"{written} The estimate charges {each} bytes for every number, also for those stored in fewer."
+    else:
+        question = "Why is the file larger than the estimate?"
+        answer = f"{written} The estimate leaves out what comes with the numbers: scales, tables, the file's header."
+    if report.projected_bytes is not None:
+        answer += f" It holds the rounded values as {report.dtype}; really stored in {report.label}, the weights would take "
+        answer += f"{_bytes(report.projected_bytes)}."
+    return Explanation(question=question, answer=answer + _footprint(report))
+
+
+def _footprint(report: InspectorReport) -> str:
+    """What transformers' own estimate says, where it is wrong."""
+    if abs(report.footprint_bytes - report.weights_bytes) <= SAME * report.weights_bytes:
+        return ""
+    less = report.footprint_bytes < report.weights_bytes
+    why = "it leaves out scales and what is packed" if less else "it takes quantized tensors for plain ones"
+    return f" get_memory_footprint() says {_bytes(report.footprint_bytes)}, as {why}; exactly, it is {_bytes(report.weights_bytes)}."
+
+
+def _speed(report: InspectorReport, result: VariantResult | None, baseline: VariantResult | None, noise: float) -> Explanation:
+    work = _work(report)
+    if result is None or baseline is None or result.latency is None or baseline.latency is None:
+        return Explanation(question="Why is it slower, or faster?", answer=f"It was not timed. {work}")
+    if result.scheme == baseline.scheme and result.model == baseline.model:
+        return Explanation(question="Why is it slower, or faster?", answer="It is what the others are compared with.")
+    own, other = result.latency.total_s.median, baseline.latency.total_s.median
+    times = f"{ms(own)} against {ms(other)} of {baseline.label} for an answer of the same length"
+    ratio, least = own / other, max(noise, LEAST_DIFFERENCE)
+    if report.kind == "simulated":
+        return Explanation(question="Why is it slower?", answer=f"That says nothing: {times}. {work}")
+    if abs(ratio - 1) <= least:
+        return Explanation(question="Why is it slower?", answer=f"It is not: {times}, a difference within what chance makes. {work}")
+    if ratio > 1:
+        return Explanation(question="Why is it slower?", answer=f"It takes {times}, {ratio:.2f} times as long. {work}")
+    answer = f"It takes {times}, {ratio:.2f} of the time. {work}"
+    if baseline.memory is not None and report.weights_bytes < baseline.memory.weights_bytes * (1 - SAME):
+        answer += f" Here reading decides: {_bytes(report.weights_bytes)} for every token, and not {_bytes(baseline.memory.weights_bytes)}."
+    return Explanation(question="Why is it faster?", answer=answer)
+
+
+def _work(report: InspectorReport) -> str:
+    """What is done for every token, one sentence for each scheme that quantized a layer."""
+    inside = report.quantized
+    if inside is None:
+        return f"Its layers multiply in {report.dtype} as they are; what that costs depends on how fast this device is at it."
+    if report.scheme in inside.schemes and find_scheme(report.scheme).is_baseline:
+        return _published_work(report, inside)
+    return " ".join(kernel_work(find_scheme(key), report.dtype) for key in inside.schemes)
+
+
+def _published_work(report: InspectorReport, inside: QuantizedInside) -> str:
+    """The same for a checkpoint that was quantized before it was published, which names no scheme."""
+    if _unpacked(report, inside):
+        return f"There is no kernel for its format here: its weights were unpacked to {report.dtype} when it was loaded."
+    if "int8" in inside.computes_in and "float16" in inside.computes_in:
+        return LLM_INT8
+    if inside.computes_in and inside.computes_in[0].startswith(("int", "float8")):
+        return _integer_work("It rounds", "finding its range first")
+    return _unpacking_work("It reads few bits")
+
+
+LLM_INT8 = (
+    "LLM.int8() rounds each input to 8 bits, multiplies integers, scales back, and takes the rare large columns apart in 16 bits: fewer "
+    "bytes to read, but several passes where the original makes one."
+)
+
+
+def kernel_work(scheme: Scheme, dtype: str) -> str:
+    """What the kernels of a quantizing scheme do for every token, in plain words. `dtype` is that of all that is not quantized."""
+    if scheme.kind == "simulated":
+        also = " and every layer's input is rounded as well, which takes time" if scheme.params.get("activations") else ""
+        return f"{scheme.label} is simulated: it multiplies in {dtype} like the original{also}, so its speed is not the format's."
+    if scheme.key == "bnb-int8":
+        return LLM_INT8
+    if scheme.activation_bits is not None and scheme.activation_bits <= 8:
+        how = "by a range measured beforehand" if scheme.key.endswith("static") else "finding its range first"
+        return _integer_work(f"“{scheme.label}” rounds", how)
+    return _unpacking_work(f"“{scheme.label}” reads {scheme.bits} bits")
+
+
+def _integer_work(rounds: str, how: str) -> str:
+    return (
+        f"{rounds} each input to 8 bits, {how}, and multiplies these: faster where the device has instructions for that, slower where it "
+        "has not or the layers are small."
+    )
+
+
+def _unpacking_work(reads: str) -> str:
+    return (
+        f"{reads} a weight and must unpack and scale each before it can multiply: faster where reading memory is what takes the time, as "
+        "with large models, slower where the unpacking is."
+    )
+
+
+def _unpacked(report: InspectorReport, inside: QuantizedInside) -> bool:
+    """Whether most of what quantized layers hold is plain floats."""
+    return inside.stored.get(report.dtype, 0) > sum(inside.stored.values()) / 2
+
+
+def _families(inside: QuantizedInside) -> set[str]:
+    return {find_scheme(key).family for key in inside.schemes}
+
+
+def _all_simulated(inside: QuantizedInside) -> bool:
+    return all(find_scheme(key).kind == "simulated" for key in inside.schemes)
+
+
+def _layers(inside: QuantizedInside) -> str:
+    return f"{inside.layers:,} quantized {'layer' if inside.layers == 1 else 'layers'}"
+
+
+def _amounts(stored: dict[str, int]) -> str:
+    return _listed([f"{_bytes(size)} of {dtype}" for dtype, size in stored.items() if size >= SAME * sum(stored.values())])
+
+
+def _bytes(size: int) -> str:
+    return mib(size) if size >= 2**20 / 10 else f"{size / 2**10:.1f} KiB"
+
+
+def _listed(words: list[str] | tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nothing"

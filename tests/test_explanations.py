@@ -1,0 +1,87 @@
+"""The four answers on made-up reports: each case that a model can be, and times that mean something or nothing."""
+
+from typing import Any
+
+import pytest
+
+from qdash.catalog.schemes import SCHEMES
+from qdash.explanations import explain, kernel_work
+from qdash.records import InspectorReport, Latency, Memory, PartInside, QuantizedInside, SavedFile, Timing, VariantResult
+
+PART = PartInside(part="language", counted=800, parameters=1000, stored={"uint8": 500_000}, computes_in=("bfloat16",))
+FP4 = QuantizedInside(schemes={"bnb-fp4": 3}, counted=200, parameters=400, stored={"uint8": 200}, computes_in=("bfloat16",))
+
+
+def report(**changes: Any) -> InspectorReport:
+    """A 4-bit model with 1000 weights of which torch counts 800, 1600 bytes by the estimate."""
+    known: dict[str, Any] = {
+        "model": "m", "scheme": "bnb-fp4", "label": "FP4", "kind": "real", "dtype": "float16", "counted": 800, "parameters": 1000,
+        "parts": (PART,), "quantized": FP4, "weights_bytes": 1400, "estimate_bytes": 1600, "footprint_bytes": 1300,
+        "saved": (SavedFile(name="model.safetensors", size_bytes=1400), SavedFile(name="config.json", size_bytes=10**6)),
+        "saved_as": {"float16": 1200, "uint8": 200}, "quantization_config": None,
+    }  # fmt: skip
+    return InspectorReport(**known | changes)
+
+
+def timed(scheme: str, seconds: float, weights_bytes: int = 4000) -> VariantResult:
+    """A result whose runs all took `seconds`."""
+    timing = Timing.of([seconds])
+    latency = Latency(load_s=1, preprocess_s=timing, ttft_s=timing, tpot_s=timing, total_s=timing, tokens_per_s=timing)
+    memory = Memory(weights_bytes=weights_bytes, load_peak_bytes=0, peak_bytes=0, saved_bytes=0)
+    return VariantResult(
+        scheme=scheme, label=SCHEMES[scheme].label, kind=SCHEMES[scheme].kind, status="ok", model="m", latency=latency, memory=memory
+    )
+
+
+def test_only_weight_files_count_as_saved() -> None:
+    assert report().saved_bytes == 1400
+
+
+@pytest.mark.parametrize(
+    ("seconds", "question", "said"),
+    [
+        (0.2, "Why is it slower?", "200 ms against 100 ms of Original for an answer of the same length, 2.00 times as long"),
+        (0.05, "Why is it faster?", "0.50 of the time"),
+        (0.102, "Why is it slower?", "It is not"),
+    ],
+)
+def test_times_that_were_measured(seconds: float, question: str, said: str) -> None:
+    found = explain(report(), timed("bnb-fp4", seconds, 1400), timed("original", 0.1), noise=0.03)[3]
+    assert found.question == question and said in found.answer and "unpack" in found.answer
+
+
+def test_a_difference_within_the_noise_is_none() -> None:
+    answers = [explain(report(), timed("bnb-fp4", 0.12), timed("original", 0.1), noise)[3].answer for noise in (0.0, 0.3)]
+    assert ["It is not" in answer for answer in answers] == [False, True]
+
+
+def test_the_baseline_and_simulated_times() -> None:
+    assert "compared with" in explain(report(scheme="original", quantized=None), timed("original", 1), timed("original", 1))[3].answer
+    simulated = report(scheme="fp6-e2m3", kind="simulated", quantized=FP4.model_copy(update={"schemes": {"fp6-e2m3": 3}}))
+    assert explain(simulated, timed("fp6-e2m3", 2), timed("original", 1))[3].answer.startswith("That says nothing")
+
+
+def test_why_the_count_fell_or_did_not() -> None:
+    assert "of the 400 weights in 3 quantized layers it counts 200".lower() in explain(report())[1].answer.lower()
+    assert explain(report(counted=1000))[1].answer.startswith("It did not: torch counts 1,000")
+    assert "takes scales for parameters" in explain(report(counted=1100))[1].answer
+    packed = FP4.model_copy(update={"schemes": {"torch-int8dyn": 3}, "counted": 0})
+    assert "packed layers are no parameters" in explain(report(scheme="torch-int8dyn", counted=600, quantized=packed))[1].answer
+
+
+@pytest.mark.parametrize(("size", "words"), [(1400, "is the file smaller than"), (1610, "differ from"), (1700, "is the file larger than")])
+def test_the_file_against_the_estimate(size: int, words: str) -> None:
+    found = explain(report(saved=(SavedFile(name="model.safetensors", size_bytes=size),)))[2]
+    assert words in found.question and "800 counted numbers at 2 bytes (float16)" in found.answer
+    assert ("It does not." in found.answer) == (size == 1610)
+
+
+def test_what_was_not_saved_says_why() -> None:
+    assert "There is no file to compare: no disk." in explain(report(saved=None, saved_as=None, not_saved="no disk"))[2].answer
+
+
+@pytest.mark.parametrize("scheme", [scheme for scheme in SCHEMES.values() if not scheme.is_baseline], ids=lambda scheme: scheme.key)
+def test_every_scheme_has_words_for_its_work(scheme: Any) -> None:
+    words = kernel_work(scheme, "float32")
+    assert ("is simulated" in words) == (scheme.kind == "simulated")
+    assert ("rounds each input" in words) == (scheme.kind == "real" and scheme.activation_bits == 8)

@@ -1,0 +1,83 @@
+"""Presets, mixes and other checkpoints, chosen and run in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import OpenPage, Server
+from tests.ui.test_browser import _compare, _finished
+
+pytestmark = pytest.mark.browser
+
+
+def _cards(page: Page) -> list[str]:
+    return page.locator(".card header b").all_inner_texts()
+
+
+def test_a_mix_by_part_becomes_a_version(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click(".builder.recipe summary")
+    page.click(".builder.recipe .add")
+    expect(page.locator(".builder.recipe.incomplete")).to_have_count(1)  # nothing chosen yet
+    page.select_option(".builder.recipe [name=vision]", "bnb-int8")
+    page.select_option(".builder.recipe [name=language]", "bnb-nf4")
+    page.fill(".builder.recipe [name=glob]", "*.down_proj")
+    page.select_option(".builder.recipe [name=glob-scheme]", "original")
+    page.click(".builder.recipe .add")
+    expect(page.locator(".added .opt")).to_contain_text("vision INT8 · language NF4")
+    expect(page.locator(".added .opt")).to_have_attribute("title", "vision=bnb-int8,language=bnb-nf4,*.down_proj=original")
+    expect(page.locator(".card")).to_have_count(5)
+    _compare(page)
+    _finished(page)
+    assert _cards(page)[-1] == "vision INT8 · language NF4"
+    page.click("#open-code")
+    expect(page.locator("#drawer-code")).to_contain_text("*.down_proj=original")
+    page.click(".added .remove")
+    expect(page.locator(".added .opt")).to_have_count(0)
+
+
+def test_another_checkpoint_stands_beside_the_model(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click(".builder.rows summary")
+    page.fill(".builder.rows [name=model]", "somebody/tiny-awq")
+    page.select_option(".builder.rows [name=scheme]", "original")
+    page.click(".builder.rows .add")
+    expect(page.locator(".card")).to_have_count(5)
+    _compare(page)
+    _finished(page)
+    assert _cards(page)[-1] == "tiny-awq: Original"
+
+
+def test_a_tutorial_is_one_click(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click(".pill[data-preset=t2]")
+    expect(page.locator("#model input")).to_have_value("Qwen3 4B, random weights")
+    expect(page.locator("#measurement")).to_contain_text("3 timed runs, 10 tokens")
+    expect(page.locator(".pill[data-preset=t2]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".card header b")).to_have_text(["16-bit float", "INT8 (LLM.int8)", "FP8 E4M3", "FP8 E5M2", "FP6 E2M3", "FP6 E3M2"])
+    expect(page.locator(".builder.recipe [data-part=vision]")).to_be_hidden()
+    page.click(".pill[data-preset=starter]")
+    expect(page.locator("#model input")).to_have_value("Bundled drawing reader")
+    expect(page.locator(".card")).to_have_count(4)
+
+
+def test_every_scheme_can_be_reached(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted, viewport={"width": 390, "height": 844})
+    assert page.locator(".schemes .opt:visible").count() == 4
+    page.click(".schemes .more")
+    expect(page.locator(".group-name").first).to_be_visible()
+    assert page.locator(".schemes .opt:visible").count() == page.locator(".schemes .opt").count() >= 30
+    page.check(".opt input[value=int2-g64]")
+    page.click(".schemes .more")
+    expect(page.locator(".opt:has(input[value=int2-g64])")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_inside_tells_what_a_version_is_made_of(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page)
+    _finished(page)
+    page.click("#open-inside")
+    expect(page.locator("#inside-variant input")).to_have_value("INT8 (LLM.int8)")
+    page.click("#inside-look")
+    expect(page.locator(".inside")).to_contain_text("Why did the parameter count fall?")
+    expect(page.locator(".inside")).to_contain_text("model.safetensors")
