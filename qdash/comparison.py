@@ -10,7 +10,7 @@ from threading import Event as StopEvent
 from typing import Any
 
 from qdash import checkpoints
-from qdash.catalog.models import answers_hidden
+from qdash.catalog.models import is_random
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
@@ -149,7 +149,7 @@ class _Run:
         if checkpoint.quantization is not None:
             known.update(bits=checkpoint.quantization.bits)
 
-        if not answers_hidden(known["model"]):
+        if not is_random(known["model"]):
             limit = self.request.measurement.max_answer_tokens
             call = self.executor.call(spec, "answer", self.question, limit, stop=self.stop)
             answer: Answer = yield from _relayed(call, index, "answering")
@@ -218,7 +218,8 @@ def _locate_all(request: Request, stop: StopEvent | None) -> Generator[Event, No
             continue
         try:
             steps = _downloaded(checkpoints.locate(variant.model), stop)
-            found[variant.model] = yield from _relayed(steps, index, "downloading")
+            stage = "making" if is_random(variant.model) else "downloading"
+            found[variant.model] = yield from _relayed(steps, index, stage)
         except QdashError as error:
             found[variant.model] = error
     problems = [item for item in found.values() if isinstance(item, QdashError)]

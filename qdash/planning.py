@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from qdash import checkpoints
-from qdash.catalog.models import MODELS
+from qdash.catalog.models import MODELS, is_random
 from qdash.catalog.schemes import find_scheme, order_variants, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
@@ -67,8 +67,8 @@ def plan(request: Request) -> Plan:
         variants=variants,
         needed_bytes=sum(variant.estimated_bytes + WORKER_BYTES for variant in running),
         available_bytes=device_bytes or available_bytes(),
-        download_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if not _is_made(checkpoint)),
-        made_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if _is_made(checkpoint)),
+        download_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if not is_random(checkpoint.model)),
+        made_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if is_random(checkpoint.model)),
     )
 
 
@@ -166,10 +166,6 @@ def _variant_plan(checkpoint: Checkpoint, variant: Variant, dtype: Dtype, here: 
         loading_bytes=checkpoints.loading_bytes(checkpoint, scheme, dtype),
         unavailable=ErrorRecord.of(problem) if problem else None,
     )
-
-
-def _is_made(checkpoint: Checkpoint) -> bool:
-    return checkpoint.model in MODELS and MODELS[checkpoint.model].kind == "random"
 
 
 def _threads() -> int:

@@ -84,6 +84,6 @@ MODELS: dict[str, Model] = {
 }  # fmt: skip
 
 
-def answers_hidden(model: str) -> bool:
-    """Whether what `model` answers means nothing: random weights are for sizes, speeds and errors."""
+def is_random(model: str) -> bool:
+    """Whether `model` has random weights: for sizes, speeds and errors, while what it answers means nothing and is hidden."""
     return model in MODELS and MODELS[model].kind == "random"

@@ -25,6 +25,7 @@ _WIDE = 160  # for a file or a pipe, which have no width of their own
 _STAGES = {
     "queued": (0.0, 0.0),
     "downloading": (0.0, 0.0),
+    "making": (0.0, 0.0),
     "loading": (0.0, 0.3),
     "answering": (0.3, 0.45),
     "warming up": (0.45, 0.5),

@@ -48,8 +48,9 @@ def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, m
 
 def _encode(processor: Processor, prompt: str, image: Image.Image | None) -> Any:
     options: dict[str, Any] = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"}
-    # Models that can think aloud are asked for the answer alone; templates that do not know the switch ignore it.
-    options["enable_thinking"] = False
+    # Models that can think aloud are asked for the answer alone. Other templates would ignore the switch, but transformers complains.
+    if "enable_thinking" in str(getattr(processor, "chat_template", "")):
+        options["enable_thinking"] = False
     if isinstance(processor, ProcessorMixin):
         if not getattr(processor, "chat_template", None):
             marker = f"{getattr(processor, 'image_token', '')}\n" if image else ""

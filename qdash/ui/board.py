@@ -11,11 +11,12 @@ from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.planning import labels_of
 from qdash.records import AnswerText, Comparison, ComparisonDone, Event, Progress, Request, Stage, Variant, VariantDone, VariantResult
 
-State = Literal["ready", "queued", "downloading", "loading", "answering", "measuring", "done", "failed", "skipped", "stopped"]
+State = Literal["ready", "queued", "downloading", "making", "loading", "answering", "measuring", "done", "failed", "skipped", "stopped"]
 
 _STATE_OF_STAGE: dict[Stage, State] = {
     "queued": "queued",
     "downloading": "downloading",
+    "making": "making",
     "loading": "loading",
     "answering": "answering",
     "warming up": "measuring",
@@ -39,7 +40,7 @@ class Card:
     @property
     def running(self) -> bool:
         """Whether something is happening to this variant right now."""
-        return self.state in ("downloading", "loading", "answering", "measuring")
+        return self.state in ("downloading", "making", "loading", "answering", "measuring")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ STATES: dict[State, tuple[str, str]] = {
     "ready": ("○", "Ready"),
     "queued": ("◌", "Queued"),
     "downloading": ("↓", "Downloading"),
+    "making": ("⚄", "Making random weights"),
     "loading": ("◔", "Loading"),
     "answering": ("✎", "Answering"),
     "measuring": ("◷", "Measuring"),

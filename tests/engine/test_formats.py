@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from qdash.catalog.formats import FORMATS, NF4_VALUES, Float
-from qdash.engine import formats
-from qdash.engine.formats import cast, round_activations, round_trip
+from qdash.engine.formats import blocks, cast, round_activations, round_trip
 
 REFERENCE = {
     "fp8-e4m3": ml_dtypes.float8_e4m3fn,
@@ -225,14 +224,17 @@ def test_more_range_is_worth_it_only_with_outliers():
 
 
 @each_format
-def test_blocks_do_not_show_and_threads_are_as_before(key, monkeypatch):
+@pytest.mark.parametrize("patience", [0.0, 60.0])
+def test_neither_blocks_nor_threads_show(key, patience, monkeypatch):
     weight, threads = normal(37, 64), torch.get_num_threads()
     whole = round_trip(weight, key)
-    monkeypatch.setattr(formats, "BLOCK", 150)
-    monkeypatch.setattr(formats, "ALONE", 0)
+    monkeypatch.setattr(blocks, "BLOCK", 150)
+    monkeypatch.setattr(blocks, "PATIENCE_S", patience)
+    monkeypatch.setattr(blocks, "_alone_until", 0.0)
     torch.set_num_threads(3)
     try:
         assert torch.equal(round_trip(weight, key), whole)
+        assert (blocks._alone_until > 0) == (patience == 0)
         assert torch.equal(round_trip(weight, key, out=weight), whole)
         assert torch.get_num_threads() == 3
     finally:

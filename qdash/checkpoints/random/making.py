@@ -96,7 +96,7 @@ def _write(architecture: Architecture, name: str, part: Path, stop: Event | None
                     _check(stop)
                     if time.monotonic() - reported > STEP_S:
                         reported = time.monotonic()
-                        yield Step(fraction=done / total, detail=f"making {done / 1e6:,.0f} of {total / 1e6:,.0f} MB of {name}")
+                        yield Step(fraction=done / total, detail=f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
 
 def _write_shard(shard: Shard, file: BinaryIO, pool: ThreadPoolExecutor, ahead: int) -> Iterator[int]:

@@ -1,27 +1,20 @@
 """The round trip of a weight or an activation through a small number format.
 
 A simulated scheme keeps its numbers in 16 or 32-bit tensors but lets them take only values that the small format has. What a format is
-stands in `catalog.formats`; here are casts, and the walk over a tensor.
-
-On a CPU weights pass through in blocks that fit a cache, on one thread. Two threads of torch's own are quicker by half while nothing else
-runs, but wait for each other after every operation: on a busy machine that takes thirty times as long. Two Python threads do not
-run side by side at all, as an operation is over before the other has woken up and taken the interpreter's lock.
+stands in `catalog.formats`, the arithmetic of its scales in `rules`; here are the two put together for whole tensors.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from qdash.catalog.formats import FORMATS, Format
+from qdash.engine.formats.blocks import in_blocks
 from qdash.engine.formats.casting import saturate_
-from qdash.engine.formats.rules import ROUND, WHOLE
+from qdash.engine.formats.rules import ROUND, WHOLE, Whole
 
 __all__ = ["cast", "round_activations", "round_trip"]
-
-BLOCK = 64_000  # weights that fit one core's L2 cache with their scratch
-ALONE = 32_768  # numbers in a tensor, below which torch uses one thread of itself
 
 
 def cast(values: Tensor, key: str) -> Tensor:
@@ -47,12 +40,9 @@ def round_trip(weight: Tensor, key: str, out: Tensor | None = None) -> Tensor:
     result = torch.empty_like(weight, memory_format=torch.contiguous_format) if out is None else out
     if weight.numel() == 0:
         return result
-    if weight.device.type != "cpu" or weight.numel() < ALONE:
-        # A GPU gains nothing from blocks that fit a cache, and loses by launching many small kernels.
-        _round_blocks(weight, result, number_format, len(weight))
-        return result
-    with _one_thread():
-        _round_blocks(weight, result, number_format, max(1, BLOCK // weight[0].numel()))
+    whole = WHOLE[number_format.rule](weight, number_format) if number_format.rule in WHOLE else ()
+    for block, target in in_blocks(weight, result):
+        _round_block(block, target, number_format, whole)
     return result
 
 
@@ -68,27 +58,15 @@ def _check(weight: Tensor, number_format: Format) -> None:
         raise ValueError(f"Rows of {weight[:1].numel()} are not a multiple of {number_format.size}, the block of {number_format.key}.")
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _round_blocks(weight: Tensor, result: Tensor, number_format: Format, rows: int) -> None:
-    whole = WHOLE[number_format.rule](weight, number_format) if number_format.rule in WHOLE else ()
-    for block, target in zip(weight.split(rows), result.split(rows), strict=True):
-        values = block.flatten(1).to(torch.float32, memory_format=torch.contiguous_format)
-        in_place = target.dtype == torch.float32 and target.is_contiguous()
-        # `values` is a copy if the dtype or the layout had to change; else it is the weight, which may not be written to.
-        written = target.flatten(1) if in_place else torch.empty_like(values)
-        for part, place in _shared(values, written, number_format.size):
-            ROUND[number_format.rule](part, place, number_format, whole)
-        if not in_place:
-            target.copy_(written.view_as(target))
+def _round_block(block: Tensor, target: Tensor, number_format: Format, whole: Whole) -> None:
+    values = block.flatten(1).to(torch.float32, memory_format=torch.contiguous_format)
+    in_place = target.dtype == torch.float32 and target.is_contiguous()
+    # `values` is a copy if the dtype or the layout had to change; else it is the weight, which may not be written to.
+    written = target.flatten(1) if in_place else torch.empty_like(values)
+    for part, place in _shared(values, written, number_format.size):
+        ROUND[number_format.rule](part, place, number_format, whole)
+    if not in_place:
+        target.copy_(written.view_as(target))
 
 
 def _shared(values: Tensor, out: Tensor, size: int | None) -> Iterator[tuple[Tensor, Tensor]]:
