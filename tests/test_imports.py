@@ -31,8 +31,9 @@ ALLOWED = {
     "comparison": BASE | {"checkpoints", "execution", "planning"},
     "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations"},
     "explanations": BASE,
+    "learn": BASE | {"checkpoints"},
     "cli": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "charts", "report", "cli"},
-    "ui": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "charts", "report", "ui"},
+    "ui": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "charts", "report", "learn", "ui"},
     "__main__": {"cli"},
 }
 HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")

@@ -1,0 +1,101 @@
+"""Which rows of real layers the Learn tab offers: those of the chosen model if it is on this machine, else of the bundled one.
+
+Nothing is downloaded or made for a look at a row, and the network is not asked. What comes from the page is checked here.
+"""
+
+import base64
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qdash import checkpoints
+from qdash.catalog.models import MODELS
+from qdash.catalog.parts import part_of
+from qdash.checkpoints import Checkpoint
+from qdash.errors import QdashError
+from qdash.learn.rows import layers, read_row
+from qdash.naming import spoken_name
+from qdash.settings import settings
+
+BUNDLED = next(iter(MODELS))
+
+_EMPTY: dict[str, Any] = {"model": "", "layers": [], "layer": "", "row": 0, "rows": 1, "columns": 0, "values": "", "note": ""}
+
+
+def offered(model: Any, chosen: Any = None) -> dict[str, Any]:
+    """What the page shows of `model`: its layers (tensor, name for people), one row of the `chosen` layer, and a note.
+
+    `chosen` is {"layer", "row"}; anything else means the first row of the first layer.
+
+    Never raises for what a model or a page may hold: the note says what is wrong. Where a model has nothing to show the bundled one's rows
+    stand in; a row that cannot be shown comes without values.
+    """
+    name = model.strip() if isinstance(model, str) else ""
+    try:
+        if not _here(name):
+            note = f"{_label(name)} is not on this machine yet: these are the bundled model's numbers."
+            return offered(BUNDLED, chosen) | {"note": note}
+        return _of(checkpoints.locate(name), chosen)
+    except QdashError as error:
+        if name == BUNDLED:
+            return _EMPTY | {"note": str(error)}
+        return offered(BUNDLED, chosen) | {"note": f"{error} These are the bundled model's numbers."}
+
+
+def encoded(values: NDArray[Any]) -> str:
+    """The float32 `values` as text that a page can take apart: base64 of their bytes, little-endian."""
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def _of(checkpoint: Checkpoint, chosen: Any) -> dict[str, Any]:
+    names = {tensor.name: _spoken(tensor.name) for tensor in layers(checkpoint)}
+    if not names:
+        message = f"{checkpoint.label} holds no layer of plain numbers."
+        raise QdashError(message, "Choose the model it was made from.", "checkpoint")
+    layer, row = _choice(chosen, next(iter(names)))
+    shown = _EMPTY | {"model": checkpoint.label, "layers": list(names.items()), "layer": layer, "row": row}
+    try:
+        found = read_row(checkpoint, layer, row)
+    except QdashError as error:
+        rows = next((tensor.shape[0] for tensor in checkpoint.tensors if tensor.name == layer), 1)
+        return shown | {"rows": rows, "note": str(error)}
+    return shown | {"rows": found.rows, "columns": found.columns, "values": encoded(found.values)}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """See `naming.Placed`."""
+
+    part: str
+    block: int | None
+    projection: str
+
+
+def _spoken(tensor: str) -> str:
+    """“language · layer 0 · down projection” for the path of a tensor."""
+    words = tensor.removesuffix(".weight").split(".")
+    block = next((int(word) for word in words[:-1] if word.isdigit()), None)
+    projection = ".".join(words[-2:] if words[-1].isdigit() else words[-1:])
+    return spoken_name(_Place(part_of(tensor), block, projection))
+
+
+def _choice(chosen: Any, first: str) -> tuple[str, int]:
+    if not isinstance(chosen, dict):
+        return first, 0
+    layer, row = chosen.get("layer"), chosen.get("row")
+    return (layer, row) if isinstance(layer, str) and type(row) is int else (first, 0)
+
+
+def _here(model: str) -> bool:
+    """Whether the files of `model` are on this machine; asks no network."""
+    if model in MODELS and MODELS[model].kind == "bundled":
+        return True
+    # Unlike pathlib's, these answer for anything that was typed, however long and odd.
+    folder = not settings().public and model not in MODELS and os.path.isdir(os.path.expanduser(model))
+    return folder or (bool(model) and checkpoints.is_cached(model))
+
+
+def _label(model: str) -> str:
+    return MODELS[model].label if model in MODELS else f"“{model[:80]}”"
