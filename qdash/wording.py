@@ -1,6 +1,7 @@
-"""Numbers as people read them. Records hold seconds and bytes; only what is shown goes through here."""
+"""Numbers as people read them. Records hold seconds, bytes and decibels; only what is shown goes through here."""
 
-from qdash.records import Coverage
+from qdash.naming import Placed, spoken_kind
+from qdash.records import Coverage, LayerWeights, SchemeWeights, WeightReport
 
 ANSWERS_HIDDEN = "Random weights: answers hidden."
 
@@ -25,3 +26,39 @@ def layers_by_part(coverage: Coverage) -> str:
     """“vision 12 of 12 · language 40 of 41”; for a recipe with what each part was asked for: “language=bnb-nf4 40 of 41 · other 0 of 2”."""
     parts = ((part, f"={part.scheme}" if part.scheme else "") for part in coverage.parts)
     return " · ".join(f"{part.part or 'other'}{asked} {part.quantized} of {part.total}" for part, asked in parts)
+
+
+Words = tuple[tuple[str, bool], ...]
+"""Pieces of a sentence, and whether each is to stand out."""
+
+
+def disturbed(report: WeightReport) -> Words:
+    """Who disturbs the weights more, by how much, and where it hurts most."""
+    ranked = sorted(report.schemes, key=decibels_of)
+    worst, best = ranked[0], ranked[-1]
+    layer = min(worst.layers, key=decibels_of, default=None)
+    where: Words = ((" Worst hit: ", False), *owner(layer), (".", False)) if layer else ()
+    if worst is best:
+        return (f"{worst.label} keeps the weights at ", False), (decibels(worst), True), (" above its error.", False), *where
+    if best.sqnr_db is None:
+        return (f"{best.label} changes nothing; {worst.label} disturbs the weights.", False), *where
+    factor = 10 ** ((decibels_of(best) - decibels_of(worst)) / 20)
+    times = f"{factor:.1f}×" if factor < 9.95 else f"{factor:.0f}×"
+    return (f"{worst.label} disturbs the weights ", False), (f"{times} more", True), (f" than {best.label}.", False), *where
+
+
+def owner(layer: Placed) -> Words:
+    """“layer 3’s down projection”; a layer outside the language model with its part."""
+    block = "" if layer.block is None else f"layer {layer.block}"
+    of = " ".join(filter(None, ("" if layer.part == "language" and block else layer.part, block)))
+    return (f"{of}’s ", False), (spoken_kind(layer.projection), True)
+
+
+def decibels(error: SchemeWeights | LayerWeights) -> str:
+    """An SQNR."""
+    return "no error" if error.sqnr_db is None else f"{error.sqnr_db:.1f} dB"
+
+
+def decibels_of(error: SchemeWeights | LayerWeights) -> float:
+    """An SQNR to sort by: no error is the best there is."""
+    return float("inf") if error.sqnr_db is None else error.sqnr_db

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qdash"
 
 # What each layer may import of qdash itself; see the README's “How it is built”.
-BASE = {"qdash", "records", "errors", "settings", "catalog", "machine", "differences", "wording"}
+BASE = {"qdash", "records", "errors", "settings", "catalog", "machine", "differences", "wording", "naming"}
 ALLOWED = {
     "catalog": {"errors", "catalog"},
     "errors": set(),
@@ -20,7 +20,8 @@ ALLOWED = {
     "settings": set(),
     "machine": {"records", "settings"},
     "differences": set(),
-    "wording": {"records"},
+    "wording": {"records", "naming"},
+    "naming": set(),
     "inputs": BASE,
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
@@ -29,11 +30,13 @@ ALLOWED = {
     "planning": BASE | {"checkpoints"},
     "execution": BASE | {"engine", "execution"},
     "comparison": BASE | {"checkpoints", "execution", "planning"},
+    "weighing": BASE | {"checkpoints", "execution", "planning"},
     "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations"},
     "explanations": BASE,
     "learn": BASE | {"checkpoints"},
-    "cli": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "charts", "report", "cli"},
-    "ui": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "charts", "report", "learn", "ui"},
+    "cli": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "cli"},
+    "ui": BASE
+    | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "learn", "ui"},
     "__main__": {"cli"},
 }
 HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")

@@ -1,46 +1,76 @@
 """Weights before and after quantization, and the difference, over every weight; the bins were counted where the weights are."""
 
+from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import colour_of
 from qdash.charts.style import legend, styled
-from qdash.records import Histogram, LayerWeights, SchemeWeights
+from qdash.records import Histogram, Kind, LayerHistograms, LayerWeights, SchemeWeights
 
 HEIGHT_PX = 250
+TALLEST = 2.5
+"""Where the axis ends, in heights of the original's highest bin: few levels make towers beside which everything else would lie flat."""
+
 Part = SchemeWeights | LayerWeights
 
 
-def weight_histogram(scheme: SchemeWeights, part: Part, *, dark: bool = False) -> go.Figure:
-    """Original weights as a grey area, dequantized ones as a line in the scheme's colour, on common bins.
+class Named(Protocol):
+    """Whose weights they are: a scheme's results, or a detail."""
 
-    `part` is the scheme or one of its layers. The outermost bins also hold what lies beyond them.
+    @property
+    def scheme(self) -> str: ...  # noqa: D102
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+
+    @property
+    def kind(self) -> Kind: ...  # noqa: D102
+
+
+def weight_histogram(scheme: Named, part: Part, levels: Sequence[float] = (), *, dark: bool = False) -> go.Figure | None:
+    """Original weights as a grey area, dequantized ones as a line in the scheme's colour (dotted: simulated), on common bins.
+
+    `part` is the scheme or one of its layers; `levels` become ticks below. The outermost bins also hold what lies beyond them; towers are
+    cut, and the share of the tallest is written beside. None: there is nothing to draw.
     """
-    figure = go.Figure()
     histograms = part.histograms
-    if histograms is not None:
-        _area(figure, histograms.original, faded(palette(dark).soft, 0.4), "original")
-        _outline(figure, histograms.dequantized, colour_of(scheme.scheme, dark), escape(scheme.label, quote=False))
-    return _finished(figure, "weight", dark, named=True)
+    if histograms is None:
+        return None
+    figure, colour = go.Figure(), colour_of(scheme.scheme, dark)
+    _area(figure, histograms.original, faded(palette(dark).soft, 0.4), "original")
+    _outline(figure, histograms.dequantized, colour, escape(scheme.label, quote=False), dotted=scheme.kind == "simulated")
+    _finished(figure, "weight", dark)
+    figure.update_layout(showlegend=True, legend=legend(dark), margin_t=28)
+    _cut(figure, histograms, dark)
+    if levels:
+        _ticks(figure, histograms.original, levels, colour)
+    return figure
 
 
-def error_histogram(scheme: SchemeWeights, part: Part, *, dark: bool = False) -> go.Figure:
-    """The error Ŵ − W of `part`, on bins around zero."""
-    figure = go.Figure()
-    if part.histograms is not None:
-        _area(figure, part.histograms.error, colour_of(scheme.scheme, dark), "error")
-    return _finished(figure, "error: new weight minus old", dark, named=False)
+def error_histogram(scheme: Named, part: Part, *, dark: bool = False) -> go.Figure | None:
+    """The error Ŵ − W of `part`, on bins around zero. None: there is nothing to draw."""
+    if part.histograms is None:
+        return None
+    figure, colour = go.Figure(), colour_of(scheme.scheme, dark)
+    if scheme.kind == "simulated":
+        _area(figure, part.histograms.error, faded(colour, 0.25), "error")
+        figure.data[0].update(line={"shape": "hv", "width": 1.4, "color": colour, "dash": "dot"})
+    else:
+        _area(figure, part.histograms.error, colour, "error")
+    return _finished(figure, "error: new weight minus old", dark)
 
 
 def _area(figure: go.Figure, histogram: Histogram, colour: str, name: str) -> None:
     figure.add_scatter(**_steps(histogram, name), line={"shape": "hv", "width": 0}, fill="tozeroy", fillcolor=colour)
 
 
-def _outline(figure: go.Figure, histogram: Histogram, colour: str, name: str) -> None:
-    figure.add_scatter(**_steps(histogram, name), line={"shape": "hv", "width": 1.6, "color": colour})
+def _outline(figure: go.Figure, histogram: Histogram, colour: str, name: str, *, dotted: bool) -> None:
+    line = {"shape": "hv", "width": 1.6, "color": colour, "dash": "dot" if dotted else "solid"}
+    figure.add_scatter(**_steps(histogram, name), line=line)
 
 
 def _steps(histogram: Histogram, name: str) -> dict[str, Any]:
@@ -48,7 +78,7 @@ def _steps(histogram: Histogram, name: str) -> dict[str, Any]:
     count = len(histogram.counts)
     width = (histogram.high - histogram.low) / count
     return {
-        "x": [histogram.low + index * width for index in range(count + 1)],
+        "x": [float(f"{histogram.low + index * width:.6g}") for index in range(count + 1)],
         "y": [*histogram.counts, histogram.counts[-1]],
         "mode": "lines",
         "name": name,
@@ -56,10 +86,38 @@ def _steps(histogram: Histogram, name: str) -> dict[str, Any]:
     }
 
 
-def _finished(figure: go.Figure, title: str, dark: bool, *, named: bool) -> go.Figure:
+def _cut(figure: go.Figure, histograms: LayerHistograms, dark: bool) -> None:
+    """End the axis at a height where the body keeps its shape; say how tall the tallest tower that is cut would be."""
+    counts = histograms.dequantized.counts
+    top, tallest = TALLEST * max(histograms.original.counts), max(counts)
+    if not 0 < top < tallest:
+        return
+    bins = histograms.dequantized
+    middle = bins.low + (counts.index(tallest) + 0.5) * (bins.high - bins.low) / len(counts)
+    figure.update_yaxes(range=[0, top])
+    figure.add_annotation(
+        x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, bgcolor=palette(dark).panel,
+        text=f"▲ cut: {tallest / sum(counts):.0%} lie at {middle:.2g}", font={"size": 11, "color": palette(dark).soft},
+    )  # fmt: skip
+
+
+def _ticks(figure: go.Figure, bins: Histogram, levels: Sequence[float], colour: str) -> None:
+    """A short stroke for each level below the axis; those beyond the bins stay outside the picture."""
+    shown = [float(f"{level:.6g}") for level in levels if bins.low <= level <= bins.high]
+    figure.add_scatter(
+        x=shown, y=[0] * len(shown), yaxis="y2", mode="markers", showlegend=False, name="level",
+        marker={"symbol": "line-ns", "size": 9, "line": {"color": colour, "width": 2 if len(levels) <= 32 else 1}},
+        hovertemplate="a level: %{x:.4g}<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(
+        yaxis={"domain": [0.08, 1]},
+        yaxis2={"domain": [0, 0.06], "anchor": "x", "range": [-1, 1], "visible": False, "fixedrange": True},
+        xaxis={"anchor": "y2"},
+    )
+
+
+def _finished(figure: go.Figure, title: str, dark: bool) -> go.Figure:
     styled(figure, dark=dark, height=HEIGHT_PX)
-    if named:
-        figure.update_layout(showlegend=True, legend=legend(dark), margin_t=28)
     figure.update_xaxes(title_text=title, showgrid=False)
     figure.update_yaxes(title_text="weights", nticks=5, tickformat="~s", zeroline=False)
     return figure

@@ -1,48 +1,108 @@
-"""Signal to quantization noise of every scheme: one number for how well the weights survived."""
+"""What each bit buys: every scheme's signal to noise against the bits it really stores per weight."""
 
+from collections.abc import Sequence
 from html import escape
+from textwrap import shorten
 
 import plotly.graph_objects as go
 
-from qdash.charts.palette import faded
-from qdash.charts.rows import colour_of, framed, row_names, words
+from qdash.charts.palette import palette
+from qdash.charts.rows import colour_of
+from qdash.charts.style import styled
 from qdash.records import SchemeWeights, WeightReport
 
-LONGEST_DB = 60.0
-"""Where the axis ends: ten bits' worth. A cast to 16 bits can reach 160 dB, and would make the quantized schemes' bars look alike."""
+HEIGHT_PX = 270
+DB_PER_BIT = 6.02
+"""20·log10(2): one bit more halves the step between levels."""
+
+LEAST_BITS, MOST_BITS = 1.5, 9.5
+DOT_PX = 6
+LABEL_SHARE = 0.075
+"""Height of a label in the plot's; two that come closer side by side would cover each other."""
+
+LABEL_BITS = 2.2
 
 
-def sqnr_bars(report: WeightReport, *, dark: bool = False) -> go.Figure:
-    """One bar a scheme in dB over all its quantized weights, longer is closer to the original; hatched if simulated.
+def sqnr_against_bits(report: WeightReport, *, dark: bool = False) -> go.Figure | None:
+    """A dot a scheme: bits per weight with scales, dB over all its quantized weights; an open, dashed dot is simulated.
 
-    A bar above `LONGEST_DB` is cut there, its number is not; a scheme that changed no weight has words instead of a bar.
+    The dashed line rises 6.02 dB a bit from zero: no code of so many bits can be closer to normally distributed weights (Shannon 1959,
+    the rate–distortion function of a Gaussian source). Schemes without an error are left out. None: there is nothing to draw.
     """
-    names = row_names([scheme.label for scheme in report.schemes])
-    figure = go.Figure()
-    for name, scheme in zip(names, report.schemes, strict=True):
-        if scheme.sqnr_db is None:
-            words(figure, name, 0, "no error" if scheme.layers else "no layer quantized", dark=dark, strong=False)
-        else:
-            _bar(figure, name, scheme, scheme.sqnr_db, dark)
-    longest = max((scheme.sqnr_db or 0.0 for scheme in report.schemes), default=1.0)
-    return framed(figure, names, longest=min(longest, LONGEST_DB), title="SQNR, dB · about 6 dB a bit", dark=dark)
+    placed = [scheme for scheme in report.schemes if scheme.sqnr_db is not None and scheme.bits_per_weight is not None]
+    if not placed:
+        return None
+    figure, colours = go.Figure(), palette(dark)
+    most = max(MOST_BITS, *(_bits(scheme) + 1 for scheme in placed))
+    top = max(DB_PER_BIT * most, *(_decibels(scheme) * 1.08 for scheme in placed))
+    bottom = min(0.0, *(_decibels(scheme) * 1.08 for scheme in placed))
+    ends = [LEAST_BITS, most]
+    figure.add_scatter(
+        x=ends, y=[DB_PER_BIT * bits for bits in ends], mode="lines", line={"color": colours.soft, "width": 1.2, "dash": "dash"},
+        hoverinfo="skip",
+    )  # fmt: skip
+    for scheme in placed:
+        _dot(figure, scheme, dark)
+    for scheme in _labelled(placed, top - bottom):
+        _label(figure, scheme, most, dark)
+    styled(figure, dark=dark, height=HEIGHT_PX)
+    figure.add_annotation(
+        x=most, y=DB_PER_BIT * most, text="6.02 dB a bit", showarrow=False, xanchor="right", yanchor="bottom", xshift=-34,
+        yshift=-12, font={"size": 11, "color": colours.soft},
+    )  # fmt: skip
+    figure.update_xaxes(title_text="bits per weight, with scales", range=[LEAST_BITS, most], dtick=1, tick0=2, zeroline=False)
+    figure.update_yaxes(title_text="SQNR, dB", range=[bottom, top], nticks=6, zeroline=bottom < 0)
+    return figure
 
 
-def _bar(figure: go.Figure, name: str, scheme: SchemeWeights, sqnr_db: float, dark: bool) -> None:
-    colour = colour_of(scheme.scheme, dark)
-    marker: dict[str, object] = {"color": colour}
-    if scheme.kind == "simulated":
-        pattern = {"shape": "/", "fgcolor": colour, "size": 6, "solidity": 0.2}
-        marker = {"color": faded(colour, 0.25), "line": {"color": colour, "width": 1}, "pattern": pattern}
-    length = min(max(sqnr_db, 0.0), LONGEST_DB)
-    figure.add_bar(y=[name], x=[length], orientation="h", marker=marker, hovertemplate=_hover(scheme, sqnr_db))
-    words(figure, name, length, f"{sqnr_db:.1f} dB", dark=dark, strong=True)
+def _bits(scheme: SchemeWeights) -> float:
+    return scheme.bits_per_weight or 0.0
 
 
-def _hover(scheme: SchemeWeights, sqnr_db: float) -> str:
+def _decibels(scheme: SchemeWeights) -> float:
+    return scheme.sqnr_db or 0.0
+
+
+def _dot(figure: go.Figure, scheme: SchemeWeights, dark: bool) -> None:
+    """Plotly has no dashed markers: a simulated one is a dashed circle around an all but invisible marker that takes the hover."""
+    colour, simulated = colour_of(scheme.scheme, dark), scheme.kind == "simulated"
+    bits, decibels = _bits(scheme), _decibels(scheme)
+    figure.add_scatter(
+        x=[bits], y=[decibels], mode="markers", name=escape(scheme.label, quote=False), hovertemplate=_hover(scheme),
+        marker={"color": colour, "size": 2 * DOT_PX, "opacity": 0.18 if simulated else 1, "line": {"width": 0}},
+    )  # fmt: skip
+    if simulated:
+        figure.add_shape(
+            type="circle", xsizemode="pixel", ysizemode="pixel", xanchor=bits, yanchor=decibels,
+            x0=-DOT_PX, x1=DOT_PX, y0=-DOT_PX, y1=DOT_PX, line={"color": colour, "width": 1.5, "dash": "2.5px,2px"},
+        )  # fmt: skip
+
+
+def _labelled(schemes: Sequence[SchemeWeights], height: float) -> list[SchemeWeights]:
+    """Those whose name fits beside their dot without covering another; the best of a crowd keeps its own."""
+    kept: list[SchemeWeights] = []
+    for scheme in sorted(schemes, key=_decibels, reverse=True):
+        near = (other for other in kept if abs(_bits(other) - _bits(scheme)) < LABEL_BITS)
+        if all(abs(_decibels(other) - _decibels(scheme)) > LABEL_SHARE * height for other in near):
+            kept.append(scheme)
+    return kept
+
+
+def _label(figure: go.Figure, scheme: SchemeWeights, most: float, dark: bool) -> None:
+    """Below the dot, where the line is not; near the right border, as far right as there is room."""
+    last = _bits(scheme) > most - LABEL_BITS
+    figure.add_annotation(
+        x=most if last else _bits(scheme), y=_decibels(scheme), showarrow=False,
+        xanchor="right" if last else "center", yanchor="top", yshift=-DOT_PX + 1,
+        text=escape(shorten(scheme.label, 24, placeholder="…"), quote=False), font={"size": 11.5, "color": palette(dark).ink},
+    )  # fmt: skip
+
+
+def _hover(scheme: SchemeWeights) -> str:
     lines = [
         f"<b>{escape(scheme.label)}</b>",
-        f"SQNR {sqnr_db:.2f} dB over {len(scheme.layers)} layers",
+        f"{_bits(scheme):.2f} bits a weight, SQNR {_decibels(scheme):.2f} dB",
+        f"{len(scheme.layers)} layers",
         f"largest error {scheme.max_abs_error:.4g}",
         f"MSE {scheme.mse:.3g}",
         f"cosine {scheme.cosine:.6f}",

@@ -3,5 +3,6 @@
 from qdash.report.csv import to_csv, weights_to_csv
 from qdash.report.html import to_html
 from qdash.report.json import inspection_to_json, to_json, weights_to_json
+from qdash.report.weights_html import weights_to_html
 
-__all__ = ["inspection_to_json", "to_csv", "to_html", "to_json", "weights_to_csv", "weights_to_json"]
+__all__ = ["inspection_to_json", "to_csv", "to_html", "to_json", "weights_to_csv", "weights_to_html", "weights_to_json"]

@@ -5,22 +5,14 @@ passes through the template's escaping, and chart data is JSON in which no tag c
 """
 
 import base64
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import latency_bars, memory_bars
 from qdash.differences import differing_spans
 from qdash.records import Comparison, VariantResult
-from qdash.wording import ANSWERS_HIDDEN, layers_by_part, mib, ms
+from qdash.report.page import bits_class, chart, template
+from qdash.wording import mib, ms
 
 _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 
@@ -28,24 +20,21 @@ _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 def to_html(comparison: Comparison, png: bytes | None = None) -> str:
     """The page; `png` is the picture, left out if None."""
     baseline, tokens = comparison.variants[0], comparison.request.measurement.max_new_tokens
-    return _template().render(
+    charts = (
+        chart("latency", f"Time for {tokens} tokens", "Shorter is faster. Light: until the first token.", latency_bars, comparison),
+        chart(
+            "memory", "Memory", "Solid: weights. Light: peak while answering. Line: estimate. Dashes: projected.", memory_bars, comparison
+        ),
+    )
+    return template("comparison.html.jinja").render(
         comparison=comparison,
+        model=comparison.variants[0].model,
+        created_at=comparison.created_at,
         picture=f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None,
         headings=HEADINGS,
         cards=[_card(result, baseline) for result in comparison.variants],
         rows=[_row(result) for result in comparison.variants],
-        charts=[
-            Chart(
-                "latency", f"Time for {tokens} tokens", "Shorter is faster. Light: until the first token.", _data(latency_bars, comparison)
-            ),
-            Chart(
-                "memory",
-                "Memory",
-                "Solid: weights. Light: peak while answering. Line: estimate. Dashes: projected.",
-                _data(memory_bars, comparison),
-            ),
-        ],
-        plotly=Markup(get_plotlyjs()),  # trusted: a file of the plotly package
+        charts=charts,
         conditions=_conditions(comparison),
     )
 
@@ -63,28 +52,6 @@ class Card:
     facts: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A figure in both colour schemes, as JSON safe inside a script element; `reading` is how to read it, in a line."""
-
-    key: str
-    title: str
-    reading: str
-    data: Markup
-
-
-@cache
-def _template() -> Template:
-    # Autoescape everywhere: there is no text here that may be markup, but for what is wrapped in Markup above.
-    folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals |= {"layers_by_part": layers_by_part, "answers_hidden": ANSWERS_HIDDEN}
-    environment.globals["css"] = Markup((folder / "comparison.css").read_text(encoding="utf-8"))
-    return environment.get_template("comparison.html.jinja")
-
-
 def _card(result: VariantResult, baseline: VariantResult) -> Card:
     reference = None if result is baseline else baseline.answer
     answer = result.answer or ""
@@ -94,20 +61,13 @@ def _card(result: VariantResult, baseline: VariantResult) -> Card:
     float_scheme = scheme is not None and scheme.is_baseline
     return Card(
         result=result,
-        bits=_bits_class(result.bits),
+        bits=bits_class(result.bits),
         badge=result.dtype if float_scheme and result.dtype else result.kind,
         spans=tuple(spans) if answer else (),
         tone=tone,
         outcome=outcome,
         facts=_facts(result),
     )
-
-
-def _bits_class(bits: int | None) -> str:
-    """The class that colours a card: colour means bits, as on the page."""
-    if bits is None or bits > 8:
-        return "b16"
-    return next(f"b{bound}" for bound in (8, 6, 4, 2) if bits >= bound)
 
 
 def _outcome(result: VariantResult, baseline: VariantResult) -> tuple[str, str]:
@@ -161,10 +121,3 @@ def _conditions(comparison: Comparison) -> tuple[str, ...]:
         " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions),
         f"qdash {comparison.qdash_version}",
     )
-
-
-def _data(draw: Callable[..., go.Figure], comparison: Comparison) -> Markup:
-    figures = {"light": draw(comparison, dark=False), "dark": draw(comparison, dark=True)}
-    text = json.dumps({scheme: json.loads(figure.to_json() or "{}") for scheme, figure in figures.items()})
-    # Inside a script element only "<" can end it or begin a comment; in JSON it may be written as an escape.
-    return Markup(text.replace("<", "\\u003c"))

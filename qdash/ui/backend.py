@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Protocol
 
-from qdash import checkpoints, inspection, planning
+from qdash import checkpoints, inspection, planning, weighing
 from qdash import comparison as comparing
 from qdash.catalog.models import MODELS, Task
 from qdash.execution import Executor
 from qdash.planning import Plan
-from qdash.records import Comparison, Event, InspectorReport, Request, Step, WeightReport
+from qdash.records import Comparison, Event, InspectorReport, LayerDetail, Request, Step, WeightReport
+from qdash.weighing import Weighed
 
 
 class Backend(Protocol):
@@ -28,8 +29,14 @@ class Backend(Protocol):
         """Run a comparison."""
         ...
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Weighed, None, WeightReport]:
         """Measure what schemes do to the weights."""
+        ...
+
+    def weigh_layer(
+        self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int
+    ) -> Generator[Weighed, None, LayerDetail]:
+        """Show one layer near enough to see single weights."""
         ...
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
@@ -56,9 +63,15 @@ class EngineBackend:
         """See `comparison.compare`."""
         return comparing.compare(request, png, self.executor, stop)
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
-        """See `comparison.weigh`."""
-        return comparing.weigh(model, schemes, self.executor, stop)
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Weighed, None, WeightReport]:
+        """See `weighing.weigh`."""
+        return weighing.weigh(model, schemes, self.executor, stop)
+
+    def weigh_layer(
+        self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int
+    ) -> Generator[Weighed, None, LayerDetail]:
+        """See `weighing.weigh_layer`."""
+        return weighing.weigh_layer(model, scheme, layer, self.executor, stop, row=row, column=column)
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """See `inspection.inspect`."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from qdash.records import Comparison, WeightReport
-from qdash.report import to_csv, to_html, to_json, weights_to_csv, weights_to_json
+from qdash.report import to_csv, to_html, to_json, weights_to_csv, weights_to_html, weights_to_json
 
 
 def write_exports(comparison: Comparison, folder: Path) -> dict[str, Path]:
@@ -15,7 +15,7 @@ def write_exports(comparison: Comparison, folder: Path) -> dict[str, Path]:
 def write_weight_exports(report: WeightReport, folder: Path) -> dict[str, Path]:
     """The same for a weight report."""
     stem = f"qdash-weights-{report.created_at:%Y%m%d-%H%M%S}"
-    return _write(folder, stem, {"json": weights_to_json(report), "csv": weights_to_csv(report)})
+    return _write(folder, stem, {"json": weights_to_json(report), "csv": weights_to_csv(report), "html": weights_to_html(report)})
 
 
 def _write(folder: Path, stem: str, contents: dict[str, str]) -> dict[str, Path]:

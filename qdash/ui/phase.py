@@ -5,7 +5,7 @@ word can get lost on the way: then Stop stays for good. An attribute cannot get 
 """
 
 
-def phase_html(of: str, *, running: bool, results: bool) -> str:
-    """The phase of the page called `of`; see assets/css/2-page.css."""
-    states = [f"{of}-running"] * running + [f"{of}-results"] * results
+def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) -> str:
+    """The phase of the page called `of`, `partial` with results that are still coming in; see assets/css/2-page.css and 6-weights.css."""
+    states = [f"{of}-running"] * running + [f"{of}-results"] * results + [f"{of}-partial"] * partial
     return f'<i class="phase {" ".join(states)}" hidden></i>'

@@ -12,14 +12,20 @@ class Sessions:
     """Stop flags and a folder for files, per browser tab."""
 
     _stops: dict[str, set[Event]] = field(default_factory=dict)
+    _named: dict[tuple[str, str], Event] = field(default_factory=dict)
     _folders: dict[str, Path] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def start(self, session: str) -> Event:
-        """A stop flag for something that begins now."""
+    def start(self, session: str, only: str = "") -> Event:
+        """A stop flag for something that begins now. Of what begins under a name, `only` the last goes on: the one before is stopped."""
         stop = Event()
         with self._lock:
             self._stops.setdefault(session, set()).add(stop)
+            before = self._named.get((session, only)) if only else None
+            if only:
+                self._named[session, only] = stop
+        if before is not None:
+            before.set()
         return stop
 
     def finish(self, session: str, stop: Event) -> None:
@@ -46,6 +52,7 @@ class Sessions:
         self.stop(session)
         with self._lock:
             self._stops.pop(session, None)
+            self._named = {key: stop for key, stop in self._named.items() if key[0] != session}
             folder = self._folders.pop(session, None)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -42,15 +42,21 @@ TIPS = {
     ),
     "REAL": "Really stored and computed in this format.",
     "SQNR": "Signal to noise: how large the weights are against the error made. Every 6 dB is about one bit.",
+    "clipped": "Weights beyond the largest value that the format has for them: they are cut off there.",
+    "zeroed": "Weights that were not 0 and are rounded to 0.",
+    "max error": "The largest distance between a weight and what became of it.",
     "noise": "How far two timings of the very same model lie apart here. Smaller differences are shown as “≈ same”.",
 }
 
 HOW_LATENCY = "Shorter is faster. Light: until the first token."
 HOW_MEMORY = "Solid: weights. Light: peak. Mark: estimated before."
 HOW_RELATIVE = "Divided by the original."
-HOW_HISTOGRAM = "Grey: the weights as published. Colour: after quantization."
+HOW_HEAT = "Signal to noise of each layer, dB. Stronger colour is worse. Pick a cell."
+HOW_WORST = "Lowest signal to noise first."
 HOW_ERROR = "New weight minus old. A wide shape is damage."
-HOW_SQNR = "Signal to noise over all quantized weights, dB. Longer is closer to the original."
+HOW_ROWS = "Signal to noise of each output row, dB. A dip is a row whose scale does not fit."
+HOW_PATCH = "Original, quantized, size of the error. Pick a weight to see what it shares."
+HOW_SQNR = "Higher is closer to the original. Dashed line: no code of so many bits can do better for bell-shaped weights."
 
 SIZE_TIP = "Weights in memory"
 

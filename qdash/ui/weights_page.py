@@ -1,37 +1,50 @@
-"""The Weights tab: what each scheme does to the numbers themselves."""
+"""The Weights tab: what each scheme does to the numbers themselves, from the whole model down to a single weight."""
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from html import escape
-from threading import Event
 from typing import Any
 
 import gradio as gr
 
-from qdash.charts import error_histogram, sqnr_bars, weight_histogram
-from qdash.errors import QdashError
-from qdash.records import Step, WeightReport
+from qdash.charts import sqnr_against_bits
+from qdash.records import LayerDetail, WeightReport
 from qdash.ui import text
+from qdash.ui.assets import script
 from qdash.ui.backend import Backend
 from qdash.ui.blocks import chart, html
 from qdash.ui.exports import write_weight_exports
-from qdash.ui.form import check_model, check_variants
 from qdash.ui.line import Line
 from qdash.ui.markup import banner, sheet_head
 from qdash.ui.phase import phase_html
-from qdash.ui.run import internal_error, waiting
+from qdash.ui.run import internal_error
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
 from qdash.ui.verdict import sentence_html
-from qdash.ui.weights_view import ALL_LAYERS, chosen, headline_html, layer_choices, layers_html, scheme_choices, scope_html, worst_scheme
+from qdash.ui.weights_choice import ALL_LAYERS, Choice, first_choice, with_cell, with_scheme, with_weight
+from qdash.ui.weights_layer import LayerSheets, build_layer, build_patch, build_rows, layer_drawn
+from qdash.ui.weights_run import View, known_layers, looked, looked_into
+from qdash.ui.weights_view import (
+    headline_html,
+    map_html,
+    partial_map_html,
+    partial_ranking_html,
+    ranking_html,
+    scheme_choices,
+    scope_html,
+    table_html,
+    words_html,
+)
+from qdash.wording import owner
 
 Updates = dict[Any, Any]
+_LABELS = {"csv": "CSV", "json": "JSON", "html": "HTML report"}
 
 
 @dataclass(frozen=True)
 class WeightsPage:
-    """Its components. `report` is the tab's own result."""
+    """Its components. `report`, `choice` and `detail` are the tab's own: what was measured, what is looked at, and that from near."""
 
     phase: gr.HTML
     banner: gr.HTML
@@ -39,25 +52,27 @@ class WeightsPage:
     look: gr.Button
     stop: gr.Button
     scheme: gr.Radio
-    layer: gr.Dropdown
-    weights: gr.Plot
-    errors: gr.Plot
+    heat: gr.HTML
+    ranking: gr.HTML
+    layer: LayerSheets
     sqnr: gr.Plot
-    layers: gr.HTML
     scope: gr.HTML
+    table: gr.HTML
     exports: dict[str, gr.DownloadButton]
     report: gr.State
+    choice: gr.State
+    detail: gr.State
 
     @property
-    def drawn(self) -> list[Any]:
-        """What depends on the chosen scheme, layer and theme."""
-        return [self.weights, self.errors, self.sqnr, self.layers]
+    def chosen(self) -> list[Any]:
+        """What changes with a pick."""
+        return [self.heat, self.ranking, *self.layer.all, self.choice, self.detail, self.banner]
 
     @property
     def outputs(self) -> list[Any]:
         """Everything a look inside may change on this page."""
-        single = [getattr(self, name) for name in self.__dataclass_fields__ if name != "exports"]
-        return [*single, *self.exports.values()]
+        single = [getattr(self, field.name) for field in fields(self) if field.name not in ("exports", "layer")]
+        return [*single, *self.layer.all, *self.exports.values()]
 
 
 def build_weights_page() -> WeightsPage:
@@ -66,45 +81,41 @@ def build_weights_page() -> WeightsPage:
     message = html(elem_id="weights-banner")
     verdict = html(empty_html(), elem_id="weights-verdict")
     with gr.Row(elem_id="weights-bar"):
-        with gr.Row(elem_id="weights-choice"):
-            scheme = gr.Radio([], label="Scheme", show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
-            all_layers = [("All layers together", ALL_LAYERS)]
-            layer = gr.Dropdown(all_layers, value=ALL_LAYERS, label="Layer", show_label=False, elem_id="weights-layer", min_width=0)
+        scheme = gr.Radio([], label="Scheme", show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
         look = gr.Button("Look inside", variant="primary", elem_id="look", min_width=0)
         stop = gr.Button("Stop", elem_id="look-stop", min_width=0)
     with gr.Column(elem_id="weights-results"):
-        with gr.Row(elem_classes=["sheets", "two"]):
-            weights = chart("Weights", text.HOW_HISTOGRAM, "weights-plot")
-            errors = chart("The error itself", text.HOW_ERROR, "errors-plot")
-        with gr.Row(elem_classes=["sheets", "two"]):
-            sqnr = chart("Signal to noise", text.HOW_SQNR, "sqnr-plot")
-            with gr.Column(elem_classes=["sheet"]):
-                html(sheet_head("Worst layers", "Lowest signal to noise first."))
-                layers = html()
-        with gr.Row(elem_classes=["below"]):
-            scope = html()
-            exports = {
-                suffix: gr.DownloadButton(suffix.upper(), elem_id=f"weights-{suffix}", elem_classes=["link"], min_width=0)
-                for suffix in ("csv", "json")
-            }
+        with gr.Row(elem_id="weights-top"):
+            heat, ranking = _maps()
+            with gr.Column(elem_id="weights-layer"):
+                head, weights, errors = build_layer()
+                rows, scale = build_rows()
+        with gr.Row(elem_id="weights-rest"):
+            patch = build_patch()
+            sqnr = chart("What each bit buys", text.HOW_SQNR, "sqnr-plot")
+        scope, table, exports = _foot()
     return WeightsPage(
-        phase=phase, banner=message, verdict=verdict, look=look, stop=stop, scheme=scheme, layer=layer, weights=weights,
-        errors=errors, sqnr=sqnr, layers=layers, scope=scope, exports=exports, report=gr.State(None),
+        phase=phase, banner=message, verdict=verdict, look=look, stop=stop, scheme=scheme, heat=heat, ranking=ranking,
+        layer=LayerSheets(head, weights, errors, rows, scale, patch), sqnr=sqnr, scope=scope, table=table, exports=exports,
+        report=gr.State(None), choice=gr.State(Choice()), detail=gr.State(None),
     )  # fmt: skip
 
 
 def wire_weights_page(
     page: WeightsPage, sidebar: Sidebar, offer: gr.Button, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions
 ) -> None:
-    """Connect the button here, the offer below a comparison's charts, the choices and the theme."""
+    """Connect the button here, the offer below a comparison's charts, the picks and the theme."""
+    in_line: dict[str, Any] = {
+        "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
+    }  # fmt: skip
 
     def look(request: gr.Request, dark: Any, model: Any, schemes: Any) -> Iterator[Updates]:
         session = str(request.session_hash)
-        stop = sessions.start(session)
+        stop = sessions.start(session, only="weights")
         try:
             yield {
                 page.phase: phase_html("weights", running=True, results=False), page.stop: "Stop",
-                page.banner: "", page.report: None, tabs: gr.update(selected="weights"),
+                page.banner: "", page.report: None, page.detail: None, tabs: gr.update(selected="weights"),
             }  # fmt: skip
             for view in looked(model, schemes, backend, line, stop):
                 yield shown(page, view, bool(dark))
@@ -116,6 +127,39 @@ def wire_weights_page(
             stop.set()
             sessions.finish(session, stop)
 
+    def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
+        """The layer of `choice`: what the report has at once, then what the checkpoint has."""
+        if report is None:
+            return
+        session = str(request.session_hash)
+        stop = sessions.start(session, only="weights")
+        try:
+            status = "" if choice.layer == ALL_LAYERS else "Reading this layer."
+            yield {**drawn(page, dark, report, choice, None, status), page.choice: choice, page.banner: ""}
+            for view in looked_into(report, choice, backend, line, stop):
+                if view.error is not None:
+                    yield {page.banner: banner(view.error)}
+                elif not stop.is_set():
+                    yield {**layer_updates(page, dark, report, choice, view.detail, view.status), page.detail: view.detail}
+        finally:
+            stop.set()
+            sessions.finish(session, stop)
+
+    def picked_cell(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
+        if report is not None:
+            yield from near(request, dark, report, with_cell(report, choice, event.scheme, event.at))
+
+    def picked_weight(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
+        yield from near(request, dark, report, with_weight(choice, event.row, event.column))
+
+    def picked_scheme(request: gr.Request, dark: Any, report: Any, choice: Choice, key: Any) -> Iterator[Updates]:
+        yield from near(request, dark, report, with_scheme(choice, key))
+
+    def redrawn(dark: Any, report: WeightReport | None, choice: Choice, detail: LayerDetail | None) -> Updates:
+        if report is None:
+            return {page.sqnr: gr.skip()}
+        return {**layer_updates(page, dark, report, choice, detail), page.sqnr: sqnr_against_bits(report, dark=bool(dark))}
+
     def stopped(request: gr.Request) -> Any:
         sessions.stop(str(request.session_hash))
         return "Stopping …"
@@ -126,85 +170,67 @@ def wire_weights_page(
     running = gr.on(
         [page.look.click, offer.click],
         look, [sidebar.theme, sidebar.model, sidebar.schemes], [*page.outputs, tabs], js=dark_first(3),
-        concurrency_id="weights", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
+        concurrency_id="weights", **in_line,
     )  # fmt: skip
-    running.then(over, page.report, page.phase, **QUICK)
+    state = [sidebar.theme, page.report, page.choice]
+    running.then(over, page.report, page.phase, **QUICK).then(near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line)
+    for event, picked, inputs in (
+        (page.heat.select, picked_cell, state),
+        (page.ranking.select, picked_cell, state),
+        (page.layer.patch.select, picked_weight, state),
+        (page.scheme.input, picked_scheme, [*state, page.scheme]),
+    ):
+        event(picked, inputs, page.chosen, js=dark_first(len(inputs)), concurrency_id="layer", trigger_mode="multiple", **in_line)
     page.stop.click(stopped, outputs=page.stop, **QUICK)
-    gr.on(
-        [page.scheme.input, page.layer.input, sidebar.theme.change],
-        drawn, [sidebar.theme, page.report, page.scheme, page.layer], page.drawn, js=dark_first(4), **QUICK,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class View:
-    """One moment of a look inside; `status` while it runs, then a report or an error."""
-
-    status: str = ""
-    fraction: float | None = None
-    report: WeightReport | None = None
-    error: QdashError | None = None
-
-
-def looked(model: Any, schemes: Any, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
-    """Check, wait in line, weigh. Never raises."""
-    try:
-        name = check_model(model)
-        keys = [variant.scheme for variant in check_variants(name, schemes) if variant.model == name]
-        with line.join() as ticket:
-            for place in ticket.wait(stop):
-                yield View(status=waiting(place))
-            yield from _weighed(backend.weigh(name, keys, stop))
-    except QdashError as error:
-        yield View(error=error)
-    except Exception:
-        yield View(error=internal_error())
-
-
-def _weighed(steps: Generator[Step, None, WeightReport]) -> Iterator[View]:
-    yield View(status="Reading the weights.")
-    try:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                yield View(report=end.value)
-                return
-            yield View(status=step.detail or "Reading the weights.", fraction=step.fraction)
-    finally:
-        steps.close()
+    sidebar.theme.change(redrawn, [*state, page.detail], [*page.layer.all, page.sqnr], js=dark_first(4), **QUICK)
 
 
 def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
     """The component updates that show `view`."""
     if view.error is not None:
-        return {page.banner: banner(view.error), page.verdict: empty_html()}
-    if view.report is None:
+        return {page.banner: banner(view.error), page.verdict: empty_html(), page.phase: phase_html("weights", running=True, results=False)}
+    if view.report is not None:
+        return _reported(page, view.report, dark)
+    if not view.layers:
         return {page.verdict: running_html(view)}
-    report = view.report
-    first = worst_scheme(report)
+    key, known = known_layers(view.layers)
     return {
-        page.verdict: headline_html(report),
-        page.phase: phase_html("weights", running=True, results=True),
-        page.scheme: gr.update(choices=scheme_choices(report), value=first),
-        page.layer: gr.update(choices=layer_choices(report), value=ALL_LAYERS),
-        page.scope: scope_html(report),
-        page.report: report,
-        **dict(zip(page.drawn, drawn(dark, report, first, ALL_LAYERS), strict=True)),
+        page.verdict: running_html(view),
+        page.phase: phase_html("weights", running=True, results=False, partial=True),
+        page.heat: partial_map_html(key, known),
+        page.ranking: partial_ranking_html(key, known),
     }
 
 
-def drawn(dark: Any, report: WeightReport | None, scheme: Any, layer: Any) -> tuple[Any, Any, Any, Any]:
-    """(weights, errors, SQNR, layers) for a choice; what the report does not have falls back to its first scheme, all layers."""
-    if report is None:
-        return gr.update(), gr.update(), gr.update(), gr.update()
-    found, part = chosen(report, str(scheme), str(layer))
-    return (
-        weight_histogram(found, part, dark=bool(dark)),
-        error_histogram(found, part, dark=bool(dark)),
-        sqnr_bars(report, dark=bool(dark)),
-        layers_html(report, found.scheme),
-    )
+def _reported(page: WeightsPage, report: WeightReport, dark: bool) -> Updates:
+    choice = first_choice(report)
+    return {
+        page.verdict: headline_html(report),
+        page.phase: phase_html("weights", running=True, results=True),
+        page.scheme: gr.update(choices=scheme_choices(report), value=choice.scheme),
+        page.scope: scope_html(report),
+        page.table: table_html(report),
+        page.sqnr: sqnr_against_bits(report, dark=dark),
+        page.report: report,
+        page.choice: choice,
+        **drawn(page, dark, report, choice, None),
+    }
+
+
+def drawn(page: WeightsPage, dark: Any, report: WeightReport, choice: Choice, detail: LayerDetail | None, status: str = "") -> Updates:
+    """All that a choice changes."""
+    return {
+        page.heat: map_html(report, choice),
+        page.ranking: ranking_html(report, choice),
+        **layer_updates(page, dark, report, choice, detail, status),
+    }
+
+
+def layer_updates(
+    page: WeightsPage, dark: Any, report: WeightReport, choice: Choice, detail: LayerDetail | None, status: str = ""
+) -> Updates:
+    """What the sheets of the layer show."""
+    return dict(zip(page.layer.all, layer_drawn(dark, report, choice, detail, status), strict=True))
 
 
 def exported(page: WeightsPage, report: WeightReport, sessions: Sessions, session: str) -> Updates:
@@ -219,9 +245,38 @@ def empty_html() -> str:
 
 
 def running_html(view: View) -> str:
-    """Headline while the weights are read."""
+    """Headline while the weights are read: how far, and the worst layer so far."""
     percent = f" {view.fraction:.0%}" if view.fraction is not None else ""
+    known = known_layers(view.layers)[1]
+    worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
+    so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""
     return (
-        f'<h2 class="verdict">Looking inside{percent}</h2>'
-        f'<p class="sub" role="status"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
+        f'<h2 class="verdict">Looking inside{percent}{so_far}</h2>'
+        f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
     )
+
+
+def _maps() -> tuple[gr.HTML, gr.HTML]:
+    """The map and the ranking; both trigger `select` with the scheme and the place of the layer picked."""
+    with gr.Column(elem_id="weights-maps"):
+        with gr.Column(elem_classes=["sheet"], elem_id="heat-sheet"):
+            html(sheet_head("Where it hurts", text.HOW_HEAT))
+            heat = gr.HTML("", js_on_load=script("weights_pick"), elem_id="heat", apply_default_css=False)
+        with gr.Column(elem_classes=["sheet"], elem_id="ranking-sheet"):
+            html(sheet_head("Worst layers", text.HOW_WORST))
+            ranking = gr.HTML("", js_on_load=script("weights_pick"), elem_id="ranking", apply_default_css=False)
+    return heat, ranking
+
+
+def _foot() -> tuple[gr.HTML, gr.HTML, dict[str, gr.DownloadButton]]:
+    with gr.Row(elem_classes=["below"]):
+        scope = html()
+        button = gr.Button("Table", elem_id="open-weights-table", elem_classes=["link"], min_width=0)
+        button.click(None, js="() => window.qdashToggle('weights-table')", api_visibility="private")
+        exports = {
+            suffix: gr.DownloadButton(label, elem_id=f"weights-{suffix}", elem_classes=["link"], min_width=0)
+            for suffix, label in _LABELS.items()
+        }
+    with gr.Column(elem_id="drawer-weights-table", elem_classes=["drawer", "sheet"]):
+        table = html()
+    return scope, table, exports

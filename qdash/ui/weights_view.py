@@ -1,98 +1,168 @@
 """What the Weights tab says and lists, from a report alone. Pure functions; names of layers come from checkpoints and are escaped."""
 
+from collections.abc import Sequence
 from html import escape
 
+from qdash.catalog.schemes import known_scheme
+from qdash.charts.heat import Measured, extremes, heat_html, scale_html
+from qdash.naming import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.ui import text
-from qdash.ui.markup import term
+from qdash.ui.markup import bits_class, term
 from qdash.ui.verdict import sentence_html
-
-ALL_LAYERS = ""
-"""The layer choice that stands for every quantized weight of the model."""
+from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen
+from qdash.wording import Words, decibels, decibels_of, disturbed
 
 MOST_ROWS = 40
+MOST_TABLE_ROWS = 400
 
 
 def headline_html(report: WeightReport) -> str:
     """Who disturbs the weights more, by how much, and where it hurts most."""
-    ranked = sorted(report.schemes, key=_decibels)
-    worst, best = ranked[0], ranked[-1]
-    layer = min(worst.layers, key=_decibels, default=None)
-    where = f" Worst hit: <em>{escape(short_name(layer.name))}</em>." if layer else ""
-    if worst is best:
-        first = f"{escape(worst.label)} keeps the weights at <em>{decibels(worst)}</em> above its error."
-    elif best.sqnr_db is None:
-        first = f"{escape(best.label)} changes nothing; {escape(worst.label)} disturbs the weights."
-    else:
-        factor = 10 ** ((_decibels(best) - _decibels(worst)) / 20)
-        first = f"{escape(worst.label)} disturbs the weights <em>{factor:.1f}× more</em> than {escape(best.label)}."
-    return sentence_html(first + where, _summary(ranked[::-1]))
+    ranked = sorted(report.schemes, key=decibels_of, reverse=True)
+    return sentence_html(words_html(disturbed(report)), _summary(ranked))
 
 
-def short_name(name: str) -> str:
-    """“model.language_model.layers.3.mlp.down_proj” as people say it: “language model · layer 3 · down projection”."""
-    words = [part for part in name.removesuffix(".weight").split(".") if part not in _SILENT]
-    spoken: list[str] = []
-    for word in words:
-        if word.isdigit():
-            spoken.append(f"layer {word}")
-        else:
-            spoken.append(word.removesuffix("_proj") + " projection" if word.endswith("_proj") else word.replace("_", " "))
-    return " · ".join(spoken) or name
-
-
-_SILENT = {"model", "layers", "encoder", "blocks", "h", "self_attn", "mlp", "self_attention", "transformer"}
-
-
-def layer_choices(report: WeightReport) -> list[tuple[str, str]]:
-    """(label, name) of every layer that some scheme quantized, in the checkpoint's order."""
-    names = dict.fromkeys(layer.name for scheme in report.schemes for layer in scheme.layers)
-    return [("All layers together", ALL_LAYERS), *((short_name(name), name) for name in names)]
+def words_html(words: Words) -> str:
+    """A sentence with what stands out in it."""
+    return "".join(f"<em>{escape(piece)}</em>" if strong else escape(piece) for piece, strong in words)
 
 
 def scheme_choices(report: WeightReport) -> list[tuple[str, str]]:
-    """(label, key) of every scheme in the report."""
-    return [(scheme.label, scheme.scheme) for scheme in report.schemes]
+    """(label, key) of every scheme in the report, and of the maps of all of them."""
+    each = [(scheme.label, scheme.scheme) for scheme in report.schemes]
+    return [*each, ("Side by side", SIDE_BY_SIDE)] if len(each) > 1 else each
 
 
-def worst_scheme(report: WeightReport) -> str:
-    """The scheme the headline speaks of: what the page shows first."""
-    return min(report.schemes, key=_decibels).scheme
+def map_html(report: WeightReport, choice: Choice) -> str:
+    """The map of the scheme chosen; or a small one of each, in colours that mean the same decibels."""
+    found, layer = chosen(report, choice)
+    if not choice.together:
+        between = extremes(found.layers)
+        return _map(found.scheme, found.layers, choice.layer) + _legend(scale_html(between), choice, layer)
+    ends = [extremes(scheme.layers) for scheme in report.schemes if scheme.layers]
+    between = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 0.0)
+    maps = "".join(
+        f"<section><h4><span>{escape(scheme.label)}</span><small>{decibels(scheme)}</small></h4>"
+        f"{_map(scheme.scheme, scheme.layers, choice.layer if scheme is found else '', between)}</section>"
+        for scheme in report.schemes
+    )
+    return f'<div class="maps">{maps}</div>' + _legend(scale_html(between), choice, layer)
 
 
-def chosen(report: WeightReport, scheme: str, layer: str) -> tuple[SchemeWeights, SchemeWeights | LayerWeights]:
-    """The scheme called `scheme` (else the first), and its layer (else all of it): both come from a browser and may be stale."""
-    found = next((entry for entry in report.schemes if entry.scheme == scheme), report.schemes[0])
-    return found, next((entry for entry in found.layers if entry.name == layer), found)
+def partial_map_html(scheme: str, layers: Sequence[Measured]) -> str:
+    """The map of the layers known so far."""
+    return _map(scheme, layers, "") + _caption("")
 
 
-def decibels(error: SchemeWeights | LayerWeights) -> str:
-    """SQNR for people."""
-    return "no error" if error.sqnr_db is None else f"{error.sqnr_db:.1f} dB"
+def ranking_html(report: WeightReport, choice: Choice) -> str:
+    """The layers of the scheme chosen, worst first."""
+    found = chosen(report, choice)[0]
+    ordered = sorted(enumerate(found.layers), key=lambda entry: decibels_of(entry[1]))
+    rows = "".join(_ranked(at, layer, layer.name == choice.layer) for at, layer in ordered[:MOST_ROWS])
+    return _ranking(found.scheme, rows, len(ordered), full=True)
 
 
-def layers_html(report: WeightReport, scheme: str) -> str:
-    """The layers of a scheme, worst first."""
-    found = chosen(report, scheme, ALL_LAYERS)[0]
-    ordered = sorted(found.layers, key=_decibels)
-    rows = "".join(_row(layer) for layer in ordered[:MOST_ROWS])
-    rest = f'<p class="hint">and {len(ordered) - MOST_ROWS} more: the CSV has all.</p>' if len(ordered) > MOST_ROWS else ""
-    head = f"<tr><th>layer</th><th>{term('dB', text.TIPS['SQNR'])}</th><th>max error</th><th>weights</th></tr>"
-    return f'<div class="scroll tall"><table><thead>{head}</thead><tbody>{rows}</tbody></table>{rest}</div>'
+def partial_ranking_html(scheme: str, layers: Sequence[Measured]) -> str:
+    """The worst of the layers known so far."""
+    ordered = sorted(layers, key=lambda layer: float("inf") if layer.sqnr_db is None else layer.sqnr_db)
+    cells = ((spoken_name(layer), "no error" if layer.sqnr_db is None else f"{layer.sqnr_db:.1f}") for layer in ordered[:MOST_ROWS])
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{sqnr}</td></tr>" for name, sqnr in cells)
+    return _ranking(scheme, rows, len(ordered), full=False)
 
 
 def scope_html(report: WeightReport) -> str:
     """How much was looked at: the conditions line of this tab."""
-    counts = [sum(_weights(layer) for layer in scheme.layers) for scheme in report.schemes]
-    kinds = [f"{escape(scheme.label)}: {scheme.kind}" for scheme in report.schemes if scheme.kind == "simulated"]
-    cells = [f"{_grouped(max(counts, default=0))} weights, all of them", "embeddings, norms and head left as they were", *kinds]
-    return f'<div class="cond">{"".join(f"<span>{cell}</span>" for cell in cells)}</div>'
+    count = max((scheme.parameters for scheme in report.schemes), default=0)
+    took = "opened from an earlier look" if report.cached else f"in {report.seconds:.1f} s on {report.device.upper()}"
+    broken = max((scheme.nonfinite for scheme in report.schemes), default=0)
+    cells = [f"{_grouped(count)} weights, all of them, {took}", "embeddings, norms and head left as they were"]
+    cells += [f"{escape(scheme.label)}: simulated" for scheme in report.schemes if scheme.kind == "simulated"]
+    warning = f'<span class="warn">△ {_grouped(broken)} weights are NaN or infinite and in no figure</span>' if broken else ""
+    return f'<div class="cond">{warning}{"".join(f"<span>{cell}</span>" for cell in cells)}</div>'
 
 
-def _row(layer: LayerWeights) -> str:
-    name = f'<td title="{escape(layer.name)}">{escape(short_name(layer.name))}</td>'
-    sqnr = decibels(layer).removesuffix(" dB")
-    return f"<tr>{name}<td>{sqnr}</td><td>{layer.max_abs_error:.3g}</td><td>{_grouped(_weights(layer))}</td></tr>"
+def table_html(report: WeightReport) -> str:
+    """Every figure of the charts as a table: schemes, then layers × schemes in dB."""
+    headings = ("scheme", "bits a weight", "SQNR, dB", "MSE", "max error", "cosine", "to zero", "cut off", "layers")
+    rows = "".join(f'<tr><th scope="row">{escape(scheme.label)}</th>{_tds(_figures(scheme))}</tr>' for scheme in report.schemes)
+    return _table(headings, rows) + _layers_table(report)
+
+
+def _layers_table(report: WeightReport) -> str:
+    names = {layer.name: layer for scheme in report.schemes for layer in scheme.layers}
+    values = [{layer.name: decibels(layer).removesuffix(" dB") for layer in scheme.layers} for scheme in report.schemes]
+    rows = "".join(
+        f'<tr><th scope="row" title="{escape(name)}">{escape(spoken_name(layer))}</th>'
+        f"<td>{_shape(layer)}</td>{_tds([column.get(name, '–') for column in values])}</tr>"
+        for name, layer in list(names.items())[:MOST_TABLE_ROWS]
+    )
+    rest = f'<p class="hint">and {len(names) - MOST_TABLE_ROWS} more: the CSV has all.</p>' if len(names) > MOST_TABLE_ROWS else ""
+    headings = ("layer", "shape", *(f"{scheme.label}, dB" for scheme in report.schemes))
+    return _table(headings, rows, tall=True) + rest
+
+
+def _figures(scheme: SchemeWeights) -> list[str]:
+    bits = "–" if scheme.bits_per_weight is None else f"{scheme.bits_per_weight:.2f}"
+    sqnr = "no error" if scheme.sqnr_db is None else f"{scheme.sqnr_db:.2f}"
+    shares = (f"{scheme.zeroed:.2%}", f"{scheme.clipped:.2%}", str(len(scheme.layers)))
+    return [bits, sqnr, f"{scheme.mse:.3g}", f"{scheme.max_abs_error:.3g}", f"{scheme.cosine:.6f}", *shares]
+
+
+def _map(scheme: str, layers: Sequence[Measured], picked: str, between: tuple[float, float] | None = None) -> str:
+    """A map in the colour of the scheme's bits, hatched if it is simulated."""
+    known = known_scheme(scheme)
+    simulated = " sim" if known is not None and known.kind == "simulated" else ""
+    drawn = heat_html(layers, chosen=picked, between=between, words=between is None)
+    return f'<div class="heat-of {bits_class(known.bits if known else None)}{simulated}" data-scheme="{escape(scheme)}">{drawn}</div>'
+
+
+def _legend(scale: str, choice: Choice, layer: LayerWeights | None) -> str:
+    pressed = "true" if choice.layer == ALL_LAYERS else "false"
+    whole = (
+        f'<span data-scheme="{escape(choice.scheme)}">'
+        f'<button type="button" class="pill" data-at="-1" aria-pressed="{pressed}">All layers together</button></span>'
+    )
+    said = f"{spoken_name(layer)}: {decibels(layer)}" if layer else ""
+    return f'{_caption(scale, said)}<div class="heat-all">{whole}</div>'
+
+
+def _caption(scale: str, said: str = "") -> str:
+    """The line that says what the pointer or the keyboard is on, beside the meaning of the colours."""
+    return f'<div class="heat-foot"><p class="heat-said">{escape(said)}</p>{scale}</div>'
+
+
+def _ranking(scheme: str, rows: str, count: int, *, full: bool) -> str:
+    rest = f'<p class="hint">and {count - MOST_ROWS} more: the table has all.</p>' if count > MOST_ROWS else ""
+    more = f"<th>{term('max error', text.TIPS['max error'])}</th><th>size</th>" if full else ""
+    head = f"<tr><th>layer</th><th>{term('dB', text.TIPS['SQNR'])}</th>{more}</tr>"
+    return f'<div class="scroll" data-scheme="{escape(scheme)}"><table><thead>{head}</thead><tbody>{rows}</tbody></table>{rest}</div>'
+
+
+def _ranked(at: int, layer: LayerWeights, picked: bool) -> str:
+    button = f'<button type="button" class="pick" data-at="{at}" aria-pressed="{"true" if picked else "false"}">'
+    name = f'<td title="{escape(layer.name)}">{button}{escape(spoken_name(layer))}</button></td>'
+    sqnr, size = decibels(layer).removesuffix(" dB"), f'<td title="{_shape(layer)}">{_thousands(layer.parameters)}</td>'
+    return f"<tr>{name}<td>{sqnr}</td><td>{layer.max_abs_error:.3g}</td>{size}</tr>"
+
+
+def _table(headings: Sequence[str], rows: str, *, tall: bool = False) -> str:
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
+    place = "scroll higher" if tall else "scroll"
+    return f'<div class="{place}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _tds(values: Sequence[str]) -> str:
+    return "".join(f"<td>{escape(value)}</td>" for value in values)
+
+
+def _shape(layer: LayerWeights) -> str:
+    return " × ".join(map(str, layer.shape))
+
+
+def _thousands(number: int) -> str:
+    """“180 k”, “4.4 M”."""
+    return text.count(number) if number >= 1e6 else f"{number / 1e3:.0f} k" if number >= 1e4 else _grouped(number)
 
 
 def _grouped(number: int) -> str:
@@ -100,17 +170,7 @@ def _grouped(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
-def _weights(layer: LayerWeights) -> int:
-    total = 1
-    for size in layer.shape:
-        total *= size
-    return total
-
-
-def _decibels(error: SchemeWeights | LayerWeights) -> float:
-    return float("inf") if error.sqnr_db is None else error.sqnr_db
-
-
 def _summary(ranked: list[SchemeWeights]) -> str:
+    count = max((scheme.parameters for scheme in ranked), default=0)
     figures = " · ".join(f"{scheme.label} {decibels(scheme)}" for scheme in ranked)
-    return f"Signal to noise over all quantized weights: {figures}. Every 6 dB is about one bit."
+    return f"Signal to noise over all {text.count(count)} quantized weights: {figures}. Every 6 dB is about one bit."

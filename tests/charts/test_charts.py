@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 import pytest
 
 from qdash.catalog.schemes import SCHEMES
-from qdash.charts import error_histogram, latency_bars, memory_bars, sqnr_bars, weight_histogram
+from qdash.charts import latency_bars, memory_bars
 from qdash.charts.palette import DARK, LIGHT
 from qdash.charts.rows import row_names
-from qdash.records import Comparison, Histogram, LayerHistograms, VariantResult, WeightReport
-from tests.report.examples import COMPARISON, WEIGHTS, variant
+from qdash.records import Comparison, VariantResult
+from tests.report.examples import COMPARISON, variant
 
 LARGEST_FIGURE_BYTES = 300_000
 
@@ -103,64 +103,11 @@ def test_the_dark_chart_differs_in_colour_only() -> None:
     assert dark.data[1].marker.color == DARK.of(None)
 
 
-def test_histograms_carry_every_count_on_their_bins() -> None:
-    (scheme,) = WEIGHTS.schemes
-    layer = scheme.layers[0]
-    assert layer.histograms is not None
-    original, dequantized = weight_histogram(scheme, layer).data
-    (error,) = error_histogram(scheme, layer).data
-    for trace, name in ((original, "original"), (dequantized, "dequantized"), (error, "error")):
-        counts = getattr(layer.histograms, name).counts
-        assert list(trace.y) == [*counts, counts[-1]]
-        assert list(trace.x) == pytest.approx([-1, -1 / 3, 1 / 3, 1])
-        assert trace.line.shape == "hv"
-
-
-def test_a_layer_without_histograms_is_an_empty_chart() -> None:
-    (scheme,) = WEIGHTS.schemes
-    assert weight_histogram(scheme, scheme.layers[1]).data == ()
-
-
-def test_a_full_histogram_is_small() -> None:
-    wide = Histogram(low=-0.123456789, high=0.123456789, counts=tuple(range(10**9, 10**9 + 512)))
-    (scheme,) = WEIGHTS.schemes
-    layer = scheme.layers[0].model_copy(update={"histograms": LayerHistograms(original=wide, dequantized=wide, error=wide)})
-    assert len(weight_histogram(scheme, layer).to_json()) < LARGEST_FIGURE_BYTES
-
-
-def test_sqnr_bars_show_decibels_and_survive_no_error() -> None:
-    figure = sqnr_bars(WEIGHTS)
-    assert figure.data[0].x[0] == 20.5
-    assert texts(figure) == {"NF4 4-bit": "<b>20.5 dB</b>"}
-    exact, untouched = sqnr_bars(weights(sqnr_db=None)), sqnr_bars(weights(sqnr_db=None, layers=()))
-    assert (exact.data, texts(exact)) == ((), {"NF4 4-bit": "no error"})
-    assert texts(untouched) == {"NF4 4-bit": "no layer quantized"}
-
-
-def weights(**changes: Any) -> WeightReport:
-    return WEIGHTS.model_copy(update={"schemes": (WEIGHTS.schemes[0].model_copy(update=changes),)})
-
-
-def test_a_lossless_cast_does_not_squash_the_others() -> None:
-    (scheme,) = WEIGHTS.schemes
-    both = WEIGHTS.model_copy(update={"schemes": (scheme, scheme.model_copy(update={"label": "16-bit float", "sqnr_db": 160.0}))})
-    figure = sqnr_bars(both)
-    assert [trace.x[0] for trace in figure.data] == [20.5, 60]
-    assert texts(figure)["16-bit float"] == "<b>160.0 dB</b>"
-
-
-def test_every_part_of_the_report_is_in_the_hover() -> None:
-    hover = sqnr_bars(WEIGHTS).data[0].hovertemplate
-    assert all(part in hover for part in ("20.50 dB", "2 layers", "0.1", "1e-05", "0.995"))
-
-
 def test_labels_cannot_inject_markup() -> None:
     hostile = COMPARISON.variants[1].model_copy(update={"label": "<img src=x onerror=alert(1)>"})
     comparison: Comparison = COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0], hostile)})
-    for figure in (latency_bars(comparison), memory_bars(comparison), sqnr_bars(weights(label=hostile.label))):
+    for figure in (latency_bars(comparison), memory_bars(comparison)):
         assert "<img" not in figure.to_json().replace("\\u003c", "<")
-    (scheme,) = WEIGHTS.schemes
-    assert "<img" not in weight_histogram(scheme.model_copy(update={"label": hostile.label}), scheme.layers[0]).to_json()
 
 
 def test_long_names_take_two_lines_and_stay_apart() -> None:
@@ -192,8 +139,6 @@ def test_rows_are_as_high_whatever_their_number(count: int) -> None:
 def test_a_scheme_that_this_version_does_not_know_is_drawn() -> None:
     stranger = COMPARISON.variants[1].model_copy(update={"scheme": "from-the-future"})
     assert latency_bars(COMPARISON.model_copy(update={"variants": (stranger,)})).data[1].marker.color == LIGHT.of(8)
-    report = WEIGHTS.model_copy(update={"schemes": (WEIGHTS.schemes[0].model_copy(update={"scheme": "from-the-future"}),)})
-    assert sqnr_bars(report, dark=False).data[0].marker.color == LIGHT.of(None)
 
 
 def test_a_checkpoint_published_in_4_bits_has_their_colour() -> None:

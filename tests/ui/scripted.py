@@ -22,24 +22,23 @@ from qdash.records import (
     ErrorRecord,
     Event,
     Explanation,
-    Histogram,
     InspectorReport,
     Latency,
-    LayerHistograms,
-    LayerWeights,
+    LayerDetail,
     Memory,
     NoiseFloor,
     PartInside,
     Progress,
     Request,
     SavedFile,
-    SchemeWeights,
     Step,
     Timing,
     VariantDone,
     VariantResult,
     WeightReport,
 )
+from qdash.weighing import Weighed
+from tests.ui.scripted_weights import layer_detail, report_of, weighed_layers
 
 OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
 CANCELLED = ErrorRecord(kind="cancelled", message="Stopped.", remedy="Press Compare to run it again.")
@@ -47,7 +46,10 @@ SIZES = {"bnb-int8": 0.48, "bnb-nf4": 0.29, "bnb-nf4-fp32": 0.29, "bnb-fp4": 0.2
 
 
 class ScriptedBackend:
-    """See `qdash.ui.backend.Backend`."""
+    """See `qdash.ui.backend.Backend`. `pause_s`: seconds that reading a layer takes."""
+
+    def __init__(self, pause_s: float = 0.01) -> None:
+        self.pause_s = pause_s
 
     def task(self, model: str) -> Task:
         """The catalogue's, else pictures."""
@@ -73,17 +75,27 @@ class ScriptedBackend:
         host = planning.host_of(request)
         yield ComparisonDone(comparison=Comparison(host=host, request=request, noise_floor=noise, variants=tuple(results)))
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Step, None, WeightReport]:
-        """Invented errors, worse with fewer bits."""
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Weighed, None, WeightReport]:
+        """Invented errors, worse with fewer bits, layer by layer."""
         keys = [key for key in schemes if not find_scheme(key).is_baseline]
         if not keys:
             raise QdashError("No quantization scheme is chosen.", "Choose at least one besides the original.")
-        for done in range(4):
+        layers = list(weighed_layers(keys))
+        for done, layer in enumerate(layers):
             if stop.is_set():
                 raise CANCELLED.raised()
-            yield Step(fraction=done / 4, detail=f"layer {done}")
-            time.sleep(0.05)
-        return WeightReport(model=model, schemes=tuple(map(scheme_weights, keys)))
+            if done % 16 == 0:
+                yield Step(fraction=done / len(layers), detail=layer.name)
+            yield layer
+            time.sleep(self.pause_s)
+        return report_of(*keys)
+
+    def weigh_layer(
+        self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int
+    ) -> Generator[Weighed, None, LayerDetail]:
+        """Random numbers, really rounded."""
+        yield Step(detail="Reading this layer.")
+        return layer_detail(scheme, layer, row, column)
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Invented contents."""
@@ -139,17 +151,6 @@ def comparison_of(request: Request, *results: VariantResult, noise: float | None
     return Comparison(host=planning.host_of(request), request=request, noise_floor=floor, variants=done)
 
 
-def scheme_weights(key: str) -> SchemeWeights:
-    """A scheme with two layers, 6 dB a bit."""
-    scheme = find_scheme(key)
-    error = {"sqnr_db": 6.0 * (scheme.bits or 16), "mse": 1e-6, "max_abs_error": 0.01, "cosine": 0.999, "histograms": _histograms()}
-    layers = tuple(
-        LayerWeights(name=f"model.language_model.layers.{n}.mlp.down_proj", shape=(64, 32), **(error | {"sqnr_db": error["sqnr_db"] - n}))
-        for n in range(2)
-    )
-    return SchemeWeights(scheme=key, label=scheme.label, kind=scheme.kind, layers=layers, **error)
-
-
 def _play(request: Request, index: int, stop: StopEvent) -> Generator[Event, None, VariantResult]:
     key, prompt = request.variants[index].scheme, request.prompt
     pause = 0.15 if "slow" in prompt else 0.005
@@ -178,11 +179,6 @@ def _latency(factor: float) -> Latency:
         load_s=0.4, preprocess_s=timing(0.004), ttft_s=timing(first), tpot_s=timing(token), total_s=timing(first + 49 * token),
         tokens_per_s=timing(1 / token),
     )  # fmt: skip
-
-
-def _histograms() -> LayerHistograms:
-    bell = Histogram(low=-0.3, high=0.3, counts=tuple(40 - abs(20 - n) for n in range(40)))
-    return LayerHistograms(original=bell, dequantized=bell, error=bell.model_copy(update={"low": -0.01, "high": 0.01}))
 
 
 def main() -> None:

@@ -1,0 +1,45 @@
+"""How evenly a layer's error is spread over its output rows: one bad row has a scale that does not fit it."""
+
+import plotly.graph_objects as go
+
+from qdash.charts.histograms import Named
+from qdash.charts.palette import palette
+from qdash.charts.rows import colour_of
+from qdash.charts.style import styled
+from qdash.records import LayerWeights
+
+HEIGHT_PX = 190
+
+
+def row_errors(scheme: Named, layer: LayerWeights, row: int | None = None, *, dark: bool = False) -> go.Figure | None:
+    """SQNR in dB from the first output row to the last, in as many steps as were kept; dotted if simulated.
+
+    A grey line is the whole layer, a mark above it is `row`. Steps without an error are left out. None: there is nothing to draw.
+    """
+    entries, rows = layer.row_sqnr_db, layer.shape[0]
+    if all(entry is None for entry in entries):
+        return None
+    count = len(entries)
+    edges = [index * rows // count for index in range(count + 1)]
+    words = [f"row {first}" if last - first == 1 else f"rows {first}–{last - 1}" for first, last in zip(edges, edges[1:], strict=False)]
+    figure = go.Figure()
+    dash = "dot" if scheme.kind == "simulated" else "solid"
+    figure.add_scatter(
+        x=edges, y=[*entries, entries[-1]], text=[*words, words[-1]], mode="lines", connectgaps=False,
+        line={"shape": "hv", "width": 1.4, "color": colour_of(scheme.scheme, dark), "dash": dash},
+        hovertemplate="%{text}: %{y:.1f} dB<extra></extra>",
+    )  # fmt: skip
+    styled(figure, dark=dark, height=HEIGHT_PX)
+    figure.update_layout(margin_t=20)
+    if layer.sqnr_db is not None:
+        figure.add_hline(y=layer.sqnr_db, line={"color": palette(dark).soft, "width": 1})
+    if row is not None:
+        near_end = "left" if row < rows / 5 else "right" if row > rows * 4 / 5 else None
+        figure.add_annotation(
+            x=row + 0.5, y=1, yref="paper", text=f"row {row} ▼" if near_end == "right" else f"▼ row {row}", showarrow=False,
+            xanchor=near_end or "center", xshift={"left": -5, "right": 5}.get(near_end or "", 0), yanchor="bottom",
+            font={"size": 11, "color": palette(dark).ink},
+        )  # fmt: skip
+    figure.update_xaxes(title_text="output row", showgrid=False, range=[0, rows], nticks=6)
+    figure.update_yaxes(title_text="dB", nticks=4, zeroline=False)
+    return figure

@@ -1,0 +1,45 @@
+"""What people call a layer: “language · layer 3 · down projection” instead of the path that its class gave it.
+
+Whatever has a part, a block and a projection can be named, so that a layer has one name on the page, in reports and in a terminal.
+"""
+
+from typing import Protocol
+
+_USUAL = (
+    "q", "k", "v", "qkv", "query", "key", "value", "query key value", "in", "o", "out", "dense", "gate", "up", "gate up", "fc1", "w1",
+    "fc2", "down", "w2", "w3",
+)  # fmt: skip
+
+
+class Placed(Protocol):
+    """A layer's place in a model; see `records.LayerWeights`."""
+
+    @property
+    def part(self) -> str: ...  # noqa: D102
+
+    @property
+    def block(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def projection(self) -> str: ...  # noqa: D102
+
+
+def spoken_name(layer: Placed) -> str:
+    """“language · layer 3 · down projection”, “projector · linear 1”."""
+    block = [] if layer.block is None else [f"layer {layer.block}"]
+    return " · ".join((layer.part, *block, spoken_kind(layer.projection)))
+
+
+def spoken_kind(projection: str) -> str:
+    """“down projection” for down_proj; other names with spaces."""
+    return f"{kind(projection)} projection" if projection.endswith("_proj") else kind(projection)
+
+
+def kind(projection: str) -> str:
+    """“down” for down_proj, “linear 1” for linear_1: a heading."""
+    return projection.removesuffix("_proj").replace("_", " ").replace(".", " ")
+
+
+def usual_order(projection: str) -> int:
+    """Where a kind comes in a block, attention first; unusual ones last."""
+    return _USUAL.index(kind(projection)) if kind(projection) in _USUAL else len(_USUAL)

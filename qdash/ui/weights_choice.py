@@ -1,0 +1,63 @@
+"""What a person is looking at on the Weights tab: a scheme, a layer, and a weight in it.
+
+Picks come from a browser as events and may be stale or made up, so each is held against the report: what it does not have is as if
+nothing had been picked.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qdash.records import LayerWeights, SchemeWeights, WeightReport
+from qdash.wording import decibels_of
+
+ALL_LAYERS = ""
+"""The layer that stands for every quantized weight of the model."""
+
+SIDE_BY_SIDE = "*"
+"""The scheme that stands for a map of each."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`layer` by its name; `row` None is the worst one. `together`: the maps of all schemes side by side."""
+
+    scheme: str = ""
+    layer: str = ALL_LAYERS
+    row: int | None = None
+    column: int = 0
+    together: bool = False
+
+
+def first_choice(report: WeightReport) -> Choice:
+    """What the headline speaks of: the worst layer of the worst scheme."""
+    scheme = min(report.schemes, key=decibels_of)
+    layer = min(scheme.layers, key=decibels_of, default=None)
+    return Choice(scheme.scheme, layer.name if layer else ALL_LAYERS)
+
+
+def chosen(report: WeightReport, choice: Choice) -> tuple[SchemeWeights, LayerWeights | None]:
+    """The scheme chosen, else the first; its layer, or None for all of them."""
+    found = next((entry for entry in report.schemes if entry.scheme == choice.scheme), report.schemes[0])
+    return found, next((entry for entry in found.layers if entry.name == choice.layer), None)
+
+
+def with_scheme(choice: Choice, key: Any) -> Choice:
+    """After a pill: another scheme, the same layer."""
+    if key == SIDE_BY_SIDE:
+        return replace(choice, together=True)
+    return replace(choice, scheme=str(key), row=None, column=0, together=False)
+
+
+def with_cell(report: WeightReport, choice: Choice, scheme: Any, at: Any) -> Choice:
+    """After a cell of a map, or a row of the ranking: the `at`-th layer of `scheme`; −1 is all of them."""
+    found = next((entry for entry in report.schemes if entry.scheme == scheme), None)
+    if found is None or not isinstance(at, int) or not -1 <= at < len(found.layers):
+        return choice
+    return Choice(found.scheme, ALL_LAYERS if at < 0 else found.layers[at].name, together=choice.together)
+
+
+def with_weight(choice: Choice, row: Any, column: Any) -> Choice:
+    """After a weight in the picture. The engine moves what lies outside into the layer."""
+    if not (isinstance(row, int) and isinstance(column, int)):
+        return choice
+    return replace(choice, row=max(row, 0), column=max(column, 0))

@@ -1,0 +1,86 @@
+"""The HTML report of weights: complete, self-contained, and harmless whatever a checkpoint calls its layers."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from qdash.records import WeightReport
+from qdash.report import weights_to_html
+from tests.report.examples import HOSTILE, WEIGHTS
+from tests.report.test_html import LOCAL, Page
+from tests.ui.scripted_weights import report_of
+
+REPORT = report_of("bnb-int8", "bnb-nf4", "fp6-e2m3")
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return weights_to_html(REPORT)
+
+
+def test_everything_is_on_the_page(html: str) -> None:
+    for words in (
+        "disturbs the weights",
+        "<em>down projection</em>",
+        "SIMULATED",
+        "417,234,944 weights, all of them",
+        "Every layer",
+        "4864",
+    ):
+        assert words in html
+    page = Page(html)
+    assert page.count("article") == 3
+    assert page.count("script") == 1 + 2 * 3 + 2, "figures as data, plotly, and the lines that draw"
+    assert page.count("button") == 0, "nothing can be picked on paper"
+
+
+def test_names_are_text() -> None:
+    layer = REPORT.schemes[1].layers[0].model_copy(update={"name": HOSTILE, "part": HOSTILE, "projection": HOSTILE, "sqnr_db": 1.0})
+    scheme = REPORT.schemes[1].model_copy(update={"label": HOSTILE, "layers": (layer,)})
+    html = weights_to_html(REPORT.model_copy(update={"model": HOSTILE, "schemes": (scheme,)}))
+    page = Page(html)
+    assert page.count("img") == 0 and page.count("script") == 1 + 2 + 2
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+
+
+def test_nothing_is_fetched(html: str) -> None:
+    policy = next(attributes["content"] for _, attributes in Page(html).tags if attributes.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and "default-src 'none'" in policy
+
+
+def test_what_was_not_kept_is_not_drawn() -> None:
+    (scheme,) = WEIGHTS.schemes
+    bare: WeightReport = WEIGHTS.model_copy(update={"schemes": (scheme.model_copy(update={"histograms": None, "sqnr_db": None}),)})
+    assert Page(weights_to_html(bare)).count("script") == 2
+    assert "NaN or infinite" not in weights_to_html(bare)
+    broken = bare.schemes[0].model_copy(update={"nonfinite": 3})
+    assert "3 weights are NaN or infinite" in weights_to_html(bare.model_copy(update={"schemes": (broken,)}))
+
+
+@pytest.mark.browser
+def test_a_browser_opens_it_offline(html: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.html"
+    path.write_text(html, encoding="utf-8")
+    # In a thread of its own: Playwright allows one instance a thread, and the tests of the page may hold one.
+    with ThreadPoolExecutor(1) as thread:
+        problems, overflows = thread.submit(_opened, path).result()
+    assert problems == [] and not overflows
+
+
+def _opened(path: Path) -> tuple[list[str], bool]:
+    """Complaints of a browser at a phone's width without a network; whether the page is too wide."""
+    problems: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_context(offline=True, viewport={"width": 390, "height": 800}).new_page()
+        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(LOCAL) else problems.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_function("document.querySelectorAll('.chart .main-svg').length >= 7")
+        overflows = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        browser.close()
+    return problems, overflows
