@@ -86,7 +86,10 @@ function pictures() {
   part("order").innerHTML = drawOrder(shown, width, ORDER);
   part("codes").innerHTML = drawCodes(codes, chosen, part("codes").clientWidth);
   part("errors").innerHTML = drawErrors(error.errors, part("errors").clientWidth, ERRORS);
-  const [low, high] = extremes(numbers).map(figure);
+  part("codes").setAttribute("aria-valuemax", codes.values.length - 1);
+  part("codes").setAttribute("aria-valuenow", chosen);
+  part("codes").setAttribute("aria-valuetext", part("code").textContent);
+  const [low, high] = extremes(numbers).map(plain);
   part("levels").setAttribute("aria-label", `Histogram of ${numbers.length} numbers from ${low} to ${high}, and the levels of ${codes.name}`);
   part("order").setAttribute("aria-label", `The numbers in their order, in ${result.groups.length} groups that share a scale`);
 }
@@ -153,7 +156,7 @@ function compare() {
 function choose(key) {
   const mapping = mappings.find((entry) => entry.key === key);
   const kept = mapping.codes.some((codes) => codes.bits === state.bits);
-  change({ mapping: key, bits: kept ? state.bits : mapping.codes[0].bits });
+  change({ mapping: key, bits: kept ? state.bits : mapping.codes[0].bits, size: state.size || mapping.usual || 0 });
 }
 
 function narrow(bits) {
@@ -192,9 +195,19 @@ pick("levels", (x) => follow(rankOf(shown.scale.of(x))));
 pick("order", (x) => follow(sorted.indexOf(Math.min(Math.max(Math.floor((x / part("order").clientWidth) * sorted.length), 0), sorted.length - 1))));
 pick("codes", (x) => {
   const places = codePlaces(shown.codes, part("codes").clientWidth);
-  state.code = places.reduce((best, place, at) => (Math.abs(place - x) < Math.abs(places[best] - x) ? at : best), 0);
-  draw();
+  explain(places.reduce((best, place, at) => (Math.abs(place - x) < Math.abs(places[best] - x) ? at : best), 0));
 });
+part("codes").addEventListener("keydown", (event) => {
+  const way = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+  if (!way) return;
+  event.preventDefault();
+  explain(Math.min(Math.max(shown.chosen + way, 0), shown.codes.values.length - 1));
+});
+
+function explain(code) {
+  state.code = code;
+  draw();
+}
 
 // Rows of a model: asked of the server, and shown when they come.
 const layer = part("layer");

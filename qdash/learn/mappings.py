@@ -55,12 +55,14 @@ class Mapping:
     once_bits: int = 0
     """Stored once for all."""
     size: int | None = None
+    usual_size: int | None = None
+    """What is set when this is chosen while all share one scale."""
 
     def to_page(self) -> dict[str, Any]:
         """What the page's script wants to know, for JSON."""
         return {
             "key": self.key, "label": self.label, "family": self.family, "rule": self.rule, "about": self.about,
-            "shared": self.shared_bits, "zero": self.code_stored, "once": self.once_bits, "size": self.size,
+            "shared": self.shared_bits, "zero": self.code_stored, "once": self.once_bits, "size": self.size, "usual": self.usual_size,
             "codes": [
                 {"name": codes.name, "bits": codes.bits, "values": codes.values, "largest": codes.largest, "layout": codes.layout}
                 for codes in self.codes
@@ -106,8 +108,9 @@ MAPPINGS: dict[str, Mapping] = {
             "Levels at equal steps from the smallest number to the largest.", shared_bits=64,
         ),
         Mapping(
-            "group", "16-bit groups", "Integers", "group", tuple(map(_counted, BITS)),
-            "Min–max with scale and minimum in 16 bits each, as INT3 and INT2 on Compare.", shared_bits=_INT_GROUP.scale_bits,
+            "group", "Groups", "Integers", "group", tuple(map(_counted, BITS)),
+            "A scale and a minimum for each group, 16 bits each, as INT3 and INT2 on Compare.", shared_bits=_INT_GROUP.scale_bits,
+            usual_size=_INT_GROUP.size,
         ),
         _of_catalogue("fp8-e4m3", "FP8 E4M3", "Four bits of exponent, three of fraction: finer."),
         _of_catalogue("fp8-e5m2", "FP8 E5M2", "Five bits of exponent, two of fraction: wider, coarser."),
@@ -116,7 +119,7 @@ MAPPINGS: dict[str, Mapping] = {
         _of_catalogue("fp4-e2m1", "FP4 E2M1", "Two bits of exponent, one of fraction."),
         Mapping(
             "nf4", "NF4", "Quantiles", "row", (Codes("NF4", 4, NF4_VALUES, 1.0),),
-            "16 levels that a normal distribution would use about equally often.", shared_bits=32,
+            "16 levels at the quantiles of a normal distribution, with one for zero.", shared_bits=32,
         ),
         _of_catalogue("mxfp8", "MXFP8", "FP8 in blocks of 32, each with a power of two for a scale."),
         _of_catalogue("mxfp6", "MXFP6", "FP6 in blocks of 32, each with a power of two for a scale."),

@@ -23,6 +23,7 @@ MOST = 4096
 
 _STORED = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 _LEAST = 16  # weights: fewer make no picture
+_BEYOND = 1e30  # no weight is so large, and sums and squares of what is smaller stay within floats
 _NO_LAYER = re.compile(r"embed|norm|(^|\.)(wte|wpe|shared|router)(\.|$)")
 
 
@@ -52,14 +53,14 @@ def read_row(checkpoint: Checkpoint, layer: str, row: int) -> Row:
     """Row `row` of the tensor `layer`, one of `layers`.
 
     Raises QdashError: "bad_input" for a layer or row that is not there, "checkpoint" for files that cannot be read, and for a row that
-    holds NaN or infinity, which no scale can be told of.
+    holds NaN, infinity or nonsense, for which there is no scale.
     """
     tensor = next((tensor for tensor in layers(checkpoint) if tensor.name == layer), None)
     if tensor is None or not 0 <= row < tensor.shape[0]:
         raise QdashError(f"{checkpoint.label} has no row {row} of a layer “{layer[:80]}”.", "Choose one from the list.")
     values = _read(checkpoint, tensor, row)
-    if not np.isfinite(values).all():
-        message = f"Row {row} of {layer} holds NaN or infinity."
+    if not (np.abs(values) < _BEYOND).all():
+        message = f"Row {row} of {layer} holds NaN, infinity or a number beyond {_BEYOND:g}."
         raise QdashError(message, "Choose another row; the checkpoint may be damaged.", "checkpoint")
     rows, columns = tensor.shape
     return Row(layer, row, rows, columns, values)

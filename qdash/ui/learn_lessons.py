@@ -60,8 +60,8 @@ LESSONS = (
     Lesson(
         "Levels where the weights are", "NF4: crowded near zero.",
         "Most weights lie close to zero. NF4 puts its 16 levels where a normal distribution has its numbers: close together in the middle, "
-        "far apart outside. Compare with Symmetric at 4 bits.",
-        "normal", "nf4", 4, 64, 0.6, ("even steps", {"mapping": "symmetric"}),
+        "far apart outside. Of even steps, the outer ones would hardly be used.",
+        "normal", "nf4", 4, None, 0.6, ("even steps", {"mapping": "symmetric"}),
     ),
     Lesson(
         "What is a 4-bit float?", "A sign, an exponent, a fraction.",

@@ -20,7 +20,7 @@ from qdash.ui.sidebar import QUICK, Sidebar
 _NUMBERS = {"row": "A row of the model", "normal": "Normal", "outliers": "With outliers", "uniform": "Uniform", "skewed": "Skewed"}
 _HOW_LEVELS = "Grey: the numbers. Colour: what they become; ticks are the levels, with their codes. Click a number to follow it."
 _HOW_ORDER = "Shaded: the range of levels that a scale gives its group."
-_HOW_CODES = "Before scaling. Click one."
+_HOW_CODES = "Before scaling. Click one, or use the arrow keys."
 _HOW_ERRORS = "New number minus old, for all of them."
 
 
@@ -125,7 +125,8 @@ def _formula() -> str:
 def _codes() -> str:
     return (
         f'<section class="sheet"><div class="sheet-head"><h3 data-part="codes-title"></h3><p>{_HOW_CODES}</p></div>'
-        '<svg class="codes" data-part="codes" aria-hidden="true"></svg><p class="code-words" data-part="code"></p></section>'
+        '<svg class="codes" data-part="codes" tabindex="0" role="slider" aria-label="Code" aria-valuemin="0"></svg>'
+        '<p class="code-words" data-part="code"></p></section>'
     )
 
 

@@ -126,6 +126,9 @@ def test_a_code_says_what_its_bits_mean(scripted: Server, open_page: OpenPage) -
     page.click("#learn [data-mapping=symmetric]")
     page.locator("#learn .codes .dot-code").nth(4).click(force=True)
     expect(page.locator("#learn [data-part=code]")).to_have_text("1101 stands for −3")
+    page.focus("#learn .codes")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#learn .codes")).to_have_attribute("aria-valuetext", "1100 stands for −4")
 
 
 def test_a_row_of_another_layer_comes_from_the_checkpoint(server: Server, open_page: OpenPage) -> None:

@@ -77,6 +77,11 @@ def test_a_zero_point_helps_where_numbers_lie_on_one_side():
 
 def test_nf4_is_better_than_even_steps():
     assert sqnr(NF4) > sqnr(NF4, mapping="symmetric") + 0.5
+    numbers, restored = seen(dataclasses.replace(NF4, mapping="symmetric"))
+    outer = np.abs(restored) > 4.5 * np.abs(numbers).max() / 7  # six of the fifteen levels
+    assert 0 < np.mean(outer) < 0.04
+    gaps = np.diff(MAPPINGS["nf4"].codes[0].values)
+    assert gaps.argmin() in (6, 7) and gaps.max() == max(gaps[0], gaps[-1])
 
 
 def test_the_4_bit_float_has_the_values_that_are_told():

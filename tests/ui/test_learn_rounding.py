@@ -49,7 +49,7 @@ def in_page(page: Page, numbers: Floats, mapping: Mapping, codes: Codes, size: i
             const row = Float32Array.from(numbers);
             const result = learn.quantized(row, rule, codes, size, scales);
             const { errors, ...error } = learn.errorOf(row, result);
-            const groups = result.groups.map(({ code, value, ...found }) => found);
+            const groups = result.groups.map(({ code, value, levels, ...found }) => found);
             return { restored: [...result.restored], codes: [...result.codes], error, errors: [...errors], groups };
         }""",
         [numbers.tolist(), mapping.rule, own, size, {"values": SCALE_CODES.values}],
