@@ -15,8 +15,11 @@ from qdash.naming import Placed, kind, spoken_name, usual_order
 MOST_WORDS = 16
 """Rows up to which cells have room for their number."""
 
-DEEP = 80
-"""Percent of colour from which words in a cell are to be light."""
+DEEP, HALF = 80, 50
+"""Percent of colour from which words in a cell are to be light on light pages, and dark on dark ones."""
+
+LEAST_SPAN_DB = 2.0
+"""Between the palest and the strongest colour: a third of a bit. Less is no difference to paint a contrast of."""
 
 _PARTS = ("vision", "projector", "language", "head")
 
@@ -59,9 +62,11 @@ def grids(layers: Sequence[Measured]) -> tuple[Grid, ...]:
 
 
 def extremes(layers: Iterable[Measured]) -> tuple[float, float]:
-    """Least and largest SQNR, dB; what has no error is left out."""
+    """Least and largest SQNR, dB, or a little beyond if they are all but the same; what has no error is left out."""
     known = [layer.sqnr_db for layer in layers if layer.sqnr_db is not None]
-    return min(known, default=0.0), max(known, default=0.0)
+    worst, best = min(known, default=0.0), max(known, default=0.0)
+    margin = max(0.0, LEAST_SPAN_DB - (best - worst)) / 2
+    return worst - margin, best + margin
 
 
 def heat_html(
@@ -122,7 +127,7 @@ class _Look:
         """Percent of colour."""
         if sqnr_db is None:
             return 0
-        return 100 if self.best <= self.worst else round(100 * min(max((self.best - sqnr_db) / (self.best - self.worst), 0), 1))
+        return round(100 * min(max((self.best - sqnr_db) / (self.best - self.worst), 0), 1))
 
 
 def _grid_html(grid: Grid, look: _Look) -> str:
@@ -144,7 +149,8 @@ def _cell_html(cell: Cell | None, look: _Look) -> str:
     among = f", worst of {cell.layers}" if cell.layers > 1 else ""
     label = f"{escape(spoken_name(cell.layer))}: {said}{among}"
     word = "" if look.tight else "=" if decibels is None else f"{decibels:.1f}"
-    style = f'class="cell{" deep" if strength >= DEEP else ""}" style="--q:{strength}%"'
+    words = " half deep" if strength >= DEEP else " half" if strength >= HALF else ""
+    style = f'class="cell{words}" style="--q:{strength}%"'
     if look.still:
         return f'<span {style} role="img" title="{label}" aria-label="{label}">{word}</span>'
     picked = cell.layer.name == look.chosen

@@ -15,6 +15,8 @@ HEIGHT_PX = 250
 TALLEST = 2.5
 """Where the axis ends, in heights of the original's highest bin: few levels make towers beside which everything else would lie flat."""
 
+ERROR_BINS = 81
+
 Part = SchemeWeights | LayerWeights
 
 
@@ -55,13 +57,30 @@ def error_histogram(scheme: Named, part: Part, *, dark: bool = False) -> go.Figu
     """The error Ŵ − W of `part`, on bins around zero. None: there is nothing to draw."""
     if part.histograms is None:
         return None
-    figure, colour = go.Figure(), colour_of(scheme.scheme, dark)
+    figure, colour, errors = go.Figure(), colour_of(scheme.scheme, dark), coarser(part.histograms.error, ERROR_BINS)
     if scheme.kind == "simulated":
-        _area(figure, part.histograms.error, faded(colour, 0.25), "error")
+        _area(figure, errors, faded(colour, 0.25), "error")
         figure.data[0].update(line={"shape": "hv", "width": 1.4, "color": colour, "dash": "dot"})
     else:
-        _area(figure, part.histograms.error, colour, "error")
+        _area(figure, errors, colour, "error")
     return _finished(figure, "error: new weight minus old", dark)
+
+
+def coarser(histogram: Histogram, most: int) -> Histogram:
+    """The same counts in at most `most` (odd) bins or as they are, zero still in the middle of the middle one.
+
+    Errors of weights that have few digits lie on a grid of their own; bins as fine as that grid would look like a comb.
+    """
+    count = len(histogram.counts)
+    if count <= most:
+        return histogram
+    merged = -(-count // most) | 1
+    beside = -(-(count - merged) // (2 * merged))
+    padding = (merged * (2 * beside + 1) - count) // 2
+    counts = (0,) * padding + histogram.counts + (0,) * padding
+    width = (histogram.high - histogram.low) / count
+    sums = tuple(sum(counts[at : at + merged]) for at in range(0, len(counts), merged))
+    return Histogram(low=histogram.low - padding * width, high=histogram.high + padding * width, counts=sums)
 
 
 def _area(figure: go.Figure, histogram: Histogram, colour: str, name: str) -> None:
@@ -93,11 +112,12 @@ def _cut(figure: go.Figure, histograms: LayerHistograms, dark: bool) -> None:
     if not 0 < top < tallest:
         return
     bins = histograms.dequantized
-    middle = bins.low + (counts.index(tallest) + 0.5) * (bins.high - bins.low) / len(counts)
+    width = (bins.high - bins.low) / len(counts)
+    middle = (counts.index(tallest) - len(counts) // 2) * width  # zero lies in the middle of the middle bin
     figure.update_yaxes(range=[0, top])
     figure.add_annotation(
         x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, bgcolor=palette(dark).panel,
-        text=f"▲ cut: {tallest / sum(counts):.0%} lie at {middle:.2g}", font={"size": 11, "color": palette(dark).soft},
+        text=f"▲ cut: {tallest / sum(counts):.0%} lie at {middle:.2g}".replace("-", "−"), font={"size": 11, "color": palette(dark).soft},
     )  # fmt: skip
 
 
@@ -118,6 +138,6 @@ def _ticks(figure: go.Figure, bins: Histogram, levels: Sequence[float], colour: 
 
 def _finished(figure: go.Figure, title: str, dark: bool) -> go.Figure:
     styled(figure, dark=dark, height=HEIGHT_PX)
-    figure.update_xaxes(title_text=title, showgrid=False)
+    figure.update_xaxes(title_text=title, showgrid=False, tickformat="~g")
     figure.update_yaxes(title_text="weights", nticks=5, tickformat="~s", zeroline=False)
     return figure

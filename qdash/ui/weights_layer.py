@@ -132,7 +132,7 @@ def scale_html(detail: LayerDetail | None) -> str:
         return f'<p class="scale">{where}: this format has no scale.</p>'
     zero = f" − {detail.zero_point:g}" if detail.zero_point else ""
     code = f"(code{zero})" if zero else "code"
-    ends = f", {len(detail.codes)} codes from {detail.codes[0]:g} to {detail.codes[-1]:g}" if detail.codes else ""
+    ends = f", {len(detail.codes)} codes from {detail.codes[0]:g} to {detail.codes[-1]:g}".replace("-", "−") if detail.codes else ""
     return (
         f'<p class="scale">{where}. One scale for {_SHARED[detail.shares]}: <b>{detail.scale:.4g}</b>, '
         f'zero point <b>{detail.zero_point or 0:g}</b>{ends}.</p><p class="scale"><code>ŵ = {detail.scale:.4g} · {code}</code></p>'

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from qdash.charts.heat import extremes, grids, heat_html
 from qdash.records import LayerWeights
 from tests.ui.scripted_weights import report_of
@@ -50,10 +52,16 @@ def test_maps_side_by_side_share_their_colours() -> None:
 
 
 def test_no_error_is_the_palest_and_one_value_is_no_division_by_zero() -> None:
-    assert re.findall(r"--q:(\d+)%", heat_html([layer("vision", 0, "fc1", 10.0), layer("vision", 0, "fc2", None)])) == ["100", "0"]
+    assert re.findall(r"--q:(\d+)%", heat_html([layer("vision", 0, "fc1", 10.0), layer("vision", 0, "fc2", None)])) == ["50", "0"]
     assert "no error" in heat_html([layer("vision", 0, "fc1", None)])
     assert heat_html([]).count("<button") == 0
-    assert extremes([]) == (0.0, 0.0)
+    assert extremes([]) == (-1.0, 1.0)
+
+
+def test_all_but_equal_layers_look_equal() -> None:
+    alike = [layer("vision", 0, "fc1", 20.6), layer("vision", 0, "fc2", 21.0)]
+    assert extremes(alike) == pytest.approx((19.8, 21.8))
+    assert re.findall(r"--q:(\d+)%", heat_html(alike)) == ["60", "40"]
 
 
 def test_one_cell_takes_the_keyboard() -> None:

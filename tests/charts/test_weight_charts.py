@@ -5,8 +5,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qdash.charts import error_histogram, row_errors, sqnr_against_bits, weight_histogram
+from qdash.charts.histograms import coarser
 from qdash.charts.palette import DARK, LIGHT
 from qdash.records import Histogram, LayerHistograms, LayerWeights, SchemeWeights, WeightReport
 from tests.report.examples import HOSTILE, WEIGHTS
@@ -69,6 +72,19 @@ def test_a_tower_is_cut_and_its_share_is_written() -> None:
     figure = drawn(weight_histogram(NF4, taller))
     assert list(figure.layout.yaxis.range) == [0, 1000]
     assert texts(figure) == ["▲ cut: 98% lie at 0"]
+
+
+@given(st.integers(0, 300), st.integers(1, 60))
+def test_coarser_bins_hold_the_same_weights_about_the_same_zero(half: int, halves: int) -> None:
+    counts, most = tuple(range(1, 2 * half + 2)), 2 * halves + 1
+    fine = Histogram(low=-1, high=1, counts=counts)
+    coarse = coarser(fine, most)
+    assert sum(coarse.counts) == sum(counts) and len(coarse.counts) % 2 == 1
+    assert len(coarse.counts) <= most and coarse.low == pytest.approx(-coarse.high)
+    width = 2 / len(counts)
+    assert (coarse.high - coarse.low) / len(coarse.counts) / width == pytest.approx(
+        round((coarse.high - coarse.low) / len(coarse.counts) / width)
+    )
 
 
 def test_simulated_is_dotted() -> None:
