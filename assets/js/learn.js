@@ -63,6 +63,7 @@ function draw() {
   part("formula").innerHTML = formula(mapping.rule, numbers[at], group, codes, result.codes[at]);
   part("codes-title").textContent = `Every code of ${codes.name}`;
   part("code").innerHTML = codeWords(codes, shown.chosen);
+  part("legend").hidden = !codes.layout;
   part("figures").innerHTML = [
     ["Signal to noise", decibels(error.sqnr)],
     ["Typical error", figure(error.rms)],
@@ -79,13 +80,14 @@ function draw() {
 
 function pictures() {
   const { numbers, codes, result, error, group, chosen } = shown;
-  const width = part("levels").clientWidth;
+  // All widths first: after a change of the page each of them would have it laid out anew.
+  const [width, codesWidth, errorsWidth] = ["levels", "codes", "errors"].map((name) => part(name).clientWidth);
   if (!width) return; // the tab is not open
   shown.scale = scaleOf(numbers, group.levels, width);
   part("levels").innerHTML = drawLevels(shown, width, PICTURE);
   part("order").innerHTML = drawOrder(shown, width, ORDER);
-  part("codes").innerHTML = drawCodes(codes, chosen, part("codes").clientWidth);
-  part("errors").innerHTML = drawErrors(error.errors, part("errors").clientWidth, ERRORS);
+  part("codes").innerHTML = drawCodes(codes, chosen, codesWidth);
+  part("errors").innerHTML = drawErrors(error.errors, errorsWidth, ERRORS);
   part("codes").setAttribute("aria-valuemax", codes.values.length - 1);
   part("codes").setAttribute("aria-valuenow", chosen);
   part("codes").setAttribute("aria-valuetext", part("code").textContent);
@@ -96,8 +98,11 @@ function pictures() {
 
 function controls() {
   const { mapping, numbers, codes, size, result, at } = shown;
-  for (const pill of all("[data-mapping]")) pill.setAttribute("aria-pressed", pill.dataset.mapping === mapping.key);
-  reveal(element.querySelector(`[data-mapping="${mapping.key}"]`));
+  for (const pill of all("[data-mapping]")) {
+    const pressed = pill.dataset.mapping === mapping.key;
+    if (pressed && pill.getAttribute("aria-pressed") !== "true") reveal(pill);
+    pill.setAttribute("aria-pressed", pressed);
+  }
   for (const pill of all("[data-numbers]")) pill.setAttribute("aria-pressed", pill.dataset.numbers === state.numbers);
   for (const card of all("[data-lesson]")) card.setAttribute("aria-pressed", Number(card.dataset.lesson) === state.lesson);
   const choices = widths();

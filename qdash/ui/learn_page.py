@@ -126,7 +126,8 @@ def _codes() -> str:
     return (
         f'<section class="sheet"><div class="sheet-head"><h3 data-part="codes-title"></h3><p>{_HOW_CODES}</p></div>'
         '<svg class="codes" data-part="codes" tabindex="0" role="slider" aria-label="Code" aria-valuemin="0"></svg>'
-        '<p class="code-words" data-part="code"></p></section>'
+        '<p class="code-words" data-part="code"></p><p class="hint legend" data-part="legend"><i class="sign">sign</i> · '
+        '<i class="exponent">exponent</i> · <i class="fraction">fraction</i></p></section>'
     )
 
 
