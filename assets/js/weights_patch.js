@@ -79,7 +79,7 @@ function point(row, column) {
 
 function zoomBy(factor) {
   if (!props.value) return;
-  const [row, column] = cursor ?? [props.value.row - props.value.top, props.value.first - props.value.left];
+  const [row, column] = cursor ?? [props.value.row - props.value.top, props.value.column - props.value.left];
   const before = shown();
   zoom = clamp(zoom * factor, 1, Math.max(height(), width()) / 8);
   const share = shown() / before;
@@ -114,7 +114,7 @@ for (const canvas of canvases) {
   canvas.addEventListener("keydown", (event) => {
     const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!props.value) return;
-    const [row, column] = cursor ?? [props.value.row - props.value.top, props.value.first - props.value.left];
+    const [row, column] = cursor ?? [props.value.row - props.value.top, props.value.column - props.value.left];
     if (way) point(row + way[0], column + way[1]);
     else if (event.key === "+" || event.key === "=") zoomBy(2);
     else if (event.key === "-") zoomBy(0.5);
@@ -135,7 +135,7 @@ function take() {
   if (props.value) {
     const [row, column] = fields;
     Object.assign(row, { value: props.value.row, max: props.value.rows - 1 });
-    Object.assign(column, { value: props.value.first, max: props.value.columns - 1 });
+    Object.assign(column, { value: props.value.column, max: props.value.columns - 1 });
   }
   draw();
   say();

@@ -15,7 +15,8 @@ from qdash.ui.line import Line
 from qdash.ui.scheme_picker import STARTER, preset_keys
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import build_sidebar, wire_sidebar
-from qdash.ui.weights_page import build_weights_page, wire_weights_page
+from qdash.ui.weights_events import wire_weights_page
+from qdash.ui.weights_page import build_weights_page
 
 A_DAY_S = 24 * 3600
 STARTER_MODEL = next(iter(MODELS))

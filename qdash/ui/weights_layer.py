@@ -97,7 +97,7 @@ def layer_drawn(dark: Any, report: WeightReport, choice: Choice, detail: LayerDe
         error_histogram(scheme, part, dark=bool(dark)),
         row_errors(scheme, near.layer if near else layer, near.row if near else None, dark=bool(dark)) if layer else None,
         scale_html(near),
-        patch_value(near),
+        patch_value(near, choice.column),
     ]
 
 
@@ -139,16 +139,16 @@ def scale_html(detail: LayerDetail | None) -> str:
     )
 
 
-def patch_value(detail: LayerDetail | None) -> dict[str, Any] | None:
-    """What the picture is drawn from."""
+def patch_value(detail: LayerDetail | None, column: int = 0) -> dict[str, Any] | None:
+    """What the picture is drawn from; `column` is the one picked."""
     if detail is None:
         return None
     known = known_scheme(detail.scheme)
     rows, columns = detail.layer.shape[0], math.prod(detail.layer.shape[1:])
     return {
         "original": detail.original, "dequantized": detail.dequantized, "error": detail.error, "top": detail.patch_row,
-        "left": detail.patch_column, "row": detail.row, "first": detail.first, "last": detail.last, "rows": rows, "columns": columns,
-        "colour": bits_class(known.bits if known else None),
+        "left": detail.patch_column, "row": detail.row, "column": min(max(column, detail.first), detail.last - 1), "first": detail.first,
+        "last": detail.last, "rows": rows, "columns": columns, "colour": bits_class(known.bits if known else None),
     }  # fmt: skip
 
 

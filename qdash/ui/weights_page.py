@@ -1,44 +1,19 @@
 """The Weights tab: what each scheme does to the numbers themselves, from the whole model down to a single weight."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from html import escape
 from typing import Any
 
 import gradio as gr
 
-from qdash.charts import sqnr_against_bits
-from qdash.records import LayerDetail, WeightReport
 from qdash.ui import text
 from qdash.ui.assets import script
-from qdash.ui.backend import Backend
 from qdash.ui.blocks import chart, html
-from qdash.ui.exports import write_weight_exports
-from qdash.ui.line import Line
-from qdash.ui.markup import banner, sheet_head
+from qdash.ui.markup import sheet_head
 from qdash.ui.phase import phase_html
-from qdash.ui.run import internal_error
-from qdash.ui.sessions import Sessions
-from qdash.ui.sidebar import QUICK, Sidebar
-from qdash.ui.theme_switch import dark_first
 from qdash.ui.verdict import sentence_html
-from qdash.ui.weights_choice import ALL_LAYERS, Choice, first_choice, with_cell, with_scheme, with_weight
-from qdash.ui.weights_layer import LayerSheets, build_layer, build_patch, build_rows, layer_drawn
-from qdash.ui.weights_run import View, known_layers, looked, looked_into
-from qdash.ui.weights_view import (
-    headline_html,
-    map_html,
-    partial_map_html,
-    partial_ranking_html,
-    ranking_html,
-    scheme_choices,
-    scope_html,
-    table_html,
-    words_html,
-)
-from qdash.wording import owner
+from qdash.ui.weights_choice import Choice
+from qdash.ui.weights_layer import LayerSheets, build_layer, build_patch, build_rows
 
-Updates = dict[Any, Any]
 _LABELS = {"csv": "CSV", "json": "JSON", "html": "HTML report"}
 
 
@@ -101,159 +76,9 @@ def build_weights_page() -> WeightsPage:
     )  # fmt: skip
 
 
-def wire_weights_page(
-    page: WeightsPage, sidebar: Sidebar, offer: gr.Button, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions
-) -> None:
-    """Connect the button here, the offer below a comparison's charts, the picks and the theme."""
-    in_line: dict[str, Any] = {
-        "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
-    }  # fmt: skip
-
-    def look(request: gr.Request, dark: Any, model: Any, schemes: Any) -> Iterator[Updates]:
-        session = str(request.session_hash)
-        stop = sessions.start(session, only="weights")
-        try:
-            yield {
-                page.phase: phase_html("weights", running=True, results=False), page.stop: "Stop",
-                page.banner: "", page.report: None, page.detail: None, tabs: gr.update(selected="weights"),
-            }  # fmt: skip
-            for view in looked(model, schemes, backend, line, stop):
-                yield shown(page, view, bool(dark))
-                if view.report is not None:
-                    yield exported(page, view.report, sessions, session)
-        except Exception:
-            yield {page.banner: banner(internal_error())}
-        finally:
-            stop.set()
-            sessions.finish(session, stop)
-
-    def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
-        """The layer of `choice`: what the report has at once, then what the checkpoint has."""
-        if report is None:
-            return
-        session = str(request.session_hash)
-        stop = sessions.start(session, only="weights")
-        try:
-            status = "" if choice.layer == ALL_LAYERS else "Reading this layer."
-            yield {**drawn(page, dark, report, choice, None, status), page.choice: choice, page.banner: ""}
-            for view in looked_into(report, choice, backend, line, stop):
-                if view.error is not None:
-                    yield {page.banner: banner(view.error)}
-                elif not stop.is_set():
-                    yield {**layer_updates(page, dark, report, choice, view.detail, view.status), page.detail: view.detail}
-        finally:
-            stop.set()
-            sessions.finish(session, stop)
-
-    def picked_cell(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
-        if report is not None:
-            yield from near(request, dark, report, with_cell(report, choice, event.scheme, event.at))
-
-    def picked_weight(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
-        yield from near(request, dark, report, with_weight(choice, event.row, event.column))
-
-    def picked_scheme(request: gr.Request, dark: Any, report: Any, choice: Choice, key: Any) -> Iterator[Updates]:
-        yield from near(request, dark, report, with_scheme(choice, key))
-
-    def redrawn(dark: Any, report: WeightReport | None, choice: Choice, detail: LayerDetail | None) -> Updates:
-        if report is None:
-            return {page.sqnr: gr.skip()}
-        return {**layer_updates(page, dark, report, choice, detail), page.sqnr: sqnr_against_bits(report, dark=bool(dark))}
-
-    def stopped(request: gr.Request) -> Any:
-        sessions.stop(str(request.session_hash))
-        return "Stopping …"
-
-    def over(report: WeightReport | None) -> str:
-        return phase_html("weights", running=False, results=report is not None)
-
-    running = gr.on(
-        [page.look.click, offer.click],
-        look, [sidebar.theme, sidebar.model, sidebar.schemes], [*page.outputs, tabs], js=dark_first(3),
-        concurrency_id="weights", **in_line,
-    )  # fmt: skip
-    state = [sidebar.theme, page.report, page.choice]
-    running.then(over, page.report, page.phase, **QUICK).then(near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line)
-    for event, picked, inputs in (
-        (page.heat.select, picked_cell, state),
-        (page.ranking.select, picked_cell, state),
-        (page.layer.patch.select, picked_weight, state),
-        (page.scheme.input, picked_scheme, [*state, page.scheme]),
-    ):
-        event(picked, inputs, page.chosen, js=dark_first(len(inputs)), concurrency_id="layer", trigger_mode="multiple", **in_line)
-    page.stop.click(stopped, outputs=page.stop, **QUICK)
-    sidebar.theme.change(redrawn, [*state, page.detail], [*page.layer.all, page.sqnr], js=dark_first(4), **QUICK)
-
-
-def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
-    """The component updates that show `view`."""
-    if view.error is not None:
-        return {page.banner: banner(view.error), page.verdict: empty_html(), page.phase: phase_html("weights", running=True, results=False)}
-    if view.report is not None:
-        return _reported(page, view.report, dark)
-    if not view.layers:
-        return {page.verdict: running_html(view)}
-    key, known = known_layers(view.layers)
-    return {
-        page.verdict: running_html(view),
-        page.phase: phase_html("weights", running=True, results=False, partial=True),
-        page.heat: partial_map_html(key, known),
-        page.ranking: partial_ranking_html(key, known),
-    }
-
-
-def _reported(page: WeightsPage, report: WeightReport, dark: bool) -> Updates:
-    choice = first_choice(report)
-    return {
-        page.verdict: headline_html(report),
-        page.phase: phase_html("weights", running=True, results=True),
-        page.scheme: gr.update(choices=scheme_choices(report), value=choice.scheme),
-        page.scope: scope_html(report),
-        page.table: table_html(report),
-        page.sqnr: sqnr_against_bits(report, dark=dark),
-        page.report: report,
-        page.choice: choice,
-        **drawn(page, dark, report, choice, None),
-    }
-
-
-def drawn(page: WeightsPage, dark: Any, report: WeightReport, choice: Choice, detail: LayerDetail | None, status: str = "") -> Updates:
-    """All that a choice changes."""
-    return {
-        page.heat: map_html(report, choice),
-        page.ranking: ranking_html(report, choice),
-        **layer_updates(page, dark, report, choice, detail, status),
-    }
-
-
-def layer_updates(
-    page: WeightsPage, dark: Any, report: WeightReport, choice: Choice, detail: LayerDetail | None, status: str = ""
-) -> Updates:
-    """What the sheets of the layer show."""
-    return dict(zip(page.layer.all, layer_drawn(dark, report, choice, detail, status), strict=True))
-
-
-def exported(page: WeightsPage, report: WeightReport, sessions: Sessions, session: str) -> Updates:
-    """The download buttons, armed with files."""
-    paths = write_weight_exports(report, sessions.folder(session))
-    return {page.exports[suffix]: str(path) for suffix, path in paths.items()}
-
-
 def empty_html() -> str:
     """Headline before the first look."""
     return sentence_html(text.WEIGHTS_HEADLINE, text.WEIGHTS_WHY)
-
-
-def running_html(view: View) -> str:
-    """Headline while the weights are read: how far, and the worst layer so far."""
-    percent = f" {view.fraction:.0%}" if view.fraction is not None else ""
-    known = known_layers(view.layers)[1]
-    worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
-    so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""
-    return (
-        f'<h2 class="verdict">Looking inside{percent}{so_far}</h2>'
-        f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
-    )
 
 
 def _maps() -> tuple[gr.HTML, gr.HTML]:

@@ -7,6 +7,7 @@ import pytest
 from qdash.errors import QdashError
 from qdash.records import WeightReport
 from qdash.ui.line import Line
+from qdash.ui.sessions import Sessions
 from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen, first_choice, with_cell, with_scheme, with_weight
 from qdash.ui.weights_layer import head_html, layer_drawn, patch_value, scale_html
 from qdash.ui.weights_run import known_layers, looked, looked_into
@@ -165,7 +166,9 @@ def test_the_picture_knows_where_it_lies() -> None:
     value = patch_value(layer_detail("bnb-nf4", DOWN, 5, 100))
     assert value is not None
     assert (value["row"], value["first"], value["last"], value["top"], value["left"]) == (5, 64, 128, 0, 64)
-    assert (value["rows"], value["columns"]) == (896, 4864)
+    assert (value["rows"], value["columns"], value["column"]) == (896, 4864, 64)
+    near = patch_value(layer_detail("bnb-nf4", DOWN, 5, 100), 100)
+    assert near is not None and near["column"] == 100
 
 
 def test_looking_ends_with_a_report_or_an_error() -> None:
@@ -192,3 +195,12 @@ def test_a_look_that_is_stopped_says_so_and_one_into_a_layer_is_silent() -> None
 def test_a_look_into_a_layer_ends_with_its_detail() -> None:
     *_, last = looked_into(REPORT, Choice("bnb-nf4", DOWN, row=3), ScriptedBackend(), Line(longest=2), Event())
     assert last.detail is not None and last.detail.row == 3
+
+
+def test_the_next_pick_ends_the_one_before_in_its_own_tab_only() -> None:
+    sessions = Sessions()
+    first, other, comparing = sessions.start("mine", only="weights"), sessions.start("yours", only="weights"), sessions.start("mine")
+    second = sessions.start("mine", only="weights")
+    assert first.is_set() and not any(flag.is_set() for flag in (second, other, comparing))
+    sessions.close("mine")
+    assert second.is_set() and comparing.is_set() and not other.is_set()
