@@ -4,7 +4,7 @@ The baseline goes first and is timed again last, which tells how much this machi
 fails costs its own result only. Nothing here knows torch, a process or a screen.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
 from typing import Any
@@ -39,7 +39,6 @@ from qdash.records import (
     Timing,
     VariantDone,
     VariantResult,
-    WeightReport,
     WorkerSpec,
 )
 
@@ -62,25 +61,6 @@ def compare(request: Request, png: bytes | None, executor: Executor, stop: StopE
     done = tuple(relative_to(result, results[0]) for result in results)
     comparison = Comparison(host=host_of(request), request=request, noise_floor=noise, variants=done)
     yield ComparisonDone(comparison=comparison)
-
-
-def weigh(model: str, schemes: Sequence[str], executor: Executor, stop: StopEvent | None = None) -> Generator[Step, None, WeightReport]:
-    """Measure what each scheme does to the weights of `model`; raises QdashError."""
-    keys = tuple(key for key in schemes if not find_scheme(key).is_baseline)
-    for key in keys:
-        problem = unavailable(find_scheme(key), this_machine().on("cpu"))
-        if problem:
-            raise problem
-    if not keys:
-        raise QdashError("No quantization scheme is chosen.", "Choose at least one besides the original, such as bnb-nf4.")
-    located = checkpoints.locate(model)
-    problem = checkpoints.weights_problem(located)
-    if problem:
-        raise problem
-    checkpoint = yield from _downloaded(located, stop)
-    spec = worker_spec(checkpoint, None, "cpu", "float32")
-    report: WeightReport = yield from steps_of(executor.call(spec, "weigh", keys, stop=stop))
-    return report.model_copy(update={"model": model})
 
 
 def relative_to(result: VariantResult, baseline: VariantResult) -> VariantResult:
@@ -245,7 +225,7 @@ def _relayed(call: Generator[Emitted, None, Any], index: int, stage: Stage) -> G
             return end.value
         if isinstance(item, TextSoFar):
             yield AnswerText(index=index, text=item.text)
-        else:
+        elif isinstance(item, Step):
             yield Progress(index=index, stage=stage, fraction=item.fraction, detail=item.detail)
 
 

@@ -13,10 +13,10 @@ from safetensors.numpy import save_file
 
 from qdash import checkpoints
 from qdash.catalog.schemes import SCHEMES
-from qdash.comparison import weigh
 from qdash.errors import QdashError
 from qdash.execution.inline import InlineExecutor
 from qdash.machine import Machine, this_machine
+from qdash.weighing import weigh
 
 OUT, IN, VOCABULARY, GROUP = 64, 128, 100, 32
 LAYER = "model.layers.0.mlp.up_proj"

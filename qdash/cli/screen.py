@@ -3,6 +3,7 @@
 Nothing moves where standard error is no terminal. Model output is untrusted: characters that could command a terminal are replaced.
 """
 
+import math
 import unicodedata
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -15,10 +16,11 @@ from rich.text import Text
 
 from qdash.catalog.recipes import is_recipe
 from qdash.planning import labels_of
-from qdash.records import Comparison, Event, Request, Step, VariantDone, VariantResult, WeightReport
+from qdash.records import Comparison, Event, Histogram, Request, Step, VariantDone, VariantResult, WeighedLayer, WeightError, WeightReport
 from qdash.records import Progress as ProgressEvent
 from qdash.wording import ANSWERS_HIDDEN, layers_by_part, mib, ms
 
+_HEIGHTS = " ▁▂▃▄▅▆▇█"
 _WIDE = 160  # for a file or a pipe, which have no width of their own
 
 # Where each stage begins and ends within a variant's share of the bar; a guess that keeps it moving evenly.
@@ -55,18 +57,19 @@ def progress(request: Request) -> Iterator[Callable[[Event], None]]:
 
 
 @contextmanager
-def working() -> Iterator[Callable[[Generator[Step, None, Any]], Any]]:
-    """A bar for `comparison.weigh` or `inspection.inspect`; give it the generator and get the report."""
+def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], Any]]:
+    """A bar for `weighing.weigh` or `inspection.inspect`; give it the generator and get the report."""
     with _bar() as bar:
         task = bar.add_task("starting", total=1)
 
-        def show(steps: Generator[Step, None, Any]) -> Any:
+        def show(steps: Generator[Step | WeighedLayer, None, Any]) -> Any:
             while True:
                 try:
                     step = next(steps)
                 except StopIteration as end:
                     return end.value
-                bar.update(task, completed=step.fraction or 0, description=_safe(step.detail))
+                if isinstance(step, Step):
+                    bar.update(task, completed=step.fraction or 0, description=_safe(step.detail))
 
         yield show
 
@@ -91,14 +94,44 @@ def print_comparison(comparison: Comparison) -> None:
     console.print(Text(_conditions(comparison), style="dim"))
 
 
-def print_weights(report: WeightReport) -> None:
-    """One line a scheme."""
-    table = _table("scheme", "kind", "SQNR", "MSE", "max |error|", "cosine", "layers")
+def print_weights(report: WeightReport, *, histograms: bool = False) -> None:
+    """One line a scheme; with `histograms` the weights before and after as lines of blocks."""
+    table = _table("scheme", "kind", "SQNR", "MSE", "max |error|", "cosine", "clipped", "zeroed", "bits", "layers")
     for scheme in report.schemes:
-        sqnr = "exact" if scheme.sqnr_db is None else f"{scheme.sqnr_db:.1f} dB"
-        figures = (f"{scheme.mse:.3g}", f"{scheme.max_abs_error:.3g}", f"{scheme.cosine:.6f}", str(len(scheme.layers)))
-        table.add_row(scheme.label, scheme.kind, sqnr, *figures)
+        bits = "" if scheme.bits_per_weight is None else f"{scheme.bits_per_weight:.2f}"
+        table.add_row(scheme.label, scheme.kind, *_error_figures(scheme), bits, str(len(scheme.layers)))
+    console = _console()
+    console.print(table)
+    for scheme in report.schemes:
+        if scheme.nonfinite:
+            console.print(Text(f"{scheme.label}: {scheme.nonfinite:,} weights are NaN or infinite and are left out of every figure."))
+        if histograms and scheme.histograms is not None:
+            shown = scheme.histograms
+            console.print(Text(f"{scheme.label}, weights from {shown.original.low:.3g} to {shown.original.high:.3g}"))
+            console.print(Text(f"  before {_blocks(shown.original)}\n  after  {_blocks(shown.dequantized)}"))
+    how = "opened again" if report.cached else f"computed in {report.seconds:.1f} s on {report.device}"
+    console.print(Text(f"every weight of every layer that is quantized · {how}", style="dim"))
+
+
+def print_layers(report: WeightReport) -> None:
+    """One line a layer and scheme, worst first."""
+    table = _table("layer", "scheme", "SQNR", "MSE", "max |error|", "cosine", "clipped", "zeroed", "weights")
+    lines = [(layer, scheme) for scheme in report.schemes for layer in scheme.layers]
+    for layer, scheme in sorted(lines, key=lambda line: math.inf if line[0].sqnr_db is None else line[0].sqnr_db):
+        table.add_row(Text(_safe(layer.name)), scheme.label, *_error_figures(layer), f"{layer.parameters:,}")
     _console().print(table)
+
+
+def _error_figures(error: WeightError) -> tuple[str, ...]:
+    sqnr = "exact" if error.sqnr_db is None else f"{error.sqnr_db:.1f} dB"
+    shares = (f"{share:.2%}" for share in (error.clipped, error.zeroed))
+    return (sqnr, f"{error.mse:.3g}", f"{error.max_abs_error:.3g}", f"{error.cosine:.6f}", *shares)
+
+
+def _blocks(histogram: Histogram) -> str:
+    """Counts as heights of blocks, one a bin; any count can be seen."""
+    highest = max(max(histogram.counts), 1)
+    return "".join(_HEIGHTS[-(-count * (len(_HEIGHTS) - 1) // highest)] for count in histogram.counts)
 
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

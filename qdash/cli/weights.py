@@ -1,25 +1,41 @@
 """`qdash weights`: what schemes do to the weights of a model, without running it."""
 
 from contextlib import closing
+from functools import partial
+from typing import Annotated
+
+import typer
 
 from qdash.catalog.schemes import find_scheme
 from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, SchemesOption, listed
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
-from qdash.cli.screen import print_weights, working
-from qdash.comparison import weigh
+from qdash.cli.screen import print_layers, print_weights, working
 from qdash.execution.process import ProcessExecutor
 from qdash.report import weights_to_csv, weights_to_json
+from qdash.weighing import weigh
 
 
-def weights(model: ModelOption, schemes: SchemesOption, json: JsonOption = None, csv: CsvOption = None) -> int:
-    """Measure the error that schemes make in the weights of a model."""
+def weights(
+    model: ModelOption,
+    schemes: SchemesOption,
+    layers: Annotated[bool, typer.Option("--layers", help="List every layer too, worst first.")] = False,
+    histograms: Annotated[bool, typer.Option("--histograms", help="Draw the weights before and after; in JSON, give all counts.")] = False,
+    json: JsonOption = None,
+    csv: CsvOption = None,
+) -> int:
+    """Measure the error that schemes make in the weights of a model.
+
+    Every weight is looked at, and the result is kept: the next time it is there at once. JSON and CSV always have every layer's figures.
+    """
     outputs = Outputs({"json": json, "csv": csv})
     outputs.check()
     keys = [find_scheme(key).key for key in dict.fromkeys(listed(schemes))]
     with stoppable() as stop, closing(ProcessExecutor()) as executor, working() as show:
         report = show(weigh(model, keys, executor, stop))
     if not outputs.to_stdout:
-        print_weights(report)
-    outputs.write(report, {"json": weights_to_json, "csv": weights_to_csv})
+        print_weights(report, histograms=histograms)
+        if layers:
+            print_layers(report)
+    outputs.write(report, {"json": partial(weights_to_json, histograms=histograms), "csv": weights_to_csv})
     return 0

@@ -3,7 +3,8 @@
 It knows nothing of processes: progress goes to `emit`, `stop` is polled, and what went wrong comes out as a `QdashError`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +22,27 @@ from qdash.engine.layers import coverage
 from qdash.engine.loading import load_model, load_processor, load_skeleton
 from qdash.engine.meters import PeakMemory, copy_out_of_file, private_bytes, release_freed
 from qdash.engine.prompting import Processor, build_inputs, check_question, read_image, tokenizer_of
-from qdash.engine.schemes import Build, family_for, round_trip_of, why_unfit
+from qdash.engine.schemes import Build, family_for, restorer_of, why_unfit
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
 from qdash.engine.timing import timed
-from qdash.engine.weights import weigh
-from qdash.records import Answer, InspectorReport, Loaded, Measurement, Question, Step, TextSoFar, Timed, WeightReport, WorkerSpec
+from qdash.engine.weights import go_on, weigh
+from qdash.engine.weights.detail import Spot, look_at
+from qdash.records import (
+    Answer,
+    InspectorReport,
+    LayerDetail,
+    Loaded,
+    Measurement,
+    Question,
+    Step,
+    TextSoFar,
+    Timed,
+    WeighedLayer,
+    WeightReport,
+    WorkerSpec,
+)
 
-Emit = Callable[[Step | TextSoFar], None]
+Emit = Callable[[Step | TextSoFar | WeighedLayer], None]
 Stop = Callable[[], bool]
 
 
@@ -86,12 +101,26 @@ class Worker:
             return inspect(self.held.model, scheme, projected, None if folder is None else Path(folder))
 
     def weigh(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
-        """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model."""
-        torch.set_num_threads(self.spec.threads)
+        """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
         chosen = [find_scheme(key) for key in schemes]
+        with self._weighing():
+            restores = {scheme.key: partial(restorer_of, scheme, self.spec) for scheme in chosen}
+            folder, device = Path(self.spec.folder), self.spec.device
+            return weigh(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
+
+    def weigh_layer(self, scheme: str, layer: str, row: int | None, column: int, *, emit: Emit, stop: Stop) -> LayerDetail:
+        """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
+        chosen = find_scheme(scheme)
+        with self._weighing():
+            restore, spot = partial(restorer_of, chosen, self.spec), Spot(layer, row, column)
+            folder, skeleton = Path(self.spec.folder), load_skeleton(self.spec)
+            return look_at(folder, skeleton, chosen, restore, spot, partial(go_on, stop), self.spec.device)
+
+    @contextmanager
+    def _weighing(self) -> Iterator[None]:
+        torch.set_num_threads(self.spec.threads)
         with memory_errors("comparing weights", self.spec.device):
-            trips = {scheme.key: partial(round_trip_of, scheme, self.spec) for scheme in chosen}
-            return weigh(Path(self.spec.folder), load_skeleton(self.spec), chosen, trips, emit=emit, stop=stop)
+            yield
 
     def _load(self, emit: Emit, stop: Stop) -> Held:
         spec = self.spec

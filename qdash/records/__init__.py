@@ -7,7 +7,7 @@ never formatted text, and round-trip through JSON, which is also the documented 
 from qdash.records.base import Kind, Record, Status
 from qdash.records.events import AnswerText, ComparisonDone, Event, Progress, Stage, VariantDone
 from qdash.records.inspector import Explanation, InspectorReport, PartInside, QuantizedInside, SavedFile
-from qdash.records.messages import Answer, Loaded, Question, Step, TextSoFar, Timed, WorkerSpec
+from qdash.records.messages import Answer, Loaded, Question, Step, TextSoFar, Timed, WeighedLayer, WorkerSpec
 from qdash.records.request import Measurement, Picture, Request, Variant
 from qdash.records.results import (
     Comparison,
@@ -23,7 +23,17 @@ from qdash.records.results import (
     Timing,
     VariantResult,
 )
-from qdash.records.weights import Histogram, LayerHistograms, LayerWeights, SchemeWeights, WeightError, WeightReport
+from qdash.records.weights import (
+    Histogram,
+    LayerDetail,
+    LayerHistograms,
+    LayerPlace,
+    LayerWeights,
+    SchemeWeights,
+    Shares,
+    WeightError,
+    WeightReport,
+)
 
 __all__ = [
     "Answer",
@@ -39,7 +49,9 @@ __all__ = [
     "InspectorReport",
     "Kind",
     "Latency",
+    "LayerDetail",
     "LayerHistograms",
+    "LayerPlace",
     "LayerWeights",
     "Loaded",
     "Measurement",
@@ -56,6 +68,7 @@ __all__ = [
     "Request",
     "SavedFile",
     "SchemeWeights",
+    "Shares",
     "Skip",
     "Stage",
     "Status",
@@ -66,6 +79,7 @@ __all__ = [
     "Variant",
     "VariantDone",
     "VariantResult",
+    "WeighedLayer",
     "WeightError",
     "WeightReport",
     "WorkerSpec",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from qdash.records.base import Record
 from qdash.records.results import Coverage, Timing
+from qdash.records.weights import LayerPlace
 
 
 class WorkerSpec(Record):
@@ -41,6 +42,12 @@ class TextSoFar(Record):
     """A worker's answer so far, whole."""
 
     text: str
+
+
+class WeighedLayer(LayerPlace):
+    """A layer is weighed: its SQNR under each scheme that quantizes it (None: no error)."""
+
+    sqnr_db: dict[str, float | None]
 
 
 class Loaded(Record):

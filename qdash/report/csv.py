@@ -13,7 +13,7 @@ from qdash.records import Comparison, Latency, LayerWeights, Record, SchemeWeigh
 from qdash.wording import layers_by_part
 
 Cell = str | int | float | None
-_ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine")
+_ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine", "clipped", "zeroed", "parameters", "nonfinite")
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -84,9 +84,11 @@ def _conditions(comparison: Comparison) -> dict[str, Cell]:
 
 def _weight_rows(scheme: SchemeWeights) -> Iterator[dict[str, Cell]]:
     head: dict[str, Cell] = {"scheme": scheme.scheme, "label": scheme.label, "kind": scheme.kind}
-    yield {**head, "layer": None, "shape": None, **_flat(scheme, _ERROR_COLUMNS)}
+    everything: dict[str, Cell] = dict.fromkeys(("layer", "shape", "part", "block", "projection"))
+    yield {**head, **everything, **_flat(scheme, _ERROR_COLUMNS), "bits_per_weight": scheme.bits_per_weight, "worst_row": None}
     for layer in scheme.layers:
-        yield {**head, "layer": layer.name, "shape": _shape(layer), **_flat(layer, _ERROR_COLUMNS)}
+        place: dict[str, Cell] = {"layer": layer.name, "shape": _shape(layer), **_flat(layer, ("part", "block", "projection"))}
+        yield {**head, **place, **_flat(layer, _ERROR_COLUMNS), "bits_per_weight": None, "worst_row": layer.worst_row}
 
 
 def _shape(layer: LayerWeights) -> str:

@@ -4,6 +4,7 @@ The text is the record, no more: `Comparison.model_validate_json(to_json(compari
 """
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ VARIANT_KEYS = (
 )  # fmt: skip
 WEIGHT_KEYS = ("schemes",)
 SCHEME_KEYS = ("scheme", "kind", "sqnr_db", "mse", "max_abs_error", "cosine", "layers")
+_NUMBERS = re.compile(r"\[\n\s+(?:(?:-?[\d.eE+-]+|null),?\n\s+)+\]")  # no text has a line break of its own in JSON
 LAYER_KEYS = ("name", "shape", "sqnr_db", "mse", "max_abs_error", "cosine")
 
 
@@ -25,18 +27,31 @@ def to_json(comparison: Comparison) -> str:
     return _text(data)
 
 
-def weights_to_json(report: WeightReport) -> str:
-    """A weight report as an indented JSON document, histograms included where there are any."""
-    data = _ordered(_plain(report), WEIGHT_KEYS)
+def weights_to_json(report: WeightReport, *, histograms: bool = True) -> str:
+    """A weight report as an indented JSON document; `histograms` False leaves them and the rows' SQNR out, which are most of it."""
+    data = _ordered(_plain(report if histograms else _without_histograms(report)), WEIGHT_KEYS)
     data["schemes"] = [_ordered(scheme, SCHEME_KEYS) for scheme in data["schemes"]]
     for scheme in data["schemes"]:
         scheme["layers"] = [_ordered(layer, LAYER_KEYS) for layer in scheme["layers"]]
-    return _text(data)
+    return _on_one_line(_text(data))
 
 
 def inspection_to_json(report: InspectorReport) -> str:
     """An inspector's report as an indented JSON document."""
     return _text(_plain(report))
+
+
+def _without_histograms(report: WeightReport) -> WeightReport:
+    schemes = [
+        scheme.model_copy(
+            update={
+                "histograms": None,
+                "layers": tuple(layer.model_copy(update={"histograms": None, "row_sqnr_db": ()}) for layer in scheme.layers),
+            }
+        )
+        for scheme in report.schemes
+    ]
+    return report.model_copy(update={"schemes": tuple(schemes)})
 
 
 def _plain(record: Comparison | WeightReport | InspectorReport) -> dict[str, Any]:
@@ -49,3 +64,8 @@ def _ordered(data: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 
 def _text(data: dict[str, Any]) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _on_one_line(text: str) -> str:
+    """Lists of numbers side by side: there are thousands of them."""
+    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text)

@@ -97,6 +97,8 @@ COMPARISON = Comparison(
 _BINS = Histogram(low=-1, high=1, counts=(1, 4, 1))
 _HISTOGRAMS = LayerHistograms(original=_BINS, dequantized=_BINS, error=_BINS)
 
+_PLACE = {"part": "language", "block": 3, "projection": "q_proj", "shape": (64, 32), "parameters": 2048}
+
 WEIGHTS = WeightReport(
     created_at=datetime(2025, 11, 3, tzinfo=UTC),
     model="tiny-vlm",
@@ -104,8 +106,8 @@ WEIGHTS = WeightReport(
         SchemeWeights(
             scheme="bnb-nf4", label="NF4 4-bit", kind="real", sqnr_db=20.5, mse=1e-5, max_abs_error=0.1, cosine=0.995,
             layers=(
-                LayerWeights(name="a.q_proj", shape=(64, 32), sqnr_db=21, mse=1e-5, max_abs_error=0.1, cosine=0.9, histograms=_HISTOGRAMS),
-                LayerWeights(name="=a.k_proj", shape=(64, 32), sqnr_db=None, mse=0, max_abs_error=0, cosine=1),
+                LayerWeights(**_PLACE, name="a.q_proj", sqnr_db=21, mse=1e-5, max_abs_error=0.1, cosine=0.9, histograms=_HISTOGRAMS),
+                LayerWeights(**_PLACE, name="=a.k_proj", sqnr_db=None, mse=0, max_abs_error=0, cosine=1),
             ),
         ),
     ),

@@ -14,7 +14,7 @@ from qdash.engine.formats.blocks import in_blocks
 from qdash.engine.formats.casting import saturate_
 from qdash.engine.formats.rules import ROUND, WHOLE, Whole
 
-__all__ = ["cast", "round_activations", "round_trip"]
+__all__ = ["Whole", "cast", "round_activations", "round_trip", "whole_of"]
 
 
 def cast(values: Tensor, key: str) -> Tensor:
@@ -27,23 +27,29 @@ def cast(values: Tensor, key: str) -> Tensor:
 
 
 @torch.no_grad()
-def round_trip(weight: Tensor, key: str, out: Tensor | None = None) -> Tensor:
+def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: Whole | None = None) -> Tensor:
     """What `weight` (out, in …) becomes when it is stored in the format `key` and read again; see the rules in `catalog.formats`.
 
     Computed in float32; returned in `weight`'s dtype, or written to `out`, which may be `weight` itself. A row, block or group (for
     "tensor" and nvfp4 formats everything) that holds a NaN or an infinity becomes NaN as a whole: a broken weight is never hidden. Only mx
     formats keep an infinity, as their reference does. Raises ValueError for a weight without rows, and for a row that the format's
-    block does not divide.
+    block does not divide. `whole`: `whole_of` the tensor, where `weight` is only some rows of it.
     """
     number_format = FORMATS[key]
     _check(weight, number_format)
     result = torch.empty_like(weight, memory_format=torch.contiguous_format) if out is None else out
     if weight.numel() == 0:
         return result
-    whole = WHOLE[number_format.rule](weight, number_format) if number_format.rule in WHOLE else ()
+    known = whole_of(weight, key) if whole is None else whole
     for block, target in in_blocks(weight, result):
-        _round_block(block, target, number_format, whole)
+        _round_block(block, target, number_format, known)
     return result
+
+
+def whole_of(weight: Tensor, key: str) -> Whole:
+    """What the format has to know of the whole tensor to round some rows of it; nothing, for most."""
+    number_format = FORMATS[key]
+    return WHOLE[number_format.rule](weight, number_format) if number_format.rule in WHOLE else ()
 
 
 def round_activations(values: Tensor, key: str) -> Tensor:

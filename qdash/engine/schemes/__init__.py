@@ -19,6 +19,10 @@ from qdash.engine.prompting import Processor
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec
 
+Restorer = Callable[[Tensor, int], Tensor]
+"""Some rows of a weight and the number of the first → these rows as the quantized layer computes with them, float32. Rows come in multiples
+of 32, but for the last, and may be wider than they are stored."""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -65,6 +69,11 @@ class SchemeFamily(Protocol):
         """
         ...
 
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+        """`round_trip`, row by row to the same bit, of as much in memory at a time as is asked for where the scheme allows it."""
+        restored = self.round_trip(weight, scheme, spec)
+        return None if restored is None else lambda rows, start: restored[start : start + len(rows)]
+
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         """Python that builds the same model with transformers; runs as printed."""
         ...
@@ -106,10 +115,10 @@ def why_unfit(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module) -> 
     return family_of(part).unfit(layer, part, spec)
 
 
-def round_trip_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> Tensor | None:
-    """`SchemeFamily.round_trip` of the layer at path `name`; None also where a recipe leaves it as it is."""
+def restorer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> Restorer | None:
+    """`SchemeFamily.restorer` of the layer at path `name`; None also where a recipe leaves it as it is."""
     key = assigned(scheme, name)
     if key is None:
         return None
     part = find_scheme(key)
-    return family_of(part).round_trip(weight, part, spec)
+    return family_of(part).restorer(weight, part, spec)

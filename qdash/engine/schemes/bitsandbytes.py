@@ -25,7 +25,7 @@ from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.schemes import Build, SchemeFamily
+from qdash.engine.schemes import Build, Restorer, SchemeFamily
 from qdash.engine.schemes.floating import dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
@@ -84,17 +84,25 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
-        weight = weight.to(spec.device, dtype_of(scheme, spec))
         if scheme.params.get("load_in_8bit"):
-            codes, scales, _ = functional.int8_vectorwise_quant(weight.to(torch.float16))
-            return functional.int8_vectorwise_dequant(codes, scales)
+            return _restored_8bit(weight.to(spec.device, dtype_of(scheme, spec)))
         if _misfit(weight.shape[0], weight.shape[1], spec.device):
             return None
-        nested = bool(scheme.params.get("bnb_4bit_use_double_quant"))
-        packed, state = functional.quantize_4bit(
-            weight.contiguous(), blocksize=BLOCK, compress_statistics=nested, quant_type=scheme.params["bnb_4bit_quant_type"]
-        )
+        packed, state = _packed(weight, scheme, spec)
         return _as_fused(packed, state) if _fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
+
+    @override
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+        if not scheme.params.get("load_in_4bit"):
+            return lambda rows, start: _restored_8bit(rows.to(spec.device, dtype_of(scheme, spec)))
+        if _misfit(weight.shape[0], weight.shape[1], spec.device):
+            return None
+        if weight.shape[1] % BLOCK:
+            return super().restorer(weight, scheme, spec)
+        # Scales are themselves quantized 256 at a time, less their mean over the tensor: so codes are made of all, weights row by row.
+        packed, state = _packed(weight, scheme, spec)
+        codes, absmax = packed.view(len(weight), -1), _absmax(state).view(len(weight), -1)
+        return lambda rows, start: _restored_rows(codes[start : start + len(rows)], absmax[start : start + len(rows)], state, spec.device)
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
@@ -197,11 +205,43 @@ def _dequantized_4bit(layer: Linear4bit) -> Tensor:
     return _fused_values(codes, state.code, state.absmax.T)
 
 
+def _restored_8bit(weight: Tensor) -> Tensor:
+    codes, scales, _ = functional.int8_vectorwise_quant(weight.to(torch.float16))
+    return functional.int8_vectorwise_dequant(codes, scales)
+
+
+def _packed(weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> tuple[Tensor, Any]:
+    """Codes, two a byte, and state, as `Params4bit` would have them."""
+    weight = weight.to(spec.device, dtype_of(scheme, spec)).contiguous()
+    nested = bool(scheme.params.get("bnb_4bit_use_double_quant"))
+    return functional.quantize_4bit(weight, blocksize=BLOCK, compress_statistics=nested, quant_type=scheme.params["bnb_4bit_quant_type"])
+
+
+def _restored_rows(codes: Tensor, absmax: Tensor, state: Any, device: str) -> Tensor:
+    """Some rows of a layer: `codes` (out, in / 2), `absmax` (out, in / 64)."""
+    if _fuses(device):
+        return _fused_values(_unpacked(codes), state.code, absmax.bfloat16())
+    shape = torch.Size((len(codes), codes.shape[1] * 2))
+    part = functional.QuantState(
+        absmax.reshape(-1), shape=shape, code=state.code, blocksize=BLOCK, quant_type=state.quant_type, dtype=state.dtype
+    )
+    return functional.dequantize_4bit(codes.reshape(-1, 1), part).float()
+
+
+def _absmax(state: Any) -> Tensor:
+    """The scale of each block, as float32."""
+    return (functional.dequantize_blockwise(state.absmax, state.state2) + state.offset).float() if state.nested else state.absmax
+
+
+def _unpacked(packed: Tensor) -> Tensor:
+    """Codes (out, in) of bytes (out, in / 2); the high half comes first."""
+    return torch.stack([packed >> 4, packed & 15], dim=-1).view(len(packed), -1)
+
+
 def _as_fused(packed: Tensor, state: Any) -> Tensor:
     """The weights that the fused kernel will multiply with, from what `quantize_4bit` returned."""
-    absmax = functional.dequantize_blockwise(state.absmax, state.state2) + state.offset if state.nested else state.absmax
-    codes = torch.stack([packed.view(-1) >> 4, packed.view(-1) & 15], dim=1).view(state.shape)
-    return _fused_values(codes, state.code, absmax.view(state.shape[0], -1).bfloat16())
+    outputs = state.shape[0]
+    return _fused_values(_unpacked(packed.view(outputs, -1)), state.code, _absmax(state).view(outputs, -1).bfloat16())
 
 
 def _fused_values(codes: Tensor, code: Tensor, absmax: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
-from qdash.engine.schemes import Build, SchemeFamily
+from qdash.engine.schemes import Build, Restorer, SchemeFamily
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
 
@@ -20,7 +20,7 @@ def dtype_of(scheme: Scheme, spec: WorkerSpec) -> torch.dtype:
 
 
 class Floating(SchemeFamily):
-    """Casts, and nothing else."""
+    """Casts, and nothing else. Rows do not depend on each other here; families of which that is not true have a `restorer` of their own."""
 
     @override
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
@@ -47,6 +47,15 @@ class Floating(SchemeFamily):
     @override
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
         return weight.to(spec.device, dtype_of(scheme, spec)).float()
+
+    @override
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+        def restore(rows: Tensor, start: int) -> Tensor:
+            restored = self.round_trip(rows, scheme, spec)
+            assert restored is not None
+            return restored
+
+        return restore
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

@@ -18,8 +18,9 @@ from typing_extensions import override
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.formats import round_activations, round_trip
-from qdash.engine.schemes import Build
+from qdash.engine.formats import round_activations, round_trip, whole_of
+from qdash.engine.kernels import round_rows
+from qdash.engine.schemes import Build, Restorer
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
@@ -53,6 +54,15 @@ class Simulated(Floating):
         if _misfit(weight.shape[1], scheme):
             return None
         return round_trip(weight.to(spec.device, dtype_of(scheme, spec)), scheme.params["format"]).float()
+
+    @override
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+        if _misfit(weight.shape[1], scheme):
+            return None
+        dtype = dtype_of(scheme, spec)
+        key = scheme.params["format"]
+        whole = whole_of(weight.to(spec.device, dtype), key)
+        return lambda rows, start: round_rows(rows.to(spec.device, dtype), key, whole).float()
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.schemes import Build
+from qdash.engine.schemes import Build, Restorer
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.engine.sizes import PACKED
@@ -54,6 +54,13 @@ class TorchDynamic(Floating):
     @override
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor:
         return self.dequantized(_quantized(weight.to(dtype_of(scheme, spec)), None))
+
+    @override
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+        dtype = dtype_of(scheme, spec)
+        # The scale depends on the least and the largest weight only, so a layer of these two has it.
+        scale = _quantized(torch.stack(torch.aminmax(weight)).to(dtype).view(1, 2), None).weight().q_scale()
+        return lambda rows, start: torch.quantize_per_tensor(rows.to(dtype).float(), scale, 0, torch.qint8).dequantize()
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

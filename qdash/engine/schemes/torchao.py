@@ -28,18 +28,19 @@ from typing_extensions import override
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.calibration import input_ranges, why_uncalibrated
-from qdash.engine.schemes import Build
+from qdash.engine.schemes import Build, Restorer, SchemeFamily
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
 
 INT4, STATIC = "Int4WeightOnlyConfig", "Int8StaticActivationInt8WeightConfig"
+FLOAT8_DYNAMIC = "Float8DynamicActivationFloat8WeightConfig"
 INT8_LEVELS = 127  # on either side of zero
 
 # What kernels take, in multiples of (outputs, inputs); a group of weights that share a scale must fit in as well.
 MULTIPLES = {
     ("cpu", INT4): (16, 1),
-    ("cuda", "Float8DynamicActivationFloat8WeightConfig"): (16, 16),
+    ("cuda", FLOAT8_DYNAMIC): (16, 16),
     ("cuda", "Int8DynamicActivationInt8WeightConfig"): (8, 8),
     ("cuda", STATIC): (8, 8),
 }
@@ -100,6 +101,12 @@ class TorchAo(Floating):
         return self.dequantized(_quantized(rows, None, scheme, spec, reach=1.0)).reshape(weight.shape)
 
     @override
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+        if _misfit(weight.shape[0], weight.shape[1], scheme, spec):
+            return None
+        return SchemeFamily.restorer(self, weight, scheme, spec) if _one_scale(scheme) else super().restorer(weight, scheme, spec)
+
+    @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
         why = _why_afterwards(scheme, spec, skeleton)
@@ -141,6 +148,11 @@ def _values_of_int4(weight: Any) -> Tensor:
     codes = torch.ops.aten._weight_int4pack_mm_for_cpu(units, weight.qdata, group, ones).T.float()
     scale, zero = scales.float().transpose(0, 1).unsqueeze(2).unbind(-1)
     return (codes.view(len(scale), -1, group) * scale + zero).view(codes.shape)
+
+
+def _one_scale(scheme: Scheme) -> bool:
+    """Whether a whole tensor shares a scale, as 8-bit floats do where activations are rounded too."""
+    return scheme.params["config"] == FLOAT8_DYNAMIC
 
 
 def _quantized_while_loading(scheme: Scheme, spec: WorkerSpec, model: PreTrainedModel) -> bool:

@@ -1,0 +1,90 @@
+"""What `pairs.c` does in torch's own operations: for GPUs, for machines without a C compiler, and for float64.
+
+On a CPU blocks are so small that their scratch stays in a core's cache, and just below the size at which torch would wake a second thread
+for each operation and wait for it; on a GPU they are as large as is quick.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums
+
+CACHED_BLOCK = 32_000
+GPU_BLOCK = 1 << 24
+CODES = 1 << 16
+
+
+class Portable:
+    """`Kernels` on any device and in any dtype."""
+
+    def pair_sums(self, weight: Tensor, restored: Tensor, group: int) -> PairSums:
+        """See `Kernels`."""
+        rows = torch.zeros(len(weight), 4, dtype=torch.float64, device=weight.device)
+        largest, tally = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
+        for start, w, r in _blocks_of_rows(weight, restored):
+            sums, top, counts = _sums(w, r, group)
+            rows[start : start + len(w)] = sums
+            largest, tally = torch.maximum(largest, top.cpu()), tally + counts.cpu()
+        return PairSums(rows.cpu().numpy(), largest.numpy(), tally.numpy())
+
+    def pair_counts(self, weight: Tensor, restored: Tensor, per_restored: float, per_error: float) -> tuple[np.ndarray, np.ndarray]:
+        """See `Kernels`."""
+        counts = torch.zeros(2, BINS + 1, dtype=torch.int64, device=weight.device)
+        for block, restored_block in _blocks(weight, restored):
+            w, r = block.double(), restored_block.double()
+            error = r - w
+            fine = error.isfinite()
+            for row, values, per in ((0, r, per_restored), (1, error, per_error)):
+                place = torch.where(fine, values.mul_(per).add_(HALF + 0.5), BINS)
+                counts[row] += torch.bincount(place.int(), minlength=BINS + 1)
+        of_restored, of_error = counts.cpu().numpy()
+        return of_restored[:BINS], of_error[:BINS]
+
+    def code_counts(self, codes: Tensor) -> np.ndarray:
+        """See `Kernels`."""
+        counts = torch.zeros(CODES, dtype=torch.int64, device=codes.device)
+        for (block,) in _blocks(codes):
+            counts += torch.bincount(block.int() & (CODES - 1), minlength=CODES)
+        return counts.cpu().numpy()
+
+
+KERNELS = Portable()
+
+
+def _sums(weight: Tensor, restored: Tensor, group: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of some rows: Σw², Σŵ², Σe², Σw·ŵ of each (rows, 4), the largest of each (3), and what is tallied (3)."""
+    w, r = weight.double(), restored.double()
+    error = r - w
+    broken = ~error.isfinite()
+    clipped = _clipped(w, r, group, broken) if group else 0
+    w, r, error = (values.masked_fill(broken, 0) for values in (w, r, error))
+    sums = torch.stack([(values * values).sum(1) for values in (w, r, error)] + [(w * r).sum(1)], dim=1)
+    largest = torch.stack([values.abs().amax() for values in (w, r, error)])
+    tally = [broken.sum(), ((r == 0) & (w != 0)).sum(), torch.as_tensor(clipped, device=w.device)]
+    return sums, largest, torch.stack(tally)
+
+
+def _clipped(w: Tensor, r: Tensor, group: int, broken: Tensor) -> Tensor:
+    missing = -w.shape[1] % group
+    if missing:
+        w, r = (torch.nn.functional.pad(values, (0, missing)) for values in (w, r))
+        broken = torch.nn.functional.pad(broken, (0, missing))
+    end = r.nan_to_num(0, torch.inf, -torch.inf).abs().unflatten(1, (-1, group)).amax(-1, keepdim=True) * MARGIN
+    return ((w.abs().unflatten(1, (-1, group)) > end) & ~broken.unflatten(1, (-1, group))).sum()
+
+
+def _blocks_of_rows(weight: Tensor, restored: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+    rows = max(1, _block(weight) // max(1, weight.shape[1]))
+    for start in range(0, len(weight), rows):
+        yield start, weight[start : start + rows], restored[start : start + rows]
+
+
+def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    yield from zip(*(tensor.reshape(-1).split(_block(tensor)) for tensor in tensors), strict=True)
+
+
+def _block(tensor: Tensor) -> int:
+    return CACHED_BLOCK if tensor.device.type == "cpu" else GPU_BLOCK

@@ -1,0 +1,141 @@
+"""What quantization does to the weights: every layer of a checkpoint against what schemes make of it.
+
+The checkpoint is read once, tensor by tensor and for all schemes together; files are memory-mapped, and beside the tensor at hand there is
+room for a few of its rows only. Every figure and histogram is over every weight.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from qdash.catalog.parts import part_of
+from qdash.catalog.recipes import assigned
+from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.engine.layers import convertible_layers
+from qdash.engine.schemes import Restorer
+from qdash.engine.statistics import ErrorSums
+from qdash.engine.stored import StoredLayer, stored_layers
+from qdash.engine.weights.layer import Shapes, Weighing, weigh_layer
+from qdash.engine.weights.sharing import sharing_of
+from qdash.errors import QdashError
+from qdash.records import LayerPlace, LayerWeights, SchemeWeights, Step, WeighedLayer, WeightReport
+
+Restore = Callable[[str, Tensor], Restorer | None]
+"""Path of a layer in the model and its weight (out, in) as stored → how to have its rows as the quantized layer computes with them; None if
+the scheme leaves this layer alone."""
+
+Emit = Callable[[Step | WeighedLayer], None]
+
+
+@torch.no_grad()
+def weigh(
+    folder: Path, skeleton: PreTrainedModel, schemes: Sequence[Scheme], restores: Mapping[str, Restore], *,
+    emit: Emit, stop: Callable[[], bool], device: Literal["cpu", "cuda"] = "cpu",
+) -> WeightReport:  # fmt: skip
+    """Error statistics and histograms of each of `schemes`, layer by layer and over all weights that it quantizes.
+
+    `skeleton` is the model without its weights; `restores` has a function for each scheme's key. Emits a step before each layer and its
+    SQNR after it. NaN and infinite weights are counted, and are in no other figure. The report's `model` is `folder`. Raises QdashError:
+    "cancelled" once `stop()` is true; "checkpoint" for files that cannot be read, hold no linear layer or are quantized already.
+    """
+    began = perf_counter()
+    refuse_quantized(folder, skeleton)
+    with stored_layers(folder, skeleton, convertible_layers(skeleton)) as layers:
+        if not layers:
+            raise QdashError(f"{folder} holds no linear layer to quantize.", "Choose another model.", "checkpoint")
+        tallies = {scheme.key: _Tally(scheme) for scheme in schemes}
+        for done, layer in enumerate(layers):
+            go_on(stop)
+            emit(Step(fraction=done / len(layers), detail=layer.name))
+            weight = layer.read().to(device)
+            place = place_of(layer, tuple(weight.shape))
+            chosen = dict(_prepared(restores, layer.module, weight, stop))
+            together = {key: together_of(tallies[key].scheme, layer.module, weight.shape[1]) for key in chosen}
+            found = weigh_layer(weight, chosen, together, partial(go_on, stop))
+            records = {key: tallies[key].add(place, layer.module, weighing) for key, weighing in found.items()}
+            emit(WeighedLayer(**place.model_dump(), sqnr_db={key: record.sqnr_db for key, record in records.items()}))
+    reports = tuple(tally.report() for tally in tallies.values())
+    return WeightReport(model=str(folder), device=device, seconds=perf_counter() - began, schemes=reports)
+
+
+def _prepared(restores: Mapping[str, Restore], module: str, weight: Tensor, stop: Callable[[], bool]) -> Iterator[tuple[str, Restorer]]:
+    """The schemes that quantize this layer, and how to have its rows; some look at all of it first."""
+    for key, restore in restores.items():
+        go_on(stop)
+        restorer = restore(module, weight)
+        if restorer is not None:
+            yield key, restorer
+
+
+def go_on(stop: Callable[[], bool]) -> None:
+    """Raise QdashError("cancelled") if `stop()`."""
+    if stop():
+        raise QdashError("Weighing was stopped.", "Start it again when you like.", "cancelled")
+
+
+def refuse_quantized(folder: Path, skeleton: PreTrainedModel) -> None:
+    """Raise QdashError for a checkpoint that has no original weights."""
+    if getattr(skeleton.config, "quantization_config", None) is not None:
+        message = f"{folder} is quantized already, so there are no original weights to compare with."
+        raise QdashError(message, "Choose the model that it was made from.", "checkpoint")
+
+
+def place_of(layer: StoredLayer, shape: tuple[int, ...]) -> LayerPlace:
+    """Where in the model a layer is, told from its path."""
+    words = layer.name.split(".")
+    block = next((int(word) for word in words[:-1] if word.isdigit()), None)
+    projection = ".".join(words[-2:]) if words[-1].isdigit() else words[-1]
+    return LayerPlace(name=layer.name, part=part_of(layer.module), block=block, projection=projection, shape=shape)
+
+
+def together_of(scheme: Scheme, module: str, columns: int) -> int:
+    """How many neighbours in a row share a scale; 0 if the whole layer does."""
+    sharing = sharing_of(scheme, module)
+    return columns if sharing is None else sharing.together(columns)
+
+
+@dataclass
+class _Tally:
+    """A scheme's sums and histograms over the layers so far."""
+
+    scheme: Scheme
+    sums: ErrorSums = field(default_factory=ErrorSums)
+    shapes: Shapes = field(default_factory=Shapes)
+    layers: list[LayerWeights] = field(default_factory=list)
+    stored_bits: float = 0.0
+
+    def add(self, place: LayerPlace, module: str, weighing: Weighing) -> LayerWeights:
+        """Count a layer in."""
+        record = weighing.record(place)
+        self.layers.append(record)
+        self.sums += weighing.sums
+        self.shapes += weighing.shapes
+        self.stored_bits += _stored_bits(self.scheme, module, place.shape)
+        return record
+
+    def _bits(self) -> float | None:
+        return self.stored_bits / self.sums.parameters if self.sums.parameters else None
+
+    def report(self) -> SchemeWeights:
+        """What was counted."""
+        scheme, sums = self.scheme, self.sums
+        return SchemeWeights(
+            scheme=scheme.key, label=scheme.label, kind=scheme.kind, bits_per_weight=self._bits(),
+            parameters=sums.parameters, nonfinite=sums.nonfinite, layers=tuple(self.layers), histograms=self.shapes.record(sums),
+            **sums.summary().model_dump(),
+        )  # fmt: skip
+
+
+def _stored_bits(scheme: Scheme, module: str, shape: tuple[int, ...]) -> float:
+    """What the layer takes as stored, scales included."""
+    key = assigned(scheme, module)
+    part = scheme if key is None else find_scheme(key)
+    rows, columns = shape
+    return rows * columns * part.stored_bits + rows * part.row_scale_bits

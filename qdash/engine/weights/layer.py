@@ -1,0 +1,136 @@
+"""One layer against what schemes make of it: its rows in chunks, every scheme on each chunk while it is at hand.
+
+A chunk is small enough that its scratch does not count beside a large layer, and large enough that threads are worth their start.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qdash.engine.kernels import MARGIN, kernels_for
+from qdash.engine.schemes import Restorer
+from qdash.engine.statistics import Counts, ErrorSums, common_exponent, pooled_sqnr_db, worst_row
+from qdash.records import LayerHistograms, LayerPlace, LayerWeights
+
+CHUNK = 1 << 21  # weights
+GPU_CHUNK = 1 << 26
+ROWS = 32  # some kernels take rows in multiples of 32 only
+CODED = (torch.bfloat16, torch.float16)
+
+MOST_BINS = 100  # on either side of zero
+MOST_ROWS = 128
+
+
+@dataclass
+class Shapes:
+    """The three histograms of a layer or of a model under a scheme."""
+
+    original: Counts = field(default_factory=Counts)
+    dequantized: Counts = field(default_factory=Counts)
+    error: Counts = field(default_factory=Counts)
+
+    def __iadd__(self, other: "Shapes") -> "Shapes":
+        self.original += other.original
+        self.dequantized += other.dequantized
+        self.error += other.error
+        return self
+
+    def record(self, sums: ErrorSums, most: int = MOST_BINS) -> LayerHistograms:
+        """With at most `most` bins on either side of zero; weights on common ones."""
+        weights, errors = sums.limits()
+        common = common_exponent(weights, most, self.original, self.dequantized)
+        return LayerHistograms(
+            original=self.original.histogram(weights, common),
+            dequantized=self.dequantized.histogram(weights, common),
+            error=self.error.histogram(errors, common_exponent(errors, most, self.error)),
+        )
+
+
+@dataclass
+class Weighing:
+    """What is known of a layer under one scheme. `together`: how many neighbours share a scale, 0 if all do."""
+
+    together: int
+    rows: np.ndarray
+    sums: ErrorSums = field(default_factory=ErrorSums)
+    shapes: Shapes = field(default_factory=Shapes)
+
+    def add(self, start: int, weight: Tensor, restored: Tensor) -> None:
+        """Count some rows in, which begin at `start`."""
+        kernels = kernels_for(weight, restored)
+        found = kernels.pair_sums(weight, restored, self.together)
+        self.rows[start : start + len(weight)] = found.rows
+        self.sums += ErrorSums.of(found, weight.shape[1])
+        dequantized, error = self.shapes.dequantized, self.shapes.error
+        dequantized.make_room(found.largest[1])
+        error.make_room(found.largest[2])
+        of_restored, of_error = kernels.pair_counts(weight, restored, dequantized.per, error.per)
+        dequantized.counts += of_restored
+        error.counts += of_error
+
+    def finish(self, original: Counts) -> None:
+        """All rows are in; `original` is the histogram of the layer's weights."""
+        self.shapes.original = original
+        if not self.together:
+            self.sums.clipped = original.beyond(MARGIN * float(self.sums.largest[1]))
+
+    def record(self, place: LayerPlace, most_bins: int = MOST_BINS, most_rows: int = MOST_ROWS) -> LayerWeights:
+        """The layer's figures."""
+        return LayerWeights(
+            **place.model_dump(),
+            **self.sums.summary().model_dump(),
+            parameters=self.sums.parameters,
+            nonfinite=self.sums.nonfinite,
+            row_sqnr_db=pooled_sqnr_db(self.rows, most_rows),
+            worst_row=worst_row(self.rows),
+            histograms=self.shapes.record(self.sums, most_bins),
+        )
+
+
+def weigh_layer(
+    weight: Tensor, restorers: Mapping[str, Restorer], together: Mapping[str, int], go_on: Callable[[], None]
+) -> dict[str, Weighing]:
+    """Figures of a layer (out, in) under each scheme's key. `go_on` is called between chunks, and may raise."""
+    weighings = {key: Weighing(together[key], np.zeros((len(weight), 4))) for key in restorers}
+    original = _counts_of_codes(weight) if weight.dtype in CODED else Counts()
+    for start, chunk in chunks(weight):
+        for index, (key, restore) in enumerate(restorers.items()):
+            go_on()
+            restored = restore(chunk, start)
+            chunk = chunk.to(restored.device)
+            if index == 0 and weight.dtype not in CODED:
+                _count(original, chunk)
+            weighings[key].add(start, chunk, restored)
+    for weighing in weighings.values():
+        weighing.finish(original)
+    return weighings
+
+
+def chunks(weight: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The rows of a layer, some at a time, each with the number of the first; 16 bits widened to float32."""
+    size = CHUNK if weight.device.type == "cpu" else GPU_CHUNK
+    rows = max(ROWS, size // max(weight.shape[1], 1) // ROWS * ROWS)
+    for start in range(0, len(weight), rows):
+        chunk = weight[start : start + rows]
+        yield start, chunk.float() if weight.dtype in CODED else chunk
+
+
+def _counts_of_codes(weight: Tensor) -> Counts:
+    """The histogram of weights of 16 bits, from how often each of 65 536 codes occurs."""
+    occurring = kernels_for(weight).code_counts(weight.view(torch.int16))
+    codes = np.flatnonzero(occurring)
+    values = torch.from_numpy(codes.astype(np.uint16).view(np.int16)).view(weight.dtype).double().numpy()
+    fine = np.isfinite(values)
+    counts = Counts()
+    counts.make_room(float(np.abs(values[fine]).max(initial=0.0)))
+    counts.add_values(values[fine], occurring[codes][fine])
+    return counts
+
+
+def _count(counts: Counts, chunk: Tensor) -> None:
+    largest = float(chunk.nan_to_num(0, 0, 0).abs().amax()) if chunk.numel() else 0.0
+    counts.make_room(largest)
+    counts.counts += kernels_for(chunk).pair_counts(chunk, chunk, counts.per, 1.0)[0]

@@ -1,0 +1,69 @@
+"""The scale and zero point of some weights, told from what became of them: how a layer keeps them differs from package to package.
+
+What a scale would be by the scheme's rule is known to a few percent; which one it really is follows from the weights: they are whole
+numbers of steps, or the codes of a float, apart.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdash.engine.weights.sharing import Sharing
+
+ALIKE = 1e-3  # of the smallest gap between codes
+
+
+@dataclass(frozen=True)
+class Scale:
+    """ŵ = scale · (code − zero_point); `levels` are that for every code, ascending. None and no levels where it cannot be told."""
+
+    scale: float | None
+    zero_point: float | None
+    levels: tuple[float, ...]
+
+
+def scale_of(weight: np.ndarray, restored: np.ndarray, sharing: Sharing, ends: tuple[float, float]) -> Scale:
+    """Of weights that share a scale and what became of them, float64; `ends`: least and largest weight that share it."""
+    if not (np.isfinite(restored).all() and all(map(math.isfinite, ends))):
+        return Scale(None, None, ())
+    codes = np.asarray(sharing.codes)
+    if sharing.affine:
+        return _affine(restored, codes, sharing, ends)
+    scale = _symmetric(restored, codes, max(map(abs, ends)) / float(np.abs(codes).max()))
+    if scale is None:
+        return Scale(None, None, ())
+    return Scale(scale, 0.0, tuple((codes * scale).tolist()))
+
+
+def _symmetric(restored: np.ndarray, codes: np.ndarray, expected: float) -> float | None:
+    """The scale under which the weights are codes; of several the one nearest to `expected`."""
+    largest = float(np.abs(restored).max())
+    if largest == 0:
+        return None
+    values = np.unique(np.abs(restored)) / largest
+    magnitudes = np.unique(np.abs(codes[codes != 0]))
+    misfits = [_misfit(values * magnitude, magnitudes) for magnitude in magnitudes]
+    fitting = magnitudes[np.asarray(misfits) <= min(misfits) + ALIKE]
+    return min((largest / float(magnitude) for magnitude in fitting), key=lambda scale: abs(math.log(scale / expected)))
+
+
+def _misfit(values: np.ndarray, magnitudes: np.ndarray) -> float:
+    """How far, in the worst case, a value lies from a code or 0, as a share of the gap there."""
+    steps = np.concatenate([[0.0], magnitudes])
+    above = np.searchsorted(steps, values).clip(1, len(steps) - 1)
+    gaps = steps[above] - steps[above - 1]
+    return float((np.minimum(np.abs(values - steps[above]), np.abs(values - steps[above - 1])) / gaps).max())
+
+
+def _affine(restored: np.ndarray, codes: np.ndarray, sharing: Sharing, ends: tuple[float, float]) -> Scale:
+    """Steps of one size from a minimum; groups always include zero, tensors need not."""
+    low, high = ends if sharing.shares == "tensor" else (min(ends[0], 0.0), max(ends[1], 0.0))
+    expected = (high - low) / float(codes[-1] - codes[0])
+    if expected == 0:
+        return Scale(None, None, ())
+    least, most = float(restored.min()), float(restored.max())
+    steps = round((most - least) / expected)
+    scale = (most - least) / steps if steps else expected
+    minimum = least - round((least - low) / scale) * scale
+    return Scale(scale, -minimum / scale, tuple((codes * scale + minimum).tolist()))

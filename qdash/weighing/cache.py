@@ -1,0 +1,67 @@
+"""Results of weighing, kept on disk so that they are there at once the next time: one JSON file for each checkpoint and scheme.
+
+A name is a digest of all that a result depends on, so nothing is ever out of date; files not used for longest go when there are too many. A
+cache that cannot be read or written costs time, never a result.
+"""
+
+import json
+import logging
+import os
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from qdash import __version__
+from qdash.machine import this_machine
+from qdash.records import SchemeWeights, WorkerSpec
+from qdash.settings import settings
+
+VERSION = 1
+"""Counts up when figures or histograms change their meaning."""
+
+MOST_BYTES = 256 * 2**20
+
+
+def find(spec: WorkerSpec, scheme: str) -> SchemeWeights | None:
+    """What was kept for the checkpoint and place of `spec`; None if nothing was."""
+    path = _path(spec, scheme)
+    try:
+        found = SchemeWeights.model_validate_json(path.read_bytes())
+        os.utime(path)  # it was used just now
+    except (OSError, ValidationError):
+        return None
+    return found
+
+
+def keep(spec: WorkerSpec, result: SchemeWeights) -> None:
+    """Keep a result, all of it or nothing, and make room for it."""
+    path = _path(spec, result.scheme)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
+            file.write(result.model_dump_json())
+        Path(file.name).replace(path)
+        _make_room(path.parent)
+    except OSError as error:
+        logging.getLogger("qdash").info("a result of weighing was not kept: %s", error)
+
+
+def _path(spec: WorkerSpec, scheme: str) -> Path:
+    packages = this_machine().packages
+    versions = {name: packages.get(name) for name in ("torch", "transformers", "bitsandbytes", "torchao")}
+    place = this_machine().on(spec.device)
+    known = [VERSION, __version__, spec.folder, spec.revision, spec.device, spec.dtype, scheme, versions, place.device_name, place.platform]
+    return settings().cache_dir / "weights" / f"{sha256(json.dumps(known).encode()).hexdigest()[:32]}.json"
+
+
+def _make_room(folder: Path) -> None:
+    files = sorted(((entry.stat().st_mtime, entry.stat().st_size, entry) for entry in folder.iterdir()), reverse=True)
+    total = 0
+    for _, size, entry in files:
+        total += size
+        if total > MOST_BYTES:
+            with suppress(OSError):
+                entry.unlink()
