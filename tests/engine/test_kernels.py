@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from qdash.catalog.formats import FORMATS
 from qdash.engine import kernels
 from qdash.engine.formats import round_trip, whole_of
-from qdash.engine.kernels import BINS, HALF, MARGIN, compiled, portable
+from qdash.engine.kernels import BINS, HALF, MARGIN, Rounding, compiled, portable
 
 BUILT = compiled.build()
 KERNELS = [portable.KERNELS, pytest.param(BUILT, marks=pytest.mark.skipif(BUILT is None, reason="no C compiler"))]
@@ -106,11 +106,20 @@ def test_rows_are_rounded_to_the_same_bit(key, dtype, data):
     elements = data.draw(st.sampled_from([any_number, ordinary, st.floats(-(2.0**-123), 2.0**-123, width=32), st.just(0.5)]))
     weight = torch.from_numpy(data.draw(arrays(np.float32, shape, elements=elements))).to(dtype)
     expected = round_trip(weight, key)
-    found = kernels.round_rows(weight, key, whole_of(weight, key))
+    rounding = Rounding(key, whole_of(weight, key), torch.float32)
+    assert BUILT is not None
+    found = BUILT.round_rows(weight, rounding)
     assert found.dtype == dtype
     assert torch.equal(found.nan_to_num(123.0), expected.nan_to_num(123.0)) and torch.equal(found.isnan(), expected.isnan())
-    rows = kernels.round_rows(weight[1:].contiguous(), key, whole_of(weight, key))
+    rows = BUILT.round_rows(weight[1:].contiguous(), rounding)
     assert torch.equal(rows.nan_to_num(123.0), expected[1:].nan_to_num(123.0))
+    restored = round_trip(weight.float(), key)
+    on_the_way, before = (BUILT.pair_sums(weight, one, 16) for one in (rounding, restored))
+    for name in ("rows", "largest", "tally"):
+        np.testing.assert_array_equal(getattr(on_the_way, name), getattr(before, name))
+    per = 100 / max(on_the_way.largest.max(), 1e-30)
+    for one, other in zip(*(BUILT.pair_counts(weight, made, per, per) for made in (rounding, restored)), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -46,10 +46,13 @@ def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: Whole
     return result
 
 
-def whole_of(weight: Tensor, key: str) -> Whole:
-    """What the format has to know of the whole tensor to round some rows of it; nothing, for most."""
+def whole_of(weight: Tensor, key: str, dtype: torch.dtype | None = None) -> Whole:
+    """What the format has to know of the whole tensor, in `dtype` if that is not its own, to round some rows; nothing, for most."""
     number_format = FORMATS[key]
-    return WHOLE[number_format.rule](weight, number_format) if number_format.rule in WHOLE else ()
+    if number_format.rule not in WHOLE:
+        return ()
+    ends = torch.stack(torch.aminmax(weight))
+    return WHOLE[number_format.rule](ends if dtype is None else ends.to(dtype), number_format)
 
 
 def round_activations(values: Tensor, key: str) -> Tensor:

@@ -1,31 +1,34 @@
 """The passes over every weight: rounding rows, and sums and histograms over weights and what they became.
 
 They are compiled if this machine has a C compiler, and in torch's own operations if not, to the same result. `kernels_for` chooses. Tensors
-are flat or (rows, columns), of one shape and on one device. NaN and infinite pairs are counted and left out of everything else.
+are (rows, columns), of one shape and on one device. NaN and infinite pairs are counted and left out of everything else.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from qdash.catalog.formats import FORMATS
-from qdash.engine.formats import Whole, round_trip
+from qdash.engine.formats import round_trip
 from qdash.engine.kernels import compiled, portable
-from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums
+from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 
-__all__ = ["BINS", "HALF", "MARGIN", "Kernels", "PairSums", "kernels_for", "round_rows"]
+__all__ = ["BINS", "HALF", "MARGIN", "Kernels", "PairSums", "Rounder", "Rounding", "kernels_for"]
 
 
 class Kernels(Protocol):
-    """The three passes."""
+    """The three passes. `restored` is what the weights became, or how to round them: then that is done on the way."""
 
-    def pair_sums(self, weight: Tensor, restored: Tensor, group: int) -> PairSums:
+    def pair_sums(self, weight: Tensor, restored: Tensor | Rounding, group: int) -> PairSums:
         """Sums, row by row; `group`: how many neighbours share a scale, for what is clipped; 0: do not look for it."""
         ...
 
-    def pair_counts(self, weight: Tensor, restored: Tensor, per_restored: float, per_error: float) -> tuple[np.ndarray, np.ndarray]:
+    def pair_counts(
+        self, weight: Tensor, restored: Tensor | Rounding, per_restored: float, per_error: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Histograms of ŵ and of ŵ − w in `BINS` bins of width 1/`per_…`, zero in the middle of the middle one; all must lie inside."""
         ...
 
@@ -34,17 +37,30 @@ class Kernels(Protocol):
         ...
 
 
-def round_rows(rows: Tensor, key: str, whole: Whole) -> Tensor:
-    """`formats.round_trip` of some rows (rows, columns), to the same bit; `whole`: `formats.whole_of` the tensor."""
-    compiled_kernels = _compiled() if rows.device.type == "cpu" and rows.dtype.itemsize <= 4 else None
-    if compiled_kernels is None:
-        return round_trip(rows, key, whole=whole)
-    return compiled_kernels.round_rows(rows, FORMATS[key], [float(value) for value in whole])
+@dataclass(frozen=True)
+class Rounder:
+    """A `Restorer` that rounds rows, where they are to be."""
+
+    rounding: Rounding
+    device: str
+
+    def __call__(self, rows: Tensor, start: int) -> Tensor:
+        """What `formats.round_trip` makes of rows, to the same bit, as float32."""
+        rounding, carried = self.rounding, rows.to(self.device, self.rounding.dtype)
+        kernels = kernels_for(carried)
+        if isinstance(kernels, compiled.Compiled):
+            return kernels.round_rows(carried, rounding).float()
+        return round_trip(carried, rounding.key, whole=rounding.whole).float()
+
+    def fused(self, rows: Tensor) -> Rounding | None:
+        """What to give kernels instead of these rows rounded, if they can do that."""
+        able = self.rounding.dtype == torch.float32 and isinstance(kernels_for(rows), compiled.Compiled)
+        return self.rounding if able else None
 
 
 def kernels_for(*tensors: Tensor) -> Kernels:
-    """The quickest that can do it: compiled ones take float32 and what fits in it, on the CPU."""
-    fits = all(tensor.device.type == "cpu" and tensor.dtype.itemsize <= 4 for tensor in tensors)
+    """The quickest that can do it: compiled ones take floats of 16 and 32 bits, on the CPU."""
+    fits = all(tensor.device.type == "cpu" and tensor.dtype in compiled.KINDS for tensor in tensors)
     return (_compiled() if fits else None) or portable.KERNELS
 
 

@@ -11,18 +11,19 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from qdash.catalog.formats import Float, Format
-from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums
+from qdash.catalog.formats import FORMATS, Float
+from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 from qdash.settings import settings
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("pairs.c", "rounding.c"))
@@ -30,10 +31,12 @@ SOURCES = tuple(Path(__file__).with_name(name) for name in ("pairs.c", "rounding
 OPTIONS = ("-O3", "-march=native", "-fopenmp-simd", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", f"-DHALF={HALF}")
 WIDE = ("-mprefer-vector-width=512",)  # else compilers use half of what AVX-512 has
 X86 = ("x86_64", "AMD64")
+HEADER = SOURCES[0].with_name("rounding.h")
 COMPILERS = ("cc", "gcc", "clang")
 COMPILING_S = 60
 CODES = 1 << 16
 WORTH_A_THREAD = 1 << 19  # weights
+KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}  # in the order of pairs.c
 RULES = ("row", "mx", "nvfp4", "group", "tensor")  # in the order of rounding.c
 
 Part = TypeVar("Part")
@@ -53,7 +56,7 @@ def build() -> "Compiled | None":
 
 def _library(compiler: str) -> ctypes.CDLL:
     options = OPTIONS + (WIDE if platform.machine() in X86 else ())
-    known = (*(source.read_text() for source in SOURCES), compiler, *options, platform.machine(), _processor())
+    known = (*(source.read_text() for source in (*SOURCES, HEADER)), compiler, *options, platform.machine(), _processor())
     folder = settings().cache_dir / "kernels"
     library = folder / f"kernels-{sha256(chr(0).join(known).encode()).hexdigest()[:16]}.so"
     if not library.exists():
@@ -81,94 +84,124 @@ class _Format(ctypes.Structure):
     )
 
 
-def _format(number_format: Format, whole: Sequence[float]) -> _Format:
+class _Pairs(ctypes.Structure):
+    """`Pairs` of pairs.c."""
+
+    _fields_ = (
+        ("weights", ctypes.c_void_p),
+        ("restored", ctypes.c_void_p),
+        ("format", ctypes.POINTER(_Format)),
+        ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("kind", ctypes.c_int32),
+    )
+
+
+def _format(rounding: Rounding) -> _Format:
+    number_format = FORMATS[rounding.key]
     element = number_format.element
     floats = (0, element.mantissa_bits, element.bias, element.largest_exponent) if isinstance(element, Float) else (1, 0, 0, 0)
     ends = element.values[0], element.values[-1]
-    return _Format(RULES.index(number_format.rule), number_format.size or 0, *floats, *ends, (ctypes.c_float * 2)(*whole))
+    whole = (ctypes.c_float * 2)(*(float(value) for value in rounding.whole))
+    return _Format(RULES.index(number_format.rule), number_format.size or 0, *floats, *ends, whole)
 
 
 class Compiled:
-    """`Kernels` on the CPU; weights of 16 bits are widened to float32 first, which changes none."""
+    """`Kernels` on the CPU."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._sums, self._counts, self._codes = library.pair_sums, library.pair_counts, library.code_counts
+        self._sums, self._counts, self._codes, self._round = library.pair_sums, library.pair_counts, library.code_counts, library.round_rows
         pointer, whole, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
-        self._round = library.round_rows
-        self._round.argtypes = (pointer, pointer, whole, whole, ctypes.POINTER(_Format))
-        self._round.restype = None
-        self._sums.argtypes = (pointer, pointer, whole, whole, whole, real, pointer, pointer, pointer)
-        self._counts.argtypes = (pointer, pointer, whole, real, real, pointer, pointer)
+        self._sums.argtypes = (ctypes.POINTER(_Pairs), whole, real, pointer, pointer, pointer)
+        self._counts.argtypes = (ctypes.POINTER(_Pairs), real, real, pointer, pointer)
         self._codes.argtypes = (pointer, whole, pointer)
-        self._sums.restype = self._counts.restype = None
+        self._round.argtypes = (pointer, pointer, whole, whole, ctypes.POINTER(_Format))
 
-    def pair_sums(self, weight: Tensor, restored: Tensor, group: int) -> PairSums:
+    def pair_sums(self, weight: Tensor, restored: Tensor | Rounding, group: int) -> PairSums:
         """See `Kernels`."""
-        w, r = _floats(weight), _floats(restored)
-        rows, columns = w.shape
-        made = np.zeros((rows, 4))
+        pairs, made = _pairs(weight, restored), np.zeros((len(weight), 4))
 
         def part(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
             largest, tally = np.zeros(3), np.zeros(3, np.int64)
-            arguments = stop - start, columns, group, MARGIN, made[start:stop].ctypes.data, largest.ctypes.data, tally.ctypes.data
-            self._sums(_at(w, start * columns), _at(r, start * columns), *arguments)
+            _check(self._sums(pairs(start, stop), group, MARGIN, *(_address(array) for array in (made[start:stop], largest, tally))))
             return largest, tally
 
-        largest, tally = zip(*_split(part, rows, columns), strict=True)
+        largest, tally = zip(*_split(part, *weight.shape), strict=True)
         return PairSums(made, np.max(largest, axis=0), np.sum(tally, axis=0))
 
-    def pair_counts(self, weight: Tensor, restored: Tensor, per_restored: float, per_error: float) -> tuple[np.ndarray, np.ndarray]:
+    def pair_counts(
+        self, weight: Tensor, restored: Tensor | Rounding, per_restored: float, per_error: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `Kernels`."""
-        w, r = _floats(weight), _floats(restored)
+        pairs = _pairs(weight, restored)
 
         def part(start: int, stop: int) -> np.ndarray:
             counts = np.zeros((2, BINS + 1), np.int64)
-            ends = counts[0].ctypes.data, counts[1].ctypes.data
-            self._counts(_at(w, start), _at(r, start), stop - start, per_restored, per_error, *ends)
+            _check(self._counts(pairs(start, stop), per_restored, per_error, _address(counts[0]), _address(counts[1])))
             return counts
 
-        of_restored, of_error = np.sum(_split(part, w.numel()), axis=0)
+        of_restored, of_error = np.sum(_split(part, *weight.shape), axis=0)
         return of_restored[:BINS], of_error[:BINS]
 
     def code_counts(self, codes: Tensor) -> np.ndarray:
         """See `Kernels`."""
-        flat = codes.reshape(-1)
+        rows = codes.contiguous()
+        columns = rows.shape[1]
 
         def part(start: int, stop: int) -> np.ndarray:
             counts = np.zeros(CODES, np.int64)
-            if self._codes(_at(flat, start), stop - start, counts.ctypes.data):
-                raise MemoryError
+            _check(self._codes(_at(rows, start * columns), (stop - start) * columns, _address(counts)))
             return counts
 
-        return np.sum(_split(part, flat.numel()), axis=0)
+        return np.sum(_split(part, *rows.shape), axis=0)
 
-    def round_rows(self, rows: Tensor, number_format: Format, whole: Sequence[float]) -> Tensor:
-        """`formats.round_trip` of rows (rows, columns); `whole`: what the format's rule has to know of the tensor that they are from."""
-        values = _floats(rows)
-        count, columns = values.shape
-        out, layout = torch.empty_like(values), _format(number_format, whole)
+    def round_rows(self, rows: Tensor, rounding: Rounding) -> Tensor:
+        """`formats.round_trip` of rows (rows, columns), in their dtype."""
+        values, layout = rows.to(torch.float32).contiguous(), _format(rounding)
+        columns, out = values.shape[1], torch.empty_like(values)
 
         def part(start: int, stop: int) -> None:
             self._round(_at(values, start * columns), _at(out, start * columns), stop - start, columns, layout)
 
-        _split(part, count, columns)
+        _split(part, *values.shape)
         return out.to(rows.dtype)
 
 
-def _floats(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.float32).contiguous()
+def _pairs(weight: Tensor, restored: Tensor | Rounding) -> Callable[[int, int], _Pairs]:
+    """Makes the arguments for a range of rows; holds what they point to."""
+    w, columns, kind = weight.contiguous(), weight.shape[1], KINDS[weight.dtype]
+    layout = _format(restored) if isinstance(restored, Rounding) else None
+    r = None if isinstance(restored, Rounding) else restored.to(torch.float32).contiguous()
+
+    def of_rows(start: int, stop: int) -> _Pairs:
+        target = None if r is None else _at(r, start * columns)
+        return _Pairs(_at(w, start * columns), target, None if layout is None else ctypes.pointer(layout), stop - start, columns, kind)
+
+    return of_rows
+
+
+def _check(failed: int) -> None:
+    if failed:
+        raise MemoryError
+
+
+def _address(array: np.ndarray) -> int:
+    return array.ctypes.data
 
 
 def _at(tensor: Tensor, index: int) -> int:
     return tensor.data_ptr() + index * tensor.element_size()
 
 
-def _split(work: Callable[[int, int], Part], count: int, size: int = 1) -> list[Part]:
-    """`work(start, stop)` on ranges of `count` things of `size` weights each, a range for each thread."""
-    threads = max(1, min(torch.get_num_threads(), count * size // WORTH_A_THREAD, count))
-    ends = [count * index // threads for index in range(threads + 1)]
+def _split(work: Callable[[int, int], Part], rows: int, columns: int) -> list[Part]:
+    """`work(start, stop)` on ranges of rows, one for each thread."""
+    threads = max(1, min(torch.get_num_threads(), rows * columns // WORTH_A_THREAD, rows))
     if threads == 1:
-        return [work(0, count)]
-    with ThreadPoolExecutor(threads) as pool:
-        running: Any = [pool.submit(work, start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
-        return [part.result() for part in running]
+        return [work(0, rows)]
+    ends = [rows * index // threads for index in range(threads + 1)]
+    return list(_pool(threads).map(work, ends[:-1], ends[1:]))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "weights")

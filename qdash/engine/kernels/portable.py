@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums
+from qdash.engine.formats import round_trip
+from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 
 CACHED_BLOCK = 32_000
 GPU_BLOCK = 1 << 24
@@ -20,8 +21,9 @@ CODES = 1 << 16
 class Portable:
     """`Kernels` on any device and in any dtype."""
 
-    def pair_sums(self, weight: Tensor, restored: Tensor, group: int) -> PairSums:
+    def pair_sums(self, weight: Tensor, restored: Tensor | Rounding, group: int) -> PairSums:
         """See `Kernels`."""
+        restored = _rounded(weight, restored)
         rows = torch.zeros(len(weight), 4, dtype=torch.float64, device=weight.device)
         largest, tally = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
         for start, w, r in _blocks_of_rows(weight, restored):
@@ -30,8 +32,11 @@ class Portable:
             largest, tally = torch.maximum(largest, top.cpu()), tally + counts.cpu()
         return PairSums(rows.cpu().numpy(), largest.numpy(), tally.numpy())
 
-    def pair_counts(self, weight: Tensor, restored: Tensor, per_restored: float, per_error: float) -> tuple[np.ndarray, np.ndarray]:
+    def pair_counts(
+        self, weight: Tensor, restored: Tensor | Rounding, per_restored: float, per_error: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `Kernels`."""
+        restored = _rounded(weight, restored)
         counts = torch.zeros(2, BINS + 1, dtype=torch.int64, device=weight.device)
         for block, restored_block in _blocks(weight, restored):
             w, r = block.double(), restored_block.double()
@@ -52,6 +57,12 @@ class Portable:
 
 
 KERNELS = Portable()
+
+
+def _rounded(weight: Tensor, restored: Tensor | Rounding) -> Tensor:
+    if isinstance(restored, Tensor):
+        return restored
+    return round_trip(weight.to(restored.dtype), restored.key, whole=restored.whole).float()
 
 
 def _sums(weight: Tensor, restored: Tensor, group: int) -> tuple[Tensor, Tensor, Tensor]:

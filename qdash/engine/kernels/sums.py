@@ -1,8 +1,11 @@
-"""What the kernels agree on: how many bins, what counts as clipped, what they return."""
+"""What the kernels agree on: how many bins, what counts as clipped, what they are given and return."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+
+from qdash.engine.formats import Whole
 
 HALF = (3**8 - 1) // 2
 BINS = 2 * HALF + 1
@@ -11,6 +14,15 @@ BINS = 2 * HALF + 1
 MARGIN = 1.01
 """A weight is clipped that lies farther out than this times the largest |ŵ| that shares its scale. Scales are rounded to 8 bits or more, so
 that the outermost weights of formats that do not clip lie a fraction of a percent beyond."""
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """To a format of `catalog.formats`; `whole` is what that has to know of the tensor, `dtype` what the rounded weights are carried in."""
+
+    key: str
+    whole: Whole
+    dtype: torch.dtype
 
 
 @dataclass

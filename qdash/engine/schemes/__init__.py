@@ -21,7 +21,7 @@ from qdash.records import WorkerSpec
 
 Restorer = Callable[[Tensor, int], Tensor]
 """Some rows of a weight and the number of the first → these rows as the quantized layer computes with them, float32. Rows come in multiples
-of 32, but for the last, and may be wider than they are stored."""
+of 32, but for the last."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.formats import round_activations, round_trip, whole_of
-from qdash.engine.kernels import round_rows
+from qdash.engine.kernels import Rounder, Rounding
 from qdash.engine.schemes import Build, Restorer
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
@@ -61,8 +61,7 @@ class Simulated(Floating):
             return None
         dtype = dtype_of(scheme, spec)
         key = scheme.params["format"]
-        whole = whole_of(weight.to(spec.device, dtype), key)
-        return lambda rows, start: round_rows(rows.to(spec.device, dtype), key, whole).float()
+        return Rounder(Rounding(key, whole_of(weight.to(spec.device), key, dtype), dtype), spec.device)
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qdash.engine.kernels import MARGIN, kernels_for
+from qdash.engine.kernels import MARGIN, Rounder, Rounding, kernels_for
 from qdash.engine.schemes import Restorer
 from qdash.engine.statistics import Counts, ErrorSums, common_exponent, pooled_sqnr_db, worst_row
 from qdash.records import LayerHistograms, LayerPlace, LayerWeights
@@ -58,9 +58,9 @@ class Weighing:
     sums: ErrorSums = field(default_factory=ErrorSums)
     shapes: Shapes = field(default_factory=Shapes)
 
-    def add(self, start: int, weight: Tensor, restored: Tensor) -> None:
-        """Count some rows in, which begin at `start`."""
-        kernels = kernels_for(weight, restored)
+    def add(self, start: int, weight: Tensor, restored: Tensor | Rounding) -> None:
+        """Count some rows in, which begin at `start`; `restored`: what they became, or how to round them."""
+        kernels = kernels_for(weight, *([restored] if isinstance(restored, Tensor) else []))
         found = kernels.pair_sums(weight, restored, self.together)
         self.rows[start : start + len(weight)] = found.rows
         self.sums += ErrorSums.of(found, weight.shape[1])
@@ -97,25 +97,23 @@ def weigh_layer(
     weighings = {key: Weighing(together[key], np.zeros((len(weight), 4))) for key in restorers}
     original = _counts_of_codes(weight) if weight.dtype in CODED else Counts()
     for start, chunk in chunks(weight):
-        for index, (key, restore) in enumerate(restorers.items()):
+        if weight.dtype not in CODED:
+            _count(original, chunk)
+        for key, restore in restorers.items():
             go_on()
-            restored = restore(chunk, start)
-            chunk = chunk.to(restored.device)
-            if index == 0 and weight.dtype not in CODED:
-                _count(original, chunk)
-            weighings[key].add(start, chunk, restored)
+            fused = restore.fused(chunk) if isinstance(restore, Rounder) else None
+            weighings[key].add(start, chunk, restore(chunk, start) if fused is None else fused)
     for weighing in weighings.values():
         weighing.finish(original)
     return weighings
 
 
 def chunks(weight: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The rows of a layer, some at a time, each with the number of the first; 16 bits widened to float32."""
+    """The rows of a layer, some at a time, each with the number of the first."""
     size = CHUNK if weight.device.type == "cpu" else GPU_CHUNK
     rows = max(ROWS, size // max(weight.shape[1], 1) // ROWS * ROWS)
     for start in range(0, len(weight), rows):
-        chunk = weight[start : start + rows]
-        yield start, chunk.float() if weight.dtype in CODED else chunk
+        yield start, weight[start : start + rows]
 
 
 def _counts_of_codes(weight: Tensor) -> Counts:
