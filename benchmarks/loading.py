@@ -12,6 +12,7 @@ import json
 import sys
 from contextlib import closing
 from statistics import median
+from typing import Any
 
 from qdash import checkpoints
 from qdash.catalog.schemes import SCHEMES
@@ -46,7 +47,7 @@ def main() -> int:
     return 0 if met else 1
 
 
-def ratio(checkpoint: Checkpoint, scheme: str, dtype: str, rounds: int) -> dict[str, float | str]:
+def ratio(checkpoint: Checkpoint, scheme: str, dtype: str, rounds: int) -> dict[str, Any]:
     """Seconds to load the original and the scheme, medians over `rounds`, and the median of the rounds' ratios."""
     pairs = [(loaded_s(checkpoint, "original", dtype), loaded_s(checkpoint, scheme, dtype)) for _ in range(rounds)]
     original_s, scheme_s = (median(seconds) for seconds in zip(*pairs, strict=True))
