@@ -9,3 +9,8 @@ def phase_html(of: str, *, running: bool, results: bool) -> str:
     """The phase of the page called `of`; see assets/css/2-page.css."""
     states = [f"{of}-running"] * running + [f"{of}-results"] * results
     return f'<i class="phase {" ".join(states)}" hidden></i>'
+
+
+def is_running(phase: str) -> bool:
+    """Whether something runs, from what `phase_html` made."""
+    return "-running" in phase
