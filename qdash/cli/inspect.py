@@ -17,7 +17,7 @@ from qdash.inspection import inspect as inspected
 from qdash.planning import variants_of
 from qdash.records import InspectorReport, PartInside, Request
 from qdash.report import inspection_to_json
-from qdash.wording import mib
+from qdash.wording import mib, sizes
 
 _WIDTH = 120
 
@@ -53,7 +53,7 @@ def _print(report: InspectorReport) -> None:
     print_table(("part", "parameters", "torch counts", "memory", "computes in", "stored as"), [_part(part) for part in report.parts])
     counts = f"{report.parameters:,} parameters, of which torch counts {report.counted:,}; dtype says {report.dtype}"
     print(f"\n{counts}\n")
-    print_table(("size", "", ""), _sizes(report))
+    print_table(("size", "", ""), sizes(report))
     if report.saved is not None:
         print()
         print_table(("file written by save_pretrained", "bytes"), [(file.name, f"{file.size_bytes:,}") for file in report.saved])
@@ -66,16 +66,3 @@ def _print(report: InspectorReport) -> None:
 def _part(part: PartInside) -> tuple[str, ...]:
     stored = " · ".join(f"{dtype} {mib(size)}" for dtype, size in part.stored.items())
     return (part.part, f"{part.parameters:,}", f"{part.counted:,}", mib(part.size_bytes), "+".join(part.computes_in), stored)
-
-
-def _sizes(report: InspectorReport) -> list[tuple[str, ...]]:
-    files = "not written" if report.saved_bytes is None else mib(report.saved_bytes)
-    rows = [
-        ("in memory", mib(report.weights_bytes), "exact: every tensor, with scales and codes"),
-        ("in files", files, report.not_saved or "as save_pretrained writes it"),
-        ("estimate", mib(report.estimate_bytes), f"counted numbers × bytes of {report.dtype}"),
-        ("footprint", mib(report.footprint_bytes), "get_memory_footprint()"),
-    ]
-    if report.projected_bytes is not None:
-        rows.append(("projected", mib(report.projected_bytes), f"if really stored in {report.label}"))
-    return rows

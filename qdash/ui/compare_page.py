@@ -21,7 +21,7 @@ from qdash.ui.form import Form, check_model, check_variants
 from qdash.ui.inside import Inside, build_inside, choices, wire_inside
 from qdash.ui.line import Line
 from qdash.ui.markup import banner, sheet_head
-from qdash.ui.phase import phase_html
+from qdash.ui.phase import is_running, phase_html
 from qdash.ui.relative import absolute_html, relative_html
 from qdash.ui.run import View, internal_error, run
 from qdash.ui.sessions import Sessions
@@ -123,8 +123,8 @@ def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backen
     wire_inside(page.inside, page.comparison, backend, line, sessions)
     sidebar.stop.click(stopped, outputs=sidebar.stop, **QUICK)
     sidebar.schemes.change(
-        lambda model, schemes, done: gr.update() if done else ready_cards(model, schemes),
-        [sidebar.model, sidebar.schemes, page.comparison],
+        lambda model, schemes, phase, done: gr.update() if done or is_running(phase) else ready_cards(model, schemes),
+        [sidebar.model, sidebar.schemes, page.phase, page.comparison],
         page.cards,
         **QUICK,
     )

@@ -5,7 +5,7 @@ from html import escape
 
 from qdash.records import InspectorReport, PartInside
 from qdash.ui.markup import sheet_head
-from qdash.wording import mib
+from qdash.wording import mib, sizes
 
 
 def inside_html(report: InspectorReport) -> str:
@@ -37,16 +37,7 @@ def _part(part: PartInside) -> str:
 
 
 def _sizes(report: InspectorReport) -> str:
-    saved = '<span class="quiet">not written</span>' if report.saved_bytes is None else mib(report.saved_bytes)
-    rows = [
-        ("in memory", mib(report.weights_bytes), "exact: every tensor, with scales and codes"),
-        ("in files", saved, report.not_saved or "as save_pretrained wrote it"),
-        ("estimate", mib(report.estimate_bytes), f"counted numbers × bytes of {report.dtype}, as tutorials print it"),
-        ("footprint", mib(report.footprint_bytes), "get_memory_footprint()"),
-    ]
-    if report.projected_bytes is not None:
-        rows.insert(1, ("projected", mib(report.projected_bytes), f"if really stored in {report.label}"))
-    cells = "".join(f'<tr><th scope="row">{name}</th><td>{size}</td><td>{escape(words)}</td></tr>' for name, size, words in rows)
+    cells = "".join(f'<tr><th scope="row">{name}</th><td>{size}</td><td>{escape(words)}</td></tr>' for name, size, words in sizes(report))
     head = sheet_head("Sizes", "Figures that are easily mixed up.")
     return f'{head}<div class="sizes">{_table(("size", "", "what it is"), cells)}</div>'
 

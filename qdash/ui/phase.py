@@ -9,3 +9,8 @@ def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) 
     """The phase of the page called `of`, `partial` with results that are still coming in; see assets/css/2-page.css and 6-weights.css."""
     states = [f"{of}-running"] * running + [f"{of}-results"] * results + [f"{of}-partial"] * partial
     return f'<i class="phase {" ".join(states)}" hidden></i>'
+
+
+def is_running(phase: str) -> bool:
+    """Whether something runs, from what `phase_html` made."""
+    return "-running" in phase

@@ -108,7 +108,7 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
     gr.on(
         [sidebar.runs.change, sidebar.tokens.change],
         lambda runs, tokens: gr.update(label=measurement_label(runs, tokens)),
-        [sidebar.runs, sidebar.tokens], sidebar.measurement, **QUICK,
+        [sidebar.runs, sidebar.tokens], sidebar.measurement, trigger_mode="always_last", **QUICK,
     )  # fmt: skip
 
 
