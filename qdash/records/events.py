@@ -7,7 +7,7 @@ from pydantic import Field
 from qdash.records.base import Record
 from qdash.records.results import Comparison, VariantResult
 
-Stage = Literal["queued", "downloading", "making", "loading", "answering", "warming up", "timing", "re-timing"]
+Stage = Literal["queued", "downloading", "making", "loading", "answering", "warming up", "timing", "scoring", "re-timing"]
 
 
 class Progress(Record):

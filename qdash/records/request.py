@@ -42,3 +42,5 @@ class Request(Record):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     baseline_dtype: Literal["float32", "float16", "bfloat16"] | None = None
     """dtype of `original`; None: float16 on CUDA, float32 on a CPU."""
+    reference_text: str | None = None
+    """A longer text to compare every variant with the original along, after the question and in place of an answer."""

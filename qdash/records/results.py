@@ -9,6 +9,7 @@ from pydantic import Field
 
 from qdash import __version__
 from qdash.errors import ErrorKind, QdashError
+from qdash.records.agreement import Agreement
 from qdash.records.base import Kind, Record, Status
 from qdash.records.request import Request
 
@@ -142,14 +143,27 @@ class VariantResult(Record):
     """Fewest bits of its quantized weights; None where they are plain floats as published."""
     snippet: str | None = None
     """Python that builds the same model with transformers."""
+    agreement: Agreement | None = None
+    """With the original, along its answer. None for the baseline itself, for random weights, and where `agreement_problem` says why."""
+    agreement_text: Agreement | None = None
+    """The same along the request's `reference_text`."""
+    agreement_problem: str | None = None
+    """Why this variant could not be compared with the original token by token."""
 
 
 class NoiseFloor(Record):
-    """How far two timings of the same baseline lie apart: below `relative`, a difference is "≈ same"."""
+    """How far two measurements of the same baseline lie apart: below it, a difference is "≈ same".
+
+    `relative` is that of the total time, `ttft` and `tpot` those of its two parts, as shares; `kl_nats` is the divergence of the baseline
+    from itself, nearly always 0.
+    """
 
     relative: float
     first_median_s: float
     again_median_s: float
+    ttft: float | None = None
+    tpot: float | None = None
+    kl_nats: float | None = None
 
 
 class Host(Record):
