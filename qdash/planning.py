@@ -11,11 +11,12 @@ from qdash.catalog.schemes import find_scheme, order_variants, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.machine import Machine, available_bytes, this_machine
-from qdash.records import ErrorRecord, Host, Record, Request, Variant, WorkerSpec
+from qdash.records import ErrorRecord, EvaluationRequest, Host, Record, Request, Variant, WorkerSpec
 from qdash.settings import settings
 
 Device = Literal["cpu", "cuda"]
 Dtype = Literal["float32", "float16", "bfloat16"]
+Asked = Request | EvaluationRequest
 
 # Beside its weights a worker holds activations, a key-value cache and its share of the interpreter: a rough sum for the estimate.
 WORKER_BYTES = 50 * 2**20
@@ -103,7 +104,7 @@ def model_name(model: str) -> str:
     return MODELS[model].label if model in MODELS else PurePath(model).name or model
 
 
-def check_runnable(request: Request) -> None:
+def check_runnable(request: Asked) -> None:
     """Raise QdashError if nothing of `request` can run here."""
     if not request.variants:
         raise QdashError("No scheme is chosen.", "Choose at least one, such as bnb-nf4.")
@@ -113,7 +114,7 @@ def check_runnable(request: Request) -> None:
         raise problems[0]
 
 
-def device_of(request: Request) -> Device:
+def device_of(request: Asked) -> Device:
     """The device that "auto" means here; raises QdashError for CUDA where there is none."""
     device = this_machine().resolve(request.device)
     if device == "cuda" and this_machine().device != "cuda":
@@ -122,14 +123,14 @@ def device_of(request: Request) -> Device:
     return "cuda" if device == "cuda" else "cpu"
 
 
-def dtype_of(request: Request) -> Dtype:
+def dtype_of(request: Asked) -> Dtype:
     """The dtype of the baseline, and of everything the other variants leave unquantized, so that they differ in the scheme alone."""
     baseline = find_scheme(request.variants[0].scheme)
     own: Dtype | None = baseline.params.get("dtype")
     return own or request.baseline_dtype or ("float16" if device_of(request) == "cuda" else "float32")
 
 
-def host_of(request: Request) -> Host:
+def host_of(request: Asked) -> Host:
     """The conditions under which `request` runs on this machine."""
     machine = this_machine()
     device = device_of(request)

@@ -31,12 +31,18 @@ ALLOWED = {
     "execution": BASE | {"engine", "execution"},
     "comparison": BASE | {"checkpoints", "execution", "planning"},
     "weighing": BASE | {"checkpoints", "execution", "planning"},
+    "proportions": {"records"},
+    "tasks": BASE | {"inputs", "proportions", "tasks"},
+    "evaluation": BASE | {"checkpoints", "execution", "planning", "proportions", "tasks"},
     "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations"},
     "explanations": BASE,
     "learn": BASE | {"checkpoints"},
-    "cli": BASE | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "cli"},
+    "cli": BASE
+    | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "cli"}
+    | {"evaluation", "tasks"},
     "ui": BASE
-    | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "learn", "ui"},
+    | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "learn", "ui"}
+    | {"evaluation", "tasks", "proportions"},
     "__main__": {"cli"},
 }
 HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")
@@ -84,7 +90,7 @@ def loaded_after(statement: str) -> set[str]:
         ("import app", set()),
         ("import qdash.ui.serve", {"gradio", "plotly", "pandas"}),
         ("import qdash.cli", {"plotly", "pandas"}),
-        ("import qdash.comparison, qdash.execution.process, qdash.execution.inline, qdash.inputs", set()),
+        ("import qdash.comparison, qdash.evaluation, qdash.execution.process, qdash.execution.inline, qdash.inputs", set()),
         ("import qdash.charts, qdash.report", {"plotly", "pandas"}),
         ("import qdash.engine.worker, qdash.engine.preload", {"torch", "transformers", "bitsandbytes", "torchao"}),
     ],

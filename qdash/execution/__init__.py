@@ -8,9 +8,9 @@ from collections.abc import Generator
 from threading import Event
 from typing import Any, Protocol
 
-from qdash.records import Step, TextSoFar, WeighedLayer, WorkerSpec
+from qdash.records import BatchAnswered, Step, TextSoFar, WeighedLayer, WorkerSpec
 
-Emitted = Step | TextSoFar | WeighedLayer
+Emitted = Step | TextSoFar | WeighedLayer | BatchAnswered
 
 
 class Executor(Protocol):

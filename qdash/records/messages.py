@@ -69,6 +69,8 @@ class Answer(Record):
     text: str
     new_tokens: int
     complete: bool
+    tokens: tuple[int, ...] = ()
+    """Every token made, the end token included."""
 
 
 class Timed(Record):
@@ -82,3 +84,42 @@ class Timed(Record):
     peak_bytes: int
     reserved_bytes: int | None = None
     process_bytes: int | None = None
+
+
+class Exercise(Record):
+    """Questions to be answered in batches. Where `plain`, prompts are texts to continue and see no chat template.
+
+    `targets`: what would continue each plain prompt exactly, or empty. `batches`: answer only so many (None: all).
+    """
+
+    questions: tuple[Question, ...]
+    targets: tuple[str, ...] = ()
+    plain: bool
+    max_new_tokens: int
+    batch_size: int
+    batches: int | None = None
+
+
+class Reply(Record):
+    """The answer to question `index` of an exercise. `on_target`: it begins with exactly the target's tokens (None: no target)."""
+
+    index: int
+    text: str
+    new_tokens: int
+    on_target: bool | None = None
+
+
+class BatchAnswered(Record):
+    """A worker answered a batch in `seconds`: `done` of `total` questions, about `eta_s` to go."""
+
+    replies: tuple[Reply, ...]
+    seconds: float
+    done: int
+    total: int
+    eta_s: float
+
+
+class Exercised(Record):
+    """An exercise is over: `total_s` from the first question to the last answer."""
+
+    total_s: float

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Protocol
 
-from qdash import checkpoints, inspection, planning, weighing
+from qdash import checkpoints, evaluation, inspection, planning, weighing
 from qdash import comparison as comparing
 from qdash.catalog.models import MODELS, Task
 from qdash.execution import Executor
 from qdash.planning import Plan
-from qdash.records import Comparison, Event, InspectorReport, LayerDetail, Request, Step, WeightReport
+from qdash.records import Comparison, EvaluationEvent, EvaluationRequest, Event, InspectorReport, LayerDetail, Request, Step, WeightReport
+from qdash.tasks import Item
 from qdash.weighing import Weighed
 
 
@@ -41,6 +42,10 @@ class Backend(Protocol):
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Look inside a variant of a finished comparison."""
+        ...
+
+    def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
+        """Give every variant the same task; `items`: the questions, None: the task's own."""
         ...
 
 
@@ -76,3 +81,7 @@ class EngineBackend:
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """See `inspection.inspect`."""
         return inspection.inspect(comparison.request, index, self.executor, stop, comparison)
+
+    def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
+        """See `evaluation.evaluate`."""
+        return evaluation.evaluate(request, self.executor, stop, items)

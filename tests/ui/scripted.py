@@ -20,6 +20,8 @@ from qdash.records import (
     ComparisonDone,
     Coverage,
     ErrorRecord,
+    EvaluationEvent,
+    EvaluationRequest,
     Event,
     Explanation,
     InspectorReport,
@@ -37,7 +39,9 @@ from qdash.records import (
     VariantResult,
     WeightReport,
 )
+from qdash.tasks import Item
 from qdash.weighing import Weighed
+from tests.ui.scripted_evaluation import play_evaluation
 from tests.ui.scripted_weights import layer_detail, report_of, weighed_layers
 
 OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
@@ -105,6 +109,10 @@ class ScriptedBackend:
             yield Step(fraction=done / 4, detail="saving")
             time.sleep(0.05)
         return inspector_report(comparison.variants[index].scheme)
+
+    def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
+        """Invented answers, worse with fewer bits; `request.source` with “fail” in it lets the second variant fail."""
+        return play_evaluation(request, stop, items, self.pause_s)
 
 
 def inspector_report(key: str) -> InspectorReport:

@@ -1,0 +1,68 @@
+"""From answers to figures: which are right, how many of each kind, and how a variant stands beside the original.
+
+Pure functions over records, so that what a page, a report and a test count is the same.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from qdash.proportions import paired, proportion
+from qdash.records import EvaluatedVariant, ItemResult, Proportion, Reply, Rule, TaskItem
+from qdash.tasks.rules import RULES
+
+
+def judged(reply: Reply, question: TaskItem, rule: Rule) -> ItemResult:
+    """The reply with its verdict."""
+    correct = RULES[rule](reply.text, question.answer)
+    return ItemResult(index=reply.index, answer=reply.text, correct=correct, last_word=reply.on_target)
+
+
+def accuracy_of(items: Sequence[ItemResult]) -> Proportion | None:
+    """Share of right answers; None without any answer."""
+    return proportion(sum(item.correct for item in items), len(items)) if items else None
+
+
+def counted(items: Sequence[ItemResult], questions: Sequence[TaskItem]) -> dict[str, object]:
+    """The fields of `EvaluatedVariant` that follow from its answers alone."""
+    ordered = sorted(items, key=lambda item: item.index)
+    standard = [item.last_word for item in ordered if item.last_word is not None]
+    groups = dict.fromkeys(question.group for question in questions if question.group is not None)
+    by_group = {group: accuracy_of([item for item in ordered if questions[item.index].group == group]) for group in groups}
+    return {
+        "items": tuple(ordered),
+        "accuracy": accuracy_of(ordered),
+        "last_word": proportion(sum(standard), len(standard)) if standard else None,
+        "groups": {group: share for group, share in by_group.items() if share is not None},
+    }
+
+
+def beside(result: EvaluatedVariant, baseline: EvaluatedVariant, total: int) -> EvaluatedVariant:
+    """`result` with its drop, McNemar's test and speed-up against `baseline`; `total`: questions of the evaluation.
+
+    Drop and test are over the questions that both answered. A simulated variant's time is its carrier's, so it gets no speed-up, and
+    neither does a variant that did not answer everything.
+    """
+    theirs = _correct(baseline)
+    ours = {index: correct for index, correct in _correct(result).items() if index in theirs}
+    if not ours:
+        return result
+    before, after = [theirs[index] for index in ours], list(ours.values())
+    whole = len(result.items) == len(baseline.items) == total
+    timed = whole and result.kind == "real" and result.total_s and baseline.total_s
+    return result.model_copy(
+        update={
+            "drop": (sum(before) - sum(after)) / len(ours),
+            "paired": paired(before, after),
+            "speedup": baseline.total_s / result.total_s if timed and baseline.total_s and result.total_s else None,
+        }
+    )
+
+
+def differing(variants: Sequence[EvaluatedVariant]) -> tuple[int, ...]:
+    """Questions to which some variant gave another answer than the first one, in order: what “only where they differ” shows."""
+    answers: list[Mapping[int, str]] = [{item.index: item.answer for item in variant.items} for variant in variants]
+    first, others = answers[0], answers[1:]
+    return tuple(sorted(index for index in first if any(other.get(index, first[index]) != first[index] for other in others)))
+
+
+def _correct(result: EvaluatedVariant) -> dict[int, bool]:
+    return {item.index: item.correct for item in result.items}

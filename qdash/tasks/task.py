@@ -1,0 +1,54 @@
+"""The tasks a model can be given, as data: what is asked, when an answer is right, where the questions are."""
+
+from dataclasses import dataclass
+
+from qdash.errors import QdashError
+from qdash.records import Rule, TaskKey
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row. `plain`: its prompts are texts to continue, so no chat template is used, and the target is what follows."""
+
+    key: TaskKey
+    label: str
+    about: str
+    rule: Rule
+    max_new_tokens: int
+    plain: bool
+    sees: bool
+    """Whether its questions have pictures, so that a text model cannot take it."""
+    limit: int | None
+    """How many questions are asked unless somebody says so; None: all."""
+    made_for: str | None = None
+    """Key of the bundled model that was trained for it."""
+
+
+TASKS: dict[str, Task] = {
+    task.key: task
+    for task in (
+        Task(
+            "cloze", "Last words of stories", "1,000 short stories in English and Chinese whose last word follows from the context; offline",
+            "first_word", 8, plain=True, sees=False, limit=200, made_for="tiny-lm",
+        ),
+        Task(
+            "drawings", "Questions about drawings", "300 questions about simple drawings, of ten kinds in two languages; offline",
+            "exact", 64, plain=False, sees=True, limit=None, made_for="tiny-vlm",
+        ),
+        Task(
+            "lambada", "LAMBADA", "5,153 passages of novels whose last word only the whole passage tells; the second tutorial's",
+            "words", 10, plain=True, sees=False, limit=100,
+        ),
+        Task(
+            "own", "Your own questions", "a CSV or JSON-lines file with the columns prompt and answer, and image if there are pictures",
+            "words", 32, plain=False, sees=False, limit=None,
+        ),
+    )
+}  # fmt: skip
+
+
+def find_task(key: str) -> Task:
+    """The task of a key; raises QdashError."""
+    if key not in TASKS:
+        raise QdashError(f"There is no task “{key}”.", f"Choose one of {', '.join(TASKS)}.")
+    return TASKS[key]
