@@ -1,7 +1,8 @@
 """A comparison: ask the same question of every variant in turn, and relay what happens as events.
 
-The baseline goes first and is timed again last, which tells how much this machine's speed wanders: the noise floor. A variant that
-fails costs its own result only. Nothing here knows torch, a process or a screen.
+The baseline goes first and is timed again last, which tells how much this machine's speed wanders: the noise floor. What it says at every
+token of its answer is kept, and every other variant is scored against that once it has been timed. A variant that fails costs its own
+result only. Nothing here knows torch, a process or a screen.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,6 +19,7 @@ from qdash.execution import Emitted, Executor
 from qdash.machine import this_machine
 from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, worker_spec
 from qdash.records import (
+    Agreement,
     Answer,
     AnswerText,
     Comparison,
@@ -30,6 +32,7 @@ from qdash.records import (
     NoiseFloor,
     Progress,
     Question,
+    Reference,
     Relative,
     Request,
     Stage,
@@ -80,9 +83,12 @@ def relative_to(result: VariantResult, baseline: VariantResult) -> VariantResult
 
 def noise_of(first: Timing, again: Timing) -> NoiseFloor:
     """The larger of the drift between two medians and the half-spread (p90 − p10)/2 of the runs, relative to the median."""
+    return NoiseFloor(relative=_wandering(first, again), first_median_s=first.median, again_median_s=again.median)
+
+
+def _wandering(first: Timing, again: Timing) -> float:
     drift = abs(again.median - first.median) / first.median
-    spread = max((timing.p90 - timing.p10) / 2 / timing.median for timing in (first, again))
-    return NoiseFloor(relative=max(drift, spread), first_median_s=first.median, again_median_s=again.median)
+    return max(drift, *((timing.p90 - timing.p10) / 2 / timing.median for timing in (first, again)))
 
 
 @dataclass
@@ -93,6 +99,10 @@ class _Run:
     stop: StopEvent | None
     found: dict[str, Checkpoint | QdashError]
     specs: dict[int, WorkerSpec] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)
+    """What the baseline says along its answer and along the request's text, under the names that results give to it."""
+    unreferenced: str | None = "The original did not run, so there is nothing to compare with word by word."
+    """Why there are no references."""
 
     def variant(self, index: int) -> Generator[Event, None, VariantResult]:
         """Load, ask and time one variant; whatever goes wrong becomes its result."""
@@ -129,18 +139,51 @@ class _Run:
         if checkpoint.quantization is not None:
             known.update(bits=checkpoint.quantization.bits)
 
+        answer: Answer | None = None
         if not is_random(known["model"]):
             limit = self.request.measurement.max_answer_tokens
             call = self.executor.call(spec, "answer", self.question, limit, stop=self.stop)
-            answer: Answer = yield from _relayed(call, index, "answering")
+            answer = yield from _relayed(call, index, "answering")
+            assert answer is not None
             known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
 
         call = self.executor.call(spec, "time", self.question, self.request.measurement, reserve_bytes=estimated, stop=self.stop)
         timed: Timed = yield from _relayed(call, index, "timing")
         known.update(latency=_latency(loaded, timed), memory=_memory(loaded, timed, estimated))
+        if answer is not None:
+            known.update((yield from (self._score(index) if index else self._refer(answer))))
+
+    def _refer(self, answer: Answer) -> Generator[Event, None, dict[str, Any]]:
+        """Keep what the baseline says along its answer, and along the request's text."""
+        along = {"agreement": answer.tokens, "agreement_text": self.request.reference_text}
+        try:
+            for name, said in along.items():
+                if said:
+                    call = self.executor.call(self.specs[0], "refer", self.question, said, stop=self.stop)
+                    self.references[name] = yield from _relayed(call, 0, "scoring")
+            self.unreferenced = None
+        except QdashError as error:
+            self.unreferenced = error.message
+            return {"agreement_problem": error.message}
+        return {}
+
+    def _score(self, index: int) -> Generator[Event, None, dict[str, Any]]:
+        """Compare a variant with what is kept. It has answered and been timed: if this fails, that is all it loses."""
+        found: dict[str, Any] = {"agreement_problem": self.unreferenced}
+        try:
+            for name, reference in self.references.items():
+                found[name] = yield from self._scored(index, reference, "scoring")
+        except QdashError as error:
+            found["agreement_problem"] = error.message
+        return found
+
+    def _scored(self, index: int, reference: Reference, stage: Stage) -> Generator[Event, None, Agreement]:
+        call = self.executor.call(self.specs[index], "score", self.question, reference, stop=self.stop)
+        agreement: Agreement = yield from _relayed(call, index, stage)
+        return agreement
 
     def noise_floor(self, baseline: VariantResult) -> Generator[Event, None, NoiseFloor | None]:
-        """Time the baseline again; None if it never ran, or the person has seen enough."""
+        """Time the baseline again, and score it against itself; None if it never ran, or the person has seen enough."""
         if baseline.latency is None or baseline.memory is None or (self.stop is not None and self.stop.is_set()):
             return None
         spec = self.specs[0]
@@ -152,7 +195,19 @@ class _Run:
             again: Timed = yield from _relayed(call, 0, "re-timing")
         except QdashError:
             return None
-        return noise_of(baseline.latency.total_s, again.total_s)
+        parts = {name: _wandering(getattr(baseline.latency, f"{name}_s"), getattr(again, f"{name}_s")) for name in ("ttft", "tpot")}
+        kl_nats = yield from self._own_divergence()
+        return noise_of(baseline.latency.total_s, again.total_s).model_copy(update={**parts, "kl_nats": kl_nats})
+
+    def _own_divergence(self) -> Generator[Event, None, float | None]:
+        """How far the baseline is from what it said before: 0 where the same sums are always done in the same order."""
+        if "agreement" not in self.references:
+            return None
+        try:
+            agreement = yield from self._scored(0, self.references["agreement"], "re-timing")
+        except QdashError:
+            return None
+        return agreement.kl_mean_nats
 
     def _label(self, index: int) -> str:
         located = [found for found in self.found.values() if isinstance(found, Checkpoint)]

@@ -1,5 +1,7 @@
 """Numbers as people read them. Records hold seconds, bytes and decibels; only what is shown goes through here."""
 
+from math import ceil, log10
+
 from qdash.naming import Placed, spoken_kind
 from qdash.records import Coverage, InspectorReport, LayerWeights, SchemeWeights, WeightReport
 
@@ -20,6 +22,35 @@ def mib(size_bytes: float) -> str:
     if mebibytes >= 10_000:
         return f"{mebibytes / 1024:.1f} GiB"
     return f"{mebibytes:.1f} MiB" if mebibytes < 100 else f"{mebibytes:,.0f} MiB"
+
+
+def percent(share: float) -> str:
+    """A change of size with its sign: “−52 %”, “+3 %”, “≈ same”."""
+    points = round(abs(share) * 100)
+    if not points:
+        return "≈ same"
+    return f"{'−' if share < 0 else '+'}{points} %"
+
+
+def share(part: float) -> str:
+    """“4 %”: a share without a sign."""
+    return f"{part * 100:.0f} %"
+
+
+def speed(ratio: float, noise: float) -> str:
+    """Time divided by the baseline's, in words; a difference inside the noise floor is never a win or a loss."""
+    if abs(ratio - 1) <= max(noise, 0.005):
+        return "≈ same"
+    return f"{ratio:.1f}× slower" if ratio > 1 else f"{1 / ratio:.1f}× faster"
+
+
+def nats(divergence: float | None) -> str:
+    """A divergence with two digits that count: “0.21”, “0.0031”, “< 0.0001”; “no number” for scores that are none."""
+    if divergence is None:
+        return "no number"
+    if divergence < 1e-4:
+        return "0" if divergence == 0 else "< 0.0001"
+    return f"{divergence:.1f}" if divergence >= 9.95 else f"{divergence:.{1 if divergence >= 0.995 else 2 - ceil(log10(divergence))}f}"
 
 
 def layers_by_part(coverage: Coverage) -> str:

@@ -22,6 +22,19 @@
     });
   });
 
+  // A strip of tokens is one stop for the keyboard; arrows, Home and End move along it.
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.matches?.(".token")) return;
+    const tokens = [...event.target.parentElement.children];
+    const here = tokens.indexOf(event.target);
+    const there = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: tokens.length - 1 }[event.key];
+    if (there === undefined || !tokens[there]) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    tokens[there].tabIndex = 0;
+    tokens[there].focus();
+  });
+
   // On a phone the sidebar fills the screen: whoever presses Compare wants to see what it does.
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#compare") && matchMedia("(max-width: 800px)").matches)

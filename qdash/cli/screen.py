@@ -18,7 +18,8 @@ from qdash.catalog.recipes import is_recipe
 from qdash.planning import labels_of
 from qdash.records import Comparison, Event, Histogram, Request, Step, VariantDone, VariantResult, WeighedLayer, WeightError, WeightReport
 from qdash.records import Progress as ProgressEvent
-from qdash.wording import ANSWERS_HIDDEN, layers_by_part, mib, ms
+from qdash.verdict import judge, verdict
+from qdash.wording import ANSWERS_HIDDEN, layers_by_part, mib, ms, nats
 
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _WIDE = 160  # for a file or a pipe, which have no width of their own
@@ -31,7 +32,8 @@ _STAGES = {
     "loading": (0.0, 0.3),
     "answering": (0.3, 0.45),
     "warming up": (0.45, 0.5),
-    "timing": (0.5, 1.0),
+    "timing": (0.5, 0.95),
+    "scoring": (0.95, 1.0),
     "re-timing": (0.0, 1.0),
 }
 
@@ -75,15 +77,17 @@ def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], 
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The figures, then the answers, then what went wrong."""
-    table = _table("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "layers")
+    """The verdict, the figures, then the answers, then what went wrong."""
+    table = _table("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "layers", "KL")
     for result in comparison.variants:
         table.add_row(*_figures(result))
-    console = _console()
+    console, said = _console(), verdict(comparison)
+    console.print(Text(_safe(said.plain.strip()), style="bold"))
+    console.print(Text(f"{_safe(said.why)}\n"))
     console.print(table)
     for result in comparison.variants:
         if result.answer is not None:
-            console.print(Text(f"{result.label}: {_safe(result.answer)}"))
+            console.print(Text(f"{result.label}: {_safe(result.answer)}{_graded(result, comparison)}"))
         if result.error is not None:
             console.print(Text(f"{result.label}: {result.status}. {_safe(result.error.message)} {_safe(result.error.remedy)}"))
     for result in comparison.variants:
@@ -92,6 +96,12 @@ def print_comparison(comparison: Comparison) -> None:
     if any(result.status == "ok" and result.answer is None for result in comparison.variants):
         console.print(Text(ANSWERS_HIDDEN))
     console.print(Text(_conditions(comparison), style="dim"))
+
+
+def _graded(result: VariantResult, comparison: Comparison) -> str:
+    """The grade behind an answer; none for the original."""
+    judgement = None if result is comparison.variants[0] else judge(result, comparison.variants[0], comparison.noise_floor)
+    return f"  [{judgement.icon} {judgement.words}]" if judgement else ""
 
 
 def print_weights(report: WeightReport, *, histograms: bool = False) -> None:
@@ -162,6 +172,7 @@ def _figures(result: VariantResult) -> tuple[str, ...]:
         _ratio(relative.memory if relative else None),
         mib(memory.peak_bytes),
         f"{coverage.quantized} of {coverage.total}" if coverage else "",
+        nats(result.agreement.kl_mean_nats) if result.agreement else "–",
     )
 
 

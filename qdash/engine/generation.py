@@ -51,7 +51,7 @@ def answer(
     tokens = generate(model, inputs, watch, max_new_tokens=min(max_tokens, room), streamer=TextStreamer(tokenizer, on_text))
     complete = bool(tokens) and tokens[-1] in _end_tokens(model)
     text = tokenizer.decode(tokens, skip_special_tokens=True)
-    return Answer(text=str(text), new_tokens=len(tokens) - complete, complete=complete)
+    return Answer(text=str(text), new_tokens=len(tokens) - complete, complete=complete, tokens=tuple(tokens))
 
 
 def generate(model: PreTrainedModel, inputs: Inputs, watch: "Watch", **options: object) -> list[int]:

@@ -2,6 +2,8 @@
 
 import inspect
 import io
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from PIL import Image
@@ -31,9 +33,25 @@ def check_question(processor: Processor, question: Question) -> None:
         if question.png:
             raise QdashError("This model reads text only and cannot look at a picture.", "Remove the picture, or choose a vision model.")
         return
-    for token in (getattr(processor, "image_token", None), getattr(processor, "video_token", None)):
-        if isinstance(token, str) and token in question.prompt:
-            raise QdashError(f"The prompt contains “{token}”, which this model reserves for pictures.", "Take it out of the prompt.")
+    check_no_marker(processor, question.prompt, "prompt")
+
+
+def check_no_marker(processor: Processor, text: str, what: str) -> None:
+    """Raise QdashError if `text`, which people know as `what`, holds the text that stands for a picture."""
+    for marker in _markers(processor):
+        if marker in text:
+            raise QdashError(f"The {what} contains “{marker}”, which this model reserves for pictures.", f"Take it out of the {what}.")
+
+
+def before_marker(processor: Processor, tokens: Sequence[int]) -> tuple[int, ...]:
+    """`tokens` up to the first that stands for a picture, which a model may say but not read."""
+    reserved = {tokenizer_of(processor).convert_tokens_to_ids(marker) for marker in _markers(processor)}
+    return tuple(takewhile(lambda token: token not in reserved, tokens))
+
+
+def _markers(processor: Processor) -> list[str]:
+    markers = (getattr(processor, name, None) for name in ("image_token", "video_token"))
+    return [marker for marker in markers if isinstance(marker, str) and isinstance(processor, ProcessorMixin)]
 
 
 def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, model: PreTrainedModel) -> Inputs:

@@ -20,20 +20,32 @@ from qdash.engine.generation import answer, greedy
 from qdash.engine.inspector import inspect
 from qdash.engine.layers import coverage
 from qdash.engine.loading import load_model, load_processor, load_skeleton
-from qdash.engine.meters import PeakMemory, copy_out_of_file, private_bytes, release_freed
-from qdash.engine.prompting import Processor, build_inputs, check_question, read_image, tokenizer_of
+from qdash.engine.meters import PeakMemory, copy_out_of_file, private_bytes, release_freed, trim
+from qdash.engine.prompting import (
+    Inputs,
+    Processor,
+    before_marker,
+    build_inputs,
+    check_no_marker,
+    check_question,
+    read_image,
+    tokenizer_of,
+)
+from qdash.engine.quality import agree, refer
 from qdash.engine.schemes import Build, family_for, restorer_of, why_unfit
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
 from qdash.engine.timing import timed
 from qdash.engine.weights import go_on, weigh
 from qdash.engine.weights.detail import Spot, look_at
 from qdash.records import (
+    Agreement,
     Answer,
     InspectorReport,
     LayerDetail,
     Loaded,
     Measurement,
     Question,
+    Reference,
     Step,
     TextSoFar,
     Timed,
@@ -91,30 +103,28 @@ class Worker:
             image = read_image(question)
             return timed(held.model, held.processor, question.prompt, image, measurement, held.idle_bytes, on_run, stop)
 
-    def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
-        """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
+    def refer(self, question: Question, said: tuple[int, ...] | str, *, emit: Emit, stop: Stop) -> Reference:
+        """What this variant says at every token of `said` after the question: of an answer given by its tokens, or of a text."""
+        with self._scoring(question, emit, stop) as (held, inputs):
+            tokenizer = tokenizer_of(held.processor)
+            if isinstance(said, str):
+                check_no_marker(held.processor, said, "reference text")
+                said = tuple(tokenizer(said, add_special_tokens=False)["input_ids"])
+            return refer(held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop)
+
+    def score(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
+        """How closely this variant follows `reference`. Also "bad_input" for a variant with another vocabulary."""
+        with self._scoring(question, emit, stop) as (held, inputs):
+            return agree(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
+
+    @contextmanager
+    def _scoring(self, question: Question, emit: Emit, stop: Stop) -> Iterator[tuple[Held, Inputs]]:
         self.load(emit=emit, stop=stop)
-        assert self.held is not None
-        _report(emit, stop, None, "counting" if folder is None else "counting and saving")
-        with memory_errors("inspecting", self.spec.device):
-            scheme, projected = find_scheme(self.spec.scheme or ""), self.held.loaded.projected_bytes
-            return inspect(self.held.model, scheme, projected, None if folder is None else Path(folder))
-
-    def weigh(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
-        """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
-        chosen = [find_scheme(key) for key in schemes]
-        with self._weighing():
-            restores = {scheme.key: partial(restorer_of, scheme, self.spec) for scheme in chosen}
-            folder, device = Path(self.spec.folder), self.spec.device
-            return weigh(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
-
-    def weigh_layer(self, scheme: str, layer: str, row: int | None, column: int, *, emit: Emit, stop: Stop) -> LayerDetail:
-        """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
-        chosen = find_scheme(scheme)
-        with self._weighing():
-            restore, spot = partial(restorer_of, chosen, self.spec), Spot(layer, row, column)
-            folder, skeleton = Path(self.spec.folder), load_skeleton(self.spec)
-            return look_at(folder, skeleton, chosen, restore, spot, partial(go_on, stop), self.spec.device)
+        held = self._ready(question)
+        with memory_errors("comparing word by word", self.spec.device):
+            yield held, build_inputs(held.processor, question.prompt, read_image(question), held.model)
+        # What scoring needed must not count as the memory of a later run.
+        trim()
 
     @contextmanager
     def _weighing(self) -> Iterator[None]:
@@ -187,6 +197,10 @@ def _report(emit: Emit, stop: Stop, fraction: float | None, words: str) -> None:
 
 def _report_text(emit: Emit, text: str) -> None:
     emit(TextSoFar(text=text))
+
+
+def _report_token(emit: Emit, done: int, total: int) -> None:
+    emit(Step(fraction=done / total, detail=f"token {done} of {total}"))
 
 
 def _report_run(emit: Emit, done: int, total: int) -> None:

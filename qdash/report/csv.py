@@ -9,7 +9,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qdash.records import Comparison, Latency, LayerWeights, Record, SchemeWeights, Timing, VariantResult, WeightReport
+from qdash.records import Agreement, Comparison, Latency, LayerWeights, Record, SchemeWeights, Timing, VariantResult, WeightReport
+from qdash.verdict import judge
 from qdash.wording import layers_by_part
 
 Cell = str | int | float | None
@@ -19,7 +20,7 @@ _ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine", "clipped", "zeroe
 def to_csv(comparison: Comparison) -> str:
     """A comparison, one row a variant. Empty cells were not measured."""
     conditions = _conditions(comparison)
-    return _csv([{**_variant(result), **conditions} for result in comparison.variants])
+    return _csv([{**_variant(result), "grade": _grade(result, comparison), **conditions} for result in comparison.variants])
 
 
 def weights_to_csv(report: WeightReport) -> str:
@@ -39,12 +40,25 @@ def _variant(result: VariantResult) -> dict[str, Cell]:
         **_latency(result.latency),
         **_flat(result.memory, _FIELDS["memory"]),
         **{f"relative_{name}": value for name, value in _flat(result.relative, _FIELDS["relative"]).items()},
+        **_agreement("agreement", result.agreement),
+        **_agreement("agreement_text", result.agreement_text),
+        "agreement_problem": result.agreement_problem,
         "quantized_layers": coverage.quantized if coverage else None,
         "total_layers": coverage.total if coverage else None,
         "skipped_layers": len(coverage.skipped) if coverage else None,
         "layers_by_part": layers_by_part(coverage) if coverage else None,
         **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
     }
+
+
+def _agreement(prefix: str, agreement: Agreement | None) -> dict[str, Cell]:
+    return {f"{prefix}_{name}": value for name, value in _flat(agreement, _FIELDS["agreement"]).items()}
+
+
+def _grade(result: VariantResult, comparison: Comparison) -> str | None:
+    """The verdict's word; none for the baseline, and for what did not run."""
+    judgement = None if result is comparison.variants[0] else judge(result, comparison.variants[0], comparison.noise_floor)
+    return judgement.grade.value if judgement else None
 
 
 def _latency(latency: Latency | None) -> dict[str, Cell]:
@@ -62,6 +76,7 @@ _FIELDS = {
         "process_bytes",
     ),
     "relative": ("latency", "memory", "tokens_per_s"),
+    "agreement": ("kl_mean_nats", "kl_se", "top1", "ppl_original", "ppl", "first_divergence", "tokens"),
 }  # fmt: skip
 
 
@@ -75,7 +90,9 @@ def _conditions(comparison: Comparison) -> dict[str, Cell]:
         "prompt": request.prompt,
         "picture_sha256": request.picture.sha256 if request.picture else None,
         **{name: getattr(request.measurement, name) for name in ("runs", "warmup", "max_new_tokens", "max_answer_tokens")},
+        "reference_text": request.reference_text,
         "noise_floor": comparison.noise_floor.relative if comparison.noise_floor else None,
+        "noise_floor_kl_nats": comparison.noise_floor.kl_nats if comparison.noise_floor else None,
         **{name: getattr(host, name) for name in ("device", "device_name", "threads", "platform")},
         "qdash_version": comparison.qdash_version,
         "created_at": comparison.created_at.isoformat(),

@@ -12,14 +12,17 @@ from qdash.charts import latency_bars, memory_bars
 from qdash.differences import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.report.page import bits_class, chart, template
-from qdash.wording import mib, ms
+from qdash.verdict import judge, verdict
+from qdash.verdict.heat import Cell, cells, summary
+from qdash.verdict.judging import divergence_words
+from qdash.wording import mib, ms, nats, share
 
 _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 
 
 def to_html(comparison: Comparison, png: bytes | None = None) -> str:
     """The page; `png` is the picture, left out if None."""
-    baseline, tokens = comparison.variants[0], comparison.request.measurement.max_new_tokens
+    tokens = comparison.request.measurement.max_new_tokens
     charts = (
         chart("latency", f"Time for {tokens} tokens", "Shorter is faster. Light: until the first token.", latency_bars, comparison),
         chart(
@@ -28,11 +31,12 @@ def to_html(comparison: Comparison, png: bytes | None = None) -> str:
     )
     return template("comparison.html.jinja").render(
         comparison=comparison,
+        verdict=verdict(comparison),
         model=comparison.variants[0].model,
         created_at=comparison.created_at,
         picture=f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None,
         headings=HEADINGS,
-        cards=[_card(result, baseline) for result in comparison.variants],
+        cards=[_card(result, comparison) for result in comparison.variants],
         rows=[_row(result) for result in comparison.variants],
         charts=charts,
         conditions=_conditions(comparison),
@@ -49,14 +53,26 @@ class Card:
     spans: tuple[tuple[str, bool], ...]
     tone: str
     outcome: str
+    because: str
     facts: tuple[tuple[str, str], ...]
+    strips: tuple["Strip", ...]
 
 
-def _card(result: VariantResult, baseline: VariantResult) -> Card:
+@dataclass(frozen=True)
+class Strip:
+    """The distance from the original at each token of a text."""
+
+    name: str
+    summary: str
+    cells: tuple[Cell, ...]
+
+
+def _card(result: VariantResult, comparison: Comparison) -> Card:
+    baseline = comparison.variants[0]
     reference = None if result is baseline else baseline.answer
     answer = result.answer or ""
     spans = differing_spans(reference, answer) if reference is not None else [(answer, False)]
-    tone, outcome = _outcome(result, baseline)
+    tone, outcome, because = _outcome(result, comparison)
     scheme = known_scheme(result.scheme)
     float_scheme = scheme is not None and scheme.is_baseline
     return Card(
@@ -66,17 +82,26 @@ def _card(result: VariantResult, baseline: VariantResult) -> Card:
         spans=tuple(spans) if answer else (),
         tone=tone,
         outcome=outcome,
+        because=because,
         facts=_facts(result),
+        strips=_strips(result),
     )
 
 
-def _outcome(result: VariantResult, baseline: VariantResult) -> tuple[str, str]:
+def _outcome(result: VariantResult, comparison: Comparison) -> tuple[str, str, str]:
+    """Tone, words, and what they rest on."""
+    baseline = comparison.variants[0]
     if result.status != "ok":
-        return ("bad", "✕ Failed") if result.status == "failed" else ("warn", "– Not run")
-    if result is baseline or result.answer is None:
-        return "", "Reference" if result is baseline else "Measured"
-    same = result.answer.strip() == (baseline.answer or "").strip()
-    return ("good", "✓ Same answer") if same else ("warn", "△ Answer differs")
+        return ("bad", "✕ Failed", "") if result.status == "failed" else ("warn", "– Not run", "")
+    judgement = None if result is baseline else judge(result, baseline, comparison.noise_floor)
+    if judgement is None:
+        return "", "Reference" if result is baseline else "Measured", ""
+    return judgement.tone, f"{judgement.icon} {judgement.words}", f"{judgement.because} {judgement.evidence}"
+
+
+def _strips(result: VariantResult) -> tuple[Strip, ...]:
+    found = (("Along the original's answer", result.agreement), ("Along the reference text", result.agreement_text))
+    return tuple(Strip(name, summary(one), cells(one)) for name, one in found if one is not None and one.per_token)
 
 
 def _facts(result: VariantResult) -> tuple[tuple[str, str], ...]:
@@ -85,15 +110,24 @@ def _facts(result: VariantResult) -> tuple[tuple[str, str], ...]:
     simulated = result.memory.projected_bytes is not None
     weights = f"{mib(result.memory.projected_bytes or 0)} projected" if simulated else mib(result.memory.weights_bytes)
     speed = ("not a real kernel", "–") if simulated else (ms(result.latency.ttft_s.median), ms(result.latency.tpot_s.median))
-    return (("First token", speed[0]), ("Per token", speed[1]), ("Weights", weights))
+    return (("First token", speed[0]), ("Per token", speed[1]), ("Weights", weights), *_agreements(result))
 
 
-HEADINGS = ("Variant", "First token", "Per token", "Total", "Weights", "Peak", "Saved", "Time ÷", "Weights ÷", "Layers quantized")
+def _agreements(result: VariantResult) -> tuple[tuple[str, str], ...]:
+    found = (("Agreement", result.agreement), ("On the text", result.agreement_text))
+    return tuple((name, f"{share(one.top1)} · {divergence_words(one)}") for name, one in found if one is not None)
+
+
+HEADINGS = (
+    "Variant", "First token", "Per token", "Total", "Weights", "Peak", "Saved", "Time ÷", "Weights ÷", "KL, nats", "Same word",
+    "Layers quantized",
+)  # fmt: skip
 
 
 def _row(result: VariantResult) -> tuple[str, ...]:
     """One line of the table, under HEADINGS; units in every cell so that it can be read alone."""
     latency, memory, relative, coverage = result.latency, result.memory, result.relative, result.coverage
+    agreement = result.agreement
     if latency is None or memory is None:
         return (result.label, *("–",) * (len(HEADINGS) - 1))
     return (
@@ -102,6 +136,8 @@ def _row(result: VariantResult) -> tuple[str, ...]:
         *(mib(size) for size in (memory.weights_bytes, memory.peak_bytes, memory.saved_bytes)),
         _ratio(relative.latency if relative else None),
         _ratio(relative.memory if relative else None),
+        nats(agreement.kl_mean_nats) if agreement else "–",
+        share(agreement.top1) if agreement else "–",
         f"{coverage.quantized} of {coverage.total}" if coverage else "–",
     )
 

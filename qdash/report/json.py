@@ -13,6 +13,7 @@ from qdash.records import Comparison, InspectorReport, WeightReport
 COMPARISON_KEYS = ("qdash_version", "created_at", "host", "request", "noise_floor", "variants")
 VARIANT_KEYS = (
     "scheme", "label", "kind", "status", "error", "answer", "new_tokens", "latency", "memory", "relative", "coverage",
+    "agreement",
 )  # fmt: skip
 WEIGHT_KEYS = ("schemes",)
 SCHEME_KEYS = ("scheme", "kind", "sqnr_db", "mse", "max_abs_error", "cosine", "layers")

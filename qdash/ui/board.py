@@ -11,7 +11,9 @@ from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.planning import labels_of
 from qdash.records import AnswerText, Comparison, ComparisonDone, Event, Progress, Request, Stage, Variant, VariantDone, VariantResult
 
-State = Literal["ready", "queued", "downloading", "making", "loading", "answering", "measuring", "done", "failed", "skipped", "stopped"]
+State = Literal[
+    "ready", "queued", "downloading", "making", "loading", "answering", "measuring", "scoring", "done", "failed", "skipped", "stopped"
+]
 
 _STATE_OF_STAGE: dict[Stage, State] = {
     "queued": "queued",
@@ -21,6 +23,7 @@ _STATE_OF_STAGE: dict[Stage, State] = {
     "answering": "answering",
     "warming up": "measuring",
     "timing": "measuring",
+    "scoring": "scoring",
     "re-timing": "measuring",
 }
 
@@ -40,7 +43,7 @@ class Card:
     @property
     def running(self) -> bool:
         """Whether something is happening to this variant right now."""
-        return self.state in ("downloading", "making", "loading", "answering", "measuring")
+        return self.state in ("downloading", "making", "loading", "answering", "measuring", "scoring")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.snippets import snippets_html
 from qdash.ui.theme_switch import dark_first
-from qdash.ui.verdict import sentence_html, verdict, verdict_html
+from qdash.ui.verdict import sentence_html, verdict_html
+from qdash.verdict import verdict
 
 Updates = dict[Any, Any]
 

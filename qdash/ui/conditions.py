@@ -5,6 +5,7 @@ from html import escape
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.markup import term
+from qdash.wording import share
 
 _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 
@@ -12,7 +13,7 @@ _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 def conditions_html(comparison: Comparison) -> str:
     """Device, dtype, threads, tokens, runs, noise, mode, versions."""
     host, measurement, baseline = comparison.host, comparison.request.measurement, comparison.variants[0]
-    noise = f"noise ±{text.share(comparison.noise_floor.relative)}" if comparison.noise_floor else "noise unknown"
+    noise = f"noise ±{share(comparison.noise_floor.relative)}" if comparison.noise_floor else "noise unknown"
     runs = text.several(measurement.runs, "run", "runs")
     warm = f" after {measurement.warmup} warm-up" if measurement.warmup else ", no warm-up"
     items = [

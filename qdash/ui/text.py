@@ -27,6 +27,7 @@ STATES: dict[State, tuple[str, str]] = {
     "loading": ("◔", "Loading"),
     "answering": ("✎", "Answering"),
     "measuring": ("◷", "Measuring"),
+    "scoring": ("≟", "Comparing word by word"),
     "done": ("✓", "Done"),
     "failed": ("✕", "Failed"),
     "skipped": ("–", "Not run"),
@@ -36,6 +37,11 @@ STATES: dict[State, tuple[str, str]] = {
 TIPS = {
     "First token": "From pressing enter to the first piece of the answer. The picture is read in this time.",
     "Per token": "Time for each further piece of the answer. A token is a word or a part of one.",
+    "Agreement": (
+        "How closely it follows the original along the original's answer: share of tokens where both find the same word likeliest, and "
+        "the distance between all their expectations (KL divergence, in nats; 0 is none, 1 is another model). The strip shows each token."
+    ),
+    "On your text": "The same along the reference text from Measurement.",
     "Weights": "Memory that the model's numbers take. Fewer bits per number, less memory.",
     "SIMULATED": (
         "The numbers are exactly those of this format, but carried in 16 or 32 bits: the answer is real, speed and memory are not."
@@ -78,26 +84,6 @@ def count(number: int) -> str:
 def seconds(duration_s: float) -> str:
     """A wait, rounded to what people can use: “about 20 s”, “about 3 min”."""
     return f"about {max(1, round(duration_s))} s" if duration_s < 90 else f"about {duration_s / 60:.0f} min"
-
-
-def percent(share: float) -> str:
-    """A change of size with its sign: “−52 %”, “+3 %”, “≈ same”."""
-    points = round(abs(share) * 100)
-    if not points:
-        return "≈ same"
-    return f"{'−' if share < 0 else '+'}{points} %"
-
-
-def share(part: float) -> str:
-    """“4 %”: a share without a sign."""
-    return f"{part * 100:.0f} %"
-
-
-def speed(ratio: float, noise: float) -> str:
-    """Time divided by the baseline's, in words; a difference inside the noise floor is never a win or a loss."""
-    if abs(ratio - 1) <= max(noise, 0.005):
-        return "≈ same"
-    return f"{ratio:.1f}× slower" if ratio > 1 else f"{1 / ratio:.1f}× faster"
 
 
 def several(number: int, one: str, many: str) -> str:

@@ -3,8 +3,9 @@
 import pytest
 
 from qdash.records import Request, Variant, VariantResult
-from qdash.ui.changes import change_of
-from qdash.ui.verdict import verdict, verdict_html
+from qdash.verdict.changes import change_of
+from qdash.ui.verdict import verdict_html
+from qdash.verdict import verdict
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result
 
 ANSWER = "A black square on a white background."

@@ -1,0 +1,202 @@
+"""How closely one model follows another along a text: Kullback–Leibler divergence, agreement on the likeliest word, perplexity.
+
+KL(P ‖ Q) = Σ p·(log p − log q) over the vocabulary, P the original's next-word distribution and Q the variant's, in nats. Of a large
+vocabulary P is known word by word for the likeliest words only; all others are one word with what is left of the probability. Merging
+words can only lower a divergence (the data processing inequality; Cover and Thomas, Elements of Information Theory, 2.8), so that is a
+lower bound. Logarithms are rounded to float32 on both sides alike, so that equal models are exactly 0 apart; sums are float64.
+"""
+
+import hashlib
+import math
+from array import array
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from qdash.engine.forcing import scores_along
+from qdash.engine.generation import whole_characters
+from qdash.engine.prompting import Inputs, check_room, context_length
+from qdash.errors import QdashError
+from qdash.records import Agreement, Reference, TokenAgreement
+from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS, MAX_SHOWN_TOKENS, WHOLE_VOCABULARY
+
+_PIECE_CHARS = 40
+
+OnToken = Callable[[int, int], None]
+"""Called with how many tokens are done, of how many."""
+
+
+def log_probs(scores: Tensor, ids: Tensor, said: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Natural logarithms of probabilities: at `ids` [n, k], of all other words together [n], and of the words `said` [n].
+
+    The first two are float32, the last float64. Overwrites `scores`, float32 [n, words].
+    """
+    picked, own = scores.gather(-1, ids).double(), scores.gather(-1, said[:, None])[:, 0].double()
+    highest = scores.amax(-1, keepdim=True)
+    shares = scores.sub_(highest).exp_()
+    total = shares.sum(-1, dtype=torch.float64)
+    rest = shares.scatter_(-1, ids, 0.0).sum(-1, dtype=torch.float64)
+    normaliser = highest[:, 0].double() + total.log()
+    return (picked - normaliser[:, None]).float(), (rest / total).log().float(), own - normaliser
+
+
+def divergence(log_p: Tensor, p_tail: Tensor, log_q: Tensor, q_tail: Tensor) -> Tensor:
+    """KL(P ‖ Q) at n positions in nats, float64 [n], from what `log_probs` gives of both at the same words [n, k] and of the rest [n]."""
+    log_p, log_q = (torch.cat((known, tail[:, None]), -1).double() for known, tail in ((log_p, p_tail), (log_q, q_tail)))
+    p = log_p.exp()
+    return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0)
+
+
+def refer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    inputs: Inputs,
+    tokens: Sequence[int],
+    on_token: OnToken,
+    stop: Callable[[], bool],
+) -> Reference:
+    """What `model` says at each of `tokens` after the prompt `inputs`; no more of them than fit its context and MAX_SCORED_TOKENS.
+
+    Raises QdashError: "bad_input" if there is nothing to score, "checkpoint" if the scores are no numbers, "cancelled".
+    """
+    tokens = tuple(tokens[: _room(model, inputs)])
+    if not tokens:
+        raise QdashError("There is no token to compare along.", "Give a text of at least one word, or a shorter question.")
+    said = torch.tensor(tokens, device=model.device)
+    width, done = 0, 0
+    known: list[tuple[Tensor, ...]] = []
+    for scores in scores_along(model, inputs, tokens, stop):
+        (length, width), start = scores.shape, done
+        done += length
+        ids = scores.topk(width if width <= WHOLE_VOCABULARY else LIKELIEST).indices
+        known.append(tuple(part.cpu() for part in (ids.int(), *log_probs(scores, ids, said[start:done]))))
+        on_token(done, len(tokens))
+    ids, log_p, tail, own = (torch.cat(part) for part in zip(*known, strict=True))
+    if not bool(own.isfinite().all()):
+        raise QdashError("The original's own scores are not numbers.", "Choose another type for the original to compute in.", "checkpoint")
+    return Reference(
+        tokens=tokens,
+        pieces=pieces_of(tokenizer, tokens[:MAX_SHOWN_TOKENS]),
+        vocabulary=fingerprint(tokenizer),
+        width=width,
+        kept=ids.shape[-1],
+        log_probs=log_p.numpy().tobytes(),
+        ids=ids.numpy().tobytes(),
+        tail=tail.numpy().tobytes(),
+        ppl=_perplexity(own),
+    )
+
+
+def agree(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    inputs: Inputs,
+    reference: Reference,
+    on_token: OnToken,
+    stop: Callable[[], bool],
+) -> Agreement:
+    """How closely `model` follows `reference` after the prompt `inputs`.
+
+    Raises QdashError: "bad_input" for another vocabulary or a shorter context, "cancelled".
+    """
+    if fingerprint(tokenizer) != reference.vocabulary:
+        raise _other_vocabulary("its tokenizer knows other words")
+    check_room(model, inputs, len(reference.tokens) - 1)
+    ids, log_p, p_tail = (array.to(model.device) for array in _arrays(reference))
+    said = torch.tensor(reference.tokens, device=model.device)
+    done = 0
+    seen: list[tuple[Tensor, ...]] = []
+    for scores in scores_along(model, inputs, reference.tokens, stop):
+        (length, width), start = scores.shape, done
+        done += length
+        if width != reference.width:
+            raise _other_vocabulary(f"it has {width:,} scores a token, not {reference.width:,}")
+        here = ids[start:done]
+        likeliest = _likeliest(scores, here[:, 0])
+        log_q, q_tail, own = log_probs(scores, here, said[start:done])
+        kl = divergence(log_p[start:done], p_tail[start:done], log_q, q_tail)
+        seen.append(tuple(part.cpu() for part in (kl, likeliest, own)))
+        on_token(done, len(reference.tokens))
+    kl, likeliest, own = (torch.cat(part) for part in zip(*seen, strict=True))
+    return _agreement(tokenizer, reference, kl, torch.where(likeliest == ids[:, 0].cpu(), -1, likeliest), own)
+
+
+def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
+    """A digest of every word and its number: tokenizers with the same one cut nothing differently that could be compared here."""
+    words = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+    digest = hashlib.sha256("\0".join(word for word, _ in words).encode("utf-8", "replace"))
+    digest.update(array("q", [number for _, number in words]).tobytes())
+    return digest.hexdigest()
+
+
+def pieces_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> tuple[str, ...]:
+    """What each token adds to the text; nothing for special tokens, and for the first bytes of a character that later ones complete."""
+    pieces, before = [], ""
+    for end in range(1, len(tokens) + 1):
+        text = whole_characters(str(tokenizer.decode(tokens[:end], skip_special_tokens=True)))
+        # A decoder may take back a space; what is shown only ever grows.
+        pieces.append(text[len(before) :] if text.startswith(before) else "")
+        before = text if len(text) >= len(before) else before
+    return tuple(pieces)
+
+
+def _likeliest(scores: Tensor, original: Tensor) -> Tensor:
+    """The likeliest word of each position; of equally likely ones the original's, since which of them comes first means nothing."""
+    same = scores.gather(-1, original[:, None])[:, 0] >= scores.amax(-1)
+    return torch.where(same, original, scores.argmax(-1))
+
+
+def _agreement(tokenizer: PreTrainedTokenizerBase, reference: Reference, kl: Tensor, others: Tensor, own: Tensor) -> Agreement:
+    """The figures of n positions; `others`: the word that is likeliest there if it is not the original's, else −1."""
+    diverging = (others >= 0).nonzero()[:, 0].tolist()
+    count = len(reference.tokens)
+    return Agreement(
+        kl_mean_nats=_finite(kl.mean()),
+        kl_se=_finite(kl.std(correction=1) / math.sqrt(count)) if count > 1 else None,
+        top1=1 - len(diverging) / count,
+        ppl_original=reference.ppl,
+        ppl=_perplexity(own),
+        first_divergence=diverging[0] if diverging else None,
+        tokens=count,
+        exact=reference.kept == reference.width,
+        per_token=tuple(
+            TokenAgreement(piece=piece[:_PIECE_CHARS], kl_nats=_finite(nats), instead=None if other < 0 else _word(tokenizer, int(other)))
+            for piece, nats, other in zip(reference.pieces, kl, others, strict=False)
+        ),
+    )
+
+
+def _word(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
+    return str(tokenizer.decode([token]))[:_PIECE_CHARS]
+
+
+def _arrays(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:
+    """`ids` int64 [n, k], `log_probs` float32 [n, k] and `tail` float32 [n]."""
+    shape = (len(reference.tokens), reference.kept)
+    return (
+        torch.frombuffer(bytearray(reference.ids), dtype=torch.int32).view(shape).long(),
+        torch.frombuffer(bytearray(reference.log_probs), dtype=torch.float32).view(shape),
+        torch.frombuffer(bytearray(reference.tail), dtype=torch.float32),
+    )
+
+
+def _room(model: PreTrainedModel, inputs: Inputs) -> int:
+    """How many tokens can be scored: the last one is predicted without being read."""
+    length = context_length(model)
+    return MAX_SCORED_TOKENS if length is None else max(0, min(MAX_SCORED_TOKENS, length - inputs["input_ids"].shape[1] + 1))
+
+
+def _perplexity(own: Tensor) -> float | None:
+    """The exponential of the mean negative log-probability, float64 [n]."""
+    return _finite((-own.mean()).exp())
+
+
+def _finite(value: Tensor) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _other_vocabulary(how: str) -> QdashError:
+    return QdashError(f"This checkpoint cannot be compared word by word: {how}.", "Compare checkpoints of one model family.")
