@@ -117,6 +117,31 @@ class Worker:
         with self._scoring(question, emit, stop) as (held, inputs):
             return agree(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
 
+    def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
+        """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
+        self.load(emit=emit, stop=stop)
+        assert self.held is not None
+        _report(emit, stop, None, "counting" if folder is None else "counting and saving")
+        with memory_errors("inspecting", self.spec.device):
+            scheme, projected = find_scheme(self.spec.scheme or ""), self.held.loaded.projected_bytes
+            return inspect(self.held.model, scheme, projected, None if folder is None else Path(folder))
+
+    def weigh(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
+        """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
+        chosen = [find_scheme(key) for key in schemes]
+        with self._weighing():
+            restores = {scheme.key: partial(restorer_of, scheme, self.spec) for scheme in chosen}
+            folder, device = Path(self.spec.folder), self.spec.device
+            return weigh(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
+
+    def weigh_layer(self, scheme: str, layer: str, row: int | None, column: int, *, emit: Emit, stop: Stop) -> LayerDetail:
+        """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
+        chosen = find_scheme(scheme)
+        with self._weighing():
+            restore, spot = partial(restorer_of, chosen, self.spec), Spot(layer, row, column)
+            folder, skeleton = Path(self.spec.folder), load_skeleton(self.spec)
+            return look_at(folder, skeleton, chosen, restore, spot, partial(go_on, stop), self.spec.device)
+
     @contextmanager
     def _scoring(self, question: Question, emit: Emit, stop: Stop) -> Iterator[tuple[Held, Inputs]]:
         self.load(emit=emit, stop=stop)
