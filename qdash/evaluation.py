@@ -111,7 +111,7 @@ class _Run:
             known.update(status=status, error=ErrorRecord.of(error))
         if index == 0:
             self.first = self.batches
-        return EvaluatedVariant(**known, **self._figures(known.get("total_s")))
+        return EvaluatedVariant(**(known | self._figures(known.get("total_s"))))
 
     def noise_floor(self, baseline: EvaluatedVariant) -> Generator[EvaluationEvent, None, EvaluationNoise | None]:
         """Let the baseline answer its first batches again; None if it did not answer all, or the person has seen enough."""

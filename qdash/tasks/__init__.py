@@ -2,21 +2,13 @@
 
 from qdash.tasks.bundled import bundled_items
 from qdash.tasks.item import Item, spread
+from qdash.tasks.lambada import lambada_items
+from qdash.tasks.own import read_own
 from qdash.tasks.rules import RULES
 from qdash.tasks.scoring import accuracy_of, beside, counted, differing, judged
 from qdash.tasks.task import TASKS, Task, find_task
 
 __all__ = [
-    "RULES",
-    "TASKS",
-    "Item",
-    "Task",
-    "accuracy_of",
-    "beside",
-    "bundled_items",
-    "counted",
-    "differing",
-    "find_task",
-    "judged",
-    "spread",
-]
+    "RULES", "TASKS", "Item", "Task", "accuracy_of", "beside", "bundled_items", "counted", "differing", "find_task", "judged",
+    "lambada_items", "read_own", "spread",
+]  # fmt: skip

@@ -28,11 +28,11 @@ TASKS: dict[str, Task] = {
     task.key: task
     for task in (
         Task(
-            "cloze", "Last words of stories", "1,000 short stories in English and Chinese whose last word follows from the context; offline",
+            "cloze", "Last words of stories", "1,000 short stories, English and Chinese, whose last word follows from the context; offline",
             "first_word", 8, plain=True, sees=False, limit=200, made_for="tiny-lm",
         ),
         Task(
-            "drawings", "Questions about drawings", "300 questions about simple drawings, of ten kinds in two languages; offline",
+            "drawings", "Questions about drawings", "400 questions about simple drawings, of ten kinds in two languages; offline",
             "exact", 64, plain=False, sees=True, limit=None, made_for="tiny-vlm",
         ),
         Task(

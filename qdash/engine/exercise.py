@@ -1,0 +1,144 @@
+"""Answering many questions: sorted by length so that padding stays short, batch after batch, each told as soon as it is done.
+
+Batches come in a fixed, mixed order, so that what was answered when somebody stops is a fair sample, and the same one for every variant.
+A batch that memory is too small for is answered in halves.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel
+
+from qdash.engine.batches import Encoded, alike, answers, plainly
+from qdash.engine.failures import cancelled, is_out_of_memory
+from qdash.engine.generation import greedy
+from qdash.engine.meters import trim
+from qdash.engine.prompting import Inputs, Processor, build_inputs, check_question, check_room, read_image, tokenizer_of
+from qdash.records import BatchAnswered, Exercise, Exercised, Reply
+
+WARM_UP_TOKENS = 2
+
+
+def solve(
+    model: PreTrainedModel, processor: Processor, exercise: Exercise, on_batch: Callable[[BatchAnswered], None], stop: Callable[[], bool]
+) -> Exercised:
+    """Answer the questions of `exercise`, after a warm-up that does not count; `on_batch` gets each batch's answers.
+
+    Raises QdashError: "bad_input" for a question that does not fit the model or its context, "cancelled".
+    """
+    desk = Desk(model, processor, exercise, stop)
+    batches = desk.planned()
+    desk.warm_up()
+    waiting = [desk.cost(batch) for batch in batches]
+    started = perf_counter()
+    done = 0
+    for number, batch in enumerate(batches):
+        before = perf_counter()
+        replies = desk.replies(batch)
+        _wait_for_device(model)
+        now, done = perf_counter(), done + len(batch)
+        eta_s = (now - started) / sum(waiting[: number + 1]) * sum(waiting[number + 1 :])
+        total = sum(map(len, batches))
+        on_batch(BatchAnswered(replies=tuple(replies), seconds=now - before, done=done, total=total, eta_s=eta_s))
+    return Exercised(total_s=perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A loaded model and what it is to answer."""
+
+    model: PreTrainedModel
+    processor: Processor
+    exercise: Exercise
+    stop: Callable[[], bool]
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Tokens of each prompt, its chat template and picture not counted: enough to sort by."""
+        tokenizer = tokenizer_of(self.processor)
+        return [len(tokenizer(question.prompt)["input_ids"]) for question in self.exercise.questions]  # type: ignore[arg-type]
+
+    @cached_property
+    def config(self) -> GenerationConfig:
+        """Texts to continue are decoded by bare probabilities, as lm-eval does; questions as the model's users get their answers."""
+        config = greedy(self.model.generation_config)
+        return plainly(config) if self.exercise.plain else config
+
+    def planned(self) -> list[list[int]]:
+        """The questions in batches of like length, in a fixed, mixed order. Raises QdashError for one that cannot be asked."""
+        for question in self.exercise.questions:
+            check_question(self.processor, question)
+        order = sorted(range(len(self.lengths)), key=lambda index: self.lengths[index])
+        self.encoded(order[-1])  # the longest fits, or nothing is begun
+        size = self.exercise.batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        random.Random(0).shuffle(batches)
+        return batches[: self.exercise.batches]
+
+    def warm_up(self) -> None:
+        """Make two tokens: what loads or compiles at the first call does so now."""
+        shortest = min(range(len(self.lengths)), key=lambda index: self.lengths[index])
+        answers(self.model, [self.encoded(shortest)], self.config, WARM_UP_TOKENS, self.stop)
+
+    def cost(self, batch: Sequence[int]) -> int:
+        """Tokens of a batch, padding and answers included: about as long as it takes."""
+        return len(batch) * (max(self.lengths[index] for index in batch) + self.exercise.max_new_tokens)
+
+    def encoded(self, index: int) -> Encoded:
+        """Question `index` as the model reads it; raises QdashError if it does not fit."""
+        if self.stop():
+            raise cancelled()
+        question = self.exercise.questions[index]
+        if self.exercise.plain:
+            inputs: Inputs = _plain_inputs(self.processor, question.prompt, self.model)
+        else:
+            inputs = build_inputs(self.processor, question.prompt, read_image(question), self.model)
+        check_room(self.model, inputs, self.exercise.max_new_tokens)
+        return Encoded(index, inputs, self._target(index, inputs))
+
+    def replies(self, batch: Sequence[int]) -> list[Reply]:
+        """Answers to the questions of a batch."""
+        return [reply for part in alike([self.encoded(index) for index in batch]) for reply in self._part(part)]
+
+    def _part(self, part: Sequence[Encoded]) -> list[Reply]:
+        # A target longer than the answer is still looked for: it takes its own length to know whether greedy decoding makes it.
+        length = max([self.exercise.max_new_tokens, *(len(item.target) for item in part)])
+        try:
+            made = answers(self.model, part, self.config, length, self.stop)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or len(part) == 1:
+                raise
+        else:
+            return [self._reply(item, tokens) for item, tokens in zip(part, made, strict=True)]
+        trim()
+        middle = len(part) // 2
+        return self._part(part[:middle]) + self._part(part[middle:])
+
+    def _reply(self, item: Encoded, tokens: list[int]) -> Reply:
+        kept = tokens[: self.exercise.max_new_tokens]
+        text = str(tokenizer_of(self.processor).decode(kept, skip_special_tokens=True))
+        on_target = tuple(tokens[: len(item.target)]) == item.target if item.target else None
+        return Reply(index=item.index, text=text, new_tokens=len(kept), on_target=on_target)
+
+    def _target(self, index: int, inputs: Inputs) -> tuple[int, ...]:
+        """The tokens that the target adds to the prompt, as lm-eval cuts them: those of both together after those of the prompt."""
+        target = self.exercise.targets[index] if self.exercise.targets else ""
+        if not target:
+            return ()
+        whole: list[int] = tokenizer_of(self.processor)(self.exercise.questions[index].prompt + target)["input_ids"]  # type: ignore[assignment]
+        return tuple(whole[inputs["input_ids"].shape[1] :])
+
+
+def _plain_inputs(processor: Processor, text: str, model: PreTrainedModel) -> Inputs:
+    """A text to be continued as it stands, without a chat template."""
+    encoded = tokenizer_of(processor)(text, return_tensors="pt")
+    return {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}  # type: ignore[union-attr]
+
+
+def _wait_for_device(model: PreTrainedModel) -> None:
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
