@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from qdash.catalog.schemes import find_scheme
+from qdash.engine.exercise import solve
 from qdash.engine.failures import cancelled, memory_errors
 from qdash.engine.generation import answer, greedy
 from qdash.engine.inspector import inspect
@@ -40,6 +41,9 @@ from qdash.engine.weights.detail import Spot, look_at
 from qdash.records import (
     Agreement,
     Answer,
+    BatchAnswered,
+    Exercise,
+    Exercised,
     InspectorReport,
     LayerDetail,
     Loaded,
@@ -54,7 +58,7 @@ from qdash.records import (
     WorkerSpec,
 )
 
-Emit = Callable[[Step | TextSoFar | WeighedLayer], None]
+Emit = Callable[[Step | TextSoFar | WeighedLayer | BatchAnswered], None]
 Stop = Callable[[], bool]
 
 
@@ -116,6 +120,14 @@ class Worker:
         """How closely this variant follows `reference`. Also "bad_input" for a variant with another vocabulary."""
         with self._scoring(question, emit, stop) as (held, inputs):
             return agree(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
+
+    def exercise(self, exercise: Exercise, *, emit: Emit, stop: Stop) -> Exercised:
+        """Many questions in batches; emits each batch's answers."""
+        self.load(emit=emit, stop=stop)
+        assert self.held is not None
+        torch.set_num_threads(self.spec.threads)
+        with memory_errors("answering", self.spec.device):
+            return solve(self.held.model, self.held.processor, exercise, emit, stop)
 
     def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
