@@ -42,7 +42,7 @@ _STAGES = {
 def progress(request: Request) -> Iterator[Callable[[Event], None]]:
     """A bar over all variants and the second timing of the baseline; feed it the comparison's events."""
     count, labels = len(request.variants), labels_of(request.variants)
-    with _bar() as bar:
+    with moving_bar() as bar:
         task = bar.add_task("starting", total=count + 1)
 
         def show(event: Event) -> None:
@@ -51,7 +51,7 @@ def progress(request: Request) -> Iterator[Callable[[Event], None]]:
                 base = count if event.stage == "re-timing" else event.index
                 label = labels[event.index]
                 text = " · ".join(filter(None, (label, event.stage, event.detail)))
-                bar.update(task, completed=base + begin + (end - begin) * (event.fraction or 0), description=_safe(text))
+                bar.update(task, completed=base + begin + (end - begin) * (event.fraction or 0), description=harmless(text))
             elif isinstance(event, VariantDone):
                 bar.update(task, completed=event.index + 1)
 
@@ -61,7 +61,7 @@ def progress(request: Request) -> Iterator[Callable[[Event], None]]:
 @contextmanager
 def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], Any]]:
     """A bar for `weighing.weigh` or `inspection.inspect`; give it the generator and get the report."""
-    with _bar() as bar:
+    with moving_bar() as bar:
         task = bar.add_task("starting", total=1)
 
         def show(steps: Generator[Step | WeighedLayer, None, Any]) -> Any:
@@ -71,7 +71,7 @@ def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], 
                 except StopIteration as end:
                     return end.value
                 if isinstance(step, Step):
-                    bar.update(task, completed=step.fraction or 0, description=_safe(step.detail))
+                    bar.update(task, completed=step.fraction or 0, description=harmless(step.detail))
 
         yield show
 
@@ -81,18 +81,18 @@ def print_comparison(comparison: Comparison) -> None:
     table = _table("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "layers", "KL")
     for result in comparison.variants:
         table.add_row(*_figures(result))
-    console, said = _console(), verdict(comparison)
-    console.print(Text(_safe(said.plain.strip()), style="bold"))
-    console.print(Text(f"{_safe(said.why)}\n"))
+    console, said = output(), verdict(comparison)
+    console.print(Text(harmless(said.plain.strip()), style="bold"))
+    console.print(Text(f"{harmless(said.why)}\n"))
     console.print(table)
     for result in comparison.variants:
         if result.answer is not None:
-            console.print(Text(f"{result.label}: {_safe(result.answer)}{_graded(result, comparison)}"))
+            console.print(Text(f"{result.label}: {harmless(result.answer)}{_graded(result, comparison)}"))
         if result.error is not None:
-            console.print(Text(f"{result.label}: {result.status}. {_safe(result.error.message)} {_safe(result.error.remedy)}"))
+            console.print(Text(f"{result.label}: {result.status}. {harmless(result.error.message)} {harmless(result.error.remedy)}"))
     for result in comparison.variants:
         if result.coverage is not None and is_recipe(result.scheme):
-            console.print(Text(f"{result.label}: layers quantized: {_safe(layers_by_part(result.coverage))}"))
+            console.print(Text(f"{result.label}: layers quantized: {harmless(layers_by_part(result.coverage))}"))
     if any(result.status == "ok" and result.answer is None for result in comparison.variants):
         console.print(Text(ANSWERS_HIDDEN))
     console.print(Text(_conditions(comparison), style="dim"))
@@ -110,7 +110,7 @@ def print_weights(report: WeightReport, *, histograms: bool = False) -> None:
     for scheme in report.schemes:
         bits = "" if scheme.bits_per_weight is None else f"{scheme.bits_per_weight:.2f}"
         table.add_row(scheme.label, scheme.kind, *_error_figures(scheme), bits, str(len(scheme.layers)))
-    console = _console()
+    console = output()
     console.print(table)
     for scheme in report.schemes:
         if scheme.nonfinite:
@@ -128,8 +128,8 @@ def print_layers(report: WeightReport) -> None:
     table = _table("layer", "scheme", "SQNR", "MSE", "max |error|", "cosine", "clipped", "zeroed", "weights")
     lines = [(layer, scheme) for scheme in report.schemes for layer in scheme.layers]
     for layer, scheme in sorted(lines, key=lambda line: math.inf if line[0].sqnr_db is None else line[0].sqnr_db):
-        table.add_row(Text(_safe(layer.name)), scheme.label, *_error_figures(layer), f"{layer.parameters:,}")
-    _console().print(table)
+        table.add_row(Text(harmless(layer.name)), scheme.label, *_error_figures(layer), f"{layer.parameters:,}")
+    output().print(table)
 
 
 def _error_figures(error: WeightError) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table.add_column(heading, no_wrap=heading != headings[-1])
     for row in rows:
         table.add_row(*map(Text, row))
-    _console().print(table)
+    output().print(table)
 
 
 def _figures(result: VariantResult) -> tuple[str, ...]:
@@ -195,17 +195,17 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _console() -> Console:
+def output() -> Console:
     console = Console(highlight=False, soft_wrap=True)
     return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)
 
 
-def _bar() -> Progress:
+def moving_bar() -> Progress:
     console = Console(stderr=True)
     columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _safe(text: str) -> str:
+def harmless(text: str) -> str:
     """Without control characters: an answer must not move the cursor or set a window's title."""
     return "".join("\ufffd" if unicodedata.category(character) == "Cc" and character not in "\n\t" else character for character in text)
