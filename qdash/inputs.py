@@ -49,15 +49,38 @@ def check_prompt(text: str) -> str:
     override text direction (U+202A–202E, U+2066–2069), which can show a text other than the one the model reads. Right-to-left letters,
     their marks (U+200E, U+200F), joiners and everything else stay. Surrogates that are no character become U+FFFD.
     """
-    limit = settings().max_prompt_chars
-    if len(text) > limit:
-        raise QdashError(f"The question has {len(text):,} characters; at most {limit:,} are allowed.", "Shorten it.")
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    text = re.sub("\r\n?|[\u2028\u2029\x85]", "\n", text)
-    text = "".join(character for character in text if not _is_dropped(character))
-    if not any(character.isprintable() and not character.isspace() for character in text):
+    text = _clean(text, "question")
+    if not _says_something(text):
         raise QdashError("The question is empty.", "Write one, such as “What is in this picture?”.")
     return text
+
+
+def check_reference_text(text: str) -> str | None:
+    """The same for a text to compare variants along; None if there is nothing in it."""
+    text = _clean(text, "reference text")
+    return text if _says_something(text) else None
+
+
+def read_reference_text(path: Path) -> str | None:
+    """A reference text from a UTF-8 file; raises QdashError for what is no such file, or too long."""
+    data = _read_file(path, "text")
+    try:
+        return check_reference_text(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise QdashError(f"“{path.name}” is no text in UTF-8.", "Save it as UTF-8, or choose another file.") from None
+
+
+def _clean(text: str, what: str) -> str:
+    limit = settings().max_prompt_chars
+    if len(text) > limit:
+        raise QdashError(f"The {what} has {len(text):,} characters; at most {limit:,} are allowed.", "Shorten it.")
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = re.sub("\r\n?|[\u2028\u2029\x85]", "\n", text)
+    return "".join(character for character in text if not _is_dropped(character))
+
+
+def _says_something(text: str) -> bool:
+    return any(character.isprintable() and not character.isspace() for character in text)
 
 
 def _is_dropped(character: str) -> bool:
@@ -67,25 +90,25 @@ def _is_dropped(character: str) -> bool:
     return unicodedata.category(character) == "Cc" or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069 or code == 0xFEFF
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, kind: str = "picture") -> bytes:
     if not path.is_file():
-        what = "is a folder, not a picture" if path.is_dir() else "does not exist"
-        raise QdashError(f"“{path}” {what}.", "Check the path of the picture.")
+        what = f"is a folder, not a {kind}" if path.is_dir() else "does not exist"
+        raise QdashError(f"“{path}” {what}.", f"Check the path of the {kind}.")
     try:
         # The size first: what is too large is never read.
-        _check_bytes(path.stat().st_size, f"“{path.name}”")
+        _check_bytes(path.stat().st_size, f"“{path.name}”", kind)
         return path.read_bytes()
     except OSError as error:
         raise QdashError(f"“{path}” cannot be read ({error.strerror}).", "Check its permissions.") from None
 
 
-def _check_bytes(size: int, name: str) -> None:
+def _check_bytes(size: int, name: str, kind: str = "picture") -> None:
     limit = settings().max_upload_bytes
     if size > limit:
         message = f"{name} has {size / 2**20:,.1f} MiB; at most {limit / 2**20:,.0f} are allowed."
-        raise QdashError(message, "Scale it down or choose another.")
+        raise QdashError(message, "Scale it down or choose another." if kind == "picture" else "Shorten it or choose another.")
     if size == 0:
-        raise QdashError(f"{name} is empty: the file has no bytes.", _ANOTHER)
+        raise QdashError(f"{name} is empty: the file has no bytes.", _ANOTHER if kind == "picture" else "Choose another file.")
 
 
 def _decoded(data: bytes, name: str) -> Image.Image:

@@ -9,13 +9,14 @@ import typer
 
 from qdash import checkpoints
 from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, measurement, row
+from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_comparison, progress
 from qdash.comparison import compare
 from qdash.errors import QdashError
 from qdash.execution.process import ProcessExecutor
-from qdash.inputs import check_prompt, read_picture
+from qdash.inputs import check_prompt, read_picture, read_reference_text
 from qdash.planning import variants_of
 from qdash.records import Comparison, ComparisonDone, Measurement, Picture, Request
 from qdash.report import to_csv, to_html, to_json
@@ -38,11 +39,17 @@ def run(
         Literal["float32", "float16", "bfloat16"] | None,
         typer.Option(help="Type of the original's numbers; float16 on CUDA and float32 on a CPU if left out."),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A longer text (UTF-8): how closely each variant follows the original along it, after the question."
+        ),
+    ] = None,
     json: JsonOption = None,
     csv: CsvOption = None,
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a report of one HTML page here.")] = None,
 ) -> int:
-    """Ask every variant of a model the same question, time and weigh it.
+    """Ask every variant of a model the same question, time and weigh it, and compare it with the original token by token.
 
     The baseline is the first of original, fp32, fp16, bf16 in the list; if none is there, original is added in front. Exit status: 0 all
     done, 3 some variants did not run, 2 bad input, 130 interrupted.
@@ -59,11 +66,13 @@ def run(
         measurement=timing,
         device=device,
         baseline_dtype=baseline_dtype,
+        reference_text=None if reference is None else read_reference_text(Path(reference)),
     )
     with stoppable() as stop:
         comparison = _compared(request, png, stop)
         if not outputs.to_stdout:
             print_comparison(comparison)
+        remember(comparison, png)
         outputs.write(comparison, {"json": to_json, "csv": to_csv, "html": lambda done: to_html(done, png)})
         if stop.is_set():
             return 130

@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 from qdash.engine.generation import Watch
 from qdash.engine.prompting import Inputs
 
-SLICE_SCORES = 2**22
-"""Scores that are in memory at a time, 16 MiB in float32; at least one position's."""
+SLICE_SCORES = 2**21
+"""Scores that are computed at a time, 8 MiB in float32; at least one position's."""
 
 
 def forced(inputs: Inputs, tokens: tuple[int, ...]) -> Inputs:
@@ -47,9 +47,13 @@ def scores_along(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
     with Watch(model, stop), _body_once(model):
         for start in range(0, len(tokens), size):
             places = torch.arange(first + start, first + min(start + size, len(tokens)), device=model.device)
-            asked: dict[str, Any] = {"logits_to_keep": places} if sliceable else {}
-            logits: Tensor = model(**given, use_cache=False, **asked).logits[0]
-            yield (logits if sliceable else logits[places]).to(torch.float32, copy=True)
+            yield _scores_at(model, given, places, sliceable)
+
+
+def _scores_at(model: PreTrainedModel, given: Inputs, places: Tensor, sliceable: bool) -> Tensor:
+    if sliceable:
+        return model(**given, use_cache=False, logits_to_keep=places).logits[0].float()
+    return model(**given, use_cache=False).logits[0, places].float()
 
 
 def _words(model: PreTrainedModel) -> int:

@@ -43,6 +43,7 @@ class Sidebar:
     tokens: gr.Number
     baseline_dtype: gr.Dropdown
     device: gr.Dropdown
+    reference_text: gr.Textbox
     preflight: gr.HTML
     compare: gr.Button
     stop: gr.Button
@@ -60,7 +61,7 @@ def build_sidebar() -> Sidebar:
     model, hint = _model()
     schemes, picture = scheme_picker(), picture_picker()
     question, dice = _question()
-    measurement, numbers = _measurement()
+    measurement, inputs = _measurement()
     with gr.Column(elem_id="go"):
         line = html(elem_id="preflight")
         compare = gr.Button("Compare", variant="primary", elem_id="compare")
@@ -69,7 +70,7 @@ def build_sidebar() -> Sidebar:
         html(f'<p class="hint privacy">{privacy}</p>')
     return Sidebar(
         theme=switch, model=model, model_hint=hint, schemes=schemes, picture=picture, question=question, dice=dice,
-        measurement=measurement, preflight=line, compare=compare, stop=stop, **numbers,
+        measurement=measurement, preflight=line, compare=compare, stop=stop, **inputs,
     )  # fmt: skip
 
 
@@ -144,12 +145,16 @@ def _question() -> tuple[gr.Textbox, gr.Button]:
 
 def _measurement() -> tuple[gr.Accordion, dict[str, Any]]:
     devices = ["auto", "cpu"] + (["cuda"] if this_machine().device == "cuda" else [])
-    with gr.Accordion(measurement_label(5, 50), open=False, elem_id="measurement") as accordion, gr.Row():
-        numbers = {
-            "runs": gr.Number(5, label="Timed runs", minimum=1, maximum=100, precision=0, min_width=80),
-            "warmup": gr.Number(1, label="Warm-up", minimum=0, maximum=20, precision=0, min_width=80),
-            "tokens": gr.Number(50, label="Tokens", minimum=2, maximum=2048, precision=0, min_width=80),
-            "baseline_dtype": gr.Dropdown(_DTYPES, value="", label="Original computes in", min_width=120),
-            "device": gr.Dropdown(devices, value="auto", label="Device", min_width=80),
-        }
-    return accordion, numbers
+    with gr.Accordion(measurement_label(5, 50), open=False, elem_id="measurement") as accordion:
+        with gr.Row():
+            inputs = {
+                "runs": gr.Number(5, label="Timed runs", minimum=1, maximum=100, precision=0, min_width=80),
+                "warmup": gr.Number(1, label="Warm-up", minimum=0, maximum=20, precision=0, min_width=80),
+                "tokens": gr.Number(50, label="Tokens", minimum=2, maximum=2048, precision=0, min_width=80),
+                "baseline_dtype": gr.Dropdown(_DTYPES, value="", label="Original computes in", min_width=120),
+                "device": gr.Dropdown(devices, value="auto", label="Device", min_width=80),
+            }
+        inputs["reference_text"] = gr.Textbox(
+            label="Reference text", info=text.REFERENCE_TEXT, lines=2, max_lines=6, elem_id="reference-text"
+        )
+    return accordion, inputs
