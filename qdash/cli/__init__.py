@@ -11,6 +11,8 @@ import typer
 
 from qdash import __version__
 from qdash.cli.doctor import doctor
+from qdash.cli.eval import evaluation
+from qdash.cli.history import commands as history
 from qdash.cli.inspect import inspect
 from qdash.cli.inventory import models, schemes
 from qdash.cli.run import run
@@ -29,6 +31,8 @@ commands = typer.Typer(
 )
 for command in (run, weights, inspect, schemes, models, doctor):
     commands.command()(command)
+commands.add_typer(history, name="history")
+commands.command("eval")(evaluation)
 
 
 @commands.callback(invoke_without_command=True)

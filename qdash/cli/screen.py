@@ -196,11 +196,13 @@ def _table(*headings: str) -> Table:
 
 
 def output() -> Console:
+    """Standard output; a file or a pipe gets whole lines."""
     console = Console(highlight=False, soft_wrap=True)
     return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)
 
 
 def moving_bar() -> Progress:
+    """A progress bar on standard error; nothing where that is no terminal."""
     console = Console(stderr=True)
     columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -9,7 +9,20 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qdash.records import Agreement, Comparison, Latency, LayerWeights, Record, SchemeWeights, Timing, VariantResult, WeightReport
+from qdash.records import (
+    Agreement,
+    Comparison,
+    EvaluatedVariant,
+    Evaluation,
+    ItemResult,
+    Latency,
+    LayerWeights,
+    Record,
+    SchemeWeights,
+    Timing,
+    VariantResult,
+    WeightReport,
+)
 from qdash.verdict import judge
 from qdash.wording import layers_by_part
 
@@ -26,6 +39,52 @@ def to_csv(comparison: Comparison) -> str:
 def weights_to_csv(report: WeightReport) -> str:
     """A weight report: for each scheme one row over all its layers, `layer` empty, then one a layer."""
     return _csv([row for scheme in report.schemes for row in _weight_rows(scheme)])
+
+
+def evaluation_to_csv(evaluation: Evaluation) -> str:
+    """An evaluation, one row a variant; the right answers to each kind of question have columns of their own."""
+    conditions = _evaluation_conditions(evaluation)
+    return _csv([{**_evaluated(result, evaluation), **conditions} for result in evaluation.variants])
+
+
+def evaluation_items_to_csv(evaluation: Evaluation) -> str:
+    """An evaluation, one row a question: what each variant answered, and whether that is right. Empty: not answered."""
+    answers = [{item.index: item for item in result.items} for result in evaluation.variants]
+    rows: list[dict[str, Cell]] = []
+    for index, question in enumerate(evaluation.questions):
+        row: dict[str, Cell] = {"question": index, **_flat(question, ("prompt", "answer", "group", "language"))}
+        row["picture_sha256"] = question.picture.sha256 if question.picture else None
+        for result, given in zip(evaluation.variants, answers, strict=True):
+            item: ItemResult | None = given.get(index)
+            row |= {f"{result.label}: {name}": value for name, value in _flat(item, ("answer", "correct", "last_word")).items()}
+        rows.append(row)
+    return _csv(rows)
+
+
+def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> dict[str, Cell]:
+    paired, groups = result.paired, dict.fromkeys(question.group for question in evaluation.questions if question.group)
+    return {
+        **_flat(result, ("scheme", "label", "kind", "bits", "status", "model")),
+        **{f"accuracy_{name}": value for name, value in _flat(result.accuracy, _FIELDS["proportion"]).items()},
+        "drop": result.drop,
+        **{f"mcnemar_{name}": value for name, value in _flat(paired, ("only_original", "only_variant", "p_value")).items()},
+        **{f"last_word_{name}": value for name, value in _flat(result.last_word, _FIELDS["proportion"]).items()},
+        **_flat(result, ("total_s", "per_item_s", "speedup", "new_tokens", "load_s", "weights_bytes", "projected_bytes", "dtype")),
+        **{f"accuracy_{group}": result.groups[group].value if group in result.groups else None for group in groups},
+        **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
+    }
+
+
+def _evaluation_conditions(evaluation: Evaluation) -> dict[str, Cell]:
+    return {
+        **_flat(evaluation.request, ("task", "limit", "source", "batch_size")),
+        **_flat(evaluation, ("rule", "max_new_tokens")),
+        "questions": len(evaluation.questions),
+        "noise_floor": evaluation.noise_floor.relative if evaluation.noise_floor else None,
+        **_flat(evaluation.host, ("device", "device_name", "threads", "platform")),
+        "qdash_version": evaluation.qdash_version,
+        "created_at": evaluation.created_at.isoformat(),
+    }
 
 
 def _variant(result: VariantResult) -> dict[str, Cell]:
@@ -76,6 +135,7 @@ _FIELDS = {
         "process_bytes",
     ),
     "relative": ("latency", "memory", "tokens_per_s"),
+    "proportion": ("value", "low", "high", "successes", "total"),
     "agreement": ("kl_mean_nats", "kl_se", "top1", "ppl_original", "ppl", "first_divergence", "tokens"),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from qdash.records import Comparison, InspectorReport, WeightReport
+from qdash.records import Comparison, Evaluation, InspectorReport, WeightReport
 
 COMPARISON_KEYS = ("qdash_version", "created_at", "host", "request", "noise_floor", "variants")
 VARIANT_KEYS = (
@@ -17,6 +17,8 @@ VARIANT_KEYS = (
 )  # fmt: skip
 WEIGHT_KEYS = ("schemes",)
 SCHEME_KEYS = ("scheme", "kind", "sqnr_db", "mse", "max_abs_error", "cosine", "layers")
+EVALUATION_KEYS = ("qdash_version", "created_at", "host", "request", "task_label", "rule", "max_new_tokens", "noise_floor", "variants")
+EVALUATED_KEYS = ("scheme", "kind", "accuracy", "drop", "total_s", "per_item_s", "speedup", "label", "status", "error")
 _NUMBERS = re.compile(r"\[\n\s+(?:(?:-?[\d.eE+-]+|null),?\n\s+)+\]")  # no text has a line break of its own in JSON
 LAYER_KEYS = ("name", "shape", "sqnr_db", "mse", "max_abs_error", "cosine")
 
@@ -37,6 +39,15 @@ def weights_to_json(report: WeightReport, *, histograms: bool = True) -> str:
     return _on_one_line(_text(data))
 
 
+def evaluation_to_json(evaluation: Evaluation) -> str:
+    """An evaluation as an indented JSON document; of each variant the figures come first, what it answered last."""
+    data = _ordered(_plain(evaluation), EVALUATION_KEYS)
+    for variant in data["variants"]:
+        variant["items"] = variant.pop("items")
+    data["variants"] = [_ordered(variant, EVALUATED_KEYS) for variant in data["variants"]]
+    return _text(data)
+
+
 def inspection_to_json(report: InspectorReport) -> str:
     """An inspector's report as an indented JSON document."""
     return _text(_plain(report))
@@ -55,7 +66,7 @@ def _without_histograms(report: WeightReport) -> WeightReport:
     return report.model_copy(update={"schemes": tuple(schemes)})
 
 
-def _plain(record: Comparison | WeightReport | InspectorReport) -> dict[str, Any]:
+def _plain(record: Comparison | WeightReport | InspectorReport | Evaluation) -> dict[str, Any]:
     return json.loads(record.model_dump_json())
 
 

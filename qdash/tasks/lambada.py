@@ -36,12 +36,13 @@ def lambada_items(source: Path | bytes | None = None, name: str = "") -> tuple[I
 def _item(text: Any, where: str) -> Item:
     """All but the last word, and the last word: words are what stands between spaces, as in lm-eval's task `lambada_openai`."""
     context, _, last = text.rpartition(" ") if isinstance(text, str) else ("", "", "")
-    if not context.strip() or not last.strip():
+    context = context.rstrip()
+    if not context or not last.strip():
         raise QdashError(f"{where}: there is no “text” of two words or more.", "Give every line a passage.")
     limit = settings().max_prompt_chars
     if len(text) > limit:
         raise QdashError(f"{where}: the text has {len(text):,} characters; at most {limit:,} are allowed.", "Shorten it.")
-    return Item(TaskItem(prompt=context, answer=last), target=f" {last}")
+    return Item(TaskItem(prompt=context, answer=last), target=text[len(context) :])
 
 
 def _published() -> Iterable[Any]:

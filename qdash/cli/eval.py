@@ -1,0 +1,111 @@
+"""`qdash eval`: one task for every variant of a model, from options to a table and files."""
+
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+
+from qdash.catalog.models import MODELS
+from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, row
+from qdash.cli.evaluation_screen import evaluating, print_evaluation
+from qdash.cli.interrupt import stoppable
+from qdash.cli.outputs import Outputs
+from qdash.errors import QdashError
+from qdash.evaluation import evaluate
+from qdash.execution.process import ProcessExecutor
+from qdash.planning import variants_of
+from qdash.records import Evaluation, EvaluationDone, EvaluationRequest, Rule
+from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_json
+from qdash.tasks import Item, Task, find_task, lambada_items, read_own
+
+_FILES = ("lambada", "own")
+
+
+def evaluation(
+    model: ModelOption,
+    schemes: SchemesOption = "",
+    rows: RowOption = None,
+    task: Annotated[
+        str | None, typer.Option(help="cloze, drawings, lambada or own; if left out, own with --file, else what suits the model.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="So many questions, alike of each kind; 0: all. If left out, the task's own.")] = None,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="CSV or JSON lines of prompt, answer and perhaps image; for lambada, lines of text.")
+    ] = None,
+    rule: Annotated[Rule | None, typer.Option(help="When an answer to a question of your own is right.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Where an answer is cut; if left out, the task's own.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Questions answered at a time.")] = EvaluationRequest.model_fields["batch_size"].default,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")] = "auto",
+    baseline_dtype: Annotated[
+        Literal["float32", "float16", "bfloat16"] | None,
+        typer.Option(help="Type of the original's numbers; float16 on CUDA and float32 on a CPU if left out."),
+    ] = None,
+    json: JsonOption = None,
+    csv: CsvOption = None,
+    items: Annotated[str | None, typer.Option(metavar="FILE", help="Write CSV of every question and answer here.")] = None,
+) -> int:
+    """Give every variant of a model the same task, and count the right answers.
+
+    The baseline is chosen as in “run”. Ctrl-C ends it with the answers there are. Exit status: 0 all done, 3 some variants did not run,
+    2 bad input, 130 interrupted.
+    """
+    outputs = Outputs({"json": json, "csv": csv, "items": items})
+    outputs.check()
+    chosen = find_task(task or _suited(model, file))
+    variants = variants_of(model, listed(schemes) or (["original"] if rows else []), [row(text) for text in rows or ()])
+    request = _request(
+        variants=variants, task=chosen.key, limit=chosen.limit if limit is None else limit or None,
+        source=Path(file).name if file else None, rule=rule, max_new_tokens=max_new_tokens, batch_size=batch_size, device=device, baseline_dtype=baseline_dtype,
+    )  # fmt: skip
+    questions = _questions(chosen, file)
+    with stoppable() as stop:
+        done = _evaluated(request, questions, stop)
+        if not outputs.to_stdout:
+            print_evaluation(done)
+        outputs.write(done, {"json": evaluation_to_json, "csv": evaluation_to_csv, "items": evaluation_items_to_csv})
+        if stop.is_set():
+            return 130
+    return 0 if all(result.status == "ok" for result in done.variants) else 3
+
+
+def _suited(model: str, file: str | None) -> str:
+    """The task of a person who named none."""
+    if file is not None:
+        return "own"
+    return "drawings" if model in MODELS and MODELS[model].kind == "bundled" and MODELS[model].task == "image-text-to-text" else "cloze"
+
+
+def _questions(task: Task, file: str | None) -> tuple[Item, ...] | None:
+    """The questions of a file, or of the data set; None for a task that comes with its own."""
+    if file is not None and task.key not in _FILES:
+        raise QdashError(f"The task {task.key} has its own questions; --file {file} is not asked.", "Leave one of them out.")
+    if task.key == "lambada":
+        return lambada_items(Path(file) if file else None)
+    if task.key == "own":
+        if file is None:
+            raise QdashError("--task own needs questions.", "Give a CSV or JSON-lines file with --file.")
+        return read_own(Path(file))
+    return None
+
+
+def _request(**values: Any) -> EvaluationRequest:
+    try:
+        return EvaluationRequest(**values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        option = "--" + str(fault["loc"][0]).replace("_", "-")
+        message = f"{option} {fault['input']} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}."
+        raise QdashError(message, "Leave it out for the task's own.") from None
+
+
+def _evaluated(request: EvaluationRequest, questions: tuple[Item, ...] | None, stop: Event) -> Evaluation:
+    """Run the evaluation while a progress bar tells how far it is."""
+    with closing(ProcessExecutor()) as executor, evaluating(request) as show:
+        for event in evaluate(request, executor, stop, questions):
+            show(event)
+            if isinstance(event, EvaluationDone):
+                return event.evaluation
+    raise AssertionError("an evaluation ends with EvaluationDone")
