@@ -58,7 +58,8 @@ def evaluation(
     variants = variants_of(model, listed(schemes) or (["original"] if rows else []), [row(text) for text in rows or ()])
     request = _request(
         variants=variants, task=chosen.key, limit=chosen.limit if limit is None else limit or None,
-        source=Path(file).name if file else None, rule=rule, max_new_tokens=max_new_tokens, batch_size=batch_size, device=device, baseline_dtype=baseline_dtype,
+        source=Path(file).name if file else None, rule=rule, max_new_tokens=max_new_tokens,
+        batch_size=batch_size, device=device, baseline_dtype=baseline_dtype,
     )  # fmt: skip
     questions = _questions(chosen, file)
     with stoppable() as stop:
