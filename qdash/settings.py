@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     max_queue: int = 32
     threads: int | None = None
     """CPU threads of a worker; None: one per core."""
+    history: Path = Path.home() / ".local" / "share" / "qdash" / "history.sqlite3"
+    """Where finished runs are kept. Not in `cache_dir`: caches are there to be emptied."""
+    history_runs: int = Field(default_factory=lambda known: 100 if known["public"] else 10_000, ge=1)
+    """Runs a history holds, in public mode each visitor's; beyond, the oldest that are not pinned go."""
+    history_bytes: int = Field(default=4 * 2**30, ge=2**20)
+    """Bytes that all runs together may take."""
 
 
 @cache

@@ -2,6 +2,8 @@
 
 import importlib
 import io
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from PIL import Image, ImageDraw
 # A busy machine is slow now and then; that is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# What tests run is not for the history of whoever runs them.
+os.environ["QDASH_HISTORY"] = os.path.join(tempfile.mkdtemp(prefix="qdash-history-"), "history.sqlite3")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,8 @@ ALLOWED = {
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
     "charts": BASE | {"charts"},
-    "report": BASE | {"charts", "report"},
+    "verdict": {"records", "catalog", "differences", "wording", "verdict"},
+    "report": BASE | {"charts", "verdict", "report"},
     "planning": BASE | {"checkpoints"},
     "execution": BASE | {"engine", "execution"},
     "comparison": BASE | {"checkpoints", "execution", "planning"},
@@ -37,12 +38,13 @@ ALLOWED = {
     "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations"},
     "explanations": BASE,
     "learn": BASE | {"checkpoints"},
+    "history": BASE | {"inputs", "verdict", "history"},
     "cli": BASE
     | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "cli"}
-    | {"evaluation", "tasks"},
+    | {"evaluation", "tasks", "verdict", "history"},
     "ui": BASE
     | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "learn", "ui"}
-    | {"evaluation", "tasks", "proportions"},
+    | {"evaluation", "tasks", "proportions", "verdict", "history"},
     "__main__": {"cli"},
 }
 HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")
@@ -91,6 +93,7 @@ def loaded_after(statement: str) -> set[str]:
         ("import qdash.ui.serve", {"gradio", "plotly", "pandas"}),
         ("import qdash.cli", {"plotly", "pandas"}),
         ("import qdash.comparison, qdash.evaluation, qdash.execution.process, qdash.execution.inline, qdash.inputs", set()),
+        ("import qdash.history, qdash.history.difference, qdash.history.exchange", set()),
         ("import qdash.charts, qdash.report", {"plotly", "pandas"}),
         ("import qdash.engine.worker, qdash.engine.preload", {"torch", "transformers", "bitsandbytes", "torchao"}),
     ],

@@ -150,7 +150,7 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     for heading in headings:
         table.add_column(heading, no_wrap=heading != headings[-1])
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(harmless(cell)) for cell in row))
     output().print(table)
 
 

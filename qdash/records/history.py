@@ -30,6 +30,8 @@ class Entry(Record):
     labels: tuple[str, ...]
     """Names of its variants, the baseline first."""
     headline: str
+    asked: str = ""
+    """The beginning of the question; for an evaluation, where its questions come from, if from a file."""
     pinned: bool = False
     share: Share | None = None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.catalog.schemes import Scheme, find_scheme, known_scheme
 from qdash.planning import labels_of
 from qdash.records import AnswerText, Comparison, ComparisonDone, Event, Progress, Request, Stage, Variant, VariantDone, VariantResult
 
@@ -76,8 +76,14 @@ def _cards(variants: Sequence[Variant], state: State) -> tuple[Card, ...]:
 
 def finished_board(comparison: Comparison) -> Board:
     """The board of a comparison that is over, from its results alone."""
-    cards = tuple(_finished(Card(find_scheme(result.scheme), result.label), result) for result in comparison.variants)
+    cards = tuple(_finished(Card(_scheme_of(result), result.label), result) for result in comparison.variants)
     return Board(cards, comparison)
+
+
+def _scheme_of(result: VariantResult) -> Scheme:
+    """The catalogue's; for a scheme of another version, what the result itself says."""
+    stand_in = Scheme(result.scheme, result.label, "recipe", result.kind, result.bits, activation_bits=None, about="")
+    return known_scheme(result.scheme) or stand_in
 
 
 def advance(board: Board, event: Event) -> Board:

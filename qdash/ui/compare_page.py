@@ -6,29 +6,29 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
-from qdash.charts import latency_bars, memory_bars
 from qdash.errors import QdashError
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.backend import Backend
-from qdash.ui.blocks import chart, html
+from qdash.ui.blocks import html
 from qdash.ui.board import Board, ready_board
 from qdash.ui.cards import announcement, cards_html
-from qdash.ui.conditions import conditions_html
 from qdash.ui.exports import write_exports
 from qdash.ui.form import Form, check_model, check_variants
+from qdash.ui.history_keep import keep
 from qdash.ui.inside import Inside, build_inside, choices, wire_inside
 from qdash.ui.line import Line
-from qdash.ui.markup import banner, sheet_head
+from qdash.ui.markup import banner
 from qdash.ui.phase import is_running, phase_html
-from qdash.ui.relative import absolute_html, relative_html
+from qdash.ui.results import Results, build_charts, build_drawer_buttons, build_drawers, redrawn, results_drawn
 from qdash.ui.run import View, internal_error, run
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
-from qdash.ui.snippets import snippets_html
 from qdash.ui.theme_switch import dark_first
 from qdash.ui.verdict import sentence_html, verdict_html
+from qdash.ui.visitors import owner_of
 from qdash.verdict import verdict
 
 Updates = dict[Any, Any]
@@ -43,13 +43,7 @@ class ComparePage:
     verdict: gr.HTML
     spoken: gr.HTML
     cards: gr.HTML
-    latency: gr.Plot
-    memory: gr.Plot
-    relative: gr.HTML
-    conditions: gr.HTML
-    table: gr.HTML
-    code: gr.HTML
-    exports: dict[str, gr.DownloadButton]
+    results: Results
     look_inside: gr.Button
     inside: Inside
     comparison: gr.State
@@ -57,8 +51,8 @@ class ComparePage:
     @property
     def outputs(self) -> list[Any]:
         """Everything a comparison may change on this page."""
-        single = [getattr(self, name) for name in self.__dataclass_fields__ if name not in ("exports", "look_inside", "inside")]
-        return [*single, self.inside.variant, *self.exports.values()]
+        single = [getattr(self, name) for name in self.__dataclass_fields__ if name not in ("results", "look_inside", "inside")]
+        return [*single, self.inside.variant, *self.results.outputs]
 
 
 def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
@@ -69,26 +63,22 @@ def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
     spoken = html(spoken_html(Board(())), elem_id="spoken")
     cards = html(ready_cards(model, schemes), elem_id="cards")
     with gr.Column(elem_id="results"):
-        with gr.Row(elem_id="charts", elem_classes=["sheets"]):
-            latency = chart("Time", text.HOW_LATENCY, "latency")
-            memory = chart("Memory", text.HOW_MEMORY, "memory")
-            with gr.Column(elem_classes=["sheet"]):
-                html(sheet_head("Relative to the original", text.HOW_RELATIVE))
-                relative = html(elem_id="relative")
+        charts = build_charts()
         with gr.Row(elem_classes=["below"]):
             conditions = html(elem_id="conditions")
             look_inside = gr.Button("Look inside the weights", elem_classes=["link"], min_width=0)
-            _drawer_buttons()
-        table, code, exports, inside = _drawers()
+            build_drawer_buttons(("table", "inside", "export", "code"))
+        drawers = build_drawers()
+        with gr.Column(elem_id="drawer-inside", elem_classes=["drawer", "sheet"]):
+            inside = build_inside()
     return ComparePage(
-        phase=phase, banner=message, verdict=headline, spoken=spoken, cards=cards, latency=latency, memory=memory,
-        relative=relative, conditions=conditions, table=table, code=code, exports=exports, look_inside=look_inside, inside=inside,
-        comparison=gr.State(None),
+        phase=phase, banner=message, verdict=headline, spoken=spoken, cards=cards, results=Results(charts, conditions, drawers),
+        look_inside=look_inside, inside=inside, comparison=gr.State(None),
     )  # fmt: skip
 
 
-def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions) -> None:
-    """Connect Compare, Stop and the theme."""
+def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions) -> Dependency:
+    """Connect Compare, Stop and the theme; returns what happens when a comparison is over."""
 
     def compare(request: gr.Request, dark: Any, before: Comparison | None, *values: Any) -> Iterator[Updates]:
         session = str(request.session_hash)
@@ -100,7 +90,8 @@ def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backen
             for view in run(Form(*values), backend, line, stop):
                 yield shown(page, view, bool(dark))
             if view.board is not None and view.board.comparison is not None:
-                yield exported(page, view.board.comparison, sessions, session)
+                problem = keep(view.board.comparison, owner_of(request), view.png)
+                yield exported(page, view.board.comparison, sessions, session) | ({page.banner: banner(problem)} if problem else {})
         except Exception:
             yield {page.banner: banner(internal_error())}
         finally:
@@ -120,7 +111,7 @@ def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backen
         concurrency_id="compare", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     # Only now: Gradio ignores a click on Compare while it believes that the last one is still at work.
-    running.then(over, page.comparison, page.phase, **QUICK)
+    finished = running.then(over, page.comparison, page.phase, **QUICK)
     wire_inside(page.inside, page.comparison, backend, line, sessions)
     sidebar.stop.click(stopped, outputs=sidebar.stop, **QUICK)
     sidebar.schemes.change(
@@ -129,7 +120,8 @@ def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backen
         page.cards,
         **QUICK,
     )
-    sidebar.theme.change(redrawn, [sidebar.theme, page.comparison], [page.latency, page.memory], js=dark_first(2), **QUICK)
+    sidebar.theme.change(redrawn, [sidebar.theme, page.comparison], page.results.charts.figures, js=dark_first(2), **QUICK)
+    return finished
 
 
 def shown(page: ComparePage, view: View, dark: bool) -> Updates:
@@ -149,17 +141,10 @@ def shown(page: ComparePage, view: View, dark: bool) -> Updates:
     return updates | (_results(page, comparison, dark) if any(result.latency for result in comparison.variants) else {})
 
 
-def redrawn(dark: Any, comparison: Comparison | None) -> tuple[Any, Any]:
-    """The figures again, for the other theme."""
-    if comparison is None:
-        return gr.update(), gr.update()
-    return latency_bars(comparison, dark=bool(dark)), memory_bars(comparison, dark=bool(dark))
-
-
 def exported(page: ComparePage, comparison: Comparison, sessions: Sessions, session: str) -> Updates:
     """The download buttons, armed with files."""
     paths = write_exports(comparison, sessions.folder(session))
-    return {page.exports[suffix]: str(path) for suffix, path in paths.items()}
+    return {page.results.drawers.exports[suffix]: str(path) for suffix, path in paths.items()}
 
 
 def empty_html() -> str:
@@ -188,34 +173,9 @@ def spoken_html(board: Board) -> str:
 
 
 def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:
-    latency, memory = redrawn(dark, comparison)
     return {
         page.phase: phase_html("compare", running=True, results=True),
-        page.latency: latency,
-        page.memory: memory,
-        page.relative: relative_html(comparison),
-        page.conditions: conditions_html(comparison),
-        page.table: absolute_html(comparison),
-        page.code: snippets_html(comparison),
+        **results_drawn(page.results, comparison, dark),
         page.inside.variant: choices(comparison),
         page.comparison: comparison,
     }
-
-
-def _drawer_buttons() -> None:
-    for name in ("table", "inside", "export", "code"):
-        button = gr.Button(name.capitalize(), elem_id=f"open-{name}", elem_classes=["link"], min_width=0)
-        button.click(None, js=f"() => window.qdashToggle('{name}')", api_visibility="private")
-
-
-def _drawers() -> tuple[gr.HTML, gr.HTML, dict[str, gr.DownloadButton], Inside]:
-    with gr.Column(elem_id="drawer-table", elem_classes=["drawer", "sheet"]):
-        table = html()
-    with gr.Column(elem_id="drawer-inside", elem_classes=["drawer", "sheet"]):
-        inside = build_inside()
-    with gr.Row(elem_id="drawer-export", elem_classes=["drawer", "sheet"]):
-        labels = {"json": "JSON", "csv": "CSV", "html": "HTML report"}
-        exports = {suffix: gr.DownloadButton(label, elem_id=f"export-{suffix}", min_width=0) for suffix, label in labels.items()}
-    with gr.Column(elem_id="drawer-code", elem_classes=["drawer", "sheet"]):
-        code = html()
-    return table, code, exports, inside

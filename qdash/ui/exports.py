@@ -1,5 +1,6 @@
 """A comparison as files to take away."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from qdash.records import Comparison, WeightReport
@@ -16,6 +17,13 @@ def write_weight_exports(report: WeightReport, folder: Path) -> dict[str, Path]:
     """The same for a weight report."""
     stem = f"qdash-weights-{report.created_at:%Y%m%d-%H%M%S}"
     return _write(folder, stem, {"json": weights_to_json(report), "csv": weights_to_csv(report), "html": weights_to_html(report)})
+
+
+def write_history(content: str, folder: Path) -> Path:
+    """Write runs of a history; no two files have one name."""
+    path = folder / f"qdash-history-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.json"
+    path.write_text(content, encoding="utf-8")
+    return path
 
 
 def _write(folder: Path, stem: str, contents: dict[str, str]) -> dict[str, Path]:

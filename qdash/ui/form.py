@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from qdash.catalog.models import MODELS, Task
 from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
-from qdash.inputs import check_prompt, read_picture
+from qdash.inputs import check_prompt, check_reference_text, read_picture
 from qdash.planning import variants_of
 from qdash.records import Measurement, Picture, Request, Variant
 from qdash.settings import settings
@@ -35,6 +35,7 @@ class Form:
     tokens: Any
     baseline_dtype: Any
     device: Any
+    reference_text: Any = None
 
 
 def check_model(model: Any) -> str:
@@ -103,6 +104,7 @@ def _request(form: Form, model: str, prompt: str, picture: Picture | None) -> Re
             measurement=measurement_of(form),
             device=form.device,
             baseline_dtype=form.baseline_dtype or None,
+            reference_text=check_reference_text(form.reference_text) if isinstance(form.reference_text, str) else None,
         )
     except ValidationError as error:
         name = error.errors()[0]["loc"][0]
@@ -121,13 +123,14 @@ def picture_path(value: Any) -> Path:
     if isinstance(value, dict) and isinstance(value.get("sample"), str):
         return sample_path(value["sample"])
     if isinstance(value, dict) and isinstance(value.get("upload"), str):
-        return _uploaded(value["upload"])
+        return uploaded_file(value["upload"], "picture")
     raise QdashError("No picture is chosen.", "Pick one of the samples or upload your own.")
 
 
-def _uploaded(name: str) -> Path:
+def uploaded_file(name: str, what: str) -> Path:
+    """A file that a browser has sent, a `what`; raises QdashError for every other file of this machine."""
     folder = settings().cache_dir / "uploads"
     path = Path(name).resolve() if "\0" not in name else folder
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise QdashError("The uploaded picture is no longer here.", "Upload it again.")
+        raise QdashError(f"The uploaded {what} is no longer here.", "Upload it again.")
     return path

@@ -10,6 +10,8 @@ from qdash.machine import this_machine
 from qdash.settings import settings
 from qdash.ui.backend import Backend
 from qdash.ui.compare_page import build_compare_page, wire_compare_page
+from qdash.ui.history_events import wire_history_page
+from qdash.ui.history_page import build_history_page
 from qdash.ui.learn_page import build_learn_page, wire_learn_page
 from qdash.ui.line import Line
 from qdash.ui.scheme_picker import STARTER, preset_keys
@@ -37,11 +39,14 @@ def build(backend: Backend) -> gr.Blocks:
                     compare_page = build_compare_page(STARTER_MODEL, starter)
                 with gr.Tab("Weights", id="weights"):
                     weights_page = build_weights_page()
+                with gr.Tab("History", id="history") as history_tab:
+                    history_page = build_history_page()
                 with gr.Tab("Learn", id="learn"):
                     learn_page = build_learn_page(STARTER_MODEL)
         wire_sidebar(sidebar, blocks, backend)
-        wire_compare_page(compare_page, sidebar, tabs, backend, line, sessions)
+        finished = wire_compare_page(compare_page, sidebar, tabs, backend, line, sessions)
         wire_weights_page(weights_page, sidebar, compare_page.look_inside, tabs, backend, line, sessions)
+        wire_history_page(history_page, history_tab, sidebar, tabs, blocks, sessions, finished)
         wire_learn_page(learn_page, sidebar)
         blocks.unload(_closing(sessions))
     return blocks

@@ -22,12 +22,13 @@ REFRESH_S = 0.1
 
 @dataclass(frozen=True)
 class View:
-    """One moment of a comparison. `error` is what to put into the banner; `over` marks the last view."""
+    """One moment of a comparison. `error` is what to put into the banner; `over` marks the last view, which has the picture's PNG too."""
 
     board: Board | None = None
     status: str = ""
     error: QdashError | None = None
     over: bool = False
+    png: bytes | None = None
 
 
 def run(form: Form, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
@@ -38,7 +39,7 @@ def run(form: Form, backend: Backend, line: Line, stop: Event) -> Iterator[View]
         request, png = checked(form, backend.task(check_model(form.model)))
         for view in _queued_run(request, png, backend, line, stop):
             yield view
-        yield View(board=view.board, over=True)
+        yield View(board=view.board, over=True, png=png)
     except QdashError as error:
         yield View(board=view.board, error=error, over=True)
     except Exception:

@@ -10,6 +10,7 @@ from qdash.ui.backend import EngineBackend
 from qdash.ui.layout import build
 from qdash.ui.limits import BodyLimit
 from qdash.ui.theme import theme
+from qdash.ui.visitors import VisitorCookie
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
 def serve(blocks: gr.Blocks) -> None:
     """Launch `blocks` and block; one clear line if the port is taken."""
     limits = settings()
+    middleware = [Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes)] + [Middleware(VisitorCookie)] * limits.public
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
         _, url, _ = blocks.launch(
@@ -31,7 +33,7 @@ def serve(blocks: gr.Blocks) -> None:
             theme=theme(), css=css(), head=f"<script>{script('page')}</script>",
             max_file_size=limits.max_upload_bytes,
             max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
-            app_kwargs={"middleware": [Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes)]},
+            app_kwargs={"middleware": middleware},
             footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False,
             enable_monitoring=False, mcp_server=False, quiet=True, prevent_thread_lock=True,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from qdash.ui.board import State
 
 TAGLINE = "see what quantization does"
 PRIVACY = "Pictures and questions stay on this machine."
-PRIVACY_PUBLIC = "Pictures and questions are processed on this server and deleted within a day."
+PRIVACY_PUBLIC = "Pictures and questions are processed on this server. Your History keeps them until you delete them there."
 
 EMPTY_HEADLINE = "One question, several sizes of the same model."
 EMPTY_WHY = "Press Compare: each version answers, then is timed and weighed. See which is smaller, which is faster, which words change."
@@ -17,6 +17,18 @@ WEIGHTS_WHY = (
     "Look inside reads every weight of the model, rounds it as each chosen scheme does, and shows the difference. "
     "Nothing is generated; it takes seconds for a small model."
 )
+
+HISTORY_EMPTY = "Nothing is kept yet."
+HISTORY_EMPTY_WHY = "Every comparison and evaluation that finishes is kept here by itself. Press Compare, or import a file."
+HISTORY_WHY = "Each opens again as it was, without its model."
+HISTORY_SEARCH_HINT = "All words must occur in the model, the schemes, the headline or the question."
+HISTORY_CHOOSE = "Tick two runs to see what changed between them."
+SHARED_BADGE = "shared with you, read-only"
+SHARED_WITHOUT_QUESTION = "The question is not part of this link."
+SHARE_WHY = "Whoever has the link sees this run, read-only: answers, figures and conditions. Answers may tell what was asked."
+SHARE_LOCAL = "This server can be reached from this machine only, and so can the link."
+
+REFERENCE_TEXT = "Optional: a longer text along which to compare every version with the original."
 
 # What a card says in each state: an icon and a word, never colour alone.
 STATES: dict[State, tuple[str, str]] = {

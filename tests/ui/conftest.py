@@ -88,7 +88,7 @@ def _ours(url: str, server: Server) -> bool:
 def _serving(arguments: list[str], folder: Path) -> Iterator[Server]:
     port = _free_port()
     environment = os.environ | {
-        "QDASH_PORT": str(port), "QDASH_CACHE_DIR": str(folder), "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1",
+        "QDASH_PORT": str(port), "QDASH_CACHE_DIR": str(folder), "QDASH_HISTORY": str(folder / "history.sqlite3"), "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stdout=log, stderr=log)

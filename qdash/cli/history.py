@@ -1,0 +1,106 @@
+"""`qdash history`: the runs that are kept, without the page. Also what puts the command line's own runs there.
+
+The history is this person's; that of visitors to a public server is theirs, and not reached from here.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qdash.cli.arguments import JsonOption
+from qdash.cli.outputs import Outputs
+from qdash.cli.screen import print_comparison, print_table
+from qdash.errors import QdashError
+from qdash.history import Kept, history
+from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
+from qdash.history.figures import figures_of
+from qdash.records import Comparison
+
+commands = typer.Typer(help="List, show, export, import and delete the runs that are kept.")
+
+_SHORT = 8
+_Runs = Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs by the beginning of their key, as “list” shows it.")]
+
+
+@commands.callback(invoke_without_command=True)
+def _listing(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_runs()
+
+
+@commands.command("list")
+def list_runs(
+    search: Annotated[str, typer.Argument(help="Words that must all occur in model, schemes, headline or question.")] = "",
+    limit: Annotated[int, typer.Option(help="How many at most, newest first.")] = 30,
+) -> None:
+    """List the runs that are kept, newest first."""
+    listing = history().listing(search=search, limit=max(limit, 1))
+    rows = [
+        (entry.key[:_SHORT], f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}", entry.model, entry.headline) for entry in listing.entries
+    ]
+    print_table(("run", "when", "model", "headline"), rows)
+    if listing.total > len(rows):
+        print(f"{listing.total - len(rows)} more: use --limit.")
+
+
+@commands.command()
+def show(run: Annotated[str, typer.Argument(metavar="RUN", help="The beginning of its key.")]) -> None:
+    """Show a run again, as when it ended."""
+    record = history().open(_key(run)).record
+    if isinstance(record, Comparison):
+        print_comparison(record)
+        return
+    figures = figures_of(record)
+    names = list(dict.fromkeys(figure.name for variant in figures.variants for figure in variant.figures))
+    said = [(variant.label, {figure.name: figure.said for figure in variant.figures}) for variant in figures.variants]
+    print_table(("scheme", *names), [(label, *(cells.get(name, "–") for name in names)) for label, cells in said])
+
+
+@commands.command()
+def export(
+    json: JsonOption = "-", runs: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="All if left out.")] = None
+) -> None:
+    """Write runs as JSON: to move them, to keep them apart, to send them to somebody."""
+    outputs = Outputs({"json": json})
+    outputs.check()
+    keys = [_key(run) for run in runs] if runs else history().all_keys()
+    outputs.write(export_runs(history(), keys), {"json": str})
+
+
+@commands.command("import")
+def import_file(file: Annotated[Path, typer.Argument(help="A JSON file that “export”, the page or “run --json” wrote.")]) -> None:
+    """Keep the runs of a file."""
+    try:
+        if file.stat().st_size > MOST_FILE_BYTES:
+            raise QdashError(f"{file} is larger than {MOST_FILE_BYTES // 2**20} MiB.", "Export fewer runs at a time.")
+        data = file.read_bytes()
+    except OSError as error:
+        raise QdashError(f"{file} cannot be read ({error.strerror}).", "Check its name and permissions.") from None
+    found = import_runs(history(), data, name=str(file))
+    print(f"{found.new} of {len(found.keys)} runs imported; the others were there already.")
+
+
+@commands.command()
+def delete(runs: _Runs) -> None:
+    """Delete runs."""
+    print(f"{history().delete([_key(run) for run in runs])} deleted.")
+
+
+def remember(record: Kept, png: bytes | None = None) -> None:
+    """Keep a finished run. That this cannot be done is one line on standard error, and no reason to fail."""
+    if any(result.status == "ok" for result in record.variants):
+        try:
+            history().keep(record, png=png)
+        except QdashError as error:
+            print(f"qdash: not kept in the history. {error}", file=sys.stderr)
+
+
+def _key(beginning: str) -> str:
+    """The key that begins so; raises QdashError for none, or for several."""
+    found = [key for key in history().all_keys() if beginning and key.startswith(beginning)]
+    if len(found) != 1:
+        number = "No run" if not found else f"{len(found)} runs"
+        raise QdashError(f"{number} in the history begin{'s' if not found else ''} with “{beginning[:40]}”.", "See “qdash history list”.")
+    return found[0]

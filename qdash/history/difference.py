@@ -1,0 +1,156 @@
+"""What changed between two runs: their conditions, then figure by figure, and which differences are larger than the noise of both.
+
+A figure knows what it takes for two of it to be compared (the same question, as many tokens) and how far chance alone moves it. The
+tolerance of a time is the sum of both runs' noise floors, as each may be off by its own; that of an accuracy or a divergence follows from
+its interval or standard error. A run compared with itself, or with one that differs by less, has no difference.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal, TypeVar
+
+from qdash.errors import QdashError
+from qdash.history.figures import Condition, Figure, Figures, figures_of
+from qdash.history.kinds import Kept
+
+Judged = Literal["same", "better", "worse", "changed", "unsure", "apart", "missing"]
+SAME = "≈ same"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the table, in words. `judged` "apart": not comparable; "unsure": different, but nobody measured the noise."""
+
+    name: str
+    before: str
+    after: str
+    words: str
+    judged: Judged
+
+    @property
+    def differs(self) -> bool:
+        """Whether something really changed."""
+        return self.judged in ("better", "worse", "changed")
+
+
+@dataclass(frozen=True)
+class VariantChanges:
+    """A variant of either run; `only` is "before" or "after" where the other run does not have it."""
+
+    label: str
+    scheme: str
+    kind: str
+    bits: int | None
+    only: Literal["before", "after"] | None
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`headline` and `why` are plain sentences; `conditions` has those that differ, `same_conditions` the names of the others."""
+
+    headline: str
+    why: str
+    conditions: tuple[Change, ...]
+    same_conditions: tuple[str, ...]
+    variants: tuple[VariantChanges, ...]
+
+
+def difference(before: Kept, after: Kept) -> Difference:
+    """Compare two runs of one kind; raises QdashError for two kinds."""
+    if type(before) is not type(after):
+        message = "A comparison and an evaluation have no figures in common."
+        raise QdashError(message, "Choose two comparisons, or two evaluations.")
+    first, second = figures_of(before), figures_of(after)
+    conditions = [_condition(*pair) for pair in _paired(first.conditions, second.conditions)]
+    changed = {change.name for change in conditions if change.differs}
+    variants = tuple(_variants(first, second, changed))
+    return Difference(
+        headline=_headline(variants),
+        why=_why([change for change in conditions if change.differs]),
+        conditions=tuple(change for change in conditions if change.differs),
+        same_conditions=tuple(change.name for change in conditions if not change.differs),
+        variants=variants,
+    )
+
+
+_Named = TypeVar("_Named", Condition, Figure)
+
+
+def _paired(first: Iterable[_Named], second: Iterable[_Named]) -> list[tuple[_Named | None, _Named | None]]:
+    """Both lists by name, in the order of the first, what only the second has at the end."""
+    one, other = ({entry.name: entry for entry in entries} for entries in (first, second))
+    return [(one.get(name), other.get(name)) for name in dict.fromkeys((*one, *other))]
+
+
+def _condition(before: Condition | None, after: Condition | None) -> Change:
+    known = before or after
+    assert known is not None
+    said = [entry.said if entry else "—" for entry in (before, after)]
+    same = before is not None and after is not None and before.value == after.value
+    return Change(known.name, said[0], said[1], "same" if same else "changed", "same" if same else "changed")
+
+
+def _variants(first: Figures, second: Figures, changed: set[str]) -> Iterable[VariantChanges]:
+    one, other = ({(variant.model, variant.scheme): variant for variant in figures.variants} for figures in (first, second))
+    alone = len({model for model, _ in (*one, *other)}) == 2 and len({model for model, _ in one}) == len({model for model, _ in other}) == 1
+    if alone:  # one model in each run: its schemes are compared across models
+        one, other = ({("", scheme): variant for (_, scheme), variant in group.items()} for group in (one, other))
+    for key in dict.fromkeys((*one, *other)):
+        before, after = one.get(key), other.get(key)
+        known = after or before
+        assert known is not None
+        pairs = _paired(before.figures if before else (), after.figures if after else ())
+        only = "before" if after is None else "after" if before is None else None
+        yield VariantChanges(
+            known.label, known.scheme, known.kind, known.bits, only, tuple(_change(*pair, changed=changed) for pair in pairs)
+        )
+
+
+def _change(before: Figure | None, after: Figure | None, *, changed: set[str]) -> Change:
+    known = before or after
+    assert known is not None
+    said = [entry.said if entry else "—" for entry in (before, after)]
+    if before is None or after is None:
+        return Change(known.name, said[0], said[1], "", "missing")
+    apart = [need for need in known.needs if need in changed]
+    if apart:
+        return Change(known.name, said[0], said[1], f"another {apart[0]}", "apart")
+    words, judged = _judged(before, after)
+    return Change(known.name, said[0], said[1], words, judged)
+
+
+def _judged(before: Figure, after: Figure) -> tuple[str, Judged]:
+    first, second = before.value, after.value
+    if isinstance(first, str) or isinstance(second, str):
+        return ("same", "same") if first == second else ("changed", "changed")
+    if first == second or before.same_as(after):
+        return SAME, "same"
+    words = before.spoken_change(first, second)
+    if before.unsure or after.unsure:
+        return f"{words}, noise unknown", "unsure"
+    if not before.better or not (isfinite(first) and isfinite(second)):
+        return words, "changed"
+    return words, "better" if (second > first) == (before.better > 0) else "worse"
+
+
+def _headline(variants: Sequence[VariantChanges]) -> str:
+    both = [variant for variant in variants if variant.only is None]
+    if not both:
+        return "The two runs have no variant in common."
+    found = [(variant.label, change) for variant in both for change in variant.changes if change.differs]
+    compared = sum(change.judged not in ("apart", "missing") for variant in both for change in variant.changes)
+    if not found:
+        return "No figure differs by more than the noise." if compared else "Nothing in these runs can be compared."
+    said = "; ".join(f"{label}: {change.name} {change.words}" for label, change in found[:2])
+    number = "One figure differs" if len(found) == 1 else f"{len(found)} of {compared} figures differ"
+    return f"{number} by more than the noise. {said}{' …' if len(found) > 2 else '.'}"
+
+
+def _why(changed: Sequence[Change]) -> str:
+    if not changed:
+        return "Both were run under the same conditions."
+    said = "; ".join(f"{change.name} {change.before} → {change.after}" for change in changed[:4] if len(change.before + change.after) < 80)
+    names = said or ", ".join(change.name for change in changed[:4])
+    return f"Run under different conditions ({names}{' …' if len(changed) > 4 else ''}): differences may come from these."

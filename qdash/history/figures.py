@@ -1,0 +1,242 @@
+"""What of a run can be compared with another's: conditions and figures, each with what chance does to it, whatever kind of run it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import hypot
+from typing import Literal
+
+from qdash.history.kinds import Kept
+from qdash.records import Agreement, Comparison, EvaluatedVariant, Evaluation, Host, Proportion, VariantResult
+from qdash.wording import mib, ms
+
+_Z = 1.96
+_LEAST_NOISE = 0.005
+"""Two timings are never known to better than this."""
+
+PEAK_NOISE = 0.02
+"""A peak is sampled; how far an allocator goes differs a little from run to run."""
+
+_PACKAGES = ("torch", "transformers", "bitsandbytes", "torchao")
+_ASKED = ("question", "picture")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Compared by `value`, shown as `said`."""
+
+    name: str
+    value: object
+    said: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number, or words such as an answer.
+
+    `better`: 1 for larger, −1 for smaller, 0 if neither is. `noise` is the share by which chance moves it, `spread` the same as a number,
+    `interval` its 95 % interval; `unsure`: nobody knows. `needs`: conditions that must be the same for two of them to be compared.
+    """
+
+    name: str
+    value: float | str
+    said: str
+    better: Literal[-1, 0, 1] = 0
+    noise: float = 0.0
+    spread: float = 0.0
+    interval: tuple[float, float] | None = None
+    unsure: bool = False
+    needs: tuple[str, ...] = ()
+    spoken: Literal["speed", "share", "points", "times"] = "share"
+
+    def same_as(self, other: "Figure") -> bool:
+        """Whether two numbers differ by no more than chance may do."""
+        one, two = self.value, other.value
+        assert not isinstance(one, str) and not isinstance(two, str)
+        if self.interval and other.interval:
+            return _overlap(one, self.interval, two, other.interval)
+        small, large = sorted((abs(one), abs(two)))
+        within = small > 0 and (one > 0) == (two > 0) and large / small - 1 <= self.noise + other.noise
+        return within or abs(one - two) <= hypot(self.spread, other.spread)
+
+    def spoken_change(self, before: float, after: float) -> str:
+        """The change in words; a change from 0 or to it has no ratio."""
+        if self.spoken == "points":
+            return f"{(after - before) * 100:+.1f} points".replace("-", "−")
+        if not before or not after:
+            return "changed"
+        ratio = after / before
+        if self.spoken == "speed":
+            return f"{ratio:.2f}× slower" if ratio > 1 else f"{1 / ratio:.2f}× faster"
+        if self.spoken == "times" or ratio > 10 or ratio < 0.1:
+            return f"{ratio:.2f}×" if ratio < 100 else f"{ratio:.0f}×"
+        return f"{(ratio - 1) * 100:+.1f} %".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class VariantFigures:
+    """The figures of one variant, in the order of a table."""
+
+    model: str
+    scheme: str
+    label: str
+    kind: str
+    bits: int | None
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All of a run."""
+
+    conditions: tuple[Condition, ...]
+    variants: tuple[VariantFigures, ...]
+
+
+def figures_of(record: Kept) -> Figures:
+    """What can be compared of `record`."""
+    return _comparison(record) if isinstance(record, Comparison) else _evaluation(record)
+
+
+def _overlap(one: float, first: tuple[float, float], two: float, second: tuple[float, float]) -> bool:
+    """Whether the 95 % interval of the difference of two shares holds 0 (Newcombe 1998, method 10, from their own intervals)."""
+    low, high = (one, first), (two, second)
+    if one > two:
+        low, high = high, low
+    return high[0] - low[0] <= hypot(low[1][1] - low[0], high[0] - high[1][0])
+
+
+# ── comparisons ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _comparison(comparison: Comparison) -> Figures:
+    request, baseline = comparison.request, comparison.variants[0]
+    measurement, picture = request.measurement, request.picture
+    conditions = (
+        Condition("model", baseline.model, baseline.model),
+        Condition("question", request.prompt, _short(request.prompt) or "not told"),
+        Condition("picture", picture, f"{picture.width} × {picture.height}, {picture.sha256[:8]}" if picture else "none"),
+        Condition("number of tokens", measurement.max_new_tokens, str(measurement.max_new_tokens)),
+        Condition("timed runs", measurement.runs, str(measurement.runs)),
+        Condition("warm-up", measurement.warmup, str(measurement.warmup)),
+        Condition("answer limit", measurement.max_answer_tokens, str(measurement.max_answer_tokens)),
+        Condition("type of the original", baseline.dtype, baseline.dtype or "unknown"),
+        *_host(comparison.host, comparison.qdash_version),
+    )
+    variants = tuple(
+        VariantFigures(
+            result.model, result.scheme, result.label, result.kind, result.bits,
+            tuple(_result(result, comparison, original=not index)),
+        )
+        for index, result in enumerate(comparison.variants)
+    )  # fmt: skip
+    return Figures(conditions, variants)
+
+
+def _host(host: Host, version: str) -> Iterator[Condition]:
+    yield Condition("device", host.device_name, host.device_name)
+    yield Condition("threads", host.threads, str(host.threads))
+    yield Condition("execution", host.execution, host.execution)
+    yield Condition("platform", host.platform, host.platform)
+    for package in _PACKAGES:
+        if package in host.versions:
+            yield Condition(package, host.versions[package], host.versions[package])
+    yield Condition("qdash", version, version)
+
+
+def _result(result: VariantResult, comparison: Comparison, *, original: bool) -> Iterator[Figure]:
+    yield Figure("status", result.status, {"ok": "ran", "failed": "failed", "skipped": "not run"}[result.status])
+    if result.answer is not None:
+        yield Figure("answer", result.answer.strip(), _short(result.answer), needs=(*_ASKED, "answer limit"))
+    if result.kind == "real":
+        yield from _times(result, comparison)
+        if result.memory is not None:
+            peak = result.memory.peak_bytes
+            yield _size("weights", result.memory.weights_bytes)
+            yield Figure("peak", peak, mib(peak), -1, noise=PEAK_NOISE, needs=(*_ASKED, "number of tokens"))
+    elif result.memory is not None and result.memory.projected_bytes:
+        yield _size("weights, projected", result.memory.projected_bytes)
+    if result.memory is not None:
+        yield _size("on disk", result.memory.saved_bytes)
+    if result.agreement is not None and not original:
+        yield from _agreement(result.agreement)
+
+
+def _times(result: VariantResult, comparison: Comparison) -> Iterator[Figure]:
+    if result.latency is None:
+        return
+    latency, floor = result.latency, comparison.noise_floor
+    noise = max(floor.relative, _LEAST_NOISE) if floor else 0.0
+    for name, timing, needs in (
+        ("total", latency.total_s, (*_ASKED, "number of tokens")),
+        ("first token", latency.ttft_s, _ASKED),
+        ("per token", latency.tpot_s, ()),
+    ):
+        yield Figure(name, timing.median, ms(timing.median), -1, noise=noise, unsure=floor is None, needs=needs, spoken="speed")
+
+
+def _size(name: str, size: int) -> Figure:
+    return Figure(name, size, mib(size), -1)
+
+
+def _agreement(agreement: Agreement) -> Iterator[Figure]:
+    needs = (*_ASKED, "answer limit")
+    if agreement.kl_mean_nats is not None:
+        spread = _Z * (agreement.kl_se or 0.0)
+        said = f"{agreement.kl_mean_nats:.3g} ± {spread:.1g} nats" if agreement.kl_se is not None else f"{agreement.kl_mean_nats:.3g} nats"
+        yield Figure(
+            "KL", agreement.kl_mean_nats, said, -1, spread=spread, unsure=agreement.kl_se is None, needs=needs, spoken="times"
+        )  # fmt: skip
+    one = 1 / max(agreement.tokens, 1)
+    yield Figure("same top word", agreement.top1, f"{agreement.top1:.0%}", 1, spread=one, needs=needs, spoken="points")
+
+
+# ── evaluations ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _evaluation(evaluation: Evaluation) -> Figures:
+    request, baseline = evaluation.request, evaluation.variants[0]
+    asked = [(item.prompt, item.answer, item.picture) for item in evaluation.questions]
+    conditions = (
+        Condition("model", baseline.model, baseline.model),
+        Condition("task", request.task, evaluation.task_label),
+        Condition("set of questions", asked, f"{len(asked)} questions"),
+        Condition("rule", evaluation.rule, evaluation.rule.replace("_", " ")),
+        Condition("token limit", evaluation.max_new_tokens, str(evaluation.max_new_tokens)),
+        Condition("batch size", request.batch_size, str(request.batch_size)),
+        Condition("type of the original", baseline.dtype, baseline.dtype or "unknown"),
+        *_host(evaluation.host, evaluation.qdash_version),
+    )
+    variants = tuple(
+        VariantFigures(result.model, result.scheme, result.label, result.kind, result.bits, tuple(_evaluated(result, evaluation)))
+        for result in evaluation.variants
+    )
+    return Figures(conditions, variants)
+
+
+def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> Iterator[Figure]:
+    yield Figure("status", result.status, {"ok": "ran", "failed": "failed", "skipped": "not run"}[result.status])
+    needs = ("task", "set of questions", "rule", "token limit")
+    for name, share in (("accuracy", result.accuracy), ("last word", result.last_word)):
+        if share is not None:
+            yield _share(name, share, needs)
+    floor = evaluation.noise_floor
+    if result.kind == "real" and result.per_item_s is not None and result.status == "ok":
+        noise = max(floor.relative, _LEAST_NOISE) if floor else 0.0
+        yield Figure(
+            "per question", result.per_item_s, ms(result.per_item_s), -1,
+            noise=noise, unsure=floor is None, needs=("task", "set of questions", "token limit", "batch size"), spoken="speed",
+        )  # fmt: skip
+    if result.kind == "real" and result.weights_bytes is not None:
+        yield _size("weights", result.weights_bytes)
+    elif result.projected_bytes is not None:
+        yield _size("weights, projected", result.projected_bytes)
+
+
+def _share(name: str, share: Proportion, needs: tuple[str, ...]) -> Figure:
+    said = f"{share.value * 100:.1f} % ({share.low * 100:.1f}–{share.high * 100:.1f})"
+    return Figure(name, share.value, said, 1, interval=(share.low, share.high), needs=needs, spoken="points")
+
+
+def _short(text: str, longest: int = 120) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -1,0 +1,204 @@
+"""What can be done on the History tab, and what each changes on it. An action comes from a browser as words and keys: both are looked up,
+the keys only among the runs of whoever sent them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from qdash.errors import QdashError
+from qdash.history import Run, history
+from qdash.history.difference import difference
+from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
+from qdash.history.figures import figures_of
+from qdash.records import Comparison
+from qdash.settings import settings
+from qdash.ui import text
+from qdash.ui.board import finished_board
+from qdash.ui.cards import cards_html
+from qdash.ui.exports import write_exports, write_history
+from qdash.ui.form import uploaded_file
+from qdash.ui.history_page import HistoryPage
+from qdash.ui.history_view import (
+    STEP,
+    asked_html,
+    difference_html,
+    figures_html,
+    head_html,
+    history_phase_html,
+    list_html,
+    run_head_html,
+    said_html,
+    share_html,
+    undo_html,
+)
+from qdash.ui.markup import banner
+from qdash.ui.results import results_drawn
+from qdash.ui.run import internal_error
+from qdash.ui.verdict import sentence_html, verdict_html
+from qdash.verdict import verdict
+
+Updates = dict[Any, Any]
+MOST_KEYS = 1000
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Actions:
+    """Everything that one request may do. `rows`: how long the list is; `run`: what is opened; `deleted`: what Undo brings back."""
+
+    page: HistoryPage
+    owner: str
+    folder: Path
+    dark: bool
+    search: str
+    rows: int
+    run: Run | None
+    deleted: list[str]
+
+    def safely(self, action: Callable[[], Updates]) -> Updates:
+        """What `action` changes; whatever goes wrong is in the banner."""
+        try:
+            return action()
+        except QdashError as error:
+            return {self.page.banner: banner(error)}
+        except Exception:
+            return {self.page.banner: banner(internal_error())}
+
+    def refreshed(self) -> Updates:
+        """The list as it is now."""
+        listing = history().listing(self.owner, self.search, limit=self.rows)
+        return {self.page.head: head_html(listing, self.search), self.page.runs: list_html(listing)}
+
+    def listed(self, said: str = "", deleted: list[str] | None = None) -> Updates:
+        """The list, and nothing else, below a line of markup."""
+        return {
+            **self.refreshed(),
+            self.page.phase: history_phase_html("list"),
+            self.page.rows: self.rows,
+            self.page.banner: said,
+            self.page.deleted: deleted or [],
+        }
+
+    def opened(self, key: str) -> Updates:
+        """One run, drawn from its record alone."""
+        run, shown = history().open(key, self.owner), self.page.opened
+        updates: Updates = {
+            self.page.phase: history_phase_html("run" if run.own else "shared"),
+            self.page.banner: "",
+            self.page.run: run,
+            shown.head: run_head_html(run),
+            shown.asked: asked_html(run),
+            shown.share: self._share_html(run),
+        }
+        return updates | (self._comparison(run.record) if isinstance(run.record, Comparison) else self._figures(run))
+
+    def act(self, what: Any, keys: Any, options: dict[str, Any]) -> Updates:
+        """Do `what` to the runs `keys`; nothing for words that are none of these."""
+        known = [key for key in keys if isinstance(key, str)][:MOST_KEYS] if isinstance(keys, list) else []
+        actions: dict[str, Callable[[], Updates]] = {
+            "open": lambda: self.opened(known[0]),
+            "more": lambda: self._more(),
+            "pin": lambda: self._pinned(known[0]),
+            "compare": lambda: self._compared(known),
+            "delete": lambda: self.delete(known),
+            "delete-all": lambda: self.delete(history().all_keys(self.owner)),
+            "undo": lambda: self._undone(),
+            "export": lambda: self._exported(known),
+            "export-all": lambda: self._exported(history().all_keys(self.owner)),
+            "import": lambda: self._imported(options),
+            "import-failed": lambda: self._not_uploaded(options),
+            "share": lambda: self._shared(options),
+            "unshare": lambda: self._unshared(),
+        }
+        action = actions.get(what) if isinstance(what, str) else None
+        if action is None or (what in ("open", "pin") and not known):
+            return {self.page.banner: ""}
+        return action()
+
+    def delete(self, keys: list[str]) -> Updates:
+        """Delete runs, and offer to have them back."""
+        count = history().delete(keys, self.owner)
+        return {**self.listed(undo_html(count) if count else said_html("There was nothing to delete."), keys), self.page.run: None}
+
+    def _comparison(self, record: Comparison) -> Updates:
+        shown = self.page.opened
+        exports = {shown.results.drawers.exports[suffix]: str(path) for suffix, path in write_exports(record, self.folder).items()}
+        return {
+            shown.verdict: verdict_html(verdict(record)),
+            shown.cards: cards_html(finished_board(record)),
+            shown.figures: "",
+            **results_drawn(shown.results, record, self.dark),
+            **exports,
+        }
+
+    def _figures(self, run: Run) -> Updates:
+        shown = self.page.opened
+        headline = sentence_html(escape(run.entry.headline), "")
+        return {shown.verdict: headline, shown.cards: "", shown.figures: figures_html(figures_of(run.record))}
+
+    def _more(self) -> Updates:
+        return replace(self, rows=self.rows + 4 * STEP).listed()
+
+    def _pinned(self, key: str) -> Updates:
+        history().pin(key, not history().open(key, self.owner).entry.pinned, self.owner)
+        return self.listed()
+
+    def _compared(self, keys: list[str]) -> Updates:
+        if len(keys) != 2:
+            raise QdashError("What changed can be told of two runs.", "Tick two in the list.")
+        before, after = (history().open(key, self.owner) for key in keys)
+        found = difference(before.record, after.record)
+        return {
+            self.page.phase: history_phase_html("difference"),
+            self.page.banner: "",
+            self.page.difference: difference_html(found, before.entry, after.entry),
+        }
+
+    def _undone(self) -> Updates:
+        count = history().undelete(self.deleted, self.owner)
+        runs = text.several(count, "run is", "runs are")
+        return self.listed(said_html(f"{runs} back."))
+
+    def _exported(self, keys: list[str]) -> Updates:
+        if not keys:
+            raise QdashError("There is nothing to export.", "Press Compare, or tick a run.")
+        path = write_history(export_runs(history(), keys, self.owner), self.folder)
+        return {self.page.file: str(path), self.page.banner: said_html(f"{text.several(len(keys), 'run', 'runs')} exported.")}
+
+    def _imported(self, options: dict[str, Any]) -> Updates:
+        name = str(options.get("name", ""))[:80] or "The file"
+        path = uploaded_file(str(options.get("path", "")), "file")
+        if path.stat().st_size > MOST_FILE_BYTES:
+            raise QdashError(f"“{name}” is larger than {MOST_FILE_BYTES // 2**20} MiB.", "Export fewer runs at a time.")
+        found = import_runs(history(), path.read_bytes(), self.owner, f"“{name}”")
+        there = len(found.keys) - found.new
+        again = f" {text.several(there, 'was', 'were')} here already." if there else ""
+        return self.listed(said_html(f"{text.several(found.new, 'run', 'runs')} imported.{again}"))
+
+    def _not_uploaded(self, options: dict[str, Any]) -> Updates:
+        limit = settings().max_upload_bytes // 2**20
+        name = str(options.get("name", ""))[:80]
+        raise QdashError(f"“{name}” could not be sent; at most {limit} MiB are taken here.", "Export fewer runs at a time.")
+
+    def _shared(self, options: dict[str, Any]) -> Updates:
+        if self.run is not None and self.run.own:
+            key = self.run.entry.key
+            history().share(key, self.owner, prompt=options.get("prompt") is True, picture=options.get("picture") is True)
+        return self._share_again()
+
+    def _unshared(self) -> Updates:
+        if self.run is not None and self.run.own:
+            history().unshare(self.run.entry.key, self.owner)
+        return self._share_again()
+
+    def _share_again(self) -> Updates:
+        if self.run is None or not self.run.own:
+            return {self.page.banner: ""}
+        run = history().open(self.run.entry.key, self.owner)
+        return {self.page.run: run, self.page.opened.share: self._share_html(run), self.page.banner: ""}
+
+    def _share_html(self, run: Run) -> str:
+        return share_html(run, reachable=settings().host not in _LOCAL) if run.own else ""

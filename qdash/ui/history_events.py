@@ -1,0 +1,82 @@
+"""Connects the History tab: every event becomes an action of whoever sent it (see `history_actions`)."""
+
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from qdash.history import Run
+from qdash.records import Comparison
+from qdash.ui.history_actions import Actions, Updates
+from qdash.ui.history_page import HistoryPage
+from qdash.ui.history_view import STEP
+from qdash.ui.results import redrawn
+from qdash.ui.sessions import Sessions
+from qdash.ui.sidebar import QUICK, Sidebar
+from qdash.ui.theme_switch import dark_first
+from qdash.ui.visitors import owner_of
+
+_DOWNLOAD = "() => { const file = document.querySelector('#history-file'); (file?.querySelector('a, button') ?? file)?.click(); }"
+_LEAVE = (
+    "() => { const here = new URL(location.href); here.searchParams.delete('run'); history.replaceState(null, '', here); "
+    "setTimeout(() => document.querySelector('#history-list .run-open')?.focus(), 200); }"
+)
+_OPTIONS = ("prompt", "picture", "path", "name")
+
+
+def wire_history_page(
+    page: HistoryPage, tab: gr.Tab, sidebar: Sidebar, tabs: gr.Tabs, blocks: gr.Blocks, sessions: Sessions, finished: Dependency
+) -> None:
+    """Connect the tab. `finished` is what ends a comparison, after which there is a run more."""
+
+    def actions(request: gr.Request, dark: Any, search: Any, rows: Any, run: Run | None, deleted: list[str]) -> Actions:
+        folder = sessions.folder(str(request.session_hash))
+        return Actions(page, owner_of(request), folder, bool(dark), str(search or "")[:200], int(rows or STEP), run, deleted or [])
+
+    def listed(request: gr.Request, *state: Any) -> Updates:
+        mine = actions(request, *state)
+        return mine.safely(mine.listed)
+
+    def refreshed(request: gr.Request, *state: Any) -> Updates:
+        mine = actions(request, *state)
+        return mine.safely(mine.refreshed)
+
+    def searched(request: gr.Request, dark: Any, search: Any, _rows: Any, *state: Any) -> Updates:
+        return listed(request, dark, search, STEP, *state)
+
+    def acted(request: gr.Request, event: gr.EventData, *state: Any) -> Updates:
+        mine = actions(request, *state)
+        said = event._data if isinstance(event._data, dict) else {}
+        options = {name: said.get(name) for name in _OPTIONS}
+        return mine.safely(lambda: mine.act(said.get("do"), said.get("keys"), options))
+
+    def back(request: gr.Request, *state: Any) -> Updates:
+        return {**listed(request, *state), page.run: None}
+
+    def deleted(request: gr.Request, *state: Any) -> Updates:
+        mine = actions(request, *state)
+        opened = mine.run
+        return mine.safely(lambda: mine.delete([opened.entry.key]) if opened is not None and opened.own else mine.listed())
+
+    def linked(request: gr.Request, *state: Any) -> Updates:
+        key = str(dict(request.query_params).get("run", ""))
+        if not key:
+            return {page.banner: gr.skip()}
+        mine = actions(request, *state)
+        return {**mine.safely(lambda: mine.opened(key[:64])), tabs: gr.update(selected="history")}
+
+    def drawn(dark: Any, run: Run | None) -> Any:
+        return redrawn(dark, run.record if run is not None and isinstance(run.record, Comparison) else None)
+
+    state = [sidebar.theme, page.search, page.rows, page.run, page.deleted]
+    known: dict[str, Any] = {**QUICK, "js": dark_first(len(state))}
+    for actor in (page.runs, page.tools, page.banner, page.opened.share):
+        actor.select(acted, state, page.outputs, trigger_mode="multiple", **known)
+    page.file.change(None, js=_DOWNLOAD, api_visibility="private")
+    for event in (tab.select, finished.then):
+        event(refreshed, state, [*page.refreshed, page.banner], **known)
+    page.search.input(searched, state, page.listed, trigger_mode="always_last", **known)
+    page.back.click(back, state, page.outputs, **known).then(None, js=_LEAVE, api_visibility="private")
+    page.delete.click(deleted, state, page.outputs, **known)
+    blocks.load(linked, state, [*page.outputs, tabs], **known)
+    sidebar.theme.change(drawn, [sidebar.theme, page.run], page.opened.results.charts.figures, js=dark_first(2), **QUICK)

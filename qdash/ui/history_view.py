@@ -1,0 +1,224 @@
+"""What the History tab shows, as HTML: the list, a run's head, its link, and what changed between two. Pure functions over records.
+
+Everything a person or a model wrote is escaped. Times are written in UTC here; the page's script puts them into the reader's own zone.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+from typing import Literal
+
+from qdash.errors import QdashError
+from qdash.history import Listing, Run
+from qdash.history.difference import Change, Difference, VariantChanges
+from qdash.history.figures import Figures, VariantFigures
+from qdash.records import Comparison
+from qdash.records.history import Entry
+from qdash.ui import text
+from qdash.ui.markup import banner, bits_class
+from qdash.ui.verdict import sentence_html
+
+View = Literal["list", "run", "shared", "difference"]
+STEP = 50
+"""Rows of the list that are shown at first, and added by “Show more”."""
+
+_KINDS = {"comparison": "Comparison", "evaluation": "Evaluation"}
+
+
+def history_phase_html(view: View) -> str:
+    """What is seen of the tab, as an attribute that the style sheet answers to (see `phase`)."""
+    return f'<i class="phase history-{view}" hidden></i>'
+
+
+def head_html(listing: Listing, search: str) -> str:
+    """How many runs there are."""
+    if not listing.total:
+        headline = f"No run has “{escape(search[:60])}” in it." if search.strip() else text.HISTORY_EMPTY
+        return sentence_html(headline, text.HISTORY_SEARCH_HINT if search.strip() else text.HISTORY_EMPTY_WHY)
+    runs = text.several(listing.total, "run", "runs")
+    return sentence_html(f"{runs} found" if search.strip() else f"{runs} kept", text.HISTORY_WHY)
+
+
+def list_html(listing: Listing) -> str:
+    """The list, with what can be done to the runs that are ticked."""
+    rows = "".join(map(_row, listing.entries))
+    left = listing.total - len(listing.entries)
+    more = f'<button type="button" class="link" data-do="more">Show more ({left})</button>' if left > 0 else ""
+    return f'<div class="history">{_chosen_bar() if rows else ""}<ul class="runs">{rows}</ul>{more}</div>'
+
+
+def undo_html(count: int) -> str:
+    """The line after a deletion."""
+    runs = text.several(count, "run", "runs")
+    return (
+        f'<div class="banner done" role="alert"><span aria-hidden="true">✓</span><p><b>{runs} deleted.</b> '
+        f'<button type="button" class="link" data-do="undo">Undo</button></p></div>'
+    )
+
+
+def said_html(words: str) -> str:
+    """Something that went as it should."""
+    return f'<div class="banner done" role="alert"><span aria-hidden="true">✓</span><p>{escape(words)}</p></div>'
+
+
+def problem_html(error: QdashError) -> str:
+    """Something that did not."""
+    return banner(error)
+
+
+def _row(entry: Entry) -> str:
+    key, title = escape(entry.key), escape(entry.headline or "Without a headline")
+    marks = '<span class="mark-shared" title="Has a share link">shared</span>' if entry.share else ""
+    pinned = "true" if entry.pinned else "false"
+    said = "Unpin" if entry.pinned else "Pin"
+    return (
+        f'<li class="run" data-key="{key}"><input type="checkbox" aria-label="Choose: {title}">'
+        f'<button type="button" class="run-open" data-do="open" data-key="{key}">{title}</button>'
+        f'<p class="run-facts">{time_html(entry.created_at)} · <b>{escape(entry.model)}</b>{_asked(entry)} · {_chips(entry)}{marks}</p>'
+        f'<span class="run-tools"><button type="button" data-do="pin" data-key="{key}" aria-pressed="{pinned}" '
+        f'aria-label="{said}: {title}" title="{said}: pinned runs are the last to go">{"★" if entry.pinned else "☆"}</button>'
+        f'<button type="button" data-do="delete" data-key="{key}" aria-label="Delete: {title}" title="Delete">✕</button></span></li>'
+    )
+
+
+def _asked(entry: Entry) -> str:
+    return f' · <span class="run-asked" dir="auto">“{escape(entry.asked)}”</span>' if entry.asked else ""
+
+
+def _chips(entry: Entry) -> str:
+    kind = "" if entry.kind == "comparison" else f'<span class="run-kind">{_KINDS[entry.kind]}</span>'
+    labels = entry.labels[:6]
+    rest = f" +{len(entry.labels) - 6}" if len(entry.labels) > 6 else ""
+    return f'{kind}<span class="run-schemes">{escape(" · ".join(labels))}{rest}</span>'
+
+
+def _chosen_bar() -> str:
+    buttons = (("compare", "What changed?"), ("export", "Export"), ("delete", "Delete"))
+    inner = "".join(f'<button type="button" class="pill" data-do="{do}">{word}</button>' for do, word in buttons)
+    every = '<label class="every"><input type="checkbox" data-every aria-label="Choose all runs shown"> <span>All</span></label>'
+    hint = f'<span class="hint">{text.HISTORY_CHOOSE}</span>'
+    return f'<div class="chosen-bar">{every}<span class="chosen-number" aria-live="polite"></span>{inner}{hint}</div>'
+
+
+def time_html(moment: datetime) -> str:
+    """A moment, for people and for the script that knows their time zone."""
+    return f'<time datetime="{escape(moment.isoformat())}">{moment:%d %b %Y, %H:%M} UTC</time>'
+
+
+# ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run_head_html(run: Run) -> str:
+    """When, of what, and whose it is."""
+    whose = "" if run.own else f' <span class="chip">{text.SHARED_BADGE}</span>'
+    version = f"qdash {escape(run.record.qdash_version)}"
+    kind, when = _KINDS[run.entry.kind], time_html(run.entry.created_at)
+    return f'<p class="run-head" tabindex="-1"><b>{kind}</b> of {escape(run.entry.model)}, {when}, {version}{whose}</p>'
+
+
+def asked_html(run: Run) -> str:
+    """The question and the picture, as far as they are there."""
+    picture = ""
+    if run.picture:
+        picture = f'<img src="data:image/webp;base64,{b64encode(run.picture).decode()}" alt="The picture the question was about">'
+    if not isinstance(run.record, Comparison):
+        return ""
+    question = run.record.request.prompt
+    words = f'<p dir="auto">{escape(question)}</p>' if question else f'<p class="quiet">{text.SHARED_WITHOUT_QUESTION}</p>'
+    return f'<div class="asked">{picture}<div><h3>Question</h3>{words}</div></div>'
+
+
+def share_html(run: Run, *, reachable: bool) -> str:
+    """The link of a run, and what it shows. `reachable`: whether others can reach this server at all."""
+    share = run.entry.share
+    asks = isinstance(run.record, Comparison)
+    boxes = _box("prompt", "with the question" if asks else "with the questions", bool(share and share.prompt))
+    if run.picture:
+        boxes += _box("picture", "with the picture", bool(share and share.picture))
+    if share is None:
+        actions = '<button type="button" class="pill" data-do="share">Make a link</button>'
+    else:
+        actions = (
+            f'<input class="share-link" readonly aria-label="Share link" data-share="{escape(share.key)}">'
+            '<button type="button" class="pill" data-copy-link>Copy</button>'
+            '<button type="button" class="pill" data-do="unshare">Stop sharing</button>'
+        )
+    where = "" if reachable else f'<p class="hint">{text.SHARE_LOCAL}</p>'
+    return (
+        f'<div class="share" data-shared="{"true" if share else "false"}"><h3>Share link</h3><p>{text.SHARE_WHY}</p>'
+        f'<div class="share-row">{boxes}</div><div class="share-row">{actions}</div>{where}</div>'
+    )
+
+
+def _box(name: str, words: str, ticked: bool) -> str:
+    return f'<label><input type="checkbox" name="{name}"{" checked" if ticked else ""}> {words}</label>'
+
+
+def figures_html(figures: Figures) -> str:
+    """Every figure of a run as a table, for kinds of run that have no cards."""
+    names = list(dict.fromkeys(figure.name for variant in figures.variants for figure in variant.figures))
+    rows = "".join(_figures_row(variant, names) for variant in figures.variants)
+    conditions = "".join(f"<span>{escape(item.name)} {escape(item.said)}</span>" for item in figures.conditions)
+    return _table(("scheme", *names), rows) + f'<div class="cond">{conditions}</div>'
+
+
+def _figures_row(variant: VariantFigures, names: Sequence[str]) -> str:
+    said = {figure.name: figure.said for figure in variant.figures}
+    cells = "".join(f"<td>{escape(said.get(name, '—'))}</td>" for name in names)
+    return f"<tr>{_scheme_cell(variant.label, variant.bits, variant.kind)}{cells}</tr>"
+
+
+# ── two runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def difference_html(found: Difference, before: Entry, after: Entry) -> str:
+    """Conditions that changed, then figure by figure, a table for each variant."""
+    said = sentence_html(escape(found.headline), found.why)
+    names = (f"{letter}: {time_html(entry.created_at)}, {escape(entry.model)}" for letter, entry in (("A", before), ("B", after)))
+    runs = f'<p class="hint">{" · ".join(names)}</p>'
+    return f'<div class="difference">{said}{runs}{_conditions(found)}{"".join(map(_variant, found.variants))}</div>'
+
+
+def _conditions(found: Difference) -> str:
+    same = f'<p class="hint">The same: {escape(", ".join(found.same_conditions))}.</p>' if found.same_conditions else ""
+    if not found.conditions:
+        return f'<section class="sheet"><h3>Conditions</h3>{same}</section>'
+    rows = "".join(_change(change) for change in found.conditions)
+    table = _table(("condition", "A", "B", ""), rows)
+    return f'<section class="sheet"><h3>Conditions</h3>{table}{same}</section>'
+
+
+def _variant(variant: VariantChanges) -> str:
+    title = f'<h3 class="{_colour(variant.bits, variant.kind)}"><span class="dot" aria-hidden="true"></span>{escape(variant.label)}</h3>'
+    if variant.only:
+        run = "A" if variant.only == "before" else "B"
+        return f'<section class="sheet">{title}<p class="hint">In {run} only.</p></section>'
+    rows = "".join(_change(change) for change in variant.changes)
+    return f'<section class="sheet">{title}{_table(("figure", "A", "B", "B against A"), rows)}</section>'
+
+
+_ICONS = {"better": "▲", "worse": "▼", "changed": "△", "unsure": "?", "apart": "–", "same": "", "missing": "–"}
+_SPOKEN = {"better": "better: ", "worse": "worse: ", "unsure": "unsure: "}
+
+
+def _change(change: Change) -> str:
+    icon = f'<span aria-hidden="true">{_ICONS[change.judged]}</span> ' if _ICONS[change.judged] else ""
+    spoken = f'<span class="sr-only">{_SPOKEN[change.judged]}</span>' if change.judged in _SPOKEN else ""
+    return (
+        f'<tr class="is-{change.judged}"><th scope="row">{escape(change.name)}</th><td dir="auto">{escape(change.before)}</td>'
+        f'<td dir="auto">{escape(change.after)}</td><td class="said">{icon}{spoken}{escape(change.words)}</td></tr>'
+    )
+
+
+def _scheme_cell(label: str, bits: int | None, kind: str) -> str:
+    return f'<th scope="row" class="{_colour(bits, kind)}"><span class="dot" aria-hidden="true"></span>{escape(label)}</th>'
+
+
+def _colour(bits: int | None, kind: str) -> str:
+    return f"{bits_class(bits)}{' sim' if kind == 'simulated' else ''}"
+
+
+def _table(headings: Sequence[str], rows: str) -> str:
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
+    return f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'

@@ -1,0 +1,288 @@
+"""The store: what goes in comes out, each owner's own, within limits, whatever happens to the process or the file."""
+
+import json
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qdash.errors import QdashError
+from qdash.history import DamagedHistory, History, Limits, NewRun
+from qdash.history.database import VERSION
+from qdash.history.store import UNDO_S
+from tests.history.examples import ROOMY, comparison, evaluation, history_in
+from tests.report.examples import COMPARISON
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_goes_in_comes_out(tmp_path: Path, png: bytes) -> None:
+    history = history_in(tmp_path)
+    key = history.keep(COMPARISON, png=png)
+    run = history_in(tmp_path).open(key)
+    assert run.record == COMPARISON and run.own
+    assert run.picture is not None and run.picture[8:12] == b"WEBP"
+    assert run.entry.labels == tuple(result.label for result in COMPARISON.variants)
+    other = history.keep(evaluation())
+    assert history.open(other).record == evaluation()
+    assert [entry.kind for entry in history.listing().entries] == ["comparison", "evaluation"]
+
+
+_FLOATS = st.floats(allow_nan=False)
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(prompt=_TEXTS, answer=_TEXTS, noise=_FLOATS, median=_FLOATS, label=_TEXTS)
+def test_any_text_and_any_number_survive(
+    tmp_path_factory: pytest.TempPathFactory, prompt: str, answer: str, noise: float, median: float, label: str
+) -> None:
+    history = History(tmp_path_factory.getbasetemp() / "any.sqlite3", ROOMY)
+    first, *rest = COMPARISON.variants
+    assert first.latency is not None
+    latency = first.latency.model_copy(update={"ttft_s": first.latency.ttft_s.model_copy(update={"median": median})})
+    changed = first.model_copy(update={"answer": answer, "label": label, "latency": latency})
+    record = comparison(prompt=prompt, noise=noise).model_copy(update={"variants": (changed, *rest)})
+    assert history.open(history.keep(record)).record == record
+
+
+def test_infinity_survives(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    record = comparison(noise=math.inf)
+    assert history.open(history.keep(record)).record == record
+
+
+def test_the_same_run_is_kept_once(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    key = history.keep(COMPARISON)
+    history.delete([key])
+    assert history.keep(COMPARISON) == key
+    assert history.listing().total == 1
+
+
+def test_newest_first_and_page_by_page(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    keys = history.keep_all([NewRun(comparison(number)) for number in (3, 1, 2)])
+    assert history.all_keys() == [keys[0], keys[2], keys[1]]
+    listing = history.listing(limit=1, skip=1)
+    assert listing.total == 3 and [entry.key for entry in listing.entries] == [keys[2]]
+
+
+def test_search_wants_every_word_somewhere(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    history.keep(comparison(1, prompt="Was sieht man hier? GRÖẞE 100 %_"))
+    history.keep(comparison(2, prompt="这张图片中有什么？"))
+    for search, found in (
+        ("", 2),
+        ("größe", 1),
+        ("TINY nf4 sieht", 1),
+        ("bnb-int8", 2),
+        ("图片", 1),
+        ("%_", 1),
+        ("sieht 图片", 0),
+        ("' OR 1", 0),
+    ):
+        assert history.listing(search=search).total == found, search
+
+
+def test_nobody_gets_at_anothers_runs(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    key = history.keep(COMPARISON, owner="a")
+    assert history.listing("b").total == 0 and history.all_keys("b") == []
+    assert history.delete([key], "b") == 0
+    history.pin(key, True, "b")
+    history.unshare(key, "b")
+    for action in (lambda: history.open(key, "b"), lambda: history.share(key, "b"), lambda: history.open(key)):
+        with pytest.raises(QdashError, match="no such run"):
+            action()
+    entry = history.open(key, "a").entry
+    assert not entry.pinned and entry.share is None
+    assert history.keep(COMPARISON, owner="b") != key
+
+
+def test_deleted_runs_can_be_had_back_for_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = history_in(tmp_path)
+    first, second = history.keep(comparison(1)), history.keep(comparison(2, prompt="burn after reading"))
+    share = history.share(second)
+    assert history.delete([first, second]) == 2 and history.listing().total == 0
+    with pytest.raises(QdashError, match="no such run"):
+        history.open(share.key, "somebody")
+    assert history.undelete([first]) == 1 and history.all_keys() == [first]
+    later = time.time() + UNDO_S + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    history.keep(comparison(3))
+    assert history.undelete([second]) == 0
+    with sqlite3.connect(history.path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    assert b"burn after reading" not in history.path.read_bytes()
+
+
+# ── limits ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_oldest_unpinned_go_first(tmp_path: Path) -> None:
+    history = history_in(tmp_path, Limits(runs=3, own_bytes=2**30, total_bytes=2**30, all_may_go=True))
+    first, second, third = (history.keep(comparison(number)) for number in range(3))
+    history.pin(first, True)
+    other = history.keep(comparison(9), owner="somebody else")
+    fourth = history.keep(comparison(3))
+    assert set(history.all_keys()) == {first, third, fourth} and second not in history.all_keys()
+    assert history.all_keys("somebody else") == [other]
+    for key in (third, fourth):
+        history.pin(key, True)
+    fifth = history.keep(comparison(4))
+    assert set(history.all_keys()) == {third, fourth, fifth}, "once all are pinned, the oldest of these goes"
+
+
+def test_pinned_runs_never_go_on_ones_own_machine(tmp_path: Path) -> None:
+    history = history_in(tmp_path, Limits(runs=1, own_bytes=2**30, total_bytes=2**30, all_may_go=False))
+    keys = []
+    for number in range(3):
+        keys.append(history.keep(comparison(number)))
+        history.pin(keys[-1], True)
+    assert set(history.all_keys()) == set(keys)
+
+
+def test_bytes_are_limited_too(tmp_path: Path) -> None:
+    size = len(json.dumps(COMPARISON.model_dump(mode="json"), ensure_ascii=False).encode())
+    history = history_in(tmp_path, Limits(runs=100, own_bytes=3 * size + 500, total_bytes=5 * size + 500, all_may_go=True))
+    mine = [history.keep(comparison(number), owner="a") for number in range(5)]
+    assert set(history.all_keys("a")) == set(mine[-3:])
+    theirs = [history.keep(comparison(number), owner="b") for number in range(3)]
+    assert set(history.all_keys("b")) == set(theirs) and history.all_keys("a") == [mine[4], mine[3]]
+
+
+# ── kills, two processes, damage ─────────────────────────────────────────────────────────────────────────────────
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.history.examples import comparison, history_in
+history = history_in(Path(sys.argv[1]))
+for number in range(int(sys.argv[2]), int(sys.argv[3])):
+    print(history.keep(comparison(number)), flush=True)
+"""
+
+
+def _writer(folder: Path, first: int, last: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(folder), str(first), str(last)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("after", [1, 20, 57])
+def test_a_kill_in_the_middle_of_writing_loses_nothing_that_was_kept(tmp_path: Path, after: int) -> None:
+    writer = _writer(tmp_path, 0, 100_000)
+    assert writer.stdout is not None
+    kept = [writer.stdout.readline().strip() for _ in range(after)]
+    time.sleep(0.003 * after)  # into whatever it is doing
+    os.kill(writer.pid, signal.SIGKILL)
+    kept += writer.stdout.read().split()
+    writer.wait()
+    writer.stdout.close()
+    history = history_in(tmp_path)
+    there = history.all_keys()
+    assert set(kept) <= set(there) and len(there) <= len(kept) + 1
+    for key in there:
+        history.open(key)
+    connection = sqlite3.connect(history.path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    history.keep(comparison(-1))
+
+
+def test_two_processes_write_at_once(tmp_path: Path) -> None:
+    writers = [_writer(tmp_path, 1000 * number, 1000 * number + 40) for number in range(2)]
+    kept = [key for writer in writers for key in writer.communicate(timeout=120)[0].split()]
+    assert len(kept) == 80 and set(history_in(tmp_path).all_keys()) == set(kept)
+
+
+def test_damage_is_set_aside_and_said(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    history.path.write_bytes(b"this is no database, but somebody's bytes" * 100)
+    before = history.path.read_bytes()
+    with pytest.raises(DamagedHistory, match="damaged") as raised:
+        history.listing()
+    (aside,) = tmp_path.glob("history-damaged-*.sqlite3")
+    assert aside.name in str(raised.value) and aside.read_bytes() == before
+    assert history.listing().total == 0
+
+
+def test_damage_in_the_middle_is_found_and_the_new_run_is_kept(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    for number in range(50):
+        history.keep(comparison(number))
+    connection = sqlite3.connect(history.path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    content = bytearray(history.path.read_bytes())
+    content[4096:] = os.urandom(len(content) - 4096)
+    # As when a machine starts anew: another file, and nobody remembers having checked it.
+    damaged = tmp_path / "again" / "history.sqlite3"
+    damaged.parent.mkdir()
+    damaged.write_bytes(content)
+    again = history_in(damaged.parent)
+    with pytest.raises(DamagedHistory):
+        again.keep(comparison(99))
+    assert again.listing().total == 1
+    (aside,) = damaged.parent.glob("*damaged*")
+    assert aside.read_bytes() == bytes(content)
+
+
+def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    history.keep(COMPARISON)
+    with sqlite3.connect(history.path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+    for action in (history.listing, lambda: history.keep(comparison(1))):
+        with pytest.raises(QdashError, match="newer qdash"):
+            action()
+    with sqlite3.connect(history.path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.close()
+    assert history.listing().total == 1
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    with sqlite3.connect(history.path) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    connection.close()
+    with pytest.raises(QdashError, match="another program"):
+        history.keep(COMPARISON)
+    with sqlite3.connect(history.path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+    connection.close()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(QdashError, match="cannot be used") as raised:
+        History(tmp_path / "file" / "history.sqlite3", ROOMY).keep(COMPARISON)
+    assert "QDASH_HISTORY" in raised.value.remedy
+
+
+def test_a_run_of_another_version_stays_in_the_list(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    key = history.keep(COMPARISON)
+    with sqlite3.connect(history.path) as connection:
+        connection.execute("UPDATE contents SET record = replace(record, 'noise_floor', 'of_the_future')")
+    connection.close()
+    assert history.listing().total == 1
+    with pytest.raises(QdashError, match="another version"):
+        history.open(key)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX")
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    history.keep(COMPARISON)
+    assert history.path.stat().st_mode & 0o077 == 0
