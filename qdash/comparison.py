@@ -152,6 +152,8 @@ class _Run:
         known.update(latency=_latency(loaded, timed), memory=_memory(loaded, timed, estimated))
         if answer is not None:
             known.update((yield from (self._score(index) if index else self._refer(answer))))
+        elif not index:
+            self.unreferenced = "The original has random weights, so there is nothing to compare with word by word."
 
     def _refer(self, answer: Answer) -> Generator[Event, None, dict[str, Any]]:
         """Keep what the baseline says along its answer, and along the request's text."""

@@ -15,6 +15,7 @@ from qdash.comparison import compare, noise_of
 from qdash.errors import QdashError
 from qdash.planning import plan, variants_of
 from qdash.records import (
+    Agreement,
     Answer,
     AnswerText,
     Comparison,
@@ -23,6 +24,7 @@ from qdash.records import (
     Loaded,
     Measurement,
     Progress,
+    Reference,
     Request,
     Step,
     TextSoFar,
@@ -39,6 +41,10 @@ LOADED = Loaded(
 )  # fmt: skip
 
 
+REFERENCE = Reference(tokens=(1,), pieces=("a",), vocabulary="", width=9, kept=9, log_probs=b"", ids=b"", tail=b"", ppl=1.5)
+AGREEMENT = Agreement(kl_mean_nats=0.0, kl_se=0.01, top1=1.0, ppl_original=1.5, ppl=1.6, first_divergence=None, tokens=1)
+
+
 def timed(total_s: float) -> Timed:
     runs = Timing.of([total_s] * 3)
     return Timed(preprocess_s=runs, ttft_s=runs, tpot_s=runs, total_s=runs, tokens_per_s=Timing.of([1 / total_s] * 3), peak_bytes=400)
@@ -50,6 +56,7 @@ class Script:
     def __init__(self, totals: list[float] | None = None, failing: dict[tuple[str, str], QdashError] | None = None) -> None:
         self.totals = totals or [1.0] * 10
         self.failing = failing or {}
+        self.tokens: tuple[int, ...] = ()
         self.calls: list[tuple[str | None, str]] = []
 
     def call(
@@ -63,7 +70,12 @@ class Script:
             return LOADED.model_copy(update={"weights_bytes": 200 if spec.scheme == "original" else 50})
         if method == "answer":
             yield TextSoFar(text="a cat")
-            return Answer(text="a cat", new_tokens=2, complete=True)
+            return Answer(text="a cat", new_tokens=2, complete=True, tokens=self.tokens)
+        if method == "refer":
+            return REFERENCE.model_copy(update={"tokens": arguments[1] if isinstance(arguments[1], tuple) else (7,)})
+        if method == "score":
+            kl = 0.0 if spec.scheme == "original" else 0.25
+            return AGREEMENT.model_copy(update={"kl_mean_nats": kl, "tokens": len(arguments[1].tokens)})
         return timed(self.totals.pop(0))
 
     def close(self) -> None: ...
@@ -211,3 +223,67 @@ def test_random_weights_are_timed_but_not_asked(folder: Path, monkeypatch: pytes
     (result,) = final(list(compare(request, None, script))).variants
     assert (result.status, result.answer, result.latency is not None) == ("ok", None, True)
     assert "answer" not in {method for _, method in script.calls}
+
+
+# ── agreement with the original ──────────────────────────────────────────────────────────────────────────────────
+
+
+def scoring(failing: dict[tuple[str, str], QdashError] | None = None) -> Script:
+    script = Script(failing=failing)
+    script.tokens = (5, 6, 2)
+    return script
+
+
+def test_variants_are_scored_against_the_originals_answer_after_they_are_timed(folder: Path) -> None:
+    script = scoring()
+    events = list(compare(request_for(folder, "original", "bnb-nf4"), None, script))
+    assert script.calls == [
+        ("original", "load"), ("original", "answer"), ("original", "time"), ("original", "refer"),
+        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "time"), ("bnb-nf4", "score"),
+        ("original", "load"), ("original", "time"), ("original", "score"),
+    ]  # fmt: skip
+    stages = [(event.index, event.stage) for event in events if isinstance(event, Progress)]
+    assert (0, "scoring") in stages and (1, "scoring") in stages and stages[-1] == (0, "re-timing")
+    comparison = final(events)
+    original, variant = comparison.variants
+    assert (original.agreement, original.agreement_problem) == (None, None)
+    assert variant.agreement is not None and (variant.agreement.kl_mean_nats, variant.agreement.tokens) == (0.25, 3)
+    assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats == 0.0
+    assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
+
+
+def test_the_noise_of_each_part_of_the_time_is_known(folder: Path) -> None:
+    noise = outcome(folder, Script(totals=[1.0, 1.0, 1.2]), "original", "bnb-nf4").noise_floor
+    assert noise is not None and (noise.ttft, noise.tpot, noise.kl_nats) == (pytest.approx(0.2), pytest.approx(0.2), None)
+
+
+def test_a_reference_text_is_scored_beside_the_answer(folder: Path) -> None:
+    request = request_for(folder, "original", "bnb-nf4").model_copy(update={"reference_text": "Once upon a time"})
+    variant = final(list(compare(request, None, scoring()))).variants[1]
+    assert variant.agreement is not None and variant.agreement.tokens == 3
+    assert variant.agreement_text is not None and variant.agreement_text.tokens == 1
+
+
+def test_a_failed_scoring_costs_the_agreement_only(folder: Path) -> None:
+    other = QdashError("It has other words.", "Compare one family.")
+    variant = outcome(folder, scoring({("bnb-nf4", "score"): other}), "original", "bnb-nf4").variants[1]
+    assert (variant.status, variant.agreement, variant.agreement_problem) == ("ok", None, "It has other words.")
+    assert variant.latency is not None and variant.answer == "a cat"
+
+
+def test_without_a_reference_nobody_is_scored_and_everybody_knows_why(folder: Path) -> None:
+    nan = QdashError("No numbers.", "Another type.", "checkpoint")
+    script = scoring({("original", "refer"): nan})
+    comparison = outcome(folder, script, "original", "bnb-nf4")
+    assert [variant.agreement_problem for variant in comparison.variants] == ["No numbers."] * 2
+    assert "score" not in {method for _, method in script.calls}
+    assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats is None
+    died = QdashError("It died.", "Try again.", "worker_died")
+    variant = outcome(folder, scoring({("original", "load"): died}), "original", "bnb-nf4").variants[1]
+    assert variant.agreement_problem is not None and "did not run" in variant.agreement_problem
+
+
+def test_a_floor_that_cannot_be_scored_is_unknown(folder: Path) -> None:
+    full = QdashError("Out of memory.", "Choose fewer.", "out_of_memory")
+    noise = outcome(folder, scoring({("original", "score"): full}), "original", "bnb-nf4").noise_floor
+    assert noise is not None and noise.kl_nats is None

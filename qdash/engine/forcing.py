@@ -43,7 +43,7 @@ def scores_along(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
     given = forced(inputs, tokens)
     first = inputs["input_ids"].shape[1] - 1
     sliceable = "logits_to_keep" in inspect.signature(model.forward).parameters
-    size = max(1, SLICE_SCORES // _words(model)) if sliceable else len(tokens)
+    size = max(1, SLICE_SCORES // words_of(model)) if sliceable else len(tokens)
     with Watch(model, stop), _body_once(model):
         for start in range(0, len(tokens), size):
             places = torch.arange(first + start, first + min(start + size, len(tokens)), device=model.device)
@@ -56,7 +56,7 @@ def _scores_at(model: PreTrainedModel, given: Inputs, places: Tensor, sliceable:
     return model(**given, use_cache=False).logits[0, places].float()
 
 
-def _words(model: PreTrainedModel) -> int:
+def words_of(model: PreTrainedModel) -> int:
     """Scores a position has, padding included."""
     return int(model.config.get_text_config(decoder=True).vocab_size)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from qdash.engine.forcing import scores_along
+from qdash.engine.forcing import scores_along, words_of
 from qdash.engine.generation import whole_characters
 from qdash.engine.prompting import Inputs, check_room, context_length
 from qdash.errors import QdashError
@@ -65,15 +65,18 @@ def refer(
     if not tokens:
         raise QdashError("There is no token to compare along.", "Give a text of at least one word, or a shorter question.")
     said = torch.tensor(tokens, device=model.device)
-    width, done = 0, 0
-    known: list[tuple[Tensor, ...]] = []
+    # What is kept has its place before the work begins: small blocks among large ones that come and go would leave holes that fit none.
+    width = words_of(model)
+    kept = width if width <= WHOLE_VOCABULARY else LIKELIEST
+    ids, log_p = torch.empty(len(tokens), kept, dtype=torch.int32), torch.empty(len(tokens), kept)
+    tail, own = torch.empty(len(tokens)), torch.empty(len(tokens), dtype=torch.float64)
+    done = 0
     for scores in scores_along(model, inputs, tokens, stop):
-        (length, width), start = scores.shape, done
-        done += length
-        ids = scores.topk(width if width <= WHOLE_VOCABULARY else LIKELIEST).indices
-        known.append(tuple(part.cpu() for part in (ids.int(), *log_probs(scores, ids, said[start:done]))))
+        here = slice(done, done := done + len(scores))
+        likeliest = scores.topk(kept).indices
+        ids[here] = likeliest.int()
+        log_p[here], tail[here], own[here] = log_probs(scores, likeliest, said[here])
         on_token(done, len(tokens))
-    ids, log_p, tail, own = (torch.cat(part) for part in zip(*known, strict=True))
     if not bool(own.isfinite().all()):
         raise QdashError("The original's own scores are not numbers.", "Choose another type for the original to compute in.", "checkpoint")
     return Reference(
@@ -81,7 +84,7 @@ def refer(
         pieces=pieces_of(tokenizer, tokens[:MAX_SHOWN_TOKENS]),
         vocabulary=fingerprint(tokenizer),
         width=width,
-        kept=ids.shape[-1],
+        kept=kept,
         log_probs=log_p.numpy().tobytes(),
         ids=ids.numpy().tobytes(),
         tail=tail.numpy().tobytes(),
@@ -103,24 +106,21 @@ def agree(
     """
     if fingerprint(tokenizer) != reference.vocabulary:
         raise _other_vocabulary("its tokenizer knows other words")
+    if words_of(model) != reference.width:
+        raise _other_vocabulary(f"it has {words_of(model):,} scores a token, not {reference.width:,}")
     check_room(model, inputs, len(reference.tokens) - 1)
     ids, log_p, p_tail = (array.to(model.device) for array in _arrays(reference))
     said = torch.tensor(reference.tokens, device=model.device)
+    kl, own = (torch.empty(len(said), dtype=torch.float64) for _ in range(2))
+    others = torch.empty(len(said), dtype=torch.int64)
     done = 0
-    seen: list[tuple[Tensor, ...]] = []
     for scores in scores_along(model, inputs, reference.tokens, stop):
-        (length, width), start = scores.shape, done
-        done += length
-        if width != reference.width:
-            raise _other_vocabulary(f"it has {width:,} scores a token, not {reference.width:,}")
-        here = ids[start:done]
-        likeliest = _likeliest(scores, here[:, 0])
-        log_q, q_tail, own = log_probs(scores, here, said[start:done])
-        kl = divergence(log_p[start:done], p_tail[start:done], log_q, q_tail)
-        seen.append(tuple(part.cpu() for part in (kl, likeliest, own)))
+        here = slice(done, done := done + len(scores))
+        others[here] = _other_word(scores, ids[here, 0])
+        log_q, q_tail, own[here] = log_probs(scores, ids[here], said[here])
+        kl[here] = divergence(log_p[here], p_tail[here], log_q, q_tail)
         on_token(done, len(reference.tokens))
-    kl, likeliest, own = (torch.cat(part) for part in zip(*seen, strict=True))
-    return _agreement(tokenizer, reference, kl, torch.where(likeliest == ids[:, 0].cpu(), -1, likeliest), own)
+    return _agreement(tokenizer, reference, kl, others, own)
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -142,10 +142,10 @@ def pieces_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> tupl
     return tuple(pieces)
 
 
-def _likeliest(scores: Tensor, original: Tensor) -> Tensor:
-    """The likeliest word of each position; of equally likely ones the original's, since which of them comes first means nothing."""
+def _other_word(scores: Tensor, original: Tensor) -> Tensor:
+    """The likeliest word of each position, −1 where it is the original's; of equally likely ones that is, as their order means nothing."""
     same = scores.gather(-1, original[:, None])[:, 0] >= scores.amax(-1)
-    return torch.where(same, original, scores.argmax(-1))
+    return torch.where(same, -1, scores.argmax(-1))
 
 
 def _agreement(tokenizer: PreTrainedTokenizerBase, reference: Reference, kl: Tensor, others: Tensor, own: Tensor) -> Agreement:

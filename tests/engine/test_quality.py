@@ -141,7 +141,7 @@ def test_the_bound_is_tight_for_a_large_vocabulary():
 
 def test_of_equally_likely_words_none_is_another():
     scores = torch.tensor([[1.0, 3.0, 3.0], [3.0, 1.0, 2.0]])
-    assert quality._likeliest(scores, torch.tensor([2, 1])).tolist() == [2, 0]
+    assert quality._other_word(scores, torch.tensor([2, 1])).tolist() == [-1, 0]
 
 
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,7 +181,7 @@ def test_a_large_vocabulary_costs_neither_gigabytes_nor_seconds(large, worker):
     for hook in hooks:
         hook.remove()
     assert max(slices) <= forcing.SLICE_SCORES and len(bodies) == 2, "the body runs once a pass"
-    assert memory.peak_bytes < whole
+    assert memory.peak_bytes < whole * 0.8
     assert len(pickle.dumps(reference)) < 2**20
     assert (reference.kept, found.exact, found.kl_mean_nats) == (LIKELIEST, False, 0.0)
     assert taken_s < 20, "seconds on an idle machine; this one may be busy"
