@@ -1,6 +1,6 @@
 """Numbers as people read them. Records hold seconds, bytes and decibels; only what is shown goes through here."""
 
-from math import ceil, log10
+from math import floor, log10
 
 from qdash.naming import Placed, spoken_kind
 from qdash.records import Coverage, InspectorReport, LayerWeights, SchemeWeights, WeightReport
@@ -50,7 +50,7 @@ def nats(divergence: float | None) -> str:
         return "no number"
     if divergence < 1e-4:
         return "0" if divergence == 0 else "< 0.0001"
-    return f"{divergence:.1f}" if divergence >= 9.95 else f"{divergence:.{1 if divergence >= 0.995 else 2 - ceil(log10(divergence))}f}"
+    return f"{divergence:.1f}" if divergence >= 0.995 else f"{divergence:.{1 - floor(log10(divergence))}f}"
 
 
 def layers_by_part(coverage: Coverage) -> str:

@@ -50,4 +50,4 @@ def _words(token: TokenAgreement, end: bool) -> str:
     """“square”: 2.3 nats, would say “star”."""
     piece = f"“{token.piece.strip()}”" if token.piece.strip() else ("end" if end and not token.piece else "part of a word")
     instead = f", would say “{token.instead.strip() or token.instead}”" if token.instead is not None else ""
-    return f"{piece}: {nats(token.kl_nats)} nats{instead}"
+    return f"{piece}: {nats(token.kl_nats)}{'' if token.kl_nats is None else ' nats'}{instead}"

@@ -11,13 +11,16 @@ from qdash.records import NoiseFloor, Timing, VariantResult
 LEAST_NOISE = 0.005
 """Half a percent: no clock of a busy system is better."""
 
+ROUNDING = 1 + 1e-9
+"""A difference as large as the noise is inside it, whichever way the last digits of the two were rounded."""
+
 Part = Literal["total", "ttft", "tpot"]
 
 
 def time_noise(result: VariantResult, baseline: VariantResult, floor: NoiseFloor | None, part: Part = "total") -> float:
     """The share of the baseline's time that a difference must exceed."""
     spreads = [_spread(getattr(of.latency, f"{part}_s")) for of in (result, baseline) if of.latency is not None]
-    return max(_floor(floor, part), *spreads, LEAST_NOISE)
+    return max(_floor(floor, part), *spreads, LEAST_NOISE) * ROUNDING
 
 
 def _floor(floor: NoiseFloor | None, part: Part) -> float:
@@ -28,4 +31,4 @@ def _floor(floor: NoiseFloor | None, part: Part) -> float:
 
 
 def _spread(timing: Timing) -> float:
-    return (timing.p90 - timing.p10) / 2 / timing.median
+    return (timing.p90 - timing.p10) / 2 / timing.median if timing.median else 0.0

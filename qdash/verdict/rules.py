@@ -57,7 +57,7 @@ class Evidence:
     @property
     def same(self) -> bool:
         """Whether the variant is as close to the original as that is to itself: then another answer is chance as well."""
-        return self.kl_nats <= max(self.kl_noise_nats, SAME_NATS)
+        return self.kl_nats <= max(self.kl_noise_nats * (1 + 1e-9), SAME_NATS)
 
     def value(self, quantity: "Quantity") -> float:
         """A quantity that rules are about."""

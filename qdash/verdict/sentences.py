@@ -135,7 +135,11 @@ def _headline(seen: list[_Seen], told: list[_Seen], busy: bool) -> tuple[Span, .
 def _kept_sentence(item: _Seen, everyone: int, busy: bool) -> list[Span]:
     trade = f"{_size_words(item)}{'' if busy else _time_words(item)}. "
     if everyone:
-        return [(f"All {everyone} give the ", False), ("same answer", True), (f"; {item.name} does it {trade}", False)]
+        return [
+            (f"{'Both' if everyone == 2 else f'All {everyone}'} give the ", False),
+            ("same answer", True),
+            (f"; {item.name} does it {trade}", False),
+        ]
     same = item.change is None or not item.change.differs
     return [(f"{item.name} gives the ", False) if same else (f"{item.name} is ", False), _kept_words(same), (f" {trade}", False)]
 

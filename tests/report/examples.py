@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from qdash.catalog.schemes import SCHEMES
 from qdash.records import (
+    Agreement,
     Comparison,
     Coverage,
     ErrorRecord,
@@ -20,6 +21,7 @@ from qdash.records import (
     SchemeWeights,
     Skip,
     Timing,
+    TokenAgreement,
     Variant,
     VariantResult,
     WeightReport,
@@ -67,6 +69,11 @@ def variant(scheme: str, label: str, answer: str, weights_bytes: int, ratio: flo
     )  # fmt: skip
 
 
+AGREEMENT = Agreement(
+    kl_mean_nats=0.21, kl_se=0.05, top1=0.5, ppl_original=1.1, ppl=1.4, first_divergence=1, tokens=2, exact=False,
+    per_token=(TokenAgreement(piece="白色", kl_nats=0.01), TokenAgreement(piece=HOSTILE, kl_nats=None, instead=HOSTILE)),
+)  # fmt: skip
+
 COMPARISON = Comparison(
     created_at=datetime(2025, 11, 3, 12, 30, tzinfo=UTC),
     host=Host(
@@ -77,12 +84,13 @@ COMPARISON = Comparison(
         variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3", "bnb-fp4")),
         prompt="这张图片中有什么？\nשלום <b>",
         picture=Picture(width=224, height=224, sha256="ab" * 32),
+        reference_text="+ a longer text",
     ),
-    noise_floor=NoiseFloor(relative=0.04, first_median_s=0.173, again_median_s=0.176),
+    noise_floor=NoiseFloor(relative=0.04, first_median_s=0.173, again_median_s=0.176, ttft=0.05, tpot=0.03, kl_nats=0.0),
     variants=(
         variant("original", "Original", "白色背景上有一个黑色的正方形。", 19_600_000, 1.0),
-        variant("bnb-int8", "INT8", "=HYPERLINK(\"http://x\")", 9_400_000, 1.57),
-        variant("bnb-nf4", "NF4 4-bit", HOSTILE, 5_700_000, 0.5),
+        variant("bnb-int8", "INT8", "=HYPERLINK(\"http://x\")", 9_400_000, 1.57, agreement_problem="=It has other <words>."),
+        variant("bnb-nf4", "NF4 4-bit", HOSTILE, 5_700_000, 0.5, agreement=AGREEMENT, agreement_text=AGREEMENT),
         variant(
             "fp6-e2m3", "FP6 E2M3", "白色背景上有一个黑色的星形。", 19_600_000, 1.0, kind="simulated",
             memory=memory(19_600_000, projected_bytes=7_400_000), relative=Relative(latency=None, memory=None, tokens_per_s=None),

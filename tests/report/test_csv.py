@@ -25,6 +25,16 @@ def test_numbers_are_exact_and_carry_their_unit() -> None:
     assert (row["quantized_layers"], row["total_layers"], row["skipped_layers"]) == ("40", "42", "1")
 
 
+def test_agreement_and_the_grade_have_columns() -> None:
+    original, int8, nf4, *_ = rows(to_csv(COMPARISON))
+    names = ("kl_mean_nats", "kl_se", "top1", "ppl_original", "ppl", "first_divergence", "tokens")
+    assert [nf4[f"agreement_{name}"] for name in names] == ["0.21", "0.05", "0.5", "1.1", "1.4", "1", "2"]
+    assert nf4["agreement_text_kl_mean_nats"] == "0.21" and nf4["noise_floor_kl_nats"] == "0.0"
+    assert (original["grade"], int8["grade"], nf4["grade"]) == ("", "Careful", "Careful")
+    assert (original["agreement_tokens"], int8["agreement_problem"]) == ("", "'=It has other <words>.")
+    assert nf4["reference_text"] == "'+ a longer text"
+
+
 def test_what_was_not_measured_is_empty() -> None:
     failed = rows(to_csv(COMPARISON))[4]
     assert (failed["status"], failed["error_kind"], failed["answer"], failed["total_s_median"]) == ("failed", "out_of_memory", "", "")

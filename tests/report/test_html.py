@@ -68,6 +68,16 @@ def test_everything_is_on_the_page(html: str, page: Page) -> None:
     assert "lm_head" in html
 
 
+def test_the_verdict_and_the_agreement_are_on_the_page(html: str, page: Page) -> None:
+    assert "4 bits is 71 % smaller, 2.0× faster here, but answers something else." in html
+    assert "Distance from the original over 2 tokens of its answer" in html
+    assert "△ Careful · different answer" in html and "50 % · KL 0.21 ± 0.10 nats" in html
+    strips = [attributes for _, attributes in page.tags if attributes.get("class") == "strip"]
+    assert len(strips) == 2 and "Along the reference text" in (strips[1]["aria-label"] or "")
+    tokens = [attributes for _, attributes in page.tags if (attributes.get("class") or "").startswith("token")]
+    assert [token["title"] for token in tokens[:2]] == ["“白色”: 0.010 nats", f"“{HOSTILE}”: no number, would say “{HOSTILE}”"]
+
+
 def test_differences_from_the_original_are_marked(page: Page) -> None:
     assert "星" in page.text["mark"] and "正方" not in page.text["mark"]
 

@@ -24,8 +24,8 @@ def test_keys_come_in_the_documented_order() -> None:
     data = json.loads(to_json(COMPARISON))
     assert list(data) == ["qdash_version", "created_at", "host", "request", "noise_floor", "variants"]
     variant = data["variants"][0]
-    assert list(variant)[:11] == [
-        "scheme", "label", "kind", "status", "error", "answer", "new_tokens", "latency", "memory", "relative", "coverage",
+    assert list(variant)[:12] == [
+        "scheme", "label", "kind", "status", "error", "answer", "new_tokens", "latency", "memory", "relative", "coverage", "agreement",
     ]  # fmt: skip
     assert list(variant["latency"]) == ["load_s", "preprocess_s", "ttft_s", "tpot_s", "total_s", "tokens_per_s"]
     assert list(variant["latency"]["ttft_s"]) == ["median", "p10", "p90", "runs"]
@@ -33,6 +33,9 @@ def test_keys_come_in_the_documented_order() -> None:
     assert list(variant["relative"]) == ["latency", "memory", "tokens_per_s"]
     assert list(variant["coverage"]) == ["quantized", "total", "skipped", "parts"]
     assert list(variant["coverage"]["skipped"][0]) == ["name", "reason"]
+    assert list(data["variants"][2]["agreement"])[:7] == [
+        "kl_mean_nats", "kl_se", "top1", "ppl_original", "ppl", "first_divergence", "tokens",
+    ]  # fmt: skip
     assert list(data["variants"][4]["error"]) == ["kind", "message", "remedy"]
 
 

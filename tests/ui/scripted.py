@@ -6,6 +6,7 @@ The prompt chooses what happens: “slow” takes its time, “script” answers
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from statistics import fmean
 from threading import Event as StopEvent
 
 from qdash import planning
@@ -15,6 +16,7 @@ from qdash.comparison import relative_to
 from qdash.errors import QdashError
 from qdash.planning import Plan, VariantPlan
 from qdash.records import (
+    Agreement,
     AnswerText,
     Comparison,
     ComparisonDone,
@@ -35,6 +37,7 @@ from qdash.records import (
     SavedFile,
     Step,
     Timing,
+    TokenAgreement,
     VariantDone,
     VariantResult,
     WeightReport,
@@ -174,8 +177,32 @@ def _play(request: Request, index: int, stop: StopEvent) -> Generator[Event, Non
         time.sleep(pause)
     yield Progress(index=index, stage="timing", fraction=0.4, detail="run 2 of 5")
     time.sleep(pause)
-    named = {"label": planning.labels_of(request.variants)[index], "model": request.variants[index].model}
+    yield Progress(index=index, stage="scoring")
+    named = {
+        "label": planning.labels_of(request.variants)[index],
+        "model": request.variants[index].model,
+        "agreement": agreement_of(f"original says {prompt}", find_scheme(key).bits or 16) if index else None,
+    }
     return variant_result(key, answer).model_copy(update=named)
+
+
+def agreement_of(answer: str, bits: int) -> Agreement:
+    """An invented agreement along `answer`, further away with fewer bits and in the later words."""
+    words = [f" {word}" for word in answer.split()[:40]] or [""]
+    scale = 4.0 ** (4 - bits)
+    kl = [scale * (place + 1) / len(words) for place in range(len(words))]
+    spread = (sum((value - fmean(kl)) ** 2 for value in kl) / max(1, len(kl) - 1)) ** 0.5
+    said = zip(words, kl, strict=True)
+    return Agreement(
+        kl_mean_nats=fmean(kl),
+        kl_se=spread / len(kl) ** 0.5,
+        top1=fmean(value < 0.5 for value in kl),
+        ppl_original=1.1,
+        ppl=1.1 + fmean(kl),
+        first_divergence=next((place for place, value in enumerate(kl) if value >= 0.5), None),
+        tokens=len(kl),
+        per_token=tuple(TokenAgreement(piece=word, kl_nats=value, instead=" star" if value >= 0.5 else None) for word, value in said),
+    )
 
 
 def _latency(factor: float) -> Latency:

@@ -4,10 +4,11 @@ from html import escape
 
 import pytest
 
-from qdash.records import AnswerText, Progress, Request, Variant, VariantResult
+from qdash.records import AnswerText, Progress, Request, TokenAgreement, Variant, VariantResult
 from qdash.ui.board import advance, finished_board, queued_board, ready_board
 from qdash.ui.cards import announcement, cards_html
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result
+from tests.verdict.examples import agreement, scored
 
 REQUEST = Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8")), prompt="What?")
 EVIL = "<script>alert(1)</script> & <b>"
@@ -48,19 +49,20 @@ def test_words_that_differ_are_marked() -> None:
 def test_relative_figures_and_the_reason_for_slowness() -> None:
     html = _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.6))
     assert "18 ms" in html and "20.0 MiB" in html
-    assert html.count("1.6× slower") == 2 and "−52 %" in html
+    facts = html[html.index('<dl class="facts">') :]
+    assert facts.count("1.6× slower</span>") == 2 and "−52 %" in html
     assert "Slower:" in html
 
 
 def test_noise_is_not_a_difference() -> None:
     html = _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.03))
-    assert html.count("≈ same") == 2 and "Slower:" not in html
+    assert html.count("≈ same</span>") == 2 and "Slower:" not in html
 
 
 def test_a_good_trade_is_small_and_not_much_slower() -> None:
-    assert "good trade" in _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.1))
-    assert "good trade" not in _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.6))
-    assert "good trade" not in _html(variant_result("original", "A."), variant_result("bnb-int8", "B.", slowdown=1.0))
+    assert "Good trade" in _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.1))
+    assert "Good trade" not in _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.6))
+    assert "Good trade" not in _html(variant_result("original", "A."), variant_result("bnb-int8", "B.", slowdown=1.0))
 
 
 def test_simulated_variants_claim_no_speed() -> None:
@@ -96,4 +98,29 @@ def test_answers_of_random_weights_are_hidden() -> None:
     hidden = [variant_result(key, "x").model_copy(update={"answer": None}) for key in ("original", "bnb-nf4")]
     html = _html(*hidden)
     assert html.count("Random weights: answers hidden.") == 2
-    assert "Reference" in html and "Measured" in html and "Same answer" not in html
+    assert "Reference" in html and "Can&#x27;t tell · answers hidden" in html and "same answer" not in html
+
+
+def test_the_chip_is_a_grade_with_its_reason_one_hover_away() -> None:
+    html = _html(scored("original"), scored("bnb-nf4", slowdown=1.1), scored("bnb-int8", kl=0.4), scored("fp6-e2m3", kl=4.0))
+    assert '<span class="chip good"><span aria-hidden="true">✓</span>' in html and ">Good trade · same answer</span>" in html
+    assert '<span class="chip warn"><span aria-hidden="true">△</span>' in html and ">Careful · same answer, less sure</span>" in html
+    assert '<span class="chip bad"><span aria-hidden="true">✕</span>' in html and ">Broken · same answer</span>" in html
+    assert "KL 0.0020 ± 0.0020 nats" in html
+
+
+def test_agreement_is_a_figure_and_a_strip() -> None:
+    evil = TokenAgreement(piece=EVIL, kl_nats=0.8, instead=EVIL)
+    found = agreement(0.2, 0.05, top1=0.5, per_token=(TokenAgreement(piece="A", kl_nats=0.0), evil), tokens=2)
+    html = _html(scored("original"), scored("bnb-nf4").model_copy(update={"agreement": found, "agreement_text": agreement(0.01)}))
+    assert "50 % · KL 0.20" in html and "On your text" in html and "100 % · KL 0.010" in html
+    strip = html[html.index('class="strip"') :].split("</div>")[0]
+    assert strip.count("<i ") == 2 and strip.count('tabindex="0"') == 1
+    assert "token diverges" in strip and "--q:0%" in strip and "“A”: 0 nats" in strip
+    assert escape(EVIL) in strip and "<script" not in html
+
+
+def test_what_could_not_be_compared_says_why() -> None:
+    other = variant_result("bnb-nf4", "A.").model_copy(update={"agreement_problem": EVIL})
+    html = _html(variant_result("original", "A."), other)
+    assert "not compared" in html and escape(EVIL) in html and 'class="strip"' not in html

@@ -2,11 +2,12 @@
 
 import pytest
 
-from qdash.records import Request, Variant, VariantResult
-from qdash.verdict.changes import change_of
+from qdash.records import Comparison, NoiseFloor, Request, Variant, VariantResult
 from qdash.ui.verdict import verdict_html
 from qdash.verdict import verdict
+from qdash.verdict.changes import change_of
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result
+from tests.verdict.examples import QUIET, scored
 
 ANSWER = "A black square on a white background."
 
@@ -16,18 +17,26 @@ def _said(*results: VariantResult, noise: float | None = 0.04):
     return verdict(comparison_of(request, *results, noise=noise))
 
 
+def comparison_with(*results: VariantResult, floor: NoiseFloor | None) -> Comparison:
+    """A finished comparison of `results` and a noise floor of the test's own."""
+    request = Request(variants=tuple(Variant(model="tiny-vlm", scheme=result.scheme) for result in results), prompt="What?")
+    return comparison_of(request, *results).model_copy(update={"noise_floor": floor})
+
+
 def test_one_keeps_the_answer_one_changes_a_word() -> None:
     said = _said(
         variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), variant_result("bnb-nf4", ANSWER.replace("square", "star"))
     )
-    assert said.plain == "8 bits gives the same answer at half the size. 4 bits is 71 % smaller, but changes a word. "
+    assert said.plain == (
+        "8 bits gives the same answer at half the size, 1.5× slower here. 4 bits is 71 % smaller, 1.5× slower here, but changes a word. "
+    )
     assert ("same answer", True) in said.headline
     assert said.why.startswith("Neither is faster on this")
 
 
 def test_everybody_agrees() -> None:
     said = _said(*(variant_result(key, ANSWER) for key in ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3")))
-    assert said.plain == "All 3 give the same answer; 4 bits does it and is 71 % smaller. "
+    assert said.plain == "All 3 give the same answer; 4 bits does it and is 71 % smaller, 1.5× slower here. "
 
 
 def test_a_difference_inside_the_noise_is_no_difference() -> None:
@@ -105,3 +114,50 @@ def test_mixes_and_other_checkpoints_have_their_names() -> None:
     other = variant_result("bnb-int8", ANSWER, slowdown=0.5).model_copy(update={"model": "b", "label": "b: INT8 (LLM.int8)"})
     said = _said(variant_result("original", ANSWER), mix, other)
     assert "b: INT8" in said.plain + said.why and "vision INT8 · language NF4" in said.plain + said.why
+
+
+# ── with agreement ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_headline_is_answer_size_speed_and_the_why_has_the_evidence() -> None:
+    said = verdict(comparison_with(scored("original"), scored("bnb-nf4", slowdown=1.3), floor=QUIET))
+    assert said.plain == "4 bits gives the same answer and is 71 % smaller, 1.3× slower here. "
+    assert said.why.startswith("It is not faster on this")
+    assert said.why.endswith("Distance from the original over 12 tokens of its answer: 4 bits KL 0.0020 ± 0.0020 nats.")
+
+
+def test_less_sure_of_the_same_answer() -> None:
+    said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=0.4, slowdown=1.0), floor=QUIET))
+    assert said.plain == "4 bits is 71 % smaller, ≈ same speed, but is less sure of the same answer. "
+
+
+def test_broken_is_said_outright() -> None:
+    said = verdict(comparison_with(scored("original"), scored("bnb-nf4", "Three red hearts, probably.", kl=3.0), floor=QUIET))
+    assert said.plain == "4 bits is 71 % smaller, 1.5× slower here, but is broken: it answers something else. "
+    said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=None, se=None), floor=QUIET))
+    assert said.plain.endswith("but is broken: it expects other words throughout. ") and "KL is no number" in said.why
+
+
+def test_too_little_to_tell() -> None:
+    said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=0.08, se=0.04, slowdown=1.0), floor=QUIET))
+    assert said.plain == "4 bits is 71 % smaller, ≈ same speed; this answer is too short to tell what it costs. "
+
+
+def test_a_good_trade_is_told_before_a_fine_one() -> None:
+    results = (scored("original"), scored("bnb-int8", slowdown=1.0), scored("bnb-nf4", slowdown=2.0))
+    assert (
+        verdict(comparison_with(*results, floor=QUIET)).plain
+        == "Both give the same answer; 8 bits does it at half the size, ≈ same speed. "
+    )
+
+
+def test_other_words_inside_the_noise_are_the_same() -> None:
+    floor = QUIET.model_copy(update={"kl_nats": 0.01})
+    said = verdict(comparison_with(scored("original"), scored("fp32", "A dark square.", kl=0.005, slowdown=1.0), floor=floor))
+    assert said.plain == "32 bits is ≈ the same at the same size, ≈ same speed. "
+
+
+def test_schemes_of_another_version_are_told_of_too() -> None:
+    strange = scored("bnb-nf4", slowdown=1.5).model_copy(update={"scheme": "fp1-of-tomorrow", "label": "FP1"})
+    said = verdict(comparison_with(scored("original"), strange, floor=QUIET))
+    assert said.plain.startswith("FP1 gives the same answer")
