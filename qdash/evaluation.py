@@ -97,7 +97,7 @@ class _Run:
         variant, scheme = self.request.variants[index], find_scheme(self.request.variants[index].scheme)
         known: dict[str, Any] = {
             "scheme": scheme.key, "label": self._label(index), "kind": scheme.kind, "model": variant.model, "status": "ok",
-            "bits": scheme.bits,
+            "bits": scheme.bits, "batch_size": self._batch_size(scheme), "scales_span_rows": scheme.scales_span_rows,
         }  # fmt: skip
         self.batches = []
         try:
@@ -151,10 +151,14 @@ class _Run:
         exercise = Exercise(
             questions=tuple(Question(prompt=item.question.prompt, png=item.png) for item in self.items),
             targets=tuple(item.target for item in self.items), plain=self.task.plain, max_new_tokens=self.max_new_tokens,
-            batch_size=self.request.batch_size, batches=batches,
+            batch_size=self._batch_size(find_scheme(self.request.variants[index].scheme)), batches=batches,
         )  # fmt: skip
         call = self.executor.call(self.specs[index], "exercise", exercise, stop=self.stop)
         return (yield from self._relayed(call, index, "answering" if batches is None else "re-timing"))
+
+    def _batch_size(self, scheme: Scheme) -> int:
+        """A simulated scheme's time means nothing, so where rows would disturb each other it answers them one by one."""
+        return 1 if scheme.scales_span_rows and scheme.kind == "simulated" else self.request.batch_size
 
     def _relayed(self, call: Generator[Emitted, None, Any], index: int, stage: EvaluationStage) -> Generator[EvaluationEvent, None, Any]:
         """Turn what a worker emits into events of variant `index`; returns the call's result."""

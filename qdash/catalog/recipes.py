@@ -41,6 +41,7 @@ def recipe_scheme(text: str, find: Callable[[str], Scheme]) -> Scheme:
         about="A scheme for each part: " + ", ".join(f"{pattern} in {find(key).label}" for pattern, key in rules) + ".",
         needs=tuple(dict.fromkeys(need for scheme in quantizing for need in scheme.needs)),
         floats_first=True,
+        scales_span_rows=any(scheme.scales_span_rows for scheme in quantizing),
         params={"rules": rules},
     )
 

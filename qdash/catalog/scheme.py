@@ -65,6 +65,8 @@ class Scheme:
     needs: tuple[Need, ...] = ()
     floats_first: bool = False
     """Whether the whole model is in memory as plain floats before it is quantized, so that loading takes as much as the original."""
+    scales_span_rows: bool = False
+    """Whether activations of all rows of a batch are rounded with one scale, so that an answer depends on what else is in its batch."""
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -37,6 +37,7 @@ def _simulated(key: str, label: str, about: str, *, weights: str | None = None, 
     return Scheme(
         key, label, "simulated", "simulated", number_format.bits, FORMATS[activations].bits if activations else 16, about,
         stored_bits=number_format.stored_bits, row_scale_bits=number_format.row_scale_bits, params=rounded,
+        scales_span_rows=activations is not None and FORMATS[activations].rule in ("nvfp4", "tensor"),
     )  # fmt: skip
 
 
@@ -96,7 +97,7 @@ SCHEMES: dict[str, Scheme] = {
         Scheme(
             "torch-int8dyn", "INT8 dynamic (PyTorch)", "torch-dynamic", "real", 8, 8,
             "PyTorch's own dynamic quantization for CPUs: 8-bit weights, one scale a layer; activations rounded to 8 bits as they come.",
-            stored_bits=8, needs=(ON_CPU,), floats_first=True,
+            stored_bits=8, needs=(ON_CPU,), floats_first=True, scales_span_rows=True,
         ),
         _ao(
             "ao-int4wo", "INT4 weights", 4, 16,
@@ -112,7 +113,7 @@ SCHEMES: dict[str, Scheme] = {
             "ao-fp8dyn", "FP8 dynamic", 8, 8,
             "torchao: 8-bit E4M3 floats for weights and, as they come, for activations; one scale a tensor.",
             Need("Choose “cuda” as device, or ao-fp8wo.", device="cuda"), Need("Choose ao-fp8wo.", capability=(8, 9)),
-            stored_bits=8, params={"config": "Float8DynamicActivationFloat8WeightConfig"},
+            stored_bits=8, scales_span_rows=True, params={"config": "Float8DynamicActivationFloat8WeightConfig"},
         ),
         _simulated("fp8-e4m3", "FP8 E4M3", "8-bit floats with 4 bits of range and 3 of precision, one scale a row."),
         _simulated("fp8-e5m2", "FP8 E5M2", "8-bit floats with 5 bits of range and 2 of precision, one scale a row."),

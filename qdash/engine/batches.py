@@ -6,6 +6,7 @@ token whose two best candidates are that close may too. Schemes that round activ
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -54,24 +55,34 @@ def laid_side_by_side(batch: Sequence[Encoded], pad_id: int) -> Inputs:
     return joined
 
 
-def answers(
-    model: PreTrainedModel, batch: Sequence[Encoded], config: GenerationConfig, max_new_tokens: int, stop: Callable[[], bool]
-) -> list[list[int]]:
+def answers(model: PreTrainedModel, batch: Sequence[Encoded], max_new_tokens: int, stop: Callable[[], bool]) -> list[list[int]]:
     """The new tokens of each row up to its end token, which is not among them; raises QdashError("cancelled")."""
+    config = model.generation_config or GenerationConfig()
     pad_id = config.pad_token_id if isinstance(config.pad_token_id, int) else 0
     inputs = laid_side_by_side(batch, pad_id)
     with Watch(model, stop) as watch:
         made = model.generate(  # type: ignore[operator]
-            **inputs, generation_config=config, max_new_tokens=max_new_tokens, stopping_criteria=StoppingCriteriaList([watch])
+            **inputs, max_new_tokens=max_new_tokens, stopping_criteria=StoppingCriteriaList([watch])
         )
     assert isinstance(made, Tensor)
     ends = end_tokens(config)
     return [_until(row, ends) for row in made[:, inputs["input_ids"].shape[1] :].tolist()]
 
 
-def plainly(config: GenerationConfig) -> GenerationConfig:
-    """Greedy decoding of the bare probabilities: a copy without the penalties that chat models are published with."""
-    return GenerationConfig(do_sample=False, eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id, disable_compile=True)
+@contextmanager
+def bare_probabilities(model: PreTrainedModel) -> Iterator[None]:
+    """Greedy decoding without the penalties and forbidden tokens that a model was published with, as lm-eval decodes.
+
+    The model's own config is taken away meanwhile: `generate` fills in from it whatever another one leaves open.
+    """
+    own = model.generation_config or GenerationConfig()
+    model.generation_config = GenerationConfig(
+        do_sample=False, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id, disable_compile=True
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def end_tokens(config: GenerationConfig) -> frozenset[int]:

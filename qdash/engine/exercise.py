@@ -6,16 +6,16 @@ A batch that memory is too small for is answered in halves.
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
-from qdash.engine.batches import Encoded, alike, answers, plainly
+from qdash.engine.batches import Encoded, alike, answers, bare_probabilities
 from qdash.engine.failures import cancelled, is_out_of_memory
-from qdash.engine.generation import greedy
 from qdash.engine.meters import trim
 from qdash.engine.prompting import Inputs, Processor, build_inputs, check_question, check_room, read_image, tokenizer_of
 from qdash.records import BatchAnswered, Exercise, Exercised, Reply
@@ -31,18 +31,22 @@ def solve(
     Raises QdashError: "bad_input" for a question that does not fit the model or its context, "cancelled".
     """
     desk = Desk(model, processor, exercise, stop)
-    batches = desk.planned()
-    desk.warm_up()
-    waiting = [desk.cost(batch) for batch in batches]
-    started = perf_counter()
-    done = 0
-    for number, batch in enumerate(batches):
+    # Texts to continue are decoded as lm-eval does, questions as the model's users get their answers.
+    with bare_probabilities(model) if exercise.plain else nullcontext():
+        batches = desk.planned()
+        desk.warm_up()
+        return _timed(desk, batches, on_batch)
+
+
+def _timed(desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None]) -> Exercised:
+    costs, total = [desk.cost(batch) for batch in batches], sum(map(len, batches))
+    started, done = perf_counter(), 0
+    for number, batch in enumerate(batches, 1):
         before = perf_counter()
         replies = desk.replies(batch)
-        _wait_for_device(model)
+        _wait_for_device(desk.model)
         now, done = perf_counter(), done + len(batch)
-        eta_s = (now - started) / sum(waiting[: number + 1]) * sum(waiting[number + 1 :])
-        total = sum(map(len, batches))
+        eta_s = (now - started) / sum(costs[:number]) * sum(costs[number:])
         on_batch(BatchAnswered(replies=tuple(replies), seconds=now - before, done=done, total=total, eta_s=eta_s))
     return Exercised(total_s=perf_counter() - started)
 
@@ -62,12 +66,6 @@ class Desk:
         tokenizer = tokenizer_of(self.processor)
         return [len(tokenizer(question.prompt)["input_ids"]) for question in self.exercise.questions]  # type: ignore[arg-type]
 
-    @cached_property
-    def config(self) -> GenerationConfig:
-        """Texts to continue are decoded by bare probabilities, as lm-eval does; questions as the model's users get their answers."""
-        config = greedy(self.model.generation_config)
-        return plainly(config) if self.exercise.plain else config
-
     def planned(self) -> list[list[int]]:
         """The questions in batches of like length, in a fixed, mixed order. Raises QdashError for one that cannot be asked."""
         for question in self.exercise.questions:
@@ -82,7 +80,7 @@ class Desk:
     def warm_up(self) -> None:
         """Make two tokens: what loads or compiles at the first call does so now."""
         shortest = min(range(len(self.lengths)), key=lambda index: self.lengths[index])
-        answers(self.model, [self.encoded(shortest)], self.config, WARM_UP_TOKENS, self.stop)
+        answers(self.model, [self.encoded(shortest)], WARM_UP_TOKENS, self.stop)
 
     def cost(self, batch: Sequence[int]) -> int:
         """Tokens of a batch, padding and answers included: about as long as it takes."""
@@ -108,7 +106,7 @@ class Desk:
         # A target longer than the answer is still looked for: it takes its own length to know whether greedy decoding makes it.
         length = max([self.exercise.max_new_tokens, *(len(item.target) for item in part)])
         try:
-            made = answers(self.model, part, self.config, length, self.stop)
+            made = answers(self.model, part, length, self.stop)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error) or len(part) == 1:
                 raise

@@ -91,6 +91,10 @@ class EvaluatedVariant(Record):
     """Time of the original divided by this one's, both over all questions; None if simulated, stopped or the original itself."""
     new_tokens: int | None = None
     """Tokens of all answers."""
+    batch_size: int | None = None
+    """Questions answered at a time; 1 where it simulates a format that rounds all rows of a batch with one scale."""
+    scales_span_rows: bool = False
+    """Whether its kernels do that, so that an answer depends a little on what else is in its batch."""
     load_s: float | None = None
     weights_bytes: int | None = None
     projected_bytes: int | None = None
