@@ -1,0 +1,237 @@
+"""The order of an evaluation, what its figures mean, and what survives a stop or a failure. Workers are scripted here."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from qdash.errors import QdashError
+from qdash.evaluation import evaluate, noise_between
+from qdash.records import (
+    BatchAnswered,
+    Coverage,
+    EvaluatedVariant,
+    Evaluation,
+    EvaluationDone,
+    EvaluationProgress,
+    EvaluationRequest,
+    Exercise,
+    Exercised,
+    ItemsAnswered,
+    Loaded,
+    Reply,
+    Step,
+    TaskItem,
+    Variant,
+    WorkerSpec,
+)
+from qdash.tasks import Item, bundled_items, differing
+
+LOADED = Loaded(
+    load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",
+    coverage=Coverage(quantized=3, total=4), snippet="model = …",
+)  # fmt: skip
+ITEMS = tuple(Item(TaskItem(prompt=f"{n}?", answer=str(n), group="even" if n % 2 == 0 else "odd")) for n in range(20))
+
+
+class Script:
+    """Workers that answer with the question's number, wrongly where `wrong` says so, `seconds` a question."""
+
+    def __init__(self, wrong: dict[str, set[int]] | None = None, seconds: dict[str, float] | None = None) -> None:
+        self.wrong, self.seconds = wrong or {}, seconds or {}
+        self.failing: dict[tuple[str, str], QdashError] = {}
+        self.stop_after: int | None = None
+        self.calls: list[tuple[str, str, Any]] = []
+
+    def call(self, spec: WorkerSpec, method: str, *arguments: Any, reserve_bytes: int = 0, stop: Event | None = None) -> Generator:
+        scheme = str(spec.scheme)
+        self.calls.append((scheme, method, arguments[0].batches if arguments else None))
+        if error := self.failing.get((scheme, method)):
+            raise error
+        if method == "load":
+            yield Step(fraction=0.5)
+            return LOADED
+        return (yield from self._exercise(scheme, arguments[0], stop))
+
+    def _exercise(self, scheme: str, exercise: Exercise, stop: Event | None) -> Generator:
+        order = range(len(exercise.questions))
+        batches = [order[start : start + exercise.batch_size] for start in order[:: exercise.batch_size]][: exercise.batches]
+        pace, total = self.seconds.get(scheme, 1.0), 0.0
+        for number, batch in enumerate(batches, 1):
+            if stop is not None and number == self.stop_after:
+                stop.set()
+            if stop is not None and stop.is_set():
+                raise QdashError("Stopped.", "Again.", "cancelled")
+            replies = [self._reply(scheme, index, exercise.questions[index].prompt) for index in batch]
+            total += pace * len(batch)
+            done = number * len(batch)
+            yield BatchAnswered(replies=tuple(replies), seconds=pace * len(batch), done=done, total=len(order), eta_s=1.0)
+        return Exercised(total_s=total)
+
+    def _reply(self, scheme: str, index: int, prompt: str) -> Reply:
+        wrong = index in self.wrong.get(scheme, set())
+        return Reply(index=index, text="wrong" if wrong else f"It is {prompt.rstrip('?')}.", new_tokens=3)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def folder(checkpoint: Callable[[str], Path]) -> Path:
+    return checkpoint("qwen3")
+
+
+def request_for(folder: Path | str, *schemes: str, **changes: Any) -> EvaluationRequest:
+    known: dict[str, Any] = {"task": "own", "batch_size": 4}
+    return EvaluationRequest(variants=tuple(Variant(model=str(folder), scheme=scheme) for scheme in schemes), **{**known, **changes})
+
+
+def outcome(request: EvaluationRequest, script: Script, stop: Event | None = None) -> tuple[list[Any], Evaluation]:
+    events = list(evaluate(request, script, stop, ITEMS))
+    assert isinstance(events[-1], EvaluationDone)
+    return events, events[-1].evaluation
+
+
+def test_the_figures(folder: Path) -> None:
+    script = Script(wrong={"original": {0, 1}, "bnb-nf4": {1, 2, 3, 4, 5}}, seconds={"original": 0.2, "bnb-nf4": 0.1})
+    events, evaluation = outcome(request_for(folder, "original", "bnb-nf4", "int3-g64"), script)
+    original, nf4, int3 = evaluation.variants
+    assert original.accuracy is not None and nf4.accuracy is not None
+    assert (original.accuracy.value, original.accuracy.successes, original.accuracy.total) == (0.9, 18, 20)
+    assert (original.drop, original.speedup, original.paired) == (None, None, None)
+    assert (nf4.accuracy.value, nf4.drop) == (0.75, pytest.approx(0.15))
+    assert nf4.paired is not None
+    assert (nf4.paired.only_original, nf4.paired.only_variant) == (4, 1)
+    assert nf4.paired.p_value == pytest.approx(0.375)  # 2 · (1 + 5) / 2⁵
+    assert (nf4.total_s, nf4.per_item_s, nf4.speedup) == (pytest.approx(2.0), pytest.approx(0.1), pytest.approx(2.0))
+    assert (nf4.new_tokens, nf4.load_s, nf4.weights_bytes, nf4.bits) == (60, 0.5, 200, 4)
+    assert {group: share.value for group, share in nf4.groups.items()} == {"even": 0.8, "odd": 0.7}
+    assert int3.kind == "simulated" and int3.speedup is None and int3.drop == pytest.approx(-0.1)
+    assert [item.correct for item in nf4.items] == [index not in {1, 2, 3, 4, 5} for index in range(20)]
+    assert differing(evaluation.variants) == (0, 1, 2, 3, 4, 5)
+    assert evaluation.questions == tuple(item.question for item in ITEMS)
+    assert Evaluation.model_validate_json(evaluation.model_dump_json()) == evaluation
+    so_far = [event.accuracy for event in events if isinstance(event, ItemsAnswered) and event.index == 0]
+    assert [share.total for share in so_far] == [4, 8, 12, 16, 20] and so_far[-1] == original.accuracy
+    told = [event for event in events if isinstance(event, EvaluationProgress) and event.stage == "answering" and event.done]
+    assert all(event.eta_s == 1.0 and event.total == 20 for event in told)
+
+
+def test_the_baseline_answers_its_first_batches_again_last(folder: Path) -> None:
+    script = Script()
+    _, evaluation = outcome(request_for(folder, "original", "bnb-nf4"), script)
+    assert script.calls == [
+        ("original", "load", None), ("original", "exercise", None),
+        ("bnb-nf4", "load", None), ("bnb-nf4", "exercise", None),
+        ("original", "load", None), ("original", "exercise", 2),
+    ]  # fmt: skip
+    assert evaluation.noise_floor is not None
+    assert (evaluation.noise_floor.items, evaluation.noise_floor.relative, evaluation.noise_floor.changed) == (8, 0, 0)
+
+
+def batch(seconds: float, *texts: str) -> BatchAnswered:
+    replies = tuple(Reply(index=index, text=text, new_tokens=1) for index, text in enumerate(texts))
+    return BatchAnswered(replies=replies, seconds=seconds, done=1, total=1, eta_s=0)
+
+
+def test_noise_is_drift_or_spread_whichever_is_larger() -> None:
+    drift = noise_between([batch(1, "a"), batch(1, "b")], [batch(1.3, "a"), batch(1.3, "c")])
+    assert drift.relative == pytest.approx(0.3)
+    assert (drift.first_s, drift.again_s, drift.changed) == (2, pytest.approx(2.6), 1)
+    spread = noise_between([batch(1), batch(1)], [batch(0.5), batch(1.5)])
+    assert spread.relative == pytest.approx((1.4 - 0.6) / 2)
+
+
+def test_stopped_in_a_variant_its_answers_stay(folder: Path) -> None:
+    script, stop = Script(wrong={"bnb-nf4": {0}}), Event()
+    events = evaluate(request_for(folder, "original", "bnb-nf4", "bnb-int8"), script, stop, ITEMS)
+    seen: list[Any] = []
+    for event in events:
+        seen.append(event)
+        if isinstance(event, EvaluationProgress) and event.index == 1:
+            script.stop_after = 3
+    evaluation = seen[-1].evaluation
+    original, stopped, never = evaluation.variants
+    assert original.status == "ok"
+    assert (stopped.status, stopped.error.kind, len(stopped.items)) == ("skipped", "cancelled", 8)
+    assert stopped.accuracy.value == 7 / 8 and stopped.drop == pytest.approx(1 / 8)
+    assert stopped.total_s == pytest.approx(8) and stopped.per_item_s == pytest.approx(1) and stopped.speedup is None
+    assert (never.status, never.error.kind, never.items, never.accuracy) == ("skipped", "cancelled", (), None)
+    assert evaluation.noise_floor is None
+
+
+def test_a_failure_costs_its_variant_only(folder: Path) -> None:
+    script = Script()
+    script.failing["bnb-nf4", "exercise"] = QdashError("Memory ran out.", "Less.", "out_of_memory")
+    _, evaluation = outcome(request_for(folder, "original", "bnb-nf4", "bnb-int8"), script)
+    assert [result.status for result in evaluation.variants] == ["ok", "failed", "ok"]
+    assert evaluation.variants[1].error is not None and evaluation.variants[1].error.kind == "out_of_memory"
+    assert evaluation.variants[2].paired is not None
+
+
+def test_a_failed_baseline_leaves_accuracies(folder: Path) -> None:
+    script = Script()
+    script.failing["original", "load"] = QdashError("Memory ran out.", "Less.", "out_of_memory")
+    _, evaluation = outcome(request_for(folder, "original", "bnb-nf4"), script)
+    nf4 = evaluation.variants[1]
+    assert nf4.accuracy is not None and (nf4.drop, nf4.paired, nf4.speedup) == (None, None, None)
+    assert evaluation.noise_floor is None
+
+
+def test_simulated_formats_that_mix_rows_answer_one_by_one(folder: Path) -> None:
+    script = Script()
+    _, evaluation = outcome(request_for(folder, "original", "nvfp4", "torch-int8dyn"), script)
+    assert [result.batch_size for result in evaluation.variants] == [4, 1, 4]
+    assert [result.scales_span_rows for result in evaluation.variants] == [False, True, True]
+    assert evaluation.variants[2].speedup == 1.0
+
+
+def test_a_part_is_asked_and_a_rule_chosen(folder: Path) -> None:
+    _, evaluation = outcome(request_for(folder, "original", limit=6, rule="exact", max_new_tokens=5), Script())
+    assert len(evaluation.questions) == 6 and evaluation.max_new_tokens == 5
+    assert evaluation.variants[0].accuracy is not None and evaluation.variants[0].accuracy.value == 0  # “It is 0.” is not “0”
+
+
+def refusal(request: EvaluationRequest, items: Any = ITEMS) -> str:
+    with pytest.raises(QdashError) as error:
+        list(evaluate(request, Script(), None, items))
+    return str(error.value)
+
+
+def test_what_cannot_begin_says_why(folder: Path) -> None:
+    assert "its weights are random" in refusal(request_for("random:qwen3-4b", "original"))
+    assert "was given no questions" in refusal(request_for(folder, "original"), None)
+    assert "no questions to ask" in refusal(request_for(folder, "original"), ())
+    assert "No scheme is chosen" in refusal(request_for(folder))
+    assert "There is no task" in refusal(request_for(folder, "original").model_copy(update={"task": "chess"}))
+
+
+def test_pictures_are_for_models_that_see(folder: Path) -> None:
+    _, evaluation = last(evaluate(request_for(folder, "original", task="drawings", limit=5), Script()))
+    assert evaluation.variants[0].error is not None and "reads text only" in evaluation.variants[0].error.message
+
+
+def last(events: Any) -> tuple[list[Any], Evaluation]:
+    seen = list(events)
+    return seen, seen[-1].evaluation
+
+
+def test_a_real_worker_answers_the_bundled_drawings(drawing_reader: list[EvaluatedVariant]) -> None:
+    original, int3 = drawing_reader
+    assert original.accuracy is not None and int3.accuracy is not None
+    assert original.accuracy.value >= 0.9
+    assert int3.accuracy.total == original.accuracy.total == 40
+    assert len(original.groups) == 10 and {share.total for share in original.groups.values()} == {4}
+    assert original.last_word is None
+
+
+@pytest.fixture(scope="module")
+def drawing_reader() -> list[EvaluatedVariant]:
+    """The bundled model on 40 of its drawings, in this process."""
+    from qdash.execution.inline import InlineExecutor  # noqa: PLC0415 - takes torch with it
+
+    assert bundled_items("drawings") is not None
+    request = request_for("tiny-vlm", "original", "int3-g64", task="drawings", limit=40, batch_size=20)
+    _, evaluation = last(evaluate(request, InlineExecutor()))
+    return list(evaluation.variants)
