@@ -6,13 +6,11 @@ from math import hypot
 from typing import Literal
 
 from qdash.history.kinds import Kept
-from qdash.records import Agreement, Comparison, EvaluatedVariant, Evaluation, Host, Proportion, VariantResult
+from qdash.records import Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
+from qdash.verdict.noise import LEAST_NOISE, Part, time_noise
 from qdash.wording import mib, ms
 
 _Z = 1.96
-_LEAST_NOISE = 0.005
-"""Two timings are never known to better than this."""
-
 PEAK_NOISE = 0.02
 """A peak is sampled; how far an allocator goes differs a little from run to run."""
 
@@ -158,30 +156,32 @@ def _result(result: VariantResult, comparison: Comparison, *, original: bool) ->
     if result.memory is not None:
         yield _size("on disk", result.memory.saved_bytes)
     if result.agreement is not None and not original:
-        yield from _agreement(result.agreement)
+        yield from _agreement(result.agreement, comparison.noise_floor)
 
 
 def _times(result: VariantResult, comparison: Comparison) -> Iterator[Figure]:
     if result.latency is None:
         return
-    latency, floor = result.latency, comparison.noise_floor
-    noise = max(floor.relative, _LEAST_NOISE) if floor else 0.0
-    for name, timing, needs in (
-        ("total", latency.total_s, (*_ASKED, "number of tokens")),
-        ("first token", latency.ttft_s, _ASKED),
-        ("per token", latency.tpot_s, ()),
-    ):
-        yield Figure(name, timing.median, ms(timing.median), -1, noise=noise, unsure=floor is None, needs=needs, spoken="speed")
+    parts: tuple[tuple[str, Part, tuple[str, ...]], ...] = (
+        ("total", "total", (*_ASKED, "number of tokens")),
+        ("first token", "ttft", _ASKED),
+        ("per token", "tpot", ()),
+    )
+    floor = comparison.noise_floor
+    for name, part, needs in parts:
+        median = getattr(result.latency, f"{part}_s").median
+        noise = time_noise(result, comparison.variants[0], floor, part)
+        yield Figure(name, median, ms(median), -1, noise=noise, unsure=floor is None, needs=needs, spoken="speed")
 
 
 def _size(name: str, size: int) -> Figure:
     return Figure(name, size, mib(size), -1)
 
 
-def _agreement(agreement: Agreement) -> Iterator[Figure]:
+def _agreement(agreement: Agreement, floor: NoiseFloor | None) -> Iterator[Figure]:
     needs = (*_ASKED, "answer limit")
     if agreement.kl_mean_nats is not None:
-        spread = _Z * (agreement.kl_se or 0.0)
+        spread = max(_Z * (agreement.kl_se or 0.0), (floor.kl_nats or 0.0) if floor else 0.0)
         said = f"{agreement.kl_mean_nats:.3g} ± {spread:.1g} nats" if agreement.kl_se is not None else f"{agreement.kl_mean_nats:.3g} nats"
         yield Figure(
             "KL", agreement.kl_mean_nats, said, -1, spread=spread, unsure=agreement.kl_se is None, needs=needs, spoken="times"
@@ -221,7 +221,7 @@ def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> Iterator[Fig
             yield _share(name, share, needs)
     floor = evaluation.noise_floor
     if result.kind == "real" and result.per_item_s is not None and result.status == "ok":
-        noise = max(floor.relative, _LEAST_NOISE) if floor else 0.0
+        noise = max(floor.relative, LEAST_NOISE) if floor else 0.0
         yield Figure(
             "per question", result.per_item_s, ms(result.per_item_s), -1,
             noise=noise, unsure=floor is None, needs=("task", "set of questions", "token limit", "batch size"), spoken="speed",

@@ -75,7 +75,7 @@ def wire_history_page(
     page.file.change(None, js=_DOWNLOAD, api_visibility="private")
     for event in (tab.select, finished.then):
         event(refreshed, state, [*page.refreshed, page.banner], **known)
-    page.search.input(searched, state, page.listed, trigger_mode="always_last", **known)
+    page.search.change(searched, state, page.listed, trigger_mode="always_last", **known)
     page.back.click(back, state, page.outputs, **known).then(None, js=_LEAVE, api_visibility="private")
     page.delete.click(deleted, state, page.outputs, **known)
     blocks.load(linked, state, [*page.outputs, tabs], **known)

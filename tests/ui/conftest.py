@@ -33,14 +33,14 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`python app.py`, as people start it."""
-    with _serving(["app.py"], tmp_path_factory.mktemp("app")) as running:
+    with serving(["app.py"], tmp_path_factory.mktemp("app")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The same page over `tests.ui.scripted`."""
-    with _serving(["-m", "tests.ui.scripted"], tmp_path_factory.mktemp("scripted")) as running:
+    with serving(["-m", "tests.ui.scripted"], tmp_path_factory.mktemp("scripted")) as running:
         yield running
 
 
@@ -85,10 +85,12 @@ def _ours(url: str, server: Server) -> bool:
 
 
 @contextlib.contextmanager
-def _serving(arguments: list[str], folder: Path) -> Iterator[Server]:
+def serving(arguments: list[str], folder: Path, **settings: str) -> Iterator[Server]:
+    """A server of its own, with its cache and its history in `folder`."""
     port = _free_port()
     environment = os.environ | {
-        "QDASH_PORT": str(port), "QDASH_CACHE_DIR": str(folder), "QDASH_HISTORY": str(folder / "history.sqlite3"), "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1",
+        "QDASH_PORT": str(port), "QDASH_CACHE_DIR": str(folder), "QDASH_HISTORY": str(folder / "history.sqlite3"), "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1", **settings,
     }  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stdout=log, stderr=log)
