@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import ValidationError
 
-from qdash.catalog.models import MODELS
 from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, row
 from qdash.cli.evaluation_screen import evaluating, print_evaluation
+from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.errors import QdashError
@@ -19,7 +19,7 @@ from qdash.execution.process import ProcessExecutor
 from qdash.planning import variants_of
 from qdash.records import Evaluation, EvaluationDone, EvaluationRequest, Rule
 from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_json
-from qdash.tasks import Item, Task, find_task, lambada_items, read_own
+from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_own
 
 _FILES = ("lambada", "own")
 
@@ -66,6 +66,7 @@ def evaluation(
         done = _evaluated(request, questions, stop)
         if not outputs.to_stdout:
             print_evaluation(done)
+        remember(done)
         outputs.write(done, {"json": evaluation_to_json, "csv": evaluation_to_csv, "items": evaluation_items_to_csv})
         if stop.is_set():
             return 130
@@ -73,10 +74,8 @@ def evaluation(
 
 
 def _suited(model: str, file: str | None) -> str:
-    """The task of a person who named none."""
-    if file is not None:
-        return "own"
-    return "drawings" if model in MODELS and MODELS[model].kind == "bundled" and MODELS[model].task == "image-text-to-text" else "cloze"
+    """The task of a person who named none: the one the model was made for, else stories."""
+    return "own" if file is not None else next((task.key for task in TASKS.values() if task.made_for == model), "cloze")
 
 
 def _questions(task: Task, file: str | None) -> tuple[Item, ...] | None:
