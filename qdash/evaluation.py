@@ -32,10 +32,11 @@ from qdash.records import (
     EvaluationStage,
     Exercise,
     Exercised,
+    ItemResult,
     ItemsAnswered,
     Loaded,
     Question,
-    Reply,
+    Rule,
     Step,
     Timing,
     WorkerSpec,
@@ -79,11 +80,13 @@ class _Run:
     specs: dict[int, WorkerSpec] = field(default_factory=dict)
     batches: list[BatchAnswered] = field(default_factory=list)
     """Of the variant whose turn it is."""
+    judged: list[ItemResult] = field(default_factory=list)
+    """Its answers so far."""
     first: list[BatchAnswered] = field(default_factory=list)
     """Of the baseline."""
 
     @property
-    def rule(self) -> Any:
+    def rule(self) -> Rule:
         """When an answer is right."""
         return self.request.rule or self.task.rule
 
@@ -99,7 +102,7 @@ class _Run:
             "scheme": scheme.key, "label": self._label(index), "kind": scheme.kind, "model": variant.model, "status": "ok",
             "bits": scheme.bits, "batch_size": self._batch_size(scheme), "scales_span_rows": scheme.scales_span_rows,
         }  # fmt: skip
-        self.batches = []
+        self.batches, self.judged = [], []
         try:
             if self.stop is not None and self.stop.is_set():
                 raise QdashError("Stopped before this variant's turn.", "Evaluate again to run it.", "cancelled")
@@ -180,27 +183,23 @@ class _Run:
                 )  # fmt: skip
 
     def _answered(self, index: int) -> ItemsAnswered:
-        everything = [self._judged(reply) for batch in self.batches for reply in batch.replies]
-        accuracy = accuracy_of(everything)
+        new = [judged(reply, self.items[reply.index].question, self.rule) for reply in self.batches[-1].replies]
+        self.judged += new
+        accuracy = accuracy_of(self.judged)
         assert accuracy is not None
-        return ItemsAnswered(index=index, items=tuple(everything[-len(self.batches[-1].replies) :]), accuracy=accuracy)
+        return ItemsAnswered(index=index, items=tuple(new), accuracy=accuracy)
 
     def _figures(self, total_s: float | None) -> dict[str, Any]:
         """What the answers given so far come to; a variant that was stopped has taken the time of its batches."""
-        replies = [reply for batch in self.batches for reply in batch.replies]
-        if not replies:
+        if not self.judged:
             return {}
         seconds = total_s if total_s is not None else sum(batch.seconds for batch in self.batches)
-        results = counted([self._judged(reply) for reply in replies], [item.question for item in self.items])
         return {
-            **results,
+            **counted(self.judged, [item.question for item in self.items]),
             "total_s": seconds,
-            "per_item_s": seconds / len(replies),
-            "new_tokens": sum(reply.new_tokens for reply in replies),
+            "per_item_s": seconds / len(self.judged),
+            "new_tokens": sum(reply.new_tokens for batch in self.batches for reply in batch.replies),
         }
-
-    def _judged(self, reply: Reply) -> Any:
-        return judged(reply, self.items[reply.index].question, self.rule)
 
     def _obtained(self, model: str, index: int) -> Generator[EvaluationEvent, None, Checkpoint]:
         found = self.located[model]
