@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -44,7 +45,8 @@ def qdash(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
     """One comparison with all its files; original is not in the list."""
     folder = tmp_path_factory.mktemp("ran")
-    files = ["--json", "out.json", "--csv", "out.csv", "--html", "out.html"]
+    files = ["--json", "out.json", "--csv", "out.csv", "--html", "out.html", "--reference", "text.txt"]
+    (folder / "text.txt").write_text("A black square on a white background.", encoding="utf-8")
     return qdash(*ASK, "--schemes", "bnb-nf4,fp6-e2m3", "--image", str(SAMPLE), *files, cwd=folder), folder
 
 
@@ -52,6 +54,24 @@ def test_a_comparison_runs_and_exits_with_0(ran: tuple[subprocess.CompletedProce
     process, _ = ran
     assert (process.returncode, process.stderr) == (0, "")
     assert all(word in process.stdout for word in ("Original", "NF4 4-bit", "FP6 E2M3", "simulated", "float32 baseline", "2 tokens"))
+
+
+def test_the_verdict_comes_first_and_grades_stand_behind_answers(ran: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    out = ran[0].stdout
+    assert "smaller" in out.splitlines()[0] or "size" in out.splitlines()[0]
+    assert "Distance from the original over" in out and re.search(r"NF4 4-bit: .*\[. (Good trade|Fine|Careful|Can't tell)", out)
+
+
+def test_every_variant_is_compared_along_the_answer_and_the_text(ran: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    comparison = Comparison.model_validate_json((ran[1] / "out.json").read_text(encoding="utf-8"))
+    assert comparison.request.reference_text == "A black square on a white background."
+    assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats == 0.0
+    for variant in comparison.variants[1:]:
+        answer, text = variant.agreement, variant.agreement_text
+        assert (
+            answer is not None and answer.kl_mean_nats is not None and 0 < answer.kl_mean_nats < 1 and answer.tokens == 4 and answer.exact
+        )
+        assert text is not None and "".join(token.piece for token in text.per_token) == comparison.request.reference_text
 
 
 def test_the_json_is_a_comparison(ran: tuple[subprocess.CompletedProcess[str], Path]) -> None:

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from qdash import inputs
 from qdash.errors import QdashError
-from qdash.inputs import check_prompt, read_picture
+from qdash.inputs import check_prompt, check_reference_text, read_picture, read_reference_text
 from qdash.settings import Settings
 
 
@@ -280,3 +280,26 @@ def test_what_passes_can_be_encoded_and_passes_again(text: str) -> None:
         return
     clean.encode("utf-8")
     assert check_prompt(clean) == clean
+
+
+# ── reference texts ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reference_text_is_cleaned_like_a_question_and_may_be_empty(tmp_path: Path) -> None:
+    assert check_reference_text("a\r\nb\x07\u202e") == "a\nb"
+    assert check_reference_text(" \n\u200b") is None
+    with pytest.raises(QdashError, match="The reference text has 20,001 characters"):
+        check_reference_text("x" * 20_001)
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "白色".encode())
+    assert read_reference_text(path) == "白色"
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "does not exist"), (b"", "is empty"), (b"\xff\xfe\x00", "no text in UTF-8")])
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(QdashError, match=words) as caught:
+        read_reference_text(path)
+    assert "text.txt" in caught.value.message and "picture" not in caught.value.message + caught.value.remedy

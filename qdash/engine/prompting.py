@@ -45,7 +45,8 @@ def check_no_marker(processor: Processor, text: str, what: str) -> None:
 
 def before_marker(processor: Processor, tokens: Sequence[int]) -> tuple[int, ...]:
     """`tokens` up to the first that stands for a picture, which a model may say but not read."""
-    reserved = {tokenizer_of(processor).convert_tokens_to_ids(marker) for marker in _markers(processor)}
+    reserved = tokenizer_of(processor).convert_tokens_to_ids(_markers(processor))
+    assert isinstance(reserved, list)
     return tuple(takewhile(lambda token: token not in reserved, tokens))
 
 

@@ -135,7 +135,7 @@ def pieces_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> tupl
     """What each token adds to the text; nothing for special tokens, and for the first bytes of a character that later ones complete."""
     pieces, before = [], ""
     for end in range(1, len(tokens) + 1):
-        text = whole_characters(str(tokenizer.decode(tokens[:end], skip_special_tokens=True)))
+        text = whole_characters(str(tokenizer.decode(list(tokens[:end]), skip_special_tokens=True)))
         # A decoder may take back a space; what is shown only ever grows.
         pieces.append(text[len(before) :] if text.startswith(before) else "")
         before = text if len(text) >= len(before) else before

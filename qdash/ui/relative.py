@@ -5,7 +5,8 @@ from html import escape
 
 from qdash.records import Comparison, Coverage, VariantResult
 from qdash.ui.markup import colour_classes
-from qdash.wording import layers_by_part, mib, ms
+from qdash.verdict.judging import mean_words
+from qdash.wording import layers_by_part, mib, ms, share
 
 NOTHING = '<span class="quiet">—</span>'
 
@@ -33,6 +34,9 @@ def absolute_html(comparison: Comparison) -> str:
         ("weights", _weights),
         ("peak", lambda result: _unless_simulated(result, result.memory and mib(result.memory.peak_bytes))),
         ("on disk", lambda result: result.memory and mib(result.memory.saved_bytes)),
+        ("same word", lambda result: result.agreement and share(result.agreement.top1)),
+        ("KL, nats", lambda result: result.agreement and mean_words(result.agreement)),
+        ("perplexity", lambda result: f"{result.agreement.ppl:.3g}" if result.agreement and result.agreement.ppl else None),
         ("layers quantized", lambda result: result.coverage and _layers(result.coverage)),
     ]
     return _table(comparison, columns)

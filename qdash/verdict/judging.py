@@ -122,8 +122,13 @@ def _figures(result: VariantResult, baseline: VariantResult, floor: NoiseFloor |
 
 
 def divergence_words(agreement: Agreement) -> str:
-    """“KL 0.0031 ± 0.0012 nats”, two standard errors to either side."""
-    if agreement.kl_mean_nats is None:
-        return "KL is no number"
-    doubt = f" ± {nats(doubt_of(agreement))}" if agreement.kl_se else ""
-    return f"KL {nats(agreement.kl_mean_nats)}{doubt} nats"
+    """“KL 0.0031 ± 0.0012 nats”."""
+    return "KL is no number" if agreement.kl_mean_nats is None else f"KL {mean_words(agreement)} nats"
+
+
+def mean_words(agreement: Agreement) -> str:
+    """“0.0031 ± 0.0012”, two standard errors to either side."""
+    mean = agreement.kl_mean_nats
+    # What is below the last digit shown has no doubt worth showing.
+    doubt = f" ± {nats(doubt_of(agreement))}" if agreement.kl_se and mean is not None and mean >= 1e-4 else ""
+    return f"{nats(mean)}{doubt}"

@@ -44,6 +44,18 @@ def test_load_answer_and_time(checkpoint, png, architecture, scheme):
     assert loaded.load_peak_bytes >= loaded.weights_bytes
 
 
+@pytest.mark.parametrize("scheme", ["bnb-int8", "bnb-nf4", *TORCHAO, "fp6-e2m3"])
+@pytest.mark.parametrize("architecture", ["llava", "qwen3-vl", "qwen3"])
+def test_variants_are_scored_and_the_original_is_itself(checkpoint, png, architecture, scheme):
+    original, asked = cuda_worker(checkpoint(architecture), "original"), ask(architecture, png)
+    tokens = original.answer(asked, 12, emit=ignore, stop=never).tokens
+    reference = original.refer(asked, tokens, emit=ignore, stop=never)
+    own = original.score(asked, reference, emit=ignore, stop=never)
+    assert own.kl_mean_nats == pytest.approx(0, abs=1e-4) and own.tokens == len(reference.tokens)
+    found = cuda_worker(checkpoint(architecture), scheme).score(asked, reference, emit=ignore, stop=never)
+    assert found.kl_mean_nats is not None and found.kl_mean_nats > own.kl_mean_nats and found.ppl_original == reference.ppl
+
+
 @pytest.mark.parametrize("scheme", REAL)
 def test_logits_equal_native_loading(checkpoint, png, scheme):
     changes = {} if scheme.startswith("fp") or scheme == "bf16" else {"dtype": torch.float16}

@@ -240,6 +240,37 @@ def test_a_text_model_hides_the_picture(scripted: Server, open_page: OpenPage) -
     _finished(page)
 
 
+def test_the_strip_tells_each_token_by_keyboard(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _compare(page, "one two three")
+    _finished(page)
+    expect(page.locator(".card").nth(0).locator(".strip")).to_have_count(0)
+    tokens = page.locator(".card").nth(2).locator(".token")
+    assert tokens.count() == 5
+    tokens.nth(0).focus()
+    for key, there in (("ArrowLeft", 0), ("ArrowRight", 1), ("End", 4), ("ArrowRight", 4), ("Home", 0)):
+        page.keyboard.press(key)
+        expect(tokens.nth(there)).to_be_focused()
+    page.keyboard.press("End")
+    assert tokens.nth(4).evaluate("token => getComputedStyle(token, '::after').visibility") == "visible"
+    expect(tokens.nth(4)).to_have_attribute("aria-label", "“three”: 1.0 nats, would say “star”")
+    chip = page.locator(".card").nth(2).locator(".chip .term")
+    chip.hover()
+    assert "KL" in (chip.get_attribute("data-tip") or "")
+
+
+def test_a_reference_text_is_kept_and_checked(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click("#measurement button.label-wrap")
+    page.fill("#reference-text textarea", "x" * 20_500)
+    _compare(page)
+    expect(page.locator(".banner")).to_contain_text("The reference text has 20,500 characters")
+    page.fill("#reference-text textarea", "A longer text.")
+    _compare(page)
+    _finished(page)
+    expect(page.locator(".banner")).to_have_count(0)
+
+
 def test_looking_inside_the_weights(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
     _compare(page)

@@ -7,6 +7,7 @@ import pytest
 from qdash.records import AnswerText, Progress, Request, TokenAgreement, Variant, VariantResult
 from qdash.ui.board import advance, finished_board, queued_board, ready_board
 from qdash.ui.cards import announcement, cards_html
+from qdash.ui.relative import absolute_html
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result
 from tests.verdict.examples import agreement, scored
 
@@ -124,3 +125,9 @@ def test_what_could_not_be_compared_says_why() -> None:
     other = variant_result("bnb-nf4", "A.").model_copy(update={"agreement_problem": EVIL})
     html = _html(variant_result("original", "A."), other)
     assert "not compared" in html and escape(EVIL) in html and 'class="strip"' not in html
+
+
+def test_the_table_has_the_agreement_too() -> None:
+    request = Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-nf4")), prompt="What?")
+    table = absolute_html(comparison_of(request, scored("original"), scored("bnb-nf4", kl=0.21, se=0.05)))
+    assert "<td>100 %</td><td>0.21 ± 0.10</td><td>1.2</td>" in table

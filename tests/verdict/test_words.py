@@ -33,6 +33,7 @@ def test_a_divergence_is_rounded_by_less_than_a_tenth(value: float) -> None:
 def test_doubt_is_two_standard_errors() -> None:
     assert divergence_words(agreement(0.2, 0.05)) == "KL 0.20 ± 0.10 nats"
     assert divergence_words(agreement(0.2, None)) == "KL 0.20 nats"
+    assert divergence_words(agreement(3e-5, 2e-5)) == "KL < 0.0001 nats"
     assert divergence_words(agreement(None, None)) == "KL is no number"
 
 
