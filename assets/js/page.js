@@ -41,6 +41,29 @@
       document.getElementById("main").scrollIntoView({ behavior: motion() });
   });
 
+  // From a dot of a trade-off chart, or its name in the table, to the variant's card or row. Plotly has a click event of its own, and forgets
+  // who listens when a figure is drawn anew: so whoever presses a button down on one listens first.
+  const jump = (prefix, place) => {
+    const target = document.querySelectorAll(`#${prefix}cards :is(.card, tr[data-variant])`)[place];
+    if (!target) return;
+    target.tabIndex = -1;
+    target.scrollIntoView({ block: "center", behavior: motion() });
+    target.focus({ preventScroll: true });
+    target.classList.add("jumped");
+    setTimeout(() => target.classList.remove("jumped"), 1800);
+  };
+  document.addEventListener("pointerdown", (event) => {
+    const figure = event.target.closest?.(".tradeoff .js-plotly-plot");
+    if (!figure?.on) return;
+    const prefix = figure.closest("[id$=tradeoff]").id.slice(0, -"tradeoff".length);
+    figure.removeAllListeners?.("plotly_click");
+    figure.on("plotly_click", ({ points }) => points[0]?.customdata === undefined || jump(prefix, points[0].customdata));
+  }, true);
+  document.addEventListener("click", (event) => {
+    const name = event.target.closest?.("[data-jump]");
+    if (name) jump(name.closest("[id^=drawer-]").id.slice("drawer-".length, -"table".length), Number(name.dataset.jump));
+  });
+
   // Table, Export and Code below the charts: one open at a time.
   window.qdashToggle = (name) => {
     for (const panel of document.querySelectorAll(".drawer")) {

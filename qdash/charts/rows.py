@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from qdash.catalog.schemes import known_scheme
 from qdash.charts.palette import palette
 from qdash.charts.style import styled
-from qdash.records import VariantResult
+from qdash.records import EvaluatedVariant, VariantResult
 
 ROW_PX = 40
 BAR_SHARE = 0.58  # of a row; the rest is air
@@ -66,7 +66,7 @@ def words(figure: go.Figure, name: str, at: float, text: str, *, dark: bool, str
     )  # fmt: skip
 
 
-def missing_words(variant: VariantResult) -> str:
+def missing_words(variant: VariantResult | EvaluatedVariant) -> str:
     """What stands in place of the bar of a variant without figures."""
     if variant.error is not None and variant.error.kind == "cancelled":
         return "stopped"

@@ -6,6 +6,7 @@ from textwrap import shorten
 
 import plotly.graph_objects as go
 
+from qdash.charts.dots import DOT_PX, dot
 from qdash.charts.palette import palette
 from qdash.charts.rows import colour_of
 from qdash.charts.style import styled
@@ -16,7 +17,6 @@ DB_PER_BIT = 6.02
 """20·log10(2): one bit more halves the step between levels."""
 
 LEAST_BITS, MOST_BITS = 1.5, 9.5
-DOT_PX = 6
 LABEL_SHARE = 0.075
 """Height of a label in the plot's; two that come closer side by side would cover each other."""
 
@@ -64,18 +64,10 @@ def _decibels(scheme: SchemeWeights) -> float:
 
 
 def _dot(figure: go.Figure, scheme: SchemeWeights, dark: bool) -> None:
-    """Plotly has no dashed markers: a simulated one is a dashed circle around an all but invisible marker that takes the hover."""
-    colour, simulated = colour_of(scheme.scheme, dark), scheme.kind == "simulated"
-    bits, decibels = _bits(scheme), _decibels(scheme)
-    figure.add_scatter(
-        x=[bits], y=[decibels], mode="markers", name=escape(scheme.label, quote=False), hovertemplate=_hover(scheme),
-        marker={"color": colour, "size": 2 * DOT_PX, "opacity": 0.18 if simulated else 1, "line": {"width": 0}},
+    dot(
+        figure, _bits(scheme), _decibels(scheme), colour=colour_of(scheme.scheme, dark), simulated=scheme.kind == "simulated",
+        name=escape(scheme.label, quote=False), hovertemplate=_hover(scheme),
     )  # fmt: skip
-    if simulated:
-        figure.add_shape(
-            type="circle", xsizemode="pixel", ysizemode="pixel", xanchor=bits, yanchor=decibels,
-            x0=-DOT_PX, x1=DOT_PX, y0=-DOT_PX, y1=DOT_PX, line={"color": colour, "width": 1.5, "dash": "2.5px,2px"},
-        )  # fmt: skip
 
 
 def _labelled(schemes: Sequence[SchemeWeights], height: float) -> list[SchemeWeights]:

@@ -7,8 +7,10 @@ passes through the template's escaping, and chart data is JSON in which no tag c
 import base64
 from dataclasses import dataclass
 
+import plotly.graph_objects as go
+
 from qdash.catalog.schemes import known_scheme
-from qdash.charts import latency_bars, memory_bars
+from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
 from qdash.differences import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.report.page import bits_class, chart, template
@@ -28,6 +30,13 @@ def to_html(comparison: Comparison, png: bytes | None = None) -> str:
         chart(
             "memory", "Memory", "Solid: weights. Light: peak while answering. Line: estimate. Dashes: projected.", memory_bars, comparison
         ),
+        chart(
+            "tradeoff",
+            "Size against quality",
+            "Lower left is better. The steps join the best trades. Open: simulated.",
+            _trade_off,
+            comparison,
+        ),
     )
     return template("comparison.html.jinja").render(
         comparison=comparison,
@@ -41,6 +50,10 @@ def to_html(comparison: Comparison, png: bytes | None = None) -> str:
         charts=charts,
         conditions=_conditions(comparison),
     )
+
+
+def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure:
+    return trade_off(comparison_trades(comparison), dark=dark)
 
 
 @dataclass(frozen=True)

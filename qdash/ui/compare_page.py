@@ -22,7 +22,7 @@ from qdash.ui.inside import Inside, build_inside, choices, wire_inside
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
 from qdash.ui.phase import is_running, phase_html
-from qdash.ui.results import Results, build_charts, build_drawer_buttons, build_drawers, redrawn, results_drawn
+from qdash.ui.results import Results, build_charts, build_drawer_buttons, build_drawers, results_drawn, wire_charts
 from qdash.ui.run import View, internal_error, run
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
@@ -120,7 +120,7 @@ def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backen
         page.cards,
         **QUICK,
     )
-    sidebar.theme.change(redrawn, [sidebar.theme, page.comparison], page.results.charts.figures, js=dark_first(2), **QUICK)
+    wire_charts(page.results.charts, sidebar, page.comparison, lambda comparison: comparison)
     return finished
 
 

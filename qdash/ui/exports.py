@@ -3,8 +3,18 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from qdash.records import Comparison, WeightReport
-from qdash.report import to_csv, to_html, to_json, weights_to_csv, weights_to_html, weights_to_json
+from qdash.records import Comparison, Evaluation, WeightReport
+from qdash.report import (
+    evaluation_items_to_csv,
+    evaluation_to_csv,
+    evaluation_to_json,
+    to_csv,
+    to_html,
+    to_json,
+    weights_to_csv,
+    weights_to_html,
+    weights_to_json,
+)
 
 
 def write_exports(comparison: Comparison, folder: Path) -> dict[str, Path]:
@@ -17,6 +27,13 @@ def write_weight_exports(report: WeightReport, folder: Path) -> dict[str, Path]:
     """The same for a weight report."""
     stem = f"qdash-weights-{report.created_at:%Y%m%d-%H%M%S}"
     return _write(folder, stem, {"json": weights_to_json(report), "csv": weights_to_csv(report), "html": weights_to_html(report)})
+
+
+def write_evaluation_exports(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
+    """The same for an evaluation; “items.csv” has one row a question."""
+    stem = f"qdash-evaluation-{evaluation.created_at:%Y%m%d-%H%M%S}"
+    items = evaluation_items_to_csv(evaluation)
+    return _write(folder, stem, {"csv": evaluation_to_csv(evaluation), "items.csv": items, "json": evaluation_to_json(evaluation)})
 
 
 def write_history(content: str, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from qdash.records import Comparison
 from qdash.ui.history_actions import Actions, Updates
 from qdash.ui.history_page import HistoryPage
 from qdash.ui.history_view import STEP
-from qdash.ui.results import redrawn
+from qdash.ui.results import wire_charts
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
@@ -65,8 +65,8 @@ def wire_history_page(
         mine = actions(request, *state)
         return {**mine.safely(lambda: mine.opened(key[:64])), tabs: gr.update(selected="history")}
 
-    def drawn(dark: Any, run: Run | None) -> Any:
-        return redrawn(dark, run.record if run is not None and isinstance(run.record, Comparison) else None)
+    def compared(run: Run | None) -> Comparison | None:
+        return run.record if run is not None and isinstance(run.record, Comparison) else None
 
     state = [sidebar.theme, page.search, page.rows, page.run, page.deleted]
     known: dict[str, Any] = {**QUICK, "js": dark_first(len(state))}
@@ -79,4 +79,4 @@ def wire_history_page(
     page.back.click(back, state, page.outputs, **known).then(None, js=_LEAVE, api_visibility="private")
     page.delete.click(deleted, state, page.outputs, **known)
     blocks.load(linked, state, [*page.outputs, tabs], **known)
-    sidebar.theme.change(drawn, [sidebar.theme, page.run], page.opened.results.charts.figures, js=dark_first(2), **QUICK)
+    wire_charts(page.opened.results.charts, sidebar, page.run, compared)

@@ -14,6 +14,8 @@ from qdash.ui.history_events import wire_history_page
 from qdash.ui.history_page import build_history_page
 from qdash.ui.learn_page import build_learn_page, wire_learn_page
 from qdash.ui.line import Line
+from qdash.ui.quality_events import wire_quality_page
+from qdash.ui.quality_page import build_quality_page
 from qdash.ui.scheme_picker import STARTER, preset_keys
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import build_sidebar, wire_sidebar
@@ -39,6 +41,8 @@ def build(backend: Backend) -> gr.Blocks:
                     compare_page = build_compare_page(STARTER_MODEL, starter)
                 with gr.Tab("Weights", id="weights"):
                     weights_page = build_weights_page()
+                with gr.Tab("Quality", id="quality"):
+                    quality_page = build_quality_page(STARTER_MODEL)
                 with gr.Tab("History", id="history") as history_tab:
                     history_page = build_history_page()
                 with gr.Tab("Learn", id="learn"):
@@ -46,6 +50,7 @@ def build(backend: Backend) -> gr.Blocks:
         wire_sidebar(sidebar, blocks, backend)
         finished = wire_compare_page(compare_page, sidebar, tabs, backend, line, sessions)
         wire_weights_page(weights_page, sidebar, compare_page.look_inside, tabs, backend, line, sessions)
+        wire_quality_page(quality_page, sidebar, backend, line, sessions)
         wire_history_page(history_page, history_tab, sidebar, tabs, blocks, sessions, finished)
         wire_learn_page(learn_page, sidebar)
         blocks.unload(_closing(sessions))

@@ -4,7 +4,7 @@ from html import escape
 
 from qdash.catalog.schemes import Scheme
 from qdash.errors import QdashError
-from qdash.records import ErrorRecord, VariantResult
+from qdash.records import ErrorRecord, EvaluatedVariant, VariantResult
 
 
 def bits_class(bits: int | None) -> str:
@@ -14,7 +14,7 @@ def bits_class(bits: int | None) -> str:
     return "b8" if bits >= 8 else "b6" if bits >= 6 else "b4" if bits >= 4 else "b2"
 
 
-def colour_classes(of: Scheme | VariantResult) -> str:
+def colour_classes(of: Scheme | VariantResult | EvaluatedVariant) -> str:
     """Colour class of a scheme or a variant, and `sim` (dashed outlines) if it is simulated."""
     return f"{bits_class(of.bits)} sim" if of.kind == "simulated" else bits_class(of.bits)
 

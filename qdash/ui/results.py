@@ -4,20 +4,24 @@ Built wherever a comparison is shown: on the Compare page when it is fresh, on t
 elements of one page apart from those of another.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from qdash.charts import latency_bars, memory_bars
+from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
+from qdash.charts.trades import COMPARED, against_of
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.blocks import chart, html
 from qdash.ui.conditions import conditions_html
 from qdash.ui.markup import sheet_head
 from qdash.ui.relative import absolute_html, relative_html
+from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.snippets import snippets_html
+from qdash.ui.theme_switch import dark_first
+from qdash.ui.tradeoff import TradeOff, build_trade_off, note_html, trade_table_html
 
 Updates = dict[Any, Any]
 
@@ -28,12 +32,13 @@ class Charts:
 
     latency: gr.Plot
     memory: gr.Plot
+    trade: TradeOff
     relative: gr.HTML
 
     @property
-    def figures(self) -> list[gr.Plot]:
-        """Those that are drawn again for another theme, in the order of `redrawn`."""
-        return [self.latency, self.memory]
+    def figures(self) -> list[Any]:
+        """What is drawn again for another theme or another cost, in the order of `redrawn`."""
+        return [self.latency, self.memory, self.trade.plot, self.trade.note]
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Results:
     @property
     def outputs(self) -> list[Any]:
         """Every component."""
-        charts = [getattr(self.charts, field.name) for field in fields(self.charts)]
+        charts = [*self.charts.figures, self.charts.trade.against, self.charts.relative]
         return [*charts, self.conditions, self.drawers.table, self.drawers.code, *self.drawers.exports.values()]
 
 
@@ -65,10 +70,11 @@ def build_charts(prefix: str = "") -> Charts:
     with gr.Row(elem_id=f"{prefix}charts", elem_classes=["charts", "sheets"]):
         latency = chart("Time", text.HOW_LATENCY, f"{prefix}latency")
         memory = chart("Memory", text.HOW_MEMORY, f"{prefix}memory")
-        with gr.Column(elem_classes=["sheet"]):
-            html(sheet_head("Relative to the original", text.HOW_RELATIVE))
-            relative = html(elem_id=f"{prefix}relative")
-    return Charts(latency, memory, relative)
+        trade = build_trade_off(COMPARED, text.HOW_TRADEOFF, prefix)
+    with gr.Column(elem_classes=["sheet"]):
+        html(sheet_head("Relative to the original", text.HOW_RELATIVE))
+        relative = html(elem_id=f"{prefix}relative")
+    return Charts(latency, memory, trade, relative)
 
 
 def build_drawer_buttons(names: Sequence[str], prefix: str = "") -> None:
@@ -93,16 +99,35 @@ def build_drawers(prefix: str = "") -> Drawers:
 def results_drawn(results: Results, comparison: Comparison, dark: bool) -> Updates:
     """Everything but the exports, which are files."""
     return {
-        **dict(zip(results.charts.figures, redrawn(dark, comparison), strict=True)),
+        **dict(zip(results.charts.figures, redrawn(dark, COMPARED[0], comparison), strict=True)),
+        results.charts.trade.against: COMPARED[0],
         results.charts.relative: relative_html(comparison),
         results.conditions: conditions_html(comparison),
-        results.drawers.table: absolute_html(comparison),
+        results.drawers.table: absolute_html(comparison) + trade_table_html(comparison),
         results.drawers.code: snippets_html(comparison),
     }
 
 
-def redrawn(dark: Any, comparison: Comparison | None) -> tuple[Any, ...]:
-    """The figures of `Charts.figures`, for a theme; nothing changes without a comparison."""
+def redrawn(dark: Any, against: Any, comparison: Comparison | None) -> tuple[Any, ...]:
+    """What `Charts.figures` show, for a theme and a cost; nothing changes without a comparison."""
     if comparison is None:
-        return gr.update(), gr.update()
-    return latency_bars(comparison, dark=bool(dark)), memory_bars(comparison, dark=bool(dark))
+        return (gr.update(),) * 4
+    trades = comparison_trades(comparison, against_of(against, COMPARED))
+    drawn = (latency_bars(comparison, dark=bool(dark)), memory_bars(comparison, dark=bool(dark)), trade_off(trades, dark=bool(dark)))
+    return *drawn, note_html(trades)
+
+
+def wire_charts(charts: Charts, sidebar: Sidebar, state: gr.State, comparison_of: Callable[[Any], Comparison | None]) -> None:
+    """Draw the charts again when the theme changes, and the trade-off when its switch does. `state` holds what `comparison_of` takes."""
+
+    def themed(dark: Any, against: Any, held: Any) -> tuple[Any, ...]:
+        return redrawn(dark, against, comparison_of(held))
+
+    def switched(*values: Any) -> tuple[Any, ...]:
+        return themed(*values)[2:]
+
+    inputs = [sidebar.theme, charts.trade.against, state]
+    sidebar.theme.change(themed, inputs, charts.figures, js=dark_first(3), **QUICK)
+    charts.trade.against.input(
+        switched, inputs, [charts.trade.plot, charts.trade.note], js=dark_first(3), trigger_mode="always_last", **QUICK
+    )

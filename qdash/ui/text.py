@@ -18,6 +18,12 @@ WEIGHTS_WHY = (
     "Nothing is generated; it takes seconds for a small model."
 )
 
+QUALITY_HEADLINE = "How many answers are still right?"
+QUALITY_WHY = (
+    "Evaluate gives every chosen version the same questions, each with one right answer, counts them, and says how sure the difference is."
+)
+QUALITY_NO_TASK = "Random weights only guess: choose a model that has been trained."
+
 HISTORY_EMPTY = "Nothing is kept yet."
 HISTORY_EMPTY_WHY = "Every comparison and evaluation that finishes is kept here by itself. Press Compare, or import a file."
 HISTORY_WHY = "Each opens again as it was, without its model."
@@ -25,6 +31,7 @@ HISTORY_SEARCH_HINT = "All words must occur in the model, the schemes, the headl
 HISTORY_CHOOSE = "Tick two runs to see what changed between them."
 SHARED_BADGE = "shared with you, read-only"
 SHARED_WITHOUT_QUESTION = "The question is not part of this link."
+SHARED_WITHOUT_QUESTIONS = "The questions and what was answered are not part of this link, only which answers were right."
 SHARE_WHY = "Whoever has the link sees this run, read-only: answers, figures and conditions. Answers may tell what was asked."
 SHARE_LOCAL = "This server can be reached from this machine only, and so can the link."
 
@@ -63,6 +70,15 @@ TIPS = {
     "clipped": "Weights beyond the largest value that the format has for them: they are cut off there.",
     "zeroed": "Weights that were not 0 and are rounded to 0.",
     "max error": "The largest distance between a weight and what became of it.",
+    "right": "Share of questions answered correctly, by the task's rule.",
+    "95 % sure": "Other questions of the same kind would give another share. It lies in here 95 times of 100 (Wilson interval).",
+    "cost": "Right answers lost against the original on the same questions, in points of a hundred, and its 95 % interval.",
+    "lost · won": "Questions that only the original has right, and those that only this version has right. Chance makes both alike.",
+    "p": (
+        "McNemar's exact test: how likely so uneven a split would be if both were equally good. The words beside the cost correct it for "
+        "the number of versions (Holm)."
+    ),
+    "last word": "The standard rule: greedy decoding makes exactly the target's tokens first.",
     "noise": "How far two timings of the very same model lie apart here. Smaller differences are shown as “≈ same”.",
 }
 
@@ -75,6 +91,13 @@ HOW_ERROR = "New weight minus old. A wide shape is damage."
 HOW_ROWS = "Signal to noise of each output row, dB. A dip is a row whose scale does not fit."
 HOW_PATCH = "Original, quantized, size of the error. Pick a weight to see what it shares."
 HOW_SQNR = "Higher is closer to the original. Dashed line: no code of so many bits can do better for bell-shaped weights."
+
+HOW_TRADEOFF = "Lower left is better. The steps join the best trades. Open dots are simulated. Pick a dot to see its card."
+HOW_TRADEOFF_RIGHT = "Upper left is better. The steps join the best trades. Open dots are simulated. Pick a dot to see its row."
+HOW_ACCURACY = "Longer is better. Whiskers: 95 % sure. Dashed line: the original."
+HOW_SPEEDUP = "Longer is faster. Dashed line: the original. Whiskers: noise."
+HOW_KINDS = "Right answers among the questions of each kind. Few questions, much chance."
+HOW_ITEMS = "What was asked, and who answered what."
 
 SIZE_TIP = "Weights in memory"
 

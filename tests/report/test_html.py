@@ -91,8 +91,8 @@ def test_model_output_is_text(html: str, page: Page) -> None:
     assert HOSTILE not in html and "onerror=alert" not in re.sub(r"&lt;.*?&gt;", "", html)
     assert page.count("img") == 1, "the picture alone"
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
-    # Two figures as data, plotly, and the lines that draw.
-    assert page.count("script") == 4
+    # Three figures as data, plotly, and the lines that draw.
+    assert page.count("script") == 5
 
 
 def test_nothing_is_fetched(page: Page) -> None:

@@ -1,0 +1,99 @@
+"""Where the names of a scatter chart's dots go, so that none covers another, a dot or a whisker, however wide the chart is drawn.
+
+The server does not know how wide a chart will be: its height is fixed, its width is the page's. So a place counts as free only if it is
+free at every one of a few widths from a phone's to a large screen's. What finds no place has no name in the chart; its table and the
+pointer still tell it.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTHS_PX = (195, 235, 300, 380, 480, 640, 860, 1200)
+FONT_PX = 11.5
+LETTER = 0.6  # of the font's size: a generous mean of a proportional face
+LINE_PX = 15
+DOT_PX = 6
+_AIR_PX = 2
+
+
+@dataclass(frozen=True)
+class Dot:
+    """Where a dot is, as shares of the plot's width and height from the lower left, and how far its whiskers reach up and down."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Which side of a label is at the dot, as plotly has it, and how far from it in pixels, right and up."""
+
+    xanchor: str
+    yanchor: str
+    xshift: int
+    yshift: int
+
+
+Box = tuple[float, float, float, float]
+"""Left, right, bottom, top in pixels from the lower left of the plot."""
+
+_NEAR = DOT_PX + 3
+_SPOTS = (
+    Spot("left", "middle", _NEAR, 0),
+    Spot("right", "middle", -_NEAR, 0),
+    Spot("center", "bottom", 0, _NEAR),
+    Spot("center", "top", 0, -_NEAR),
+    Spot("left", "bottom", _NEAR, 3),
+    Spot("right", "bottom", -_NEAR, 3),
+    Spot("left", "top", _NEAR, -3),
+    Spot("right", "top", -_NEAR, -3),
+)
+
+
+def place_labels(dots: Sequence[Dot], labels: Sequence[str], order: Sequence[int], height_px: float) -> dict[int, Spot]:
+    """Dot → spot of its label, for those that have room; earlier in `order` chooses first."""
+    taken = {width: [box for dot in dots for box in _marks(dot, width, height_px)] for width in WIDTHS_PX}
+    spots: dict[int, Spot] = {}
+    for place in order:
+        found = next((spot for spot in _SPOTS if _free(dots[place], labels[place], spot, taken, height_px)), None)
+        if found is not None:
+            spots[place] = found
+            for width, boxes in taken.items():
+                boxes.append(_label(dots[place], labels[place], found, width, height_px))
+    return spots
+
+
+def width_of(text: str) -> float:
+    """About how wide `text` is drawn, in pixels; Chinese characters are square."""
+    return sum(FONT_PX if unicodedata.east_asian_width(letter) in "WF" else FONT_PX * LETTER for letter in text)
+
+
+def _free(dot: Dot, label: str, spot: Spot, taken: dict[int, list[Box]], height_px: float) -> bool:
+    for width, boxes in taken.items():
+        box = _label(dot, label, spot, width, height_px)
+        inside = box[0] >= 0 and box[1] <= width and box[2] >= 0 and box[3] <= height_px
+        if not inside or any(_overlap(box, other) for other in boxes):
+            return False
+    return True
+
+
+def _overlap(one: Box, two: Box) -> bool:
+    across = one[0] < two[1] + _AIR_PX and two[0] < one[1] + _AIR_PX
+    return across and one[2] < two[3] and two[2] < one[3]
+
+
+def _marks(dot: Dot, width: float, height_px: float) -> tuple[Box, Box]:
+    """The dot and its whiskers."""
+    x, y = dot.x * width, dot.y * height_px
+    whiskers = (x - 3, x + 3, dot.low * height_px, dot.high * height_px)
+    return (x - DOT_PX, x + DOT_PX, y - DOT_PX, y + DOT_PX), whiskers
+
+
+def _label(dot: Dot, label: str, spot: Spot, width: float, height_px: float) -> Box:
+    wide = width_of(label)
+    left = dot.x * width + spot.xshift - {"left": 0.0, "center": wide / 2, "right": wide}[spot.xanchor]
+    bottom = dot.y * height_px + spot.yshift - {"bottom": 0.0, "middle": LINE_PX / 2, "top": LINE_PX}[spot.yanchor]
+    return left, left + wide, bottom, bottom + LINE_PX

@@ -1,0 +1,186 @@
+"""What a variant costs against how good it is: every variant a dot, a line of steps along the best trades.
+
+The line has steps because there is nothing in between: for so much memory, this is the best there is. Divergences span many powers of
+ten, so they are drawn by their logarithm, with a place of its own at the bottom for none at all. Plotly's logarithmic axes want shapes
+and labels in other units than dots, so logarithms are taken here and the axis only gets its words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+from textwrap import shorten
+
+import plotly.graph_objects as go
+
+from qdash.charts.dots import dot
+from qdash.charts.palette import palette
+from qdash.charts.placing import FONT_PX, Dot, place_labels
+from qdash.charts.style import styled
+from qdash.charts.trades import SAME_NATS, Trade, Trades
+
+LEAST_PX, MOST_PX, PER_VARIANT_PX = 206, 420, 12
+TOP_PX, BOTTOM_PX = 24, 40
+LABEL_LETTERS = 18
+LOG_FROM = 20.0
+"""Costs that differ by more than this factor are drawn by their logarithm too."""
+
+MIB = 2**20
+_COST_TITLES = {"size": "weights", "peak": "peak memory", "time": "time"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis: what it says, its ends, and where a value is on it. Ticks are (place, words); None leaves them to plotly."""
+
+    title: str
+    low: float
+    high: float
+    per_unit: float
+    logarithmic: bool
+    zero: float = 0.0
+    ticks: tuple[tuple[float, str], ...] | None = None
+
+    def at(self, value: float) -> float:
+        """The place of a value of the record."""
+        value = value / self.per_unit
+        return log10(max(value, self.zero)) if self.logarithmic else value
+
+    def share(self, value: float) -> float:
+        """The same from 0 at one end of the axis to 1 at the other."""
+        return (self.at(value) - self.low) / (self.high - self.low)
+
+
+def trade_off(trades: Trades, *, dark: bool = False) -> go.Figure:
+    """The chart. A dot carries its variant's place in the record as customdata, for what a click on it opens; open dots are simulated."""
+    figure, height = go.Figure(), _height(len(trades.points))
+    styled(figure, dark=dark, height=height)
+    figure.update_layout(margin={"t": TOP_PX, "b": BOTTOM_PX}, hovermode="closest")
+    if not trades.points:
+        return _without(figure, trades, dark)
+    across, up = _cost_scale(trades), _quality_scale(trades)
+    front = trades.front
+    _steps(figure, front, across, up, dark)
+    for point in trades.points:
+        _dot(figure, point, point in front, across, up, dark)
+    _labels(figure, trades.points, front, across, up, height - TOP_PX - BOTTOM_PX, dark)
+    _axis(figure.update_xaxes, across, title=f"smaller ← {across.title}" if trades.against != "time" else f"faster ← {across.title}")
+    _axis(figure.update_yaxes, up, title=None)
+    figure.add_annotation(
+        xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=6, showarrow=False, text=up.title,
+        font={"size": 11, "color": palette(dark).soft},
+    )  # fmt: skip
+    return figure
+
+
+def _height(count: int) -> int:
+    return min(MOST_PX, LEAST_PX + PER_VARIANT_PX * max(0, count - 4))
+
+
+def _without(figure: go.Figure, trades: Trades, dark: bool) -> go.Figure:
+    """Words instead of dots."""
+    reasons = dict.fromkeys(why for _, why in trades.left_out)
+    said = "<br>".join(["Nothing to draw here.", *(escape(reason, quote=False) for reason in list(reasons)[:3])])
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(
+        xref="paper", yref="paper", x=0.5, y=0.5, text=said, showarrow=False, font={"size": 12, "color": palette(dark).soft}
+    )
+    return figure
+
+
+def _steps(figure: go.Figure, front: Sequence[Trade], across: Scale, up: Scale, dark: bool) -> None:
+    figure.add_scatter(
+        x=[across.at(point.cost.value) for point in front], y=[up.at(point.quality) for point in front], mode="lines",
+        line={"color": palette(dark).soft, "width": 1.3, "shape": "hv"}, hoverinfo="skip",
+    )  # fmt: skip
+
+
+def _dot(figure: go.Figure, point: Trade, best: bool, across: Scale, up: Scale, dark: bool) -> None:
+    x, y = across.at(point.cost.value), up.at(point.quality)
+    colour = palette(dark).of(point.bits)
+    whiskers = {"type": "data", "symmetric": False, "color": colour, "thickness": 1.2, "width": 3}
+    dot(
+        figure, x, y, colour=colour, simulated=point.simulated, customdata=[point.place],
+        name=escape(point.label, quote=False), hovertemplate=_hover(point, best),
+        error_y={**whiskers, "array": [up.at(point.high) - y], "arrayminus": [y - up.at(point.low)], "visible": point.high > point.low},
+        error_x={
+            **whiskers, "array": [across.at(point.cost.high) - x], "arrayminus": [x - across.at(point.cost.low)],
+            "visible": point.cost.high > point.cost.low,
+        },
+    )  # fmt: skip
+
+
+def _labels(
+    figure: go.Figure, points: Sequence[Trade], front: Sequence[Trade], across: Scale, up: Scale, height_px: float, dark: bool
+) -> None:
+    """The names of as many dots as have room, those of the best trades first."""
+    dots = [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
+    labels = [shorten(point.label, LABEL_LETTERS, placeholder="…") for point in points]
+    order = sorted(range(len(points)), key=lambda place: (points[place] not in front, place))
+    for place, spot in place_labels(dots, labels, order, height_px).items():
+        point = points[place]
+        figure.add_annotation(
+            x=across.at(point.cost.value), y=up.at(point.quality), text=escape(labels[place], quote=False), showarrow=False,
+            xanchor=spot.xanchor, yanchor=spot.yanchor, xshift=spot.xshift, yshift=spot.yshift, borderpad=0, name="label",
+            font={"size": FONT_PX, "color": palette(dark).ink if point in front else palette(dark).soft},
+        )  # fmt: skip
+
+
+def _hover(point: Trade, best: bool) -> str:
+    lines = [f"<b>{escape(point.label)}</b>", escape(point.cost.said), escape(point.said)]
+    lines += ["simulated: not this size and speed when run"] * point.simulated + ["one of the best trades"] * best
+    return "<br>".join(lines) + "<extra></extra>"
+
+
+def _cost_scale(trades: Trades) -> Scale:
+    values = [point.cost.value for point in trades.points]
+    most = max(point.cost.high for point in trades.points)
+    name, per_unit = _unit(trades.against, most)
+    title = f"{_COST_TITLES[trades.against]}, {name}"
+    if trades.against == "time":
+        title += " a token" if trades.better == "less" else " a question"
+    if min(values) > 0 and max(values) / min(values) > LOG_FROM:
+        low, high = (log10(value / per_unit) for value in (min(point.cost.low for point in trades.points), most))
+        return Scale(title, low - 0.12, high + 0.12, per_unit, True, zero=1e-300, ticks=_decades(low, high))
+    return Scale(title, 0.0, most / per_unit * 1.08 or 1.0, per_unit, False)
+
+
+def _unit(against: str, most: float) -> tuple[str, float]:
+    if against == "time":
+        return ("s", 1.0) if most >= 10 else ("ms", 1e-3)
+    return ("GiB", 2**30) if most >= 10_000 * MIB else ("MiB", MIB)
+
+
+def _quality_scale(trades: Trades) -> Scale:
+    if trades.better == "more":
+        low = min(point.low for point in trades.points)
+        high = max(point.high for point in trades.points)
+        air = max(0.02, (high - low) * 0.12)
+        return Scale("right answers, %", max(low - air, -0.03) * 100, min(high + air, 1.03) * 100, 0.01, False)
+    least = min((max(point.low, point.quality / 10) for point in trades.points if point.quality > 0), default=SAME_NATS)
+    decade = max(floor(log10(least)), -6)
+    top = max((log10(point.high) for point in trades.points if point.high > 0), default=decade + 1)
+    top = max(top, decade + 0.7)
+    ticks = ((decade - 1.0, "none"), *(_decades(decade, top) or ()))
+    return Scale("distance from the original (KL), nats", decade - 1.25, top + 0.25, 1.0, True, zero=10.0 ** (decade - 1), ticks=ticks)
+
+
+def _decades(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    """Powers of ten between two exponents, with 2 and 5 between them where there are few, at most six in all."""
+    exponents = range(ceil(low - 1e-9), floor(high + 1e-9) + 1)
+    if len(exponents) < 2:
+        marks = [(floor(low) + step, times) for step in range(ceil(high) - floor(low) + 1) for times in (1, 2, 5)]
+        values = [times * 10.0**exponent for exponent, times in marks]
+        return tuple((log10(value), f"{value:g}") for value in values if low - 0.12 <= log10(value) <= high + 0.12)
+    every = max(1, ceil(len(exponents) / 6))
+    return tuple((float(exponent), _power(exponent)) for exponent in exponents[::every])
+
+
+def _power(exponent: int) -> str:
+    return f"{10.0**exponent:g}" if exponent > -5 else f"10<sup>{exponent}</sup>"
+
+
+def _axis(update: object, scale: Scale, *, title: str | None) -> None:
+    ticks = {} if scale.ticks is None else {"tickvals": [at for at, _ in scale.ticks], "ticktext": [words for _, words in scale.ticks]}
+    update(range=[scale.low, scale.high], title_text=title, zeroline=False, **({"nticks": 5} if scale.ticks is None else ticks))  # type: ignore[operator]

@@ -1,0 +1,174 @@
+"""From records to the dots of a trade-off chart: what each variant costs, how good it is, and how sure both are.
+
+Two qualities: the distance from the original's answer (KL divergence, smaller is better) and the share of right answers (larger is
+better). Three costs. A simulated variant's projected size is its own; its memory and time are its carrier's, so there it has no dot.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from qdash.charts.pareto import pareto_front
+from qdash.records import Comparison, EvaluatedVariant, Evaluation, VariantResult
+from qdash.wording import mib, ms, nats
+
+Against = Literal["size", "peak", "time"]
+AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak memory", "time": "Time"}
+COMPARED: tuple[Against, ...] = ("size", "peak", "time")
+EVALUATED: tuple[Against, ...] = ("size", "time")
+"""What each kind of record knows; an evaluation has no peak."""
+
+SAME_NATS = 1e-6
+"""Divergences up to this are rounding, and drawn as none (see `qdash.verdict.rules`)."""
+
+_ERRORS = 2  # standard errors to both sides: about 95 %
+_TIMED = "simulated: its time is its carrier's"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a variant costs, in bytes or seconds, with the ends of its whiskers."""
+
+    value: float
+    low: float
+    high: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One dot. `place`: of the variant in its record. `quality` with the ends of its whiskers is in nats or a share."""
+
+    place: int
+    label: str
+    bits: int | None
+    simulated: bool
+    cost: Cost
+    quality: float
+    low: float
+    high: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Trades:
+    """All dots, and what has none, as (label, why). `better`: whether more or less of the quality is."""
+
+    against: Against
+    better: Literal["less", "more"]
+    points: tuple[Trade, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+    @property
+    def front(self) -> list[Trade]:
+        """The best trades, in order of cost."""
+        sign = 1 if self.better == "less" else -1
+        return [self.points[index] for index in pareto_front([(point.cost.value, sign * point.quality) for point in self.points])]
+
+
+def against_of(value: object, offered: tuple[Against, ...]) -> Against:
+    """What a switch says; the first of `offered` for anything else."""
+    return offered[offered.index(value)] if value in offered else offered[0]  # type: ignore[arg-type]
+
+
+def comparison_trades(comparison: Comparison, against: Against = "size") -> Trades:
+    """Cost against the mean divergence from the original, which itself is at 0."""
+    points, left_out = [], []
+    for place, result in enumerate(comparison.variants):
+        point = _compared(place, result, against, is_original=place == 0)
+        (points if isinstance(point, Trade) else left_out).append(point if isinstance(point, Trade) else (result.label, point))
+    return Trades(against, "less", tuple(points), tuple(left_out))
+
+
+def evaluation_trades(evaluation: Evaluation, against: Against = "size") -> Trades:
+    """Cost against the share of right answers."""
+    noise = evaluation.noise_floor.relative if evaluation.noise_floor else 0.0
+    points, left_out = [], []
+    for place, result in enumerate(evaluation.variants):
+        point = _evaluated(place, result, against, noise)
+        (points if isinstance(point, Trade) else left_out).append(point if isinstance(point, Trade) else (result.label, point))
+    return Trades(against, "more", tuple(points), tuple(left_out))
+
+
+def _compared(place: int, result: VariantResult, against: Against, *, is_original: bool) -> Trade | str:
+    if result.status != "ok":
+        return "not run"
+    cost = _COSTS[against](result)
+    if isinstance(cost, str):
+        return cost
+    if is_original:
+        return _trade(place, result, cost, 0.0, 0.0, 0.0, "the original itself")
+    agreement = result.agreement
+    if agreement is None:
+        return "not compared token by token"
+    mean = agreement.kl_mean_nats
+    if mean is None or not isfinite(mean):
+        return "broken: its scores are no numbers"
+    doubt = _ERRORS * (agreement.kl_se or 0.0)
+    mean = 0.0 if mean <= SAME_NATS else mean
+    sure = f" ± {nats(doubt)}" if doubt else ""
+    said = f"KL {nats(mean)}{sure} nats · same word {agreement.top1:.0%}"
+    return _trade(place, result, cost, mean, max(mean - doubt, 0.0), mean + doubt, said)
+
+
+def _evaluated(place: int, result: EvaluatedVariant, against: Against, noise: float) -> Trade | str:
+    share = result.accuracy
+    if share is None:
+        return "not run"
+    cost = _evaluated_cost(result, against, noise)
+    if isinstance(cost, str):
+        return cost
+    said = f"{share.value:.1%} right ({share.low:.1%} – {share.high:.1%}), {share.successes} of {share.total}"
+    return _trade(place, result, cost, share.value, share.low, share.high, said)
+
+
+def _trade(place: int, result: VariantResult | EvaluatedVariant, cost: Cost, quality: float, low: float, high: float, said: str) -> Trade:
+    return Trade(place, result.label, result.bits, result.kind == "simulated", cost, quality, low, high, said)
+
+
+def _exactly(size: float, said: str) -> Cost:
+    return Cost(size, size, size, said)
+
+
+def _size(result: VariantResult) -> Cost | str:
+    if result.memory is None:
+        return "not weighed"
+    if result.kind == "simulated":
+        projected = result.memory.projected_bytes
+        return _exactly(projected, f"weights {mib(projected)}, projected") if projected else "its size in the format is not known"
+    return _exactly(result.memory.weights_bytes, f"weights {mib(result.memory.weights_bytes)}")
+
+
+def _peak(result: VariantResult) -> Cost | str:
+    if result.memory is None:
+        return "not weighed"
+    if result.kind == "simulated":
+        return "simulated: its peak is its carrier's"
+    peak = max(result.memory.peak_bytes, result.memory.weights_bytes)
+    return _exactly(peak, f"peak {mib(peak)}")
+
+
+def _time(result: VariantResult) -> Cost | str:
+    if result.latency is None:
+        return "not timed"
+    if result.kind == "simulated":
+        return _TIMED
+    timing = result.latency.tpot_s
+    return Cost(timing.median, timing.p10, timing.p90, f"{ms(timing.median)} a token (p10–p90 {ms(timing.p10)} – {ms(timing.p90)})")
+
+
+_COSTS: dict[Against, Callable[[VariantResult], Cost | str]] = {"size": _size, "peak": _peak, "time": _time}
+
+
+def _evaluated_cost(result: EvaluatedVariant, against: Against, noise: float) -> Cost | str:
+    if against == "size":
+        size = result.projected_bytes if result.kind == "simulated" else result.weights_bytes
+        words = ", projected" if result.kind == "simulated" else ""
+        return _exactly(size, f"weights {mib(size)}{words}") if size else "its size is not known"
+    if result.kind == "simulated":
+        return _TIMED
+    if result.per_item_s is None:
+        return "not timed"
+    time = result.per_item_s
+    return Cost(time, time / (1 + noise), time * (1 + noise), f"{ms(time)} a question")

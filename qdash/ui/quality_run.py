@@ -1,0 +1,96 @@
+"""An evaluation as a stream of what the page should show: plain records in, plain records out, no components."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from threading import Event
+
+from qdash.errors import QdashError
+from qdash.records import EvaluationRequest
+from qdash.tasks import Item
+from qdash.ui import text
+from qdash.ui.backend import Backend
+from qdash.ui.line import Line
+from qdash.ui.quality_board import MarksBoard, marked, queued_marks
+from qdash.ui.quality_form import QualityForm, items_of, requested
+from qdash.ui.run import internal_error, waiting
+
+REFRESH_S = 0.25
+"""The table is redrawn at most this often while answers come in."""
+
+
+@dataclass(frozen=True)
+class MarksView:
+    """One moment of an evaluation. `error` is for the banner; `over` marks the last view; `items` are a file's questions, with pictures."""
+
+    board: MarksBoard | None = None
+    status: str = ""
+    error: QdashError | None = None
+    over: bool = False
+    items: tuple[Item, ...] = ()
+
+
+def evaluated(form: QualityForm, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
+    """Check, fetch the questions, wait in line, evaluate. Never raises: whatever goes wrong is in the last view, beside the rows so far."""
+    view = MarksView(status="Reading the questions.")
+    yield view
+    try:
+        request, task, content = requested(form)
+        items = items_of(task, request.source, content)
+        for view in _queued(request, items, backend, line, stop):
+            yield view
+        yield MarksView(board=view.board, over=True, items=items or ())
+    except QdashError as error:
+        yield MarksView(board=view.board, error=error, over=True)
+    except Exception:
+        yield MarksView(board=view.board, error=internal_error(), over=True)
+
+
+def _queued(request: EvaluationRequest, items: tuple[Item, ...] | None, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
+    board = queued_marks(request)
+    with line.join() as ticket:
+        for place in ticket.wait(stop):
+            yield MarksView(board=board, status=waiting(place))
+        yield from _events(board, request, items, backend, stop)
+
+
+def _events(
+    board: MarksBoard, request: EvaluationRequest, items: tuple[Item, ...] | None, backend: Backend, stop: Event
+) -> Iterator[MarksView]:
+    yield MarksView(board=board, status=doing(board))
+    shown = time.monotonic()
+    events = backend.evaluate(request, stop, items)
+    # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
+    with closing(events):  # type: ignore[type-var]
+        for event in events:
+            before, board = board, marked(board, event)
+            now = time.monotonic()
+            moved = [row.state for row in board.rows] != [row.state for row in before.rows]
+            if moved or now - shown > REFRESH_S:
+                shown = now
+                yield MarksView(board=board, status=doing(board))
+    yield MarksView(board=board)
+
+
+def doing(board: MarksBoard) -> str:
+    """The line below the headline while this evaluation runs: who, how far, how long still."""
+    finished = sum(row.result is not None for row in board.rows)
+    row = board.current
+    if row is None:
+        return "Starting a worker." if finished < len(board.rows) else "Finishing."
+    if row.state == "measuring":
+        return "Asking the original some questions once more: how far two equal times lie apart tells which differences are real."
+    place = f"{board.rows.index(row) + 1} of {len(board.rows)}"
+    far = f" · question {row.done:,} of {row.total:,}" if row.state == "answering" and row.done else ""
+    return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_left(board)}"
+
+
+def _left(board: MarksBoard) -> str:
+    """Time to go for all, if the others take as long for a question as the one at work."""
+    row = board.current
+    if row is None or row.eta_s is None or row.done >= row.total:
+        return ""
+    per_item = row.eta_s / (row.total - row.done)
+    waiting_rows = sum(other.state == "queued" for other in board.rows)
+    return f" · {text.seconds(row.eta_s + per_item * row.total * waiting_rows)} to go"

@@ -1,0 +1,266 @@
+"""What the Quality tab says and lists, from a board or an evaluation alone. Pure functions; whatever models and files say is escaped."""
+
+from collections.abc import Sequence
+from html import escape
+
+from qdash.charts.evaluation import speedup_of
+from qdash.charts.trades import AGAINST, EVALUATED, evaluation_trades
+from qdash.records import EvaluatedVariant, Evaluation, Kind, Proportion
+from qdash.tasks import Task
+from qdash.ui import text
+from qdash.ui.markup import bits_class, colour_classes, term
+from qdash.ui.quality_board import Marks, MarksBoard, final_state
+from qdash.ui.quality_form import WITH_FILE, questions_of
+from qdash.ui.relative import NOTHING
+from qdash.ui.verdict import sentence_html, verdict_html
+from qdash.verdict.evaluations import Cost, costs, evaluation_verdict
+from qdash.wording import mib, ms, share
+
+_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
+_JUDGED = {"worse": ("▼", "surely worse", "bad"), "better": ("▲", "surely better", "good"), "same": ("≈", "no sure difference", "")}
+_CODE = "<code>{}</code>"
+
+
+def empty_html() -> str:
+    """Headline before the first evaluation."""
+    return sentence_html(text.QUALITY_HEADLINE, text.QUALITY_WHY)
+
+
+def headline_html(evaluation: Evaluation) -> str:
+    """What quantization cost."""
+    return verdict_html(evaluation_verdict(evaluation))
+
+
+def running_html(board: MarksBoard | None, status: str) -> str:
+    """Headline while questions are answered."""
+    number = len(board.rows) if board else 0
+    who = text.several(number, "version", "versions") if number else "every version"
+    return (
+        f'<h2 class="verdict">Asking {who} the same questions.</h2>'
+        f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(status)}</p>'
+    )
+
+
+def about_html(task: Task | None) -> str:
+    """What a task asks, in a line; for files, what has to be in them."""
+    if task is None:
+        return f'<p class="hint warn">{text.QUALITY_NO_TASK}</p>'
+    form = ""
+    if task.key == "own":
+        form = f" One question a line: {_CODE.format('{&quot;prompt&quot;: &quot;2 + 2 = ?&quot;, &quot;answer&quot;: &quot;4&quot;}')}"
+    elif task.key in WITH_FILE:
+        form = " Downloaded once; or choose a file of JSON lines, each with its passage as “text”."
+    about = task.about[0].upper() + task.about[1:]
+    return f'<p class="hint"><b>{escape(task.label)}.</b> {escape(about)}.{form} {_rule(task)}</p>'
+
+
+def limit_hint(task: Task | None) -> str:
+    """Label of the field for the number of questions."""
+    total = questions_of(task) if task is not None else None
+    return f"Questions, of {total:,}" if total else "Questions, empty for all"
+
+
+def _rule(task: Task) -> str:
+    rules = {
+        "exact": "Right if the answer is exactly the expected one.",
+        "first_word": "Right if the first word is the expected one.",
+        "words": f"Right if the expected words are among the first {task.max_new_tokens} tokens of the answer.",
+    }
+    return rules[task.rule]
+
+
+# ── the table, while it runs and after ───────────────────────────────────────────────────────────────────────────
+
+
+def running_rows_html(board: MarksBoard) -> str:
+    """One row a variant: what it does, how far, accuracy so far with its interval."""
+    rows = "".join(_running(row, place) for place, row in enumerate(board.rows))
+    return _table(("scheme", term("right so far", text.TIPS["right"]), "", "questions"), rows, "marks running")
+
+
+def _running(row: Marks, place: int) -> str:
+    icon, word = text.STATES[row.state]
+    left = f" · {text.seconds(row.eta_s)} left" if row.eta_s is not None and row.state == "answering" else ""
+    reason = f' title="{escape(row.result.error.message)}"' if row.result is not None and row.result.error is not None else ""
+    state = f'<span class="state is-{row.state}"{reason}><span aria-hidden="true">{icon}</span> {word}{left}</span>'
+    told = f"{row.accuracy.value:.1%}" if row.accuracy else NOTHING
+    counted = f"{row.done:,} of {row.total:,}" if row.total and row.state != "queued" else ""
+    return (
+        f'<tr data-variant="{place}">{_name(row.label, row.bits, row.kind)}<td class="gauge">{_gauge(row.accuracy)}<b>{told}</b></td>'
+        f'<td>{state}</td><td class="count">{counted}{_bar(row)}</td></tr>'
+    )
+
+
+def _bar(row: Marks) -> str:
+    if not row.running:
+        return '<div class="bar off"></div>'
+    if row.fraction is None:
+        return '<div class="bar unknown" role="progressbar"><i></i></div>'
+    percent = round(row.fraction * 100)
+    return f'<div class="bar" role="progressbar" aria-valuenow="{percent}"><i style="width:{percent}%"></i></div>'
+
+
+def _gauge(accuracy: Proportion | None) -> str:
+    """A bar with a whisker, drawn by the style sheet."""
+    if accuracy is None:
+        return '<span class="meter"></span>'
+    value, low, high = (f"{part * 100:.1f}%" for part in (accuracy.value, accuracy.low, accuracy.high))
+    return f'<span class="meter" style="--v:{value};--l:{low};--h:{high}" aria-hidden="true"><i></i><u></u></span>'
+
+
+def rows_html(evaluation: Evaluation) -> str:
+    """Every figure of the charts, one row a variant."""
+    judged = {id(cost.result): cost for cost in costs(evaluation)}
+    best = {against: {point.place for point in evaluation_trades(evaluation, against).front} for against in EVALUATED}
+    standard = any(result.last_word for result in evaluation.variants)
+    names = ("right", "95 % sure", "cost", "lost · won", "p", *(("last word",) if standard else ()))
+    tips = {name: term(name, text.TIPS[name]) for name in names}
+    headings = ("scheme", *tips.values(), "all questions", "per question", "speed-up", "weights", "best trade by")
+    rows = "".join(
+        _finished(
+            place, result, evaluation, judged.get(id(result)), standard, [AGAINST[key].lower() for key in EVALUATED if place in best[key]]
+        )
+        for place, result in enumerate(evaluation.variants)
+    )
+    return _table(headings, rows, "marks")
+
+
+def _finished(place: int, result: EvaluatedVariant, evaluation: Evaluation, cost: Cost | None, standard: bool, best: Sequence[str]) -> str:
+    name = _name(result.label, result.bits, result.kind)
+    if result.accuracy is None:
+        return f'<tr data-variant="{place}">{name}<td colspan="{11 if standard else 10}" class="said">{_problem(result)}</td></tr>'
+    last = (_percent(result.last_word),) if standard else ()
+    accuracy = result.accuracy
+    cells = (
+        f"<b>{accuracy.value:.1%}</b> <small>{accuracy.successes:,} of {accuracy.total:,}</small>{_stopped(result, evaluation)}",
+        f"{accuracy.low:.1%} – {accuracy.high:.1%}",
+        *_against(cost, original=place == 0),
+        *last,
+        *_times(place, result, evaluation),
+        _weights(result),
+        escape(", ".join(best)) if len(evaluation.variants) > 1 and best else NOTHING,
+    )
+    return f'<tr data-variant="{place}">{name}{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _problem(result: EvaluatedVariant) -> str:
+    icon, word = text.STATES[final_state(result)]
+    why = f" {escape(result.error.message)} {escape(result.error.remedy)}" if result.error else ""
+    return f'<span aria-hidden="true">{icon}</span> {word}.{why}'
+
+
+def _stopped(result: EvaluatedVariant, evaluation: Evaluation) -> str:
+    """A variant with some of its answers says so; why is told by its error."""
+    if result.status == "ok":
+        return ""
+    icon, word = text.STATES[final_state(result)]
+    reason = escape(result.error.message) if result.error else ""
+    of = f"{len(result.items):,} of {len(evaluation.questions):,}"
+    return f'<small class="partial" title="{reason}"><span aria-hidden="true">{icon}</span> {word.lower()} after {of}</small>'
+
+
+def _against(cost: Cost | None, *, original: bool) -> tuple[str, str, str]:
+    if cost is None or cost.result.paired is None:
+        return ("reference" if original else NOTHING), NOTHING, NOTHING
+    icon, words, tone = _JUDGED[cost.judged]
+    paired = cost.result.paired
+    change = "0.0" if not cost.drop else f"{-cost.drop * 100:+.1f}".replace("-", "−")
+    between = " … ".join(f"{-end * 100:+.1f}".replace("-", "−") for end in (cost.high, cost.low))
+    said = f'{change} points <small>{between}</small><small class="judged {tone}"><span aria-hidden="true">{icon}</span> {words}</small>'
+    return said, f"{paired.only_original:,} · {paired.only_variant:,}", "< 0.001" if paired.p_value < 0.001 else f"{paired.p_value:.2g}"
+
+
+def _times(place: int, result: EvaluatedVariant, evaluation: Evaluation) -> tuple[str, str, str]:
+    """Total, per question, speed-up; a simulated variant's are its carrier's, in grey."""
+    if result.total_s is None or result.per_item_s is None:
+        return NOTHING, NOTHING, NOTHING
+    total, each = ms(result.total_s), ms(result.per_item_s)
+    if result.kind == "simulated":
+        tip = "simulated: the carrier&#x27;s time, not the format&#x27;s"
+        return f'<span class="quiet" title="{tip}">({total})</span>', f'<span class="quiet" title="{tip}">({each})</span>', NOTHING
+    speedup = speedup_of(evaluation, place)
+    floor = evaluation.noise_floor.relative if evaluation.noise_floor else 0.0
+    if place == 0 or speedup is None:
+        return total, each, "1×" if speedup else NOTHING
+    same = " <small>≈ same</small>" if abs(speedup - 1) <= floor else ""
+    return total, each, f"{speedup:.2f}×{same}"
+
+
+def _weights(result: EvaluatedVariant) -> str:
+    if result.kind == "simulated" and result.projected_bytes:
+        return f"{mib(result.projected_bytes)} <i class='quiet'>projected</i>"
+    return mib(result.weights_bytes) if result.weights_bytes else NOTHING
+
+
+def _percent(found: Proportion | None) -> str:
+    return NOTHING if found is None else f"{found.value:.1%}"
+
+
+# ── by kind, and the conditions ──────────────────────────────────────────────────────────────────────────────────
+
+
+def kinds_html(evaluation: Evaluation) -> str:
+    """Accuracy by kind of question, one row a kind, one column a variant; empty where questions have no kinds."""
+    kinds = list(dict.fromkeys(kind for result in evaluation.variants for kind in result.groups))
+    if not kinds:
+        return ""
+    shown = [result for result in evaluation.variants if result.groups]
+    dot = '<span class="dot" aria-hidden="true"></span>'
+    head = "".join(f'<th scope="col" class="{colour_classes(result)}">{dot}{escape(result.label)}</th>' for result in shown)
+    rows = "".join(f'<tr><th scope="row">{escape(said_kind(kind))}</th>{_of_kind(kind, shown)}</tr>' for kind in kinds)
+    table = f'<table class="kinds"><thead><tr><th scope="col">questions</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<div class="scroll" tabindex="0">{table}</div>'
+
+
+def said_kind(kind: str) -> str:
+    """“count_all” → “count all”."""
+    return kind.replace("_", " ")
+
+
+def _of_kind(kind: str, shown: Sequence[EvaluatedVariant]) -> str:
+    cells = []
+    for result in shown:
+        found = result.groups.get(kind)
+        if found is None:
+            cells.append(f"<td>{NOTHING}</td>")
+            continue
+        tip = f"{found.successes} of {found.total}; 95 % sure: {found.low:.0%} – {found.high:.0%}"
+        cells.append(
+            f'<td class="share {colour_classes(result)}" style="--v:{found.value * 100:.1f}%" title="{tip}">{found.value:.0%}</td>'
+        )
+    return "".join(cells)
+
+
+def conditions_html(evaluation: Evaluation) -> str:
+    """Without these the figures mean nothing."""
+    host, noise, request = evaluation.host, evaluation.noise_floor, evaluation.request
+    threads = f", {text.several(host.threads, 'thread', 'threads')}" if host.device == "cpu" else ""
+    source = f" from {request.source}" if request.source else ""
+    one_by_one = [result.label for result in evaluation.variants if result.batch_size == 1 and request.batch_size > 1]
+    items = [
+        f"{evaluation.task_label}{source}: {text.several(len(evaluation.questions), 'question', 'questions')}",
+        f"{request.batch_size} at a time" + (f" ({', '.join(one_by_one)}: one by one)" if one_by_one else ""),
+        f"greedy, at most {evaluation.max_new_tokens} tokens",
+        f"{host.device_name}{threads}",
+        f"{evaluation.variants[0].dtype or 'unknown'} baseline",
+    ]
+    if noise is not None and noise.changed:
+        items.append(f"{noise.changed} of {noise.items} answers of the original were not the same again")
+    floor = term(f"noise ±{share(noise.relative)}" if noise else "noise unknown", text.TIPS["noise"])
+    versions = " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions)
+    cells = "".join(f"<span>{escape(item)}</span>" for item in items)
+    return f'<div class="cond">{cells}{floor}<span>{host.execution}</span><span class="versions">{escape(versions)}</span></div>'
+
+
+def _name(label: str, bits: int | None, kind: Kind) -> str:
+    return f'<th scope="row" class="{_colour(bits, kind)}"><span class="dot" aria-hidden="true"></span>{escape(label)}</th>'
+
+
+def _colour(bits: int | None, kind: Kind) -> str:
+    return f"{bits_class(bits)} sim" if kind == "simulated" else bits_class(bits)
+
+
+def _table(headings: Sequence[str], rows: str, classes: str) -> str:
+    """`headings` are markup."""
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
+    return f'<div class="scroll" tabindex="0"><table class="{classes}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
