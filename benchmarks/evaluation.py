@@ -96,7 +96,7 @@ def loop(worker: Worker, items: Sequence[Item]) -> Answers:
 
 def batched(worker: Worker, items: Sequence[Item], size: int) -> Answers:
     """The same questions through the worker."""
-    questions = tuple(Question(prompt=item.question.prompt) for item in items)
+    questions = tuple(Question(prompt=item.question.prompt, png=None) for item in items)
     answers = [""] * len(items)
 
     def keep(emitted: object) -> None:

@@ -69,7 +69,7 @@ def by_qdash(worker: Worker, items: Sequence[Item]) -> Hits:
             for reply in emitted.replies:
                 hits[reply.index] = bool(reply.on_target)
 
-    questions, targets = tuple(Question(prompt=item.question.prompt) for item in items), tuple(item.target for item in items)
+    questions, targets = tuple(Question(prompt=item.question.prompt, png=None) for item in items), tuple(item.target for item in items)
     exercise = Exercise(questions=questions, targets=targets, plain=True, max_new_tokens=8, batch_size=BATCH_SIZE)
     worker.exercise(exercise, emit=keep, stop=lambda: False)
     return hits
