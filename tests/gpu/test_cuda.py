@@ -11,6 +11,7 @@ from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.records import Measurement, Question
 from tests.engine.conftest import REAL, SIMULATED, TEXT, TORCHAO, VISION, ignore, never, spec_of
+from tests.engine.test_exercise import exercise, prompts, solved
 from tests.engine.test_native_parity import NATIVE, logits, native
 
 # fp16 is the baseline on CUDA, and what NF4's "fast" compute dtype then is.
@@ -103,3 +104,11 @@ def test_out_of_memory_names_the_gpu(checkpoint, monkeypatch):
     with pytest.raises(QdashError, match="GPU's memory ran out while answering") as caught:
         subject.answer(Question(prompt="hi"), 2, emit=ignore, stop=never)
     assert caught.value.kind == "out_of_memory"
+
+
+@pytest.mark.parametrize("architecture", [*TEXT, "llava", "qwen3-vl"])
+def test_a_batch_answers_as_one_by_one(checkpoint, png, architecture):
+    subject = cuda_worker(checkpoint(architecture), "original", dtype="float32")
+    questions = [Question(prompt=prompt, png=png if architecture in VISION else None) for prompt in prompts(12)]
+    together, apart = (solved(subject, exercise(questions, size, plain=False)) for size in (6, 1))
+    assert together == apart
