@@ -30,11 +30,14 @@ function dress() {
   count();
 }
 
-// A run that opens is looked at from its head; on a phone that is below the sidebar.
+// What opens is looked at from its head, which on a phone is below the sidebar; the keyboard goes on from the way back.
 let opened = "";
 function arrive() {
-  const head = element.querySelector(".run-head")?.textContent ?? "";
-  if (head && head !== opened) document.getElementById("main").scrollIntoView({ block: "start" });
+  const head = element.querySelector(".run-head, .difference h2")?.textContent ?? "";
+  if (head && head !== opened) setTimeout(() => {
+    document.getElementById("main").scrollIntoView({ block: "start" });
+    document.getElementById("history-back")?.focus({ preventScroll: true });
+  }, 200);
   opened = head;
 }
 

@@ -16,6 +16,7 @@ from qdash.errors import QdashError
 from qdash.history import Kept, history
 from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
 from qdash.history.figures import figures_of
+from qdash.history.kinds import has_results
 from qdash.records import Comparison
 
 commands = typer.Typer(help="List, show, export, import and delete the runs that are kept.")
@@ -90,7 +91,7 @@ def delete(runs: _Runs) -> None:
 
 def remember(record: Kept, png: bytes | None = None) -> None:
     """Keep a finished run. That this cannot be done is one line on standard error, and no reason to fail."""
-    if any(result.status == "ok" for result in record.variants):
+    if has_results(record):
         try:
             history().keep(record, png=png)
         except QdashError as error:

@@ -75,9 +75,8 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Questions are nobody else's business: the log and its index take the permissions of the file.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if not path.exists():
+        _created(path)
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -90,12 +89,22 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _created(path: Path) -> None:
+    """An empty file for its owner alone: questions are nobody else's business, and the log takes the permissions of the file.
+
+    Never on a file that is there: closing it here would end the locks that SQLite has on it for this process's other threads.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """See that this is a history, of a version that is known; make it one if the file is empty."""
-    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
-    if application == 0 and version == 0 and not _tables(connection):
+    if not _tables(connection) and not _pragma(connection, "application_id"):
         _create(connection)
-        application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+    # Only read now: tables and numbers come in one transaction, which may have been another process's a moment ago.
+    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
     if application != APPLICATION:
         raise _refused(path, "is a database of another program", "Set QDASH_HISTORY to another file.")
     if version > VERSION:

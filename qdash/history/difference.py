@@ -103,9 +103,15 @@ def _variants(first: Figures, second: Figures, changed: set[str]) -> Iterable[Va
         assert known is not None
         pairs = _paired(before.figures if before else (), after.figures if after else ())
         only = "before" if after is None else "after" if before is None else None
-        yield VariantChanges(
-            known.label, known.scheme, known.kind, known.bits, only, tuple(_change(*pair, changed=changed) for pair in pairs)
-        )
+        yield VariantChanges(known.label, known.scheme, known.kind, known.bits, only, tuple(_changes(pairs, changed)))
+
+
+def _changes(pairs: Sequence[tuple[Figure | None, Figure | None]], changed: set[str]) -> Iterable[Change]:
+    """What there is to tell: not that it ran both times."""
+    for pair in pairs:
+        change = _change(*pair, changed=changed)
+        if not (change.name == "status" and change.judged == "same"):
+            yield change
 
 
 def _change(before: Figure | None, after: Figure | None, *, changed: set[str]) -> Change:
@@ -139,13 +145,14 @@ def _headline(variants: Sequence[VariantChanges]) -> str:
     both = [variant for variant in variants if variant.only is None]
     if not both:
         return "The two runs have no variant in common."
-    found = [(variant.label, change) for variant in both for change in variant.changes if change.differs]
+    differing = [(variant.label, [change for change in variant.changes if change.differs]) for variant in both]
+    found = [change for _, changes in differing for change in changes]
     compared = sum(change.judged not in ("apart", "missing") for variant in both for change in variant.changes)
     if not found:
         return "No figure differs by more than the noise." if compared else "Nothing in these runs can be compared."
-    said = "; ".join(f"{label}: {change.name} {change.words}" for label, change in found[:2])
+    firsts = [f"{label}: {changes[0].name} {changes[0].words}" for label, changes in differing if changes]
     number = "One figure differs" if len(found) == 1 else f"{len(found)} of {compared} figures differ"
-    return f"{number} by more than the noise. {said}{' …' if len(found) > 2 else '.'}"
+    return f"{number} by more than the noise. {'; '.join(firsts[:2])}{' …' if len(found) > len(firsts[:2]) else '.'}"
 
 
 def _why(changed: Sequence[Change]) -> str:

@@ -35,10 +35,16 @@ class Imported:
 
 
 def export_runs(history: History, keys: Iterable[str], owner: str = "") -> str:
-    """The runs named, as a file; raises QdashError if one is not there."""
-    runs = tuple(_exported(history.open(key, owner)) for key in keys)
+    """The runs named, as a file; raises QdashError if one is not there, or if they are too many for a file."""
+    runs, size = [], 0
+    for key in keys:
+        runs.append(_exported(history.open(key, owner)))
+        size += len(json.dumps(runs[-1].record)) + len(runs[-1].picture or "")
+        if size > MOST_FILE_BYTES:
+            message = f"These runs take more than {MOST_FILE_BYTES // 2**20} MiB, which is what can be imported again."
+            raise QdashError(message, "Export fewer at a time.")
     # Infinity, should a figure be infinite, as Python and JavaScript's JSON5 write it: null could not be read back.
-    return json.dumps(HistoryFile(runs=runs).model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(HistoryFile(runs=tuple(runs)).model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
 def import_runs(history: History, data: bytes, owner: str = "", name: str = "The file") -> Imported:

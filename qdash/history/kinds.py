@@ -12,6 +12,7 @@ from typing import Any
 from qdash.records import Comparison, ErrorRecord, EvaluatedVariant, Evaluation, Request, Variant, VariantResult
 from qdash.records.history import RunKind, Share
 from qdash.verdict import verdict
+from qdash.verdict.evaluations import evaluation_verdict
 
 Kept = Comparison | Evaluation
 MOST_WORDS = 4000
@@ -48,6 +49,11 @@ def kind_of(record: Kept) -> RunKind:
     return next(key for key, kind in KINDS.items() if isinstance(record, kind.record))
 
 
+def has_results(record: Kept) -> bool:
+    """Whether there is something in it to keep: a variant that ran, or was stopped with some questions answered."""
+    return any(result.status == "ok" or (isinstance(result, EvaluatedVariant) and result.items) for result in record.variants)
+
+
 def _comparison_summary(comparison: Comparison) -> Summary:
     labels = tuple(result.label for result in comparison.variants)
     schemes = tuple(result.scheme for result in comparison.variants)
@@ -57,14 +63,9 @@ def _comparison_summary(comparison: Comparison) -> Summary:
 
 def _evaluation_summary(evaluation: Evaluation) -> Summary:
     labels = tuple(result.label for result in evaluation.variants)
-    said = " · ".join(f"{result.label} {_accuracy(result)}" for result in evaluation.variants)
-    headline = f"{evaluation.task_label}: {said}"
+    headline = f"{evaluation.task_label}: {evaluation_verdict(evaluation).plain.strip()}"
     schemes = tuple(result.scheme for result in evaluation.variants)
     return Summary(evaluation.variants[0].model, labels, headline, evaluation.request.source or "", schemes)
-
-
-def _accuracy(result: EvaluatedVariant) -> str:
-    return "not run" if result.accuracy is None else f"{result.accuracy.value * 100:.1f} %"
 
 
 def _shared_comparison(comparison: Comparison, share: Share) -> Comparison:
@@ -97,9 +98,8 @@ def _shared_result(result: VariantResult, share: Share) -> VariantResult:
 def _shared_evaluation(evaluation: Evaluation, share: Share) -> Evaluation:
     variants = tuple(_shared_evaluated(result) for result in evaluation.variants)
     request = evaluation.request.model_copy(update={"variants": _shared_variants(evaluation.request.variants)})
-    if request.task != "own" and request.source is None:
+    if not is_own(evaluation):
         return evaluation.model_copy(update={"request": request, "variants": variants})
-    # A person's own questions: what they say, and what is answered to them, is theirs.
     prompt, picture = share.prompt, share.picture
     questions = tuple(
         item.model_copy(update=({} if prompt else {"prompt": "", "answer": ""}) | ({} if picture else {"picture": None}))
@@ -109,6 +109,11 @@ def _shared_evaluation(evaluation: Evaluation, share: Share) -> Evaluation:
         variants = tuple(result.model_copy(update={"items": _without_answers(result)}) for result in variants)
         request = request.model_copy(update={"source": None})
     return evaluation.model_copy(update={"request": request, "variants": variants, "questions": questions})
+
+
+def is_own(evaluation: Evaluation) -> bool:
+    """Whether its questions are a person's own: what they say, and what is answered to them, is theirs. Others are known to everybody."""
+    return evaluation.request.task == "own" or evaluation.request.source is not None
 
 
 def _without_answers(result: EvaluatedVariant) -> tuple[Any, ...]:

@@ -4,7 +4,6 @@ the keys only among the runs of whoever sent them.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from qdash.errors import QdashError
 from qdash.history import Run, history
 from qdash.history.difference import difference
 from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
-from qdash.history.figures import figures_of
-from qdash.records import Comparison
+from qdash.records import Comparison, Evaluation
 from qdash.settings import settings
 from qdash.ui import text
 from qdash.ui.board import finished_board
@@ -25,7 +23,6 @@ from qdash.ui.history_view import (
     STEP,
     asked_html,
     difference_html,
-    figures_html,
     head_html,
     history_phase_html,
     list_html,
@@ -35,10 +32,12 @@ from qdash.ui.history_view import (
     undo_html,
 )
 from qdash.ui.markup import banner
+from qdash.ui.quality_results import evaluation_drawn
 from qdash.ui.results import results_drawn
 from qdash.ui.run import internal_error
-from qdash.ui.verdict import sentence_html, verdict_html
+from qdash.ui.verdict import verdict_html
 from qdash.verdict import verdict
+from qdash.verdict.evaluations import evaluation_verdict
 
 Updates = dict[Any, Any]
 MOST_KEYS = 1000
@@ -86,14 +85,14 @@ class Actions:
         """One run, drawn from its record alone."""
         run, shown = history().open(key, self.owner), self.page.opened
         updates: Updates = {
-            self.page.phase: history_phase_html("run" if run.own else "shared"),
+            self.page.phase: history_phase_html("run" if run.own else "shared", run.entry.kind),
             self.page.banner: "",
             self.page.run: run,
             shown.head: run_head_html(run),
             shown.asked: asked_html(run),
             shown.share: self._share_html(run),
         }
-        return updates | (self._comparison(run.record) if isinstance(run.record, Comparison) else self._figures(run))
+        return updates | (self._comparison(run.record) if isinstance(run.record, Comparison) else self._evaluation(run.record))
 
     def act(self, what: Any, keys: Any, options: dict[str, Any]) -> Updates:
         """Do `what` to the runs `keys`; nothing for words that are none of these."""
@@ -129,15 +128,14 @@ class Actions:
         return {
             shown.verdict: verdict_html(verdict(record)),
             shown.cards: cards_html(finished_board(record)),
-            shown.figures: "",
             **results_drawn(shown.results, record, self.dark),
             **exports,
         }
 
-    def _figures(self, run: Run) -> Updates:
+    def _evaluation(self, record: Evaluation) -> Updates:
         shown = self.page.opened
-        headline = sentence_html(escape(run.entry.headline), "")
-        return {shown.verdict: headline, shown.cards: "", shown.figures: figures_html(figures_of(run.record))}
+        drawn = evaluation_drawn(shown.quality, record, self.dark, {}, self.folder)
+        return {shown.verdict: verdict_html(evaluation_verdict(record)), shown.cards: "", **drawn}
 
     def _more(self) -> Updates:
         return replace(self, rows=self.rows + 4 * STEP).listed()

@@ -6,10 +6,11 @@ import gradio as gr
 from gradio.events import Dependency
 
 from qdash.history import Run
-from qdash.records import Comparison
+from qdash.records import Comparison, Evaluation
 from qdash.ui.history_actions import Actions, Updates
 from qdash.ui.history_page import HistoryPage
 from qdash.ui.history_view import STEP
+from qdash.ui.quality_results import wire_quality_results
 from qdash.ui.results import wire_charts
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
@@ -51,7 +52,8 @@ def wire_history_page(
         return mine.safely(lambda: mine.act(said.get("do"), said.get("keys"), options))
 
     def back(request: gr.Request, *state: Any) -> Updates:
-        return {**listed(request, *state), page.run: None}
+        # Emptied, so that the same run opening again is something new.
+        return {**listed(request, *state), page.run: None, page.opened.head: "", page.difference: ""}
 
     def deleted(request: gr.Request, *state: Any) -> Updates:
         mine = actions(request, *state)
@@ -68,6 +70,9 @@ def wire_history_page(
     def compared(run: Run | None) -> Comparison | None:
         return run.record if run is not None and isinstance(run.record, Comparison) else None
 
+    def evaluated(run: Run | None) -> Evaluation | None:
+        return run.record if run is not None and isinstance(run.record, Evaluation) else None
+
     state = [sidebar.theme, page.search, page.rows, page.run, page.deleted]
     known: dict[str, Any] = {**QUICK, "js": dark_first(len(state))}
     for actor in (page.runs, page.tools, page.banner, page.opened.share):
@@ -80,3 +85,4 @@ def wire_history_page(
     page.delete.click(deleted, state, page.outputs, **known)
     blocks.load(linked, state, [*page.outputs, tabs], **known)
     wire_charts(page.opened.results.charts, sidebar, page.run, compared)
+    wire_quality_results(page.opened.quality, sidebar, page.run, evaluated)

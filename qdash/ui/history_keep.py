@@ -2,13 +2,13 @@
 
 from qdash.errors import QdashError
 from qdash.history import Kept, history
-from qdash.records import EvaluatedVariant, VariantResult
+from qdash.history.kinds import has_results
 from qdash.ui.run import internal_error
 
 
 def keep(record: Kept, owner: str, png: bytes | None = None) -> QdashError | None:
     """Keep `record` for `owner` if anything in it ran; returns what to put into the banner if that could not be done."""
-    if not any(_has_something(result) for result in record.variants):
+    if not has_results(record):
         return None
     try:
         history().keep(record, owner=owner, png=png)
@@ -17,8 +17,3 @@ def keep(record: Kept, owner: str, png: bytes | None = None) -> QdashError | Non
     except Exception:
         return internal_error()
     return None
-
-
-def _has_something(result: VariantResult | EvaluatedVariant) -> bool:
-    """Whether it ran, or was stopped with some questions answered."""
-    return result.status == "ok" or (isinstance(result, EvaluatedVariant) and bool(result.items))

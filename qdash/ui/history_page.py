@@ -11,6 +11,7 @@ from qdash.ui import text
 from qdash.ui.assets import script
 from qdash.ui.blocks import html
 from qdash.ui.history_view import STEP, history_phase_html
+from qdash.ui.quality_results import QualityResults, build_quality_results
 from qdash.ui.results import Results, build_charts, build_drawer_buttons, build_drawers
 from qdash.ui.verdict import sentence_html
 
@@ -31,14 +32,15 @@ class OpenedRun:
     asked: gr.HTML
     verdict: gr.HTML
     cards: gr.HTML
-    figures: gr.HTML
     results: Results
+    quality: QualityResults
+    """What an evaluation has in place of cards and results."""
 
     @property
     def outputs(self) -> list[Any]:
         """All of them."""
-        single = [getattr(self, field.name) for field in fields(self) if field.name != "results"]
-        return [*single, *self.results.outputs]
+        single = [getattr(self, field.name) for field in fields(self) if field.name not in ("results", "quality")]
+        return [*single, *self.results.outputs, *self.quality.outputs]
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,16 @@ def _build_run() -> OpenedRun:
         verdict = html(elem_id="history-verdict")
         asked = html(elem_id="history-asked")
         cards = html(elem_id="history-cards")
-        figures = html(elem_id="history-figures", elem_classes=["sheet"])
         with gr.Column(elem_id="history-results"):
             charts = build_charts("history-")
-        with gr.Row(elem_classes=["below"]):
-            conditions = html(elem_id="history-conditions")
-            build_drawer_buttons(("table", "export", "code"), "history-")
-        drawers = build_drawers("history-")
+            with gr.Row(elem_classes=["below"]):
+                conditions = html(elem_id="history-conditions")
+                build_drawer_buttons(("table", "export", "code"), "history-")
+            drawers = build_drawers("history-")
+        with gr.Column(elem_id="history-quality"):
+            quality = build_quality_results("history-quality-")
         share = _acting("", "history-share")
-    return OpenedRun(head, share, asked, verdict, cards, figures, Results(charts, conditions, drawers))
+    return OpenedRun(head, share, asked, verdict, cards, Results(charts, conditions, drawers), quality)
 
 
 def _acting(value: str, elem_id: str) -> gr.HTML:

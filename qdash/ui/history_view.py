@@ -12,9 +12,9 @@ from typing import Literal
 from qdash.errors import QdashError
 from qdash.history import Listing, Run
 from qdash.history.difference import Change, Difference, VariantChanges
-from qdash.history.figures import Figures, VariantFigures
+from qdash.history.kinds import is_own
 from qdash.records import Comparison
-from qdash.records.history import Entry
+from qdash.records.history import Entry, RunKind
 from qdash.ui import text
 from qdash.ui.markup import banner, bits_class
 from qdash.ui.verdict import sentence_html
@@ -26,9 +26,9 @@ STEP = 50
 _KINDS = {"comparison": "Comparison", "evaluation": "Evaluation"}
 
 
-def history_phase_html(view: View) -> str:
-    """What is seen of the tab, as an attribute that the style sheet answers to (see `phase`)."""
-    return f'<i class="phase history-{view}" hidden></i>'
+def history_phase_html(view: View, kind: RunKind = "comparison") -> str:
+    """What is seen of the tab, and for a run of what kind, as attributes that the style sheet answers to (see `phase`)."""
+    return f'<i class="phase history-{view} of-{kind}" hidden></i>'
 
 
 def head_html(listing: Listing, search: str) -> str:
@@ -123,7 +123,8 @@ def asked_html(run: Run) -> str:
     if run.picture:
         picture = f'<img src="data:image/webp;base64,{b64encode(run.picture).decode()}" alt="The picture the question was about">'
     if not isinstance(run.record, Comparison):
-        return ""
+        told = run.own or any(item.prompt for item in run.record.questions)
+        return "" if told else f'<p class="hint">{text.SHARED_WITHOUT_QUESTIONS}</p>'
     question = run.record.request.prompt
     words = f'<p dir="auto">{escape(question)}</p>' if question else f'<p class="quiet">{text.SHARED_WITHOUT_QUESTION}</p>'
     return f'<div class="asked">{picture}<div><h3>Question</h3>{words}</div></div>'
@@ -132,8 +133,11 @@ def asked_html(run: Run) -> str:
 def share_html(run: Run, *, reachable: bool) -> str:
     """The link of a run, and what it shows. `reachable`: whether others can reach this server at all."""
     share = run.entry.share
-    asks = isinstance(run.record, Comparison)
-    boxes = _box("prompt", "with the question" if asks else "with the questions", bool(share and share.prompt))
+    boxes = ""
+    if isinstance(run.record, Comparison):
+        boxes = _box("prompt", "with the question", bool(share and share.prompt))
+    elif is_own(run.record):
+        boxes = _box("prompt", "with the questions and what was answered", bool(share and share.prompt))
     if run.picture:
         boxes += _box("picture", "with the picture", bool(share and share.picture))
     if share is None:
@@ -155,20 +159,6 @@ def _box(name: str, words: str, ticked: bool) -> str:
     return f'<label><input type="checkbox" name="{name}"{" checked" if ticked else ""}> {words}</label>'
 
 
-def figures_html(figures: Figures) -> str:
-    """Every figure of a run as a table, for kinds of run that have no cards."""
-    names = list(dict.fromkeys(figure.name for variant in figures.variants for figure in variant.figures))
-    rows = "".join(_figures_row(variant, names) for variant in figures.variants)
-    conditions = "".join(f"<span>{escape(item.name)} {escape(item.said)}</span>" for item in figures.conditions)
-    return _table(("scheme", *names), rows) + f'<div class="cond">{conditions}</div>'
-
-
-def _figures_row(variant: VariantFigures, names: Sequence[str]) -> str:
-    said = {figure.name: figure.said for figure in variant.figures}
-    cells = "".join(f"<td>{escape(said.get(name, '—'))}</td>" for name in names)
-    return f"<tr>{_scheme_cell(variant.label, variant.bits, variant.kind)}{cells}</tr>"
-
-
 # ── two runs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -183,10 +173,10 @@ def difference_html(found: Difference, before: Entry, after: Entry) -> str:
 def _conditions(found: Difference) -> str:
     same = f'<p class="hint">The same: {escape(", ".join(found.same_conditions))}.</p>' if found.same_conditions else ""
     if not found.conditions:
-        return f'<section class="sheet"><h3>Conditions</h3>{same}</section>'
+        return f'<section class="sheet conditions"><h3>Conditions</h3>{same}</section>'
     rows = "".join(_change(change) for change in found.conditions)
     table = _table(("condition", "A", "B", ""), rows)
-    return f'<section class="sheet"><h3>Conditions</h3>{table}{same}</section>'
+    return f'<section class="sheet conditions"><h3>Conditions</h3>{table}{same}</section>'
 
 
 def _variant(variant: VariantChanges) -> str:
@@ -209,10 +199,6 @@ def _change(change: Change) -> str:
         f'<tr class="is-{change.judged}"><th scope="row">{escape(change.name)}</th><td dir="auto">{escape(change.before)}</td>'
         f'<td dir="auto">{escape(change.after)}</td><td class="said">{icon}{spoken}{escape(change.words)}</td></tr>'
     )
-
-
-def _scheme_cell(label: str, bits: int | None, kind: str) -> str:
-    return f'<th scope="row" class="{_colour(bits, kind)}"><span class="dot" aria-hidden="true"></span>{escape(label)}</th>'
 
 
 def _colour(bits: int | None, kind: str) -> str:

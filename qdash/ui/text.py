@@ -92,10 +92,10 @@ HOW_ROWS = "Signal to noise of each output row, dB. A dip is a row whose scale d
 HOW_PATCH = "Original, quantized, size of the error. Pick a weight to see what it shares."
 HOW_SQNR = "Higher is closer to the original. Dashed line: no code of so many bits can do better for bell-shaped weights."
 
-HOW_TRADEOFF = "Lower left is better. The steps join the best trades. Open dots are simulated. Pick a dot to see its card."
-HOW_TRADEOFF_RIGHT = "Upper left is better. The steps join the best trades. Open dots are simulated. Pick a dot to see its row."
-HOW_ACCURACY = "Longer is better. Whiskers: 95 % sure. Dashed line: the original."
-HOW_SPEEDUP = "Longer is faster. Dashed line: the original. Whiskers: noise."
+HOW_TRADEOFF = "Lower left is better. Steps join the best trades."
+HOW_TRADEOFF_RIGHT = "Upper left is better. Steps join the best trades."
+HOW_ACCURACY = "Longer is better. Whiskers: 95 % sure."
+HOW_SPEEDUP = "Longer is faster. Whiskers: noise."
 HOW_KINDS = "Right answers among the questions of each kind. Few questions, much chance."
 HOW_ITEMS = "What was asked, and who answered what."
 

@@ -13,6 +13,7 @@ from qdash.history import Limits
 from qdash.history.exchange import export_runs, import_runs
 from qdash.history.kinds import spoken_model
 from qdash.records import Agreement, ErrorRecord, TokenAgreement, Variant
+from qdash.records.history import HistoryFile, HistoryRun
 from qdash.report import evaluation_to_json, to_json
 from tests.history.examples import comparison, evaluation, history_in
 from tests.report.examples import COMPARISON
@@ -114,6 +115,13 @@ def test_a_scheme_of_another_version_can_be_kept_and_shown(tmp_path: Path) -> No
     first, second, *rest = COMPARISON.variants
     record = COMPARISON.model_copy(update={"variants": (first, second.model_copy(update={"scheme": "int5-of-the-future"}), *rest)})
     assert history.open(history.keep(record)).record == record
+
+
+def test_every_key_of_a_file_is_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    section = documented[documented.index("## A history") :]
+    for key in (*HistoryFile.model_fields, *HistoryRun.model_fields):
+        assert f"`{key}`" in section, key
 
 
 # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────

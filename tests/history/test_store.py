@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -198,10 +199,16 @@ def test_a_kill_in_the_middle_of_writing_loses_nothing_that_was_kept(tmp_path: P
     history.keep(comparison(-1))
 
 
-def test_two_processes_write_at_once(tmp_path: Path) -> None:
+def test_processes_and_threads_write_at_once(tmp_path: Path) -> None:
     writers = [_writer(tmp_path, 1000 * number, 1000 * number + 40) for number in range(2)]
-    kept = [key for writer in writers for key in writer.communicate(timeout=120)[0].split()]
-    assert len(kept) == 80 and set(history_in(tmp_path).all_keys()) == set(kept)
+    history = history_in(tmp_path)
+    with ThreadPoolExecutor(4) as threads:
+        kept = list(threads.map(lambda number: history.keep(comparison(5000 + number)), range(40)))
+    kept += [key for writer in writers for key in writer.communicate(timeout=120)[0].split()]
+    assert len(kept) == 120 and set(history.all_keys()) == set(kept)
+    connection = sqlite3.connect(history.path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
 
 
 def test_damage_is_set_aside_and_said(tmp_path: Path) -> None:

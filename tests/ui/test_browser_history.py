@@ -159,13 +159,14 @@ def test_two_runs_are_held_against_each_other(kept: Server, open_page: OpenPage)
     expect(page.locator("#history-banner")).to_contain_text("no figures in common", timeout=SOON_MS)
 
 
-def test_an_evaluation_opens_as_a_table(kept: Server, open_page: OpenPage) -> None:
+def test_an_evaluation_opens_as_on_its_own_page(kept: Server, open_page: OpenPage) -> None:
     page = open_page(kept)
     _history(page, 3)
     page.fill("#history-search textarea, #history-search input", "cloze")
     expect(page.locator(".run")).to_have_count(1, timeout=SOON_MS)
     page.locator(".run-open").click()
-    expect(page.locator("#history-figures")).to_contain_text("90.0 %", timeout=SOON_MS)
+    expect(page.locator("#history-quality-cards")).to_contain_text("90 of 100", timeout=SOON_MS)
+    expect(page.locator("#history-quality-accuracy .main-svg").first).to_be_visible(timeout=30_000)
     expect(page.locator("#history-latency")).to_be_hidden()
 
 
@@ -177,7 +178,7 @@ def test_the_keyboard_is_enough(kept: Server, open_page: OpenPage) -> None:
     assert page.evaluate("document.activeElement.closest('.run').matches(':nth-child(2)')")
     page.keyboard.press("Enter")
     expect(page.locator("#history-run")).to_be_visible(timeout=SOON_MS)
-    page.locator("#history-back").focus()
+    page.wait_for_function("document.activeElement.id === 'history-back'")
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.matches('.run-open')")
     page.keyboard.press("Delete")
