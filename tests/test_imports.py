@@ -30,7 +30,7 @@ ALLOWED = {
     "planning": BASE | {"checkpoints"},
     "execution": BASE | {"engine", "execution"},
     "comparison": BASE | {"checkpoints", "execution", "planning"},
-    "weighing": BASE | {"checkpoints", "execution", "planning"},
+    "weighing": BASE | {"checkpoints", "execution", "planning", "weighing"},
     "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations"},
     "explanations": BASE,
     "learn": BASE | {"checkpoints"},

@@ -61,15 +61,14 @@ class Weighing:
     def add(self, start: int, weight: Tensor, restored: Tensor | Rounding) -> None:
         """Count some rows in, which begin at `start`; `restored`: what they became, or how to round them."""
         kernels = kernels_for(weight, *([restored] if isinstance(restored, Tensor) else []))
-        found = kernels.pair_sums(weight, restored, self.together)
+        dequantized, error = self.shapes.dequantized, self.shapes.error
+        found = kernels.pairs(weight, restored, self.together, dequantized.per, error.per)
+        if dequantized.make_room(found.largest[1]) | error.make_room(found.largest[2]):
+            found = kernels.pairs(weight, restored, self.together, dequantized.per, error.per)
         self.rows[start : start + len(weight)] = found.rows
         self.sums += ErrorSums.of(found, weight.shape[1])
-        dequantized, error = self.shapes.dequantized, self.shapes.error
-        dequantized.make_room(found.largest[1])
-        error.make_room(found.largest[2])
-        of_restored, of_error = kernels.pair_counts(weight, restored, dequantized.per, error.per)
-        dequantized.counts += of_restored
-        error.counts += of_error
+        dequantized.counts += found.restored_counts
+        error.counts += found.error_counts
 
     def finish(self, original: Counts) -> None:
         """All rows are in; `original` is the histogram of the layer's weights."""
@@ -109,10 +108,11 @@ def weigh_layer(
 
 
 def chunks(weight: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The rows of a layer, some at a time, each with the number of the first."""
+    """The rows of a layer, some at a time, with the number of the first. Few come first: they tell how wide bins have to be."""
     size = CHUNK if weight.device.type == "cpu" else GPU_CHUNK
     rows = max(ROWS, size // max(weight.shape[1], 1) // ROWS * ROWS)
-    for start in range(0, len(weight), rows):
+    yield 0, weight[:ROWS]
+    for start in range(ROWS, len(weight), rows):
         yield start, weight[start : start + rows]
 
 
@@ -129,6 +129,8 @@ def _counts_of_codes(weight: Tensor) -> Counts:
 
 
 def _count(counts: Counts, chunk: Tensor) -> None:
-    largest = float(chunk.nan_to_num(0, 0, 0).abs().amax()) if chunk.numel() else 0.0
-    counts.make_room(largest)
-    counts.counts += kernels_for(chunk).pair_counts(chunk, chunk, counts.per, 1.0)[0]
+    kernels = kernels_for(chunk)
+    found = kernels.pairs(chunk, chunk, 0, counts.per, 1.0)
+    if counts.make_room(found.largest[1]):
+        found = kernels.pairs(chunk, chunk, 0, counts.per, 1.0)
+    counts.counts += found.restored_counts
