@@ -15,7 +15,7 @@ from qdash.engine.schemes import Restorer
 from qdash.engine.statistics import Counts, ErrorSums, common_exponent, pooled_sqnr_db, worst_row
 from qdash.records import LayerHistograms, LayerPlace, LayerWeights
 
-CHUNK = 1 << 21  # weights
+CHUNK = 1 << 23  # weights
 GPU_CHUNK = 1 << 26
 ROWS = 32  # some kernels take rows in multiples of 32 only
 CODED = (torch.bfloat16, torch.float16)
