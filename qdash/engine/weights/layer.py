@@ -16,6 +16,7 @@ from qdash.engine.statistics import Counts, ErrorSums, common_exponent, pooled_s
 from qdash.records import LayerHistograms, LayerPlace, LayerWeights
 
 CHUNK = 1 << 23  # weights
+PIECE = 1 << 19
 GPU_CHUNK = 1 << 26
 ROWS = 32  # some kernels take rows in multiples of 32 only
 CODED = (torch.bfloat16, torch.float16)
@@ -99,9 +100,10 @@ def weigh_layer(
         if weight.dtype not in CODED:
             _count(original, chunk)
         for key, restore in restorers.items():
-            go_on()
             fused = restore.fused(chunk) if isinstance(restore, Rounder) else None
-            weighings[key].add(start, chunk, restore(chunk, start) if fused is None else fused)
+            for begin, piece in [(0, chunk)] if fused else pieces(chunk):
+                go_on()
+                weighings[key].add(start + begin, piece, fused or restore(piece, start + begin))
     for weighing in weighings.values():
         weighing.finish(original)
     return weighings
@@ -109,10 +111,19 @@ def weigh_layer(
 
 def chunks(weight: Tensor) -> Iterator[tuple[int, Tensor]]:
     """The rows of a layer, some at a time, with the number of the first. Few come first: they tell how wide bins have to be."""
-    size = CHUNK if weight.device.type == "cpu" else GPU_CHUNK
-    rows = max(ROWS, size // max(weight.shape[1], 1) // ROWS * ROWS)
     yield 0, weight[:ROWS]
-    for start in range(ROWS, len(weight), rows):
+    yield from ((ROWS + start, rows) for start, rows in _split(weight[ROWS:], CHUNK))
+
+
+def pieces(chunk: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The same of a chunk, for packages that make several copies to quantize."""
+    yield from _split(chunk, PIECE)
+
+
+def _split(weight: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
+    size = size if weight.device.type == "cpu" else GPU_CHUNK
+    rows = max(ROWS, size // max(weight.shape[1], 1) // ROWS * ROWS)
+    for start in range(0, len(weight), rows):
         yield start, weight[start : start + rows]
 
 
