@@ -67,6 +67,7 @@ def wire_weights_page(
     def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
         """The layer of `choice`: what the report has at once, then what the checkpoint has."""
         if report is None:
+            yield {page.choice: choice}  # a stream without a word would empty everything that it may change
             return
         session = str(request.session_hash)
         stop = sessions.start(session, only="weights")
@@ -83,8 +84,7 @@ def wire_weights_page(
             sessions.finish(session, stop)
 
     def picked_cell(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
-        if report is not None:
-            yield from near(request, dark, report, with_cell(report, choice, event.scheme, event.at))
+        yield from near(request, dark, report, choice if report is None else with_cell(report, choice, event.scheme, event.at))
 
     def picked_weight(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
         yield from near(request, dark, report, with_weight(choice, event.row, event.column))
