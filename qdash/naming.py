@@ -24,6 +24,17 @@ class Placed(Protocol):
     def projection(self) -> str: ...  # noqa: D102
 
 
+def block_of(path: str) -> int | None:
+    """The first number in the path of a layer before its last word: 3 for “model.layers.3.mlp.down_proj”; None outside numbered blocks."""
+    return next((int(word) for word in path.split(".")[:-1] if word.isdigit()), None)
+
+
+def projection_of(path: str) -> str:
+    """The last word of the path of a layer, with the one before it where it is a number: “down_proj”, “mm_projector.0”."""
+    words = path.split(".")
+    return ".".join(words[-2:] if words[-1].isdigit() else words[-1:])
+
+
 def spoken_name(layer: Placed) -> str:
     """“language · layer 3 · down projection”, “projector · linear 1”."""
     block = [] if layer.block is None else [f"layer {layer.block}"]

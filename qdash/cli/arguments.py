@@ -26,6 +26,7 @@ RowOption = Annotated[
 ]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON here; - is standard output.")]
 CsvOption = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write CSV here; - is standard output.")]
+HtmlOption = Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write a report of one HTML page here.")]
 
 
 def listed(text: str) -> list[str]:

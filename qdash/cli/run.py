@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from qdash import checkpoints
-from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, measurement, row
+from qdash.cli.arguments import CsvOption, HtmlOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, measurement, row
 from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
@@ -47,7 +47,7 @@ def run(
     ] = None,
     json: JsonOption = None,
     csv: CsvOption = None,
-    html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a report of one HTML page here.")] = None,
+    html: HtmlOption = None,
 ) -> int:
     """Ask every variant of a model the same question, time and weigh it, and compare it with the original token by token.
 

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from qdash.catalog.schemes import find_scheme
-from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, SchemesOption, listed
+from qdash.cli.arguments import CsvOption, HtmlOption, JsonOption, ModelOption, SchemesOption, listed
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_layers, print_weights, working
 from qdash.execution.process import ProcessExecutor
-from qdash.report import weights_to_csv, weights_to_json
+from qdash.report import weights_to_csv, weights_to_html, weights_to_json
 from qdash.weighing import weigh
 
 
@@ -23,12 +23,13 @@ def weights(
     histograms: Annotated[bool, typer.Option("--histograms", help="Draw the weights before and after; in JSON, give all counts.")] = False,
     json: JsonOption = None,
     csv: CsvOption = None,
+    html: HtmlOption = None,
 ) -> int:
     """Measure the error that schemes make in the weights of a model.
 
     Every weight is looked at, and the result is kept: the next time it is there at once. JSON and CSV always have every layer's figures.
     """
-    outputs = Outputs({"json": json, "csv": csv})
+    outputs = Outputs({"json": json, "csv": csv, "html": html})
     outputs.check()
     keys = [find_scheme(key).key for key in dict.fromkeys(listed(schemes))]
     with stoppable() as stop, closing(ProcessExecutor()) as executor, working() as show:
@@ -37,5 +38,5 @@ def weights(
         print_weights(report, histograms=histograms)
         if layers:
             print_layers(report)
-    outputs.write(report, {"json": partial(weights_to_json, histograms=histograms), "csv": weights_to_csv})
+    outputs.write(report, {"json": partial(weights_to_json, histograms=histograms), "csv": weights_to_csv, "html": weights_to_html})
     return 0

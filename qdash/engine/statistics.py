@@ -30,12 +30,14 @@ class Counts:
         """Bins to a unit: what a number is multiplied with to find its place."""
         return 3.0**-self.exponent
 
-    def make_room(self, largest: float) -> None:
-        """Become as coarse as ±`largest` needs to fit in."""
-        if largest * self.per > HALF:
-            needed = math.ceil(math.log(largest / HALF, 3))
-            self._coarsen(max(needed - self.exponent, 1))
-            self.make_room(largest)  # a logarithm may be a hair too small
+    def make_room(self, largest: float) -> bool:
+        """Become as coarse as ±`largest` needs to fit in; whether that made a difference."""
+        if largest * self.per <= HALF:
+            return False
+        needed = math.ceil(math.log(largest / HALF, 3))
+        self._coarsen(max(needed - self.exponent, 1))
+        self.make_room(largest)  # a logarithm may be a hair too small
+        return True
 
     def add_values(self, values: np.ndarray, counts: np.ndarray) -> None:
         """Count `counts` of each of `values` in; these are finite and fit in."""

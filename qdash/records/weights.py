@@ -124,7 +124,7 @@ class LayerDetail(Record):
     """What these weights can become: a value for each of `codes`, or those that occur where the codes are not known."""
     patch_row: int
     patch_column: int
-    """Where the picture's top left corner lies in the layer. It holds `row` and `first`."""
+    """Where the picture's top left corner lies in the layer. It holds `row` and the column that was asked for."""
     original: tuple[tuple[float | None, ...], ...]
     dequantized: tuple[tuple[float | None, ...], ...]
     error: tuple[tuple[float | None, ...], ...]

@@ -5,7 +5,6 @@ Nothing is downloaded or made for a look at a row, and the network is not asked.
 
 import base64
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ from qdash.catalog.parts import part_of
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.learn.rows import layers, read_row
-from qdash.naming import spoken_name
+from qdash.naming import block_of, projection_of, spoken_name
+from qdash.records import LayerPlace
 from qdash.settings import settings
 
 BUNDLED = next(iter(MODELS))
@@ -64,21 +64,10 @@ def _of(checkpoint: Checkpoint, chosen: Any) -> dict[str, Any]:
     return shown | {"rows": found.rows, "columns": found.columns, "values": encoded(found.values)}
 
 
-@dataclass(frozen=True)
-class _Place:
-    """See `naming.Placed`."""
-
-    part: str
-    block: int | None
-    projection: str
-
-
 def _spoken(tensor: str) -> str:
-    """“language · layer 0 · down projection” for the path of a tensor."""
-    words = tensor.removesuffix(".weight").split(".")
-    block = next((int(word) for word in words[:-1] if word.isdigit()), None)
-    projection = ".".join(words[-2:] if words[-1].isdigit() else words[-1:])
-    return spoken_name(_Place(part_of(tensor), block, projection))
+    """“language · layer 0 · down projection” for a tensor's name."""
+    path = tensor.removesuffix(".weight")
+    return spoken_name(LayerPlace(name=path, part=part_of(path), block=block_of(path), projection=projection_of(path), shape=()))
 
 
 def _choice(chosen: Any, first: str) -> tuple[str, int]:

@@ -14,3 +14,8 @@ def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) 
 def is_running(phase: str) -> bool:
     """Whether something runs, from what `phase_html` made."""
     return "-running" in phase
+
+
+def is_partial(phase: str) -> bool:
+    """Whether only some results are there, from what `phase_html` made."""
+    return "-partial" in phase

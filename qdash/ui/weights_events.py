@@ -12,11 +12,12 @@ from qdash.ui.backend import Backend
 from qdash.ui.exports import write_weight_exports
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
-from qdash.ui.phase import phase_html
+from qdash.ui.phase import is_partial, phase_html
 from qdash.ui.run import internal_error
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
+from qdash.ui.verdict import sentence_html
 from qdash.ui.weights_choice import ALL_LAYERS, Choice, first_choice, with_cell, with_scheme, with_weight
 from qdash.ui.weights_layer import layer_drawn
 from qdash.ui.weights_page import WeightsPage, empty_html
@@ -66,6 +67,7 @@ def wire_weights_page(
     def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
         """The layer of `choice`: what the report has at once, then what the checkpoint has."""
         if report is None:
+            yield {page.choice: choice}  # a stream without a word would empty everything that it may change
             return
         session = str(request.session_hash)
         stop = sessions.start(session, only="weights")
@@ -82,8 +84,7 @@ def wire_weights_page(
             sessions.finish(session, stop)
 
     def picked_cell(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
-        if report is not None:
-            yield from near(request, dark, report, with_cell(report, choice, event.scheme, event.at))
+        yield from near(request, dark, report, choice if report is None else with_cell(report, choice, event.scheme, event.at))
 
     def picked_weight(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
         yield from near(request, dark, report, with_weight(choice, event.row, event.column))
@@ -100,8 +101,8 @@ def wire_weights_page(
         sessions.stop(str(request.session_hash))
         return "Stopping …"
 
-    def over(report: WeightReport | None) -> str:
-        return phase_html("weights", running=False, results=report is not None)
+    def over(report: WeightReport | None, phase: str) -> str:
+        return phase_html("weights", running=False, results=report is not None, partial=report is None and is_partial(phase))
 
     running = gr.on(
         [page.look.click, offer.click],
@@ -109,7 +110,9 @@ def wire_weights_page(
         concurrency_id="weights", **in_line,
     )  # fmt: skip
     state = [sidebar.theme, page.report, page.choice]
-    running.then(over, page.report, page.phase, **QUICK).then(near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line)
+    running.then(over, [page.report, page.phase], page.phase, **QUICK).then(
+        near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line
+    )
     for event, picked, inputs in (
         (page.heat.select, picked_cell, state),
         (page.ranking.select, picked_cell, state),
@@ -123,7 +126,7 @@ def wire_weights_page(
 
 def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
     """The component updates that show `view`."""
-    if view.error is not None:
+    if view.error is not None and not view.layers:
         return {page.banner: banner(view.error), page.verdict: empty_html(), page.phase: phase_html("weights", running=True, results=False)}
     if view.report is not None:
         return _reported(page, view.report, dark)
@@ -176,11 +179,13 @@ def exported(page: WeightsPage, report: WeightReport, sessions: Sessions, sessio
 
 
 def running_html(view: View) -> str:
-    """Headline while the weights are read: how far, and the worst layer so far."""
+    """Headline while the weights are read, or when that was stopped: how far, and the worst layer so far."""
     percent = f" {view.fraction:.0%}" if view.fraction is not None else ""
     known = known_layers(view.layers)[1]
     worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
     so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""
+    if view.error is not None:
+        return sentence_html(f"Stopped at{percent}{so_far or '.'}", "What was known by then is below; nothing of it is kept.")
     return (
         f'<h2 class="verdict">Looking inside{percent}{so_far}</h2>'
         f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'

@@ -23,7 +23,7 @@ REFRESH_S = 0.4
 
 @dataclass(frozen=True)
 class View:
-    """One moment of a look at all weights: a status and the layers known so far, then a report or an error."""
+    """One moment of a look at all weights: a status and the layers known so far, then a report or an error; both if it was stopped."""
 
     status: str = ""
     fraction: float | None = None
@@ -101,6 +101,11 @@ def _weighed(steps: Generator[Weighed, None, WeightReport]) -> Iterator[View]:
                 step = next(steps)
             except StopIteration as end:
                 yield View(report=end.value)
+                return
+            except QdashError as error:
+                if error.kind != "cancelled" or not known:
+                    raise
+                yield View(view.status, view.fraction, tuple(known), error=error)
                 return
             if isinstance(step, WeighedLayer):
                 known.append(step)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from qdash.catalog.schemes import SCHEMES, Scheme, find_scheme, unavailable
 from qdash.engine.layers import convertible_layers, quantized_layers
 from qdash.engine.loading import load_model, load_skeleton
-from qdash.engine.schemes import Restorer, family_of, restorer_of
+from qdash.engine.schemes import Restorer, bitsandbytes, family_of, restorer_of
 from qdash.engine.stored import StoredLayer
 from qdash.engine.weights import Restore, layer, place_of, weigh
 from qdash.engine.weights.sharing import sharing_of
@@ -304,7 +304,8 @@ def test_large_layers_are_read_in_pieces(changed, monkeypatch, dtype):
     keys = ("fp6-e2m3", "mxfp4", "minmax-4", "nvfp4", "bnb-nf4", "int3-g64")
     trips = {key: by_family(folder, find_scheme(key)) for key in keys}
     at_once = report(folder, trips).schemes
-    monkeypatch.setattr(layer, "CHUNK", 1)
+    for module, name in ((layer, "CHUNK"), (layer, "PIECE"), (bitsandbytes, "PIECE")):
+        monkeypatch.setattr(module, name, 1)
     for whole, pieces in zip(at_once, report(folder, trips).schemes, strict=True):
         assert pieces.model_dump(exclude={"layers"}) == approximately(whole.model_dump(exclude={"layers"}))
         for one, other in zip(whole.layers, pieces.layers, strict=True):

@@ -103,7 +103,12 @@ def test_layers_come_in_and_stop_works(scripted: Server, open_page: OpenPage) ->
     page.click("#look-stop")
     expect(page.locator("#look")).to_be_visible(timeout=5_000)
     assert time.monotonic() - started < 2.5  # a second, and what a busy machine adds
-    expect(page.locator("#weights-banner")).to_contain_text("Stopped")
+    expect(page.locator("#weights-verdict")).to_contain_text(re.compile(r"Stopped at \d+%. Worst so far"))
+    page.wait_for_timeout(1000)  # for what comes after the stop
+    expect(page.locator("#heat button").first).to_be_visible()
+    page.locator("#heat button").first.click()
+    page.wait_for_timeout(1000)
+    expect(page.locator("#heat button").first).to_be_visible()
     _looked(page)
 
 

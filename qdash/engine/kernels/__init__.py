@@ -1,4 +1,4 @@
-"""The passes over every weight: rounding rows, and sums and histograms over weights and what they became.
+"""The passes over every weight: how often each code occurs, and sums and histograms over weights and what they became.
 
 They are compiled if this machine has a C compiler, and in torch's own operations if not, to the same result. `kernels_for` chooses. Tensors
 are (rows, columns), of one shape and on one device. NaN and infinite pairs are counted and left out of everything else.
@@ -20,16 +20,14 @@ __all__ = ["BINS", "HALF", "MARGIN", "Kernels", "PairSums", "Rounder", "Rounding
 
 
 class Kernels(Protocol):
-    """The three passes. `restored` is what the weights became, or how to round them: then that is done on the way."""
+    """Both passes."""
 
-    def pair_sums(self, weight: Tensor, restored: Tensor | Rounding, group: int) -> PairSums:
-        """Sums, row by row; `group`: how many neighbours share a scale, for what is clipped; 0: do not look for it."""
-        ...
+    def pairs(self, weight: Tensor, restored: Tensor | Rounding, group: int, per_restored: float, per_error: float) -> PairSums:
+        """Sums and histograms of weights and what they became. `restored` may be how to round them: then that is done on the way.
 
-    def pair_counts(
-        self, weight: Tensor, restored: Tensor | Rounding, per_restored: float, per_error: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Histograms of ŵ and of ŵ − w in `BINS` bins of width 1/`per_…`, zero in the middle of the middle one; all must lie inside."""
+        `group`: how many neighbours share a scale, for what is clipped; 0: do not look for it. Histograms of ŵ and of ŵ − w have `BINS`
+        bins of width 1/`per_…`, zero in the middle of the middle one. What lies beyond them is left out; `largest` tells whether any does.
+        """
         ...
 
     def code_counts(self, codes: Tensor) -> np.ndarray:

@@ -110,38 +110,25 @@ class Compiled:
     """`Kernels` on the CPU."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._sums, self._counts, self._codes, self._round = library.pair_sums, library.pair_counts, library.code_counts, library.round_rows
+        self._pairs, self._codes, self._round = library.weigh_pairs, library.code_counts, library.round_rows
         pointer, whole, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
-        self._sums.argtypes = (ctypes.POINTER(_Pairs), whole, real, pointer, pointer, pointer)
-        self._counts.argtypes = (ctypes.POINTER(_Pairs), real, real, pointer, pointer)
+        self._pairs.argtypes = (ctypes.POINTER(_Pairs), whole, real, real, real, *[pointer] * 5)
         self._codes.argtypes = (pointer, whole, pointer)
         self._round.argtypes = (pointer, pointer, whole, whole, ctypes.POINTER(_Format))
 
-    def pair_sums(self, weight: Tensor, restored: Tensor | Rounding, group: int) -> PairSums:
+    def pairs(self, weight: Tensor, restored: Tensor | Rounding, group: int, per_restored: float, per_error: float) -> PairSums:
         """See `Kernels`."""
-        pairs, made = _pairs(weight, restored), np.zeros((len(weight), 4))
+        pairs, rows = _pairs(weight, restored), np.zeros((len(weight), 4))
 
-        def part(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-            largest, tally = np.zeros(3), np.zeros(3, np.int64)
-            _check(self._sums(pairs(start, stop), group, MARGIN, *(_address(array) for array in (made[start:stop], largest, tally))))
-            return largest, tally
+        def part(start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            largest, tally, counts = np.zeros(3), np.zeros(3, np.int64), np.zeros((2, BINS + 1), np.int64)
+            made = rows[start:stop], largest, tally, counts[0], counts[1]
+            _check(self._pairs(pairs(start, stop), group, MARGIN, per_restored, per_error, *map(_address, made)))
+            return largest, tally, counts
 
-        largest, tally = zip(*_split(part, *weight.shape), strict=True)
-        return PairSums(made, np.max(largest, axis=0), np.sum(tally, axis=0))
-
-    def pair_counts(
-        self, weight: Tensor, restored: Tensor | Rounding, per_restored: float, per_error: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Kernels`."""
-        pairs = _pairs(weight, restored)
-
-        def part(start: int, stop: int) -> np.ndarray:
-            counts = np.zeros((2, BINS + 1), np.int64)
-            _check(self._counts(pairs(start, stop), per_restored, per_error, _address(counts[0]), _address(counts[1])))
-            return counts
-
-        of_restored, of_error = np.sum(_split(part, *weight.shape), axis=0)
-        return of_restored[:BINS], of_error[:BINS]
+        largest, tally, counts = zip(*_split(part, *weight.shape), strict=True)
+        of_restored, of_error = np.sum(counts, axis=0)
+        return PairSums(rows, np.max(largest, axis=0), np.sum(tally, axis=0), of_restored[:BINS], of_error[:BINS])
 
     def code_counts(self, codes: Tensor) -> np.ndarray:
         """See `Kernels`."""

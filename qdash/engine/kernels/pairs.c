@@ -1,4 +1,4 @@
-/* Sums and histograms over pairs of numbers: a weight and what it became. One pass each, float64 inside. What it became is given, or rounded
+/* Sums and histograms over pairs of numbers: a weight and what it became. One pass, float64 inside. What it became is given, or rounded
 here row by row, so that it never leaves the cache.
 
 Compiled when it is first needed (see __init__.py), with HALF defined. Without a compiler portable.py does the same. Pairs of which one is NaN
@@ -13,7 +13,7 @@ or infinite are counted and left out of everything else. Sums of a row may be ad
 #include "rounding.h"
 
 #define BINS (2 * HALF + 1)
-#define NOWHERE BINS /* where pairs that are no numbers are counted */
+#define NOWHERE BINS /* where pairs that are no numbers are counted, and what lies beyond the bins */
 #define BATCH 1024
 #define TABLES 4 /* in turn, so that equal numbers in a row do not wait for each other's count to be written */
 
@@ -119,24 +119,6 @@ static int64_t clipped(const float *w, const float *r, int64_t n, double margin)
     return count;
 }
 
-/* sums: (rows, 4); largest: 3; tally: pairs that are no numbers, vanished, clipped. group: weights that share a scale, 0 to not look.
-Returns 0, or 1 if there is no memory. */
-int pair_sums(const Pairs *pairs, int64_t group, double margin, double *sums, double *largest, int64_t *tally) {
-    int64_t columns = pairs->columns;
-    float *scratch = malloc(2 * columns * sizeof(float));
-    if (!scratch)
-        return 1;
-    for (int64_t row = 0; row < pairs->rows; row++) {
-        const float *w, *r;
-        row_of(pairs, row, scratch, &w, &r);
-        sum_row(w, r, columns, sums + 4 * row, largest, tally);
-        for (int64_t start = 0; group && start < columns; start += group)
-            tally[2] += clipped(w + start, r + start, columns - start < group ? columns - start : group, margin);
-    }
-    free(scratch);
-    return 0;
-}
-
 typedef uint32_t Tables[TABLES][BINS + 1];
 
 static void count_row(const float *w, const float *r, int64_t n, double per_r, double per_e, Tables tables_r, Tables tables_e) {
@@ -148,9 +130,9 @@ static void count_row(const float *w, const float *r, int64_t n, double per_r, d
         for (int64_t k = 0; k < size; k++) {
             double restored = b[k], e = restored - (double)a[k];
             int fine = fabs(e) <= DBL_MAX;
-            double at_r = fine ? restored * per_r + (HALF + 0.5) : NOWHERE, at_e = fine ? e * per_e + (HALF + 0.5) : NOWHERE;
-            place_r[k] = (int32_t)at_r;
-            place_e[k] = (int32_t)at_e;
+            double at_r = restored * per_r + (HALF + 0.5), at_e = e * per_e + (HALF + 0.5);
+            place_r[k] = (int32_t)(fine & (at_r >= 0) & (at_r < BINS) ? at_r : NOWHERE);
+            place_e[k] = (int32_t)(fine & (at_e >= 0) & (at_e < BINS) ? at_e : NOWHERE);
         }
         for (; i + TABLES <= size; i += TABLES)
             for (int table = 0; table < TABLES; table++) {
@@ -164,15 +146,22 @@ static void count_row(const float *w, const float *r, int64_t n, double per_r, d
     }
 }
 
-/* Histograms of ŵ and e, whose bins are 1/per_r and 1/per_e wide, added to counts (BINS + 1). Returns 0, or 1 if there is no memory. */
-int pair_counts(const Pairs *pairs, double per_r, double per_e, int64_t *counts_r, int64_t *counts_e) {
-    float *scratch = malloc(2 * pairs->columns * sizeof(float));
+/* One pass: sums (rows, 4), largest (3), tally (3: pairs that are no numbers, vanished, clipped), and histograms of ŵ and e, whose bins are
+1/per_r and 1/per_e wide, added to counts (BINS + 1). group: weights that share a scale, 0 to not look for what is clipped. Returns 0, or 1 if
+there is no memory. */
+int weigh_pairs(const Pairs *pairs, int64_t group, double margin, double per_r, double per_e, double *sums, double *largest,
+                int64_t *tally, int64_t *counts_r, int64_t *counts_e) {
+    int64_t columns = pairs->columns;
+    float *scratch = malloc(2 * columns * sizeof(float));
     Tables *tables = calloc(2, sizeof(Tables));
     int failed = !scratch || !tables;
     for (int64_t row = 0; !failed && row < pairs->rows; row++) {
         const float *w, *r;
         row_of(pairs, row, scratch, &w, &r);
-        count_row(w, r, pairs->columns, per_r, per_e, tables[0], tables[1]);
+        sum_row(w, r, columns, sums + 4 * row, largest, tally);
+        for (int64_t start = 0; group && start < columns; start += group)
+            tally[2] += clipped(w + start, r + start, columns - start < group ? columns - start : group, margin);
+        count_row(w, r, columns, per_r, per_e, tables[0], tables[1]);
     }
     for (int bin = 0; !failed && bin <= BINS; bin++)
         for (int table = 0; table < TABLES; table++) {

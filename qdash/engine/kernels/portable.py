@@ -21,37 +21,25 @@ CODES = 1 << 16
 class Portable:
     """`Kernels` on any device and in any dtype."""
 
-    def pair_sums(self, weight: Tensor, restored: Tensor | Rounding, group: int) -> PairSums:
+    def pairs(self, weight: Tensor, restored: Tensor | Rounding, group: int, per_restored: float, per_error: float) -> PairSums:
         """See `Kernels`."""
         restored = _rounded(weight, restored)
         rows = torch.zeros(len(weight), 4, dtype=torch.float64, device=weight.device)
-        largest, tally = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
-        for start, w, r in _blocks_of_rows(weight, restored):
-            sums, top, counts = _sums(w, r, group)
-            rows[start : start + len(w)] = sums
-            largest, tally = torch.maximum(largest, top.cpu()), tally + counts.cpu()
-        return PairSums(rows.cpu().numpy(), largest.numpy(), tally.numpy())
-
-    def pair_counts(
-        self, weight: Tensor, restored: Tensor | Rounding, per_restored: float, per_error: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Kernels`."""
-        restored = _rounded(weight, restored)
+        largest = torch.zeros(3, dtype=torch.float64, device=weight.device)
+        tally = torch.zeros(3, dtype=torch.int64, device=weight.device)
         counts = torch.zeros(2, BINS + 1, dtype=torch.int64, device=weight.device)
-        for block, restored_block in _blocks(weight, restored):
-            w, r = block.double(), restored_block.double()
-            error = r - w
-            fine = error.isfinite()
-            for row, values, per in ((0, r, per_restored), (1, error, per_error)):
-                place = torch.where(fine, values.mul_(per).add_(HALF + 0.5), BINS)
-                counts[row] += torch.bincount(place.int(), minlength=BINS + 1)
+        for start, w, r in _blocks_of_rows(weight, restored):
+            sums, top, found = _sums(w, r, group)
+            rows[start : start + len(w)] = sums
+            largest, tally = torch.maximum(largest, top), tally + found
+            counts += _counts(w, r, per_restored, per_error)
         of_restored, of_error = counts.cpu().numpy()
-        return of_restored[:BINS], of_error[:BINS]
+        return PairSums(rows.cpu().numpy(), largest.cpu().numpy(), tally.cpu().numpy(), of_restored[:BINS], of_error[:BINS])
 
     def code_counts(self, codes: Tensor) -> np.ndarray:
         """See `Kernels`."""
         counts = torch.zeros(CODES, dtype=torch.int64, device=codes.device)
-        for (block,) in _blocks(codes):
+        for block in codes.reshape(-1).split(_block(codes)):
             counts += torch.bincount(block.int() & (CODES - 1), minlength=CODES)
         return counts.cpu().numpy()
 
@@ -78,6 +66,16 @@ def _sums(weight: Tensor, restored: Tensor, group: int) -> tuple[Tensor, Tensor,
     return sums, largest, torch.stack(tally)
 
 
+def _counts(weight: Tensor, restored: Tensor, per_restored: float, per_error: float) -> Tensor:
+    """Histograms of ŵ and of e (2, BINS + 1); the last bin has what is in none."""
+    w, r = weight.double(), restored.double()
+    error = r - w
+    fine = error.isfinite()
+    places = (values * per + (HALF + 0.5) for values, per in ((r, per_restored), (error, per_error)))
+    inside = (torch.where(fine & (place >= 0) & (place < BINS), place, BINS) for place in places)
+    return torch.stack([torch.bincount(place.reshape(-1).int(), minlength=BINS + 1) for place in inside])
+
+
 def _clipped(w: Tensor, r: Tensor, group: int, broken: Tensor) -> Tensor:
     missing = -w.shape[1] % group
     if missing:
@@ -91,10 +89,6 @@ def _blocks_of_rows(weight: Tensor, restored: Tensor) -> Iterator[tuple[int, Ten
     rows = max(1, _block(weight) // max(1, weight.shape[1]))
     for start in range(0, len(weight), rows):
         yield start, weight[start : start + rows], restored[start : start + rows]
-
-
-def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    yield from zip(*(tensor.reshape(-1).split(_block(tensor)) for tensor in tensors), strict=True)
 
 
 def _block(tensor: Tensor) -> int:

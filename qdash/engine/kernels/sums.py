@@ -27,7 +27,7 @@ class Rounding:
 
 @dataclass
 class PairSums:
-    """Sums over rows of pairs (w, ŵ), e = ŵ − w, in float64."""
+    """Sums and histograms over pairs (w, ŵ), e = ŵ − w, in float64."""
 
     rows: np.ndarray
     """Σw², Σŵ², Σe², Σw·ŵ of each row (rows, 4)."""
@@ -35,3 +35,7 @@ class PairSums:
     """max |w|, |ŵ|, |e| (3)."""
     tally: np.ndarray
     """How many pairs are NaN or infinite, became zero, were clipped (3)."""
+    restored_counts: np.ndarray
+    """Histogram of ŵ (`BINS`)."""
+    error_counts: np.ndarray
+    """Histogram of e (`BINS`)."""

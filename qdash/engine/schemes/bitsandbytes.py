@@ -31,6 +31,8 @@ from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
 
 BLOCK = 64  # weights that share a scale; bitsandbytes' default, which BitsAndBytesConfig does not change
+NESTED_BLOCK = 256  # scales that share one, where these are quantized too; bitsandbytes' own
+PIECE = 1 << 19  # weights
 FUSED_ROWS = 32  # the fused CPU kernel's tile of output rows
 
 
@@ -88,7 +90,7 @@ class BitsAndBytes(SchemeFamily):
             return _restored_8bit(weight.to(spec.device, dtype_of(scheme, spec)))
         if _misfit(weight.shape[0], weight.shape[1], spec.device):
             return None
-        packed, state = _packed(weight, scheme, spec)
+        packed, state = _packed(weight, scheme, spec, _nests(scheme))
         return _as_fused(packed, state) if _fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
 
     @override
@@ -99,9 +101,7 @@ class BitsAndBytes(SchemeFamily):
             return None
         if weight.shape[1] % BLOCK:
             return super().restorer(weight, scheme, spec)
-        # Scales are themselves quantized 256 at a time, less their mean over the tensor: so codes are made of all, weights row by row.
-        packed, state = _packed(weight, scheme, spec)
-        codes, absmax = packed.view(len(weight), -1), _absmax(state).view(len(weight), -1)
+        codes, absmax, state = _packed_rows(weight, scheme, spec)
         return lambda rows, start: _restored_rows(codes[start : start + len(rows)], absmax[start : start + len(rows)], state, spec.device)
 
     @override
@@ -210,11 +210,34 @@ def _restored_8bit(weight: Tensor) -> Tensor:
     return functional.int8_vectorwise_dequant(codes, scales)
 
 
-def _packed(weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> tuple[Tensor, Any]:
-    """Codes, two a byte, and state, as `Params4bit` would have them."""
+def _packed(weight: Tensor, scheme: Scheme, spec: WorkerSpec, nested: bool) -> tuple[Tensor, Any]:
+    """Codes, two a byte, and state, as `Params4bit` would have them; `nested`: scales are quantized too."""
     weight = weight.to(spec.device, dtype_of(scheme, spec)).contiguous()
-    nested = bool(scheme.params.get("bnb_4bit_use_double_quant"))
     return functional.quantize_4bit(weight, blocksize=BLOCK, compress_statistics=nested, quant_type=scheme.params["bnb_4bit_quant_type"])
+
+
+def _packed_rows(weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> tuple[Tensor, Tensor, Any]:
+    """Codes (out, in / 2), scales (out, in / 64) and state, with little beside them in memory at a time.
+
+    Scales are themselves quantized 256 at a time, less their mean over the tensor: so those of all rows come first.
+    """
+    outputs, inputs = weight.shape
+    rows = max(1, PIECE // inputs)
+    codes = torch.empty(outputs, inputs // 2, dtype=torch.uint8, device=spec.device)
+    absmax = torch.empty(outputs, inputs // BLOCK, device=spec.device)
+    state = None
+    for start in range(0, outputs, rows):
+        packed, state = _packed(weight[start : start + rows], scheme, spec, nested=False)
+        codes[start : start + rows] = packed.view(-1, inputs // 2)
+        absmax[start : start + rows] = state.absmax.view(-1, inputs // BLOCK)
+    if _nests(scheme):
+        offset = absmax.mean()
+        absmax = functional.dequantize_blockwise(*functional.quantize_blockwise(absmax - offset, blocksize=NESTED_BLOCK)) + offset
+    return codes, absmax, state
+
+
+def _nests(scheme: Scheme) -> bool:
+    return bool(scheme.params.get("bnb_4bit_use_double_quant"))
 
 
 def _restored_rows(codes: Tensor, absmax: Tensor, state: Any, device: str) -> Tensor:
@@ -246,5 +269,5 @@ def _as_fused(packed: Tensor, state: Any) -> Tensor:
 
 def _fused_values(codes: Tensor, code: Tensor, absmax: Tensor) -> Tensor:
     """bfloat16(code) · bfloat16(absmax), rounded to bfloat16, as the fused kernel does; codes (out, in), absmax (out, in/64)."""
-    levels = code.bfloat16()[codes.long()]
+    levels = code.bfloat16()[codes.int()]
     return (levels.view(*absmax.shape, BLOCK) * absmax.unsqueeze(-1)).view(codes.shape).float()

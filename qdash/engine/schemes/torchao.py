@@ -98,7 +98,11 @@ class TorchAo(Floating):
         if scheme.params["config"] == INT4 and spec.device == "cpu":
             # Groups are quantized each on its own. In rows of one group there are few unit vectors to read them with.
             rows = rows.view(-1, scheme.params["group_size"])
-        return self.dequantized(_quantized(rows, None, scheme, spec, reach=1.0)).reshape(weight.shape)
+        layer = _quantized(rows, None, scheme, spec, reach=1.0)
+        values = self.dequantized(layer).reshape(weight.shape)
+        # torchao's layers hold themselves: their weights would stay until Python next looks for rings.
+        layer.register_parameter("weight", None)
+        return values
 
     @override
     def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:

@@ -25,6 +25,7 @@ from qdash.engine.stored import StoredLayer, stored_layers
 from qdash.engine.weights.layer import Shapes, Weighing, weigh_layer
 from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
+from qdash.naming import block_of, projection_of
 from qdash.records import LayerPlace, LayerWeights, SchemeWeights, Step, WeighedLayer, WeightReport
 
 Restore = Callable[[str, Tensor], Restorer | None]
@@ -89,9 +90,7 @@ def refuse_quantized(folder: Path, skeleton: PreTrainedModel) -> None:
 
 def place_of(layer: StoredLayer, shape: tuple[int, ...]) -> LayerPlace:
     """Where in the model a layer is, told from its path."""
-    words = layer.name.split(".")
-    block = next((int(word) for word in words[:-1] if word.isdigit()), None)
-    projection = ".".join(words[-2:]) if words[-1].isdigit() else words[-1]
+    block, projection = block_of(layer.name), projection_of(layer.name)
     return LayerPlace(name=layer.name, part=part_of(layer.module), block=block, projection=projection, shape=shape)
 
 

@@ -70,10 +70,11 @@ class _Look:
         """What is to be seen around a weight."""
         columns = self.weight.shape[1]
         size = self.weighing.together or columns
-        first = min(max(column, 0), columns - 1) // size * size
+        column = min(max(column, 0), columns - 1)
+        first = column // size * size
         last = min(first + size, columns)
         sharing = sharing_of(self.scheme, self.module)
-        top, left = (_corner(place, extent) for place, extent in ((row, len(self.weight)), (first, columns)))
+        top, left = (_corner(place, extent) for place, extent in ((row, len(self.weight)), (column, columns)))
         pictures = self._pictures(top, left)
         scale = Scale(None, None, ()) if sharing is None else self._scale(row, first, last)
         return LayerDetail(

@@ -15,7 +15,8 @@ from qdash.engine.schemes import Restorer
 from qdash.engine.statistics import Counts, ErrorSums, common_exponent, pooled_sqnr_db, worst_row
 from qdash.records import LayerHistograms, LayerPlace, LayerWeights
 
-CHUNK = 1 << 21  # weights
+CHUNK = 1 << 23  # weights
+PIECE = 1 << 19
 GPU_CHUNK = 1 << 26
 ROWS = 32  # some kernels take rows in multiples of 32 only
 CODED = (torch.bfloat16, torch.float16)
@@ -61,15 +62,14 @@ class Weighing:
     def add(self, start: int, weight: Tensor, restored: Tensor | Rounding) -> None:
         """Count some rows in, which begin at `start`; `restored`: what they became, or how to round them."""
         kernels = kernels_for(weight, *([restored] if isinstance(restored, Tensor) else []))
-        found = kernels.pair_sums(weight, restored, self.together)
+        dequantized, error = self.shapes.dequantized, self.shapes.error
+        found = kernels.pairs(weight, restored, self.together, dequantized.per, error.per)
+        if dequantized.make_room(found.largest[1]) | error.make_room(found.largest[2]):
+            found = kernels.pairs(weight, restored, self.together, dequantized.per, error.per)
         self.rows[start : start + len(weight)] = found.rows
         self.sums += ErrorSums.of(found, weight.shape[1])
-        dequantized, error = self.shapes.dequantized, self.shapes.error
-        dequantized.make_room(found.largest[1])
-        error.make_room(found.largest[2])
-        of_restored, of_error = kernels.pair_counts(weight, restored, dequantized.per, error.per)
-        dequantized.counts += of_restored
-        error.counts += of_error
+        dequantized.counts += found.restored_counts
+        error.counts += found.error_counts
 
     def finish(self, original: Counts) -> None:
         """All rows are in; `original` is the histogram of the layer's weights."""
@@ -100,17 +100,28 @@ def weigh_layer(
         if weight.dtype not in CODED:
             _count(original, chunk)
         for key, restore in restorers.items():
-            go_on()
             fused = restore.fused(chunk) if isinstance(restore, Rounder) else None
-            weighings[key].add(start, chunk, restore(chunk, start) if fused is None else fused)
+            for begin, piece in [(0, chunk)] if fused else pieces(chunk):
+                go_on()
+                weighings[key].add(start + begin, piece, fused or restore(piece, start + begin))
     for weighing in weighings.values():
         weighing.finish(original)
     return weighings
 
 
 def chunks(weight: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The rows of a layer, some at a time, each with the number of the first."""
-    size = CHUNK if weight.device.type == "cpu" else GPU_CHUNK
+    """The rows of a layer, some at a time, with the number of the first. Few come first: they tell how wide bins have to be."""
+    yield 0, weight[:ROWS]
+    yield from ((ROWS + start, rows) for start, rows in _split(weight[ROWS:], CHUNK))
+
+
+def pieces(chunk: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The same of a chunk, for packages that make several copies to quantize."""
+    yield from _split(chunk, PIECE)
+
+
+def _split(weight: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
+    size = size if weight.device.type == "cpu" else GPU_CHUNK
     rows = max(ROWS, size // max(weight.shape[1], 1) // ROWS * ROWS)
     for start in range(0, len(weight), rows):
         yield start, weight[start : start + rows]
@@ -129,6 +140,8 @@ def _counts_of_codes(weight: Tensor) -> Counts:
 
 
 def _count(counts: Counts, chunk: Tensor) -> None:
-    largest = float(chunk.nan_to_num(0, 0, 0).abs().amax()) if chunk.numel() else 0.0
-    counts.make_room(largest)
-    counts.counts += kernels_for(chunk).pair_counts(chunk, chunk, counts.per, 1.0)[0]
+    kernels = kernels_for(chunk)
+    found = kernels.pairs(chunk, chunk, 0, counts.per, 1.0)
+    if counts.make_room(found.largest[1]):
+        found = kernels.pairs(chunk, chunk, 0, counts.per, 1.0)
+    counts.counts += found.restored_counts
