@@ -32,9 +32,9 @@ def percent(share: float) -> str:
     return f"{'−' if share < 0 else '+'}{points} %"
 
 
-def share(part: float) -> str:
-    """“4 %”: a share without a sign."""
-    return f"{part * 100:.0f} %"
+def share(part: float, places: int = 0) -> str:
+    """“4 %”, or with `places` 1 “4.2 %”: a share without a sign."""
+    return f"{part * 100:.{places}f} %"
 
 
 def speed(ratio: float, noise: float) -> str:

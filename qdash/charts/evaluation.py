@@ -9,6 +9,7 @@ from qdash.charts.palette import faded, palette
 from qdash.charts.rows import framed, missing_words, row_names, words
 from qdash.records import EvaluatedVariant, Evaluation, Proportion
 from qdash.wording import ms
+from qdash.wording import share as percent
 
 
 def accuracy_bars(evaluation: Evaluation, *, dark: bool = False) -> go.Figure:
@@ -68,7 +69,7 @@ def _bar(figure: go.Figure, name: str, variant: EvaluatedVariant, share: Proport
         error_x=_whiskers([(share.high - share.value) * 100], [(share.value - share.low) * 100], dark),
     )  # fmt: skip
     of = f"<br>of {share.total}: stopped" if variant.status != "ok" else ""
-    words(figure, name, 100.0, f"{share.value:.1%}{of}", dark=dark, strong=not of)
+    words(figure, name, 100.0, f"{percent(share.value, 1)}{of}", dark=dark, strong=not of)
 
 
 def _speed(figure: go.Figure, name: str, variant: EvaluatedVariant, speedup: float, spread: float, noise: float | None, dark: bool) -> None:
@@ -76,7 +77,7 @@ def _speed(figure: go.Figure, name: str, variant: EvaluatedVariant, speedup: flo
         y=[name], x=[speedup], orientation="h", marker=_marker(variant, dark), hovertemplate=_speed_hover(variant, speedup, noise),
         error_x=_whiskers([speedup * spread], [speedup - speedup / (1 + spread)], dark),
     )  # fmt: skip
-    words(figure, name, speedup * (1 + spread), f"{speedup:.2f}×", dark=dark, strong=True)
+    words(figure, name, max(speedup * (1 + spread), 1.0), f"{speedup:.2f}×" if spread else "1×", dark=dark, strong=True)
 
 
 def _marker(variant: EvaluatedVariant, dark: bool) -> dict[str, object]:
@@ -105,8 +106,8 @@ def _why_none(variant: EvaluatedVariant) -> str:
 def _accuracy_hover(variant: EvaluatedVariant, share: Proportion) -> str:
     lines = [
         f"<b>{escape(variant.label)}</b>",
-        f"{share.successes} of {share.total} right: {share.value:.1%}",
-        f"95 % sure: {share.low:.1%} – {share.high:.1%}",
+        f"{share.successes} of {share.total} right: {percent(share.value, 1)}",
+        f"95 % sure: {percent(share.low, 1)} – {percent(share.high, 1)}",
     ]
     if variant.paired is not None:
         lost, won = variant.paired.only_original, variant.paired.only_variant
@@ -117,5 +118,5 @@ def _accuracy_hover(variant: EvaluatedVariant, share: Proportion) -> str:
 def _speed_hover(variant: EvaluatedVariant, speedup: float, noise: float | None) -> str:
     lines = [f"<b>{escape(variant.label)}</b>", f"{speedup:.3f} times as fast"]
     lines += [] if variant.per_item_s is None else [f"{ms(variant.per_item_s)} a question"]
-    lines.append("noise unknown" if noise is None else f"noise ±{noise:.0%}: smaller differences mean nothing")
+    lines.append("noise unknown" if noise is None else f"noise ±{percent(noise)}: smaller differences mean nothing")
     return "<br>".join(lines) + "<extra></extra>"

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 WIDTHS_PX = (195, 235, 300, 380, 480, 640, 860, 1200)
 FONT_PX = 11.5
-LETTER = 0.6  # of the font's size: a generous mean of a proportional face
+LETTER = 0.55  # of the font's size: the mean of a wide proportional face
 LINE_PX = 15
 DOT_PX = 6
 _AIR_PX = 2
+_BESIDE_PX = 12  # the margin at the right, into which a label may reach
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Spot:
 Box = tuple[float, float, float, float]
 """Left, right, bottom, top in pixels from the lower left of the plot."""
 
+Line = tuple[float, float, float, float]
+"""Left, right, low, high as shares of the plot; two of them equal."""
+
 _NEAR = DOT_PX + 3
 _SPOTS = (
     Spot("left", "middle", _NEAR, 0),
@@ -53,12 +57,20 @@ _SPOTS = (
 )
 
 
-def place_labels(dots: Sequence[Dot], labels: Sequence[str], order: Sequence[int], height_px: float) -> dict[int, Spot]:
-    """Dot → spot of its label, for those that have room; earlier in `order` chooses first."""
+def place_labels(
+    dots: Sequence[Dot], labels: Sequence[str], order: Sequence[int], height_px: float, lines: Sequence[Line] = ()
+) -> dict[int, Spot]:
+    """Dot → spot of its label, for those that have room; earlier in `order` chooses first.
+
+    `lines` run across or up. A label lies on one only if there is no other place for it.
+    """
     taken = {width: [box for dot in dots for box in _marks(dot, width, height_px)] for width in WIDTHS_PX}
+    crossed = {width: [_stroke(line, width, height_px) for line in lines] for width in WIDTHS_PX}
     spots: dict[int, Spot] = {}
     for place in order:
-        found = next((spot for spot in _SPOTS if _free(dots[place], labels[place], spot, taken, height_px)), None)
+        possible = [spot for spot in _SPOTS if _free(dots[place], labels[place], spot, taken, height_px)]
+        clear = (spot for spot in possible if _free(dots[place], labels[place], spot, crossed, height_px))
+        found = next(clear, next(iter(possible), None))
         if found is not None:
             spots[place] = found
             for width, boxes in taken.items():
@@ -74,7 +86,7 @@ def width_of(text: str) -> float:
 def _free(dot: Dot, label: str, spot: Spot, taken: dict[int, list[Box]], height_px: float) -> bool:
     for width, boxes in taken.items():
         box = _label(dot, label, spot, width, height_px)
-        inside = box[0] >= 0 and box[1] <= width and box[2] >= 0 and box[3] <= height_px
+        inside = box[0] >= 0 and box[1] <= width + _BESIDE_PX and box[2] >= 0 and box[3] <= height_px
         if not inside or any(_overlap(box, other) for other in boxes):
             return False
     return True
@@ -90,6 +102,10 @@ def _marks(dot: Dot, width: float, height_px: float) -> tuple[Box, Box]:
     x, y = dot.x * width, dot.y * height_px
     whiskers = (x - 3, x + 3, dot.low * height_px, dot.high * height_px)
     return (x - DOT_PX, x + DOT_PX, y - DOT_PX, y + DOT_PX), whiskers
+
+
+def _stroke(line: Line, width: float, height_px: float) -> Box:
+    return line[0] * width - 1, line[1] * width + 1, line[2] * height_px - 1, line[3] * height_px + 1
 
 
 def _label(dot: Dot, label: str, spot: Spot, width: float, height_px: float) -> Box:

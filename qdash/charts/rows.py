@@ -50,8 +50,8 @@ def framed(figure: go.Figure, names: list[str], *, longest: float, title: str, d
     styled(figure, dark=dark, height=round(rows * ROW_PX) + 46)
     figure.update_layout(barmode="overlay", bargap=1 - BAR_SHARE, margin_r=WORDS_PX)
     figure.update_yaxes(
-        categoryorder="array", categoryarray=names, range=[rows - 0.5, -0.5], showgrid=False, showline=False, zeroline=False,
-        ticks="outside", ticklen=8, tickcolor="rgba(0,0,0,0)",
+        type="category", categoryorder="array", categoryarray=names, range=[rows - 0.5, -0.5],
+        showgrid=False, showline=False, zeroline=False, ticks="outside", ticklen=8, tickcolor="rgba(0,0,0,0)",
     )  # fmt: skip
     figure.update_xaxes(range=[0, longest or 1.0], title_text=title, showline=False, zeroline=True, nticks=4)
     return figure

@@ -8,6 +8,7 @@ and labels in other units than dots, so logarithms are taken here and the axis o
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, log10
 from textwrap import shorten
 
@@ -19,7 +20,7 @@ from qdash.charts.placing import FONT_PX, Dot, place_labels
 from qdash.charts.style import styled
 from qdash.charts.trades import SAME_NATS, Trade, Trades
 
-LEAST_PX, MOST_PX, PER_VARIANT_PX = 206, 420, 12
+LEAST_PX, MOST_PX, PER_VARIANT_PX = 206, 620, 20
 TOP_PX, BOTTOM_PX = 24, 40
 LABEL_LETTERS = 18
 LOG_FROM = 20.0
@@ -118,7 +119,7 @@ def _labels(
     dots = [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
     labels = [shorten(point.label, LABEL_LETTERS, placeholder="…") for point in points]
     order = sorted(range(len(points)), key=lambda place: (points[place] not in front, place))
-    for place, spot in place_labels(dots, labels, order, height_px).items():
+    for place, spot in place_labels(dots, labels, order, height_px, _strokes(front, across, up)).items():
         point = points[place]
         figure.add_annotation(
             x=across.at(point.cost.value), y=up.at(point.quality), text=escape(labels[place], quote=False), showarrow=False,
@@ -127,9 +128,22 @@ def _labels(
         )  # fmt: skip
 
 
+def _strokes(front: Sequence[Trade], across: Scale, up: Scale) -> list[tuple[float, float, float, float]]:
+    """The steps as lines, in shares of the plot."""
+    corners = [(across.share(point.cost.value), up.share(point.quality)) for point in front]
+    lines = []
+    for (x, y), (right, above) in pairwise(corners):
+        lines += [(x, right, y, y), (right, right, min(y, above), max(y, above))]
+    return lines
+
+
 def _hover(point: Trade, best: bool) -> str:
     lines = [f"<b>{escape(point.label)}</b>", escape(point.cost.said), escape(point.said)]
-    lines += ["simulated: not this size and speed when run"] * point.simulated + ["one of the best trades"] * best
+    lines += (
+        ["simulated: not this size and speed when run"] * point.simulated
+        + ["one of the best trades"] * best
+        + ["click: to where it stands"]
+    )
     return "<br>".join(lines) + "<extra></extra>"
 
 
@@ -157,13 +171,22 @@ def _quality_scale(trades: Trades) -> Scale:
         low = min(point.low for point in trades.points)
         high = max(point.high for point in trades.points)
         air = max(0.02, (high - low) * 0.12)
-        return Scale("right answers, %", max(low - air, -0.03) * 100, min(high + air, 1.03) * 100, 0.01, False)
+        return Scale("right answers, %", max(low - air, -0.03) * 100, min(high + air, 1.05) * 100, 0.01, False)
     least = min((max(point.low, point.quality / 10) for point in trades.points if point.quality > 0), default=SAME_NATS)
     decade = max(floor(log10(least)), -6)
     top = max((log10(point.high) for point in trades.points if point.high > 0), default=decade + 1)
     top = max(top, decade + 0.7)
     ticks = ((decade - 1.0, "none"), *(_decades(decade, top) or ()))
-    return Scale("distance from the original (KL), nats", decade - 1.25, top + 0.25, 1.0, True, zero=10.0 ** (decade - 1), ticks=ticks)
+    # Room for a name above the highest dot.
+    return Scale(
+        "distance from the original (KL), nats",
+        decade - 1.25,
+        top + 0.13 * (top - decade + 1.25),
+        1.0,
+        True,
+        zero=10.0 ** (decade - 1),
+        ticks=ticks,
+    )
 
 
 def _decades(low: float, high: float) -> tuple[tuple[float, str], ...]:

@@ -12,9 +12,10 @@ from typing import Literal
 from qdash.charts.pareto import pareto_front
 from qdash.records import Comparison, EvaluatedVariant, Evaluation, VariantResult
 from qdash.wording import mib, ms, nats
+from qdash.wording import share as percent
 
 Against = Literal["size", "peak", "time"]
-AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak memory", "time": "Time"}
+AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak", "time": "Time"}
 COMPARED: tuple[Against, ...] = ("size", "peak", "time")
 EVALUATED: tuple[Against, ...] = ("size", "time")
 """What each kind of record knows; an evaluation has no peak."""
@@ -108,7 +109,7 @@ def _compared(place: int, result: VariantResult, against: Against, *, is_origina
     doubt = _ERRORS * (agreement.kl_se or 0.0)
     mean = 0.0 if mean <= SAME_NATS else mean
     sure = f" ± {nats(doubt)}" if doubt else ""
-    said = f"KL {nats(mean)}{sure} nats · same word {agreement.top1:.0%}"
+    said = f"KL {nats(mean)}{sure} nats · same word {percent(agreement.top1)}"
     return _trade(place, result, cost, mean, max(mean - doubt, 0.0), mean + doubt, said)
 
 
@@ -119,7 +120,7 @@ def _evaluated(place: int, result: EvaluatedVariant, against: Against, noise: fl
     cost = _evaluated_cost(result, against, noise)
     if isinstance(cost, str):
         return cost
-    said = f"{share.value:.1%} right ({share.low:.1%} – {share.high:.1%}), {share.successes} of {share.total}"
+    said = f"{percent(share.value, 1)} right ({percent(share.low, 1)} – {percent(share.high, 1)}), {share.successes} of {share.total}"
     return _trade(place, result, cost, share.value, share.low, share.high, said)
 
 

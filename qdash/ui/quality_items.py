@@ -137,7 +137,8 @@ def _item(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult
     kind = f'<span class="chip">{escape(said_kind(question.group))}</span>' if question.group else ""
     given, expected = _given(place, evaluation, answers), _cut(question.answer, LONGEST_ANSWER)
     return (
-        f'<li value="{place + 1}"><div class="asked-item">{_picture(question, pictures)}<div><p class="prompt" dir="auto">'
+        f'<li value="{place + 1}"><span class="number">{place + 1}</span>'
+        f'<div class="asked-item">{_picture(question, pictures)}<div><p class="prompt" dir="auto">'
         f'{_cut(question.prompt, LONGEST_PROMPT)}</p><p class="expected">{kind} expected: <b dir="auto">{expected}</b>'
         f"</p></div></div>{given}</li>"
     )

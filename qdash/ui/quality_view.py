@@ -14,7 +14,8 @@ from qdash.ui.quality_form import WITH_FILE, questions_of
 from qdash.ui.relative import NOTHING
 from qdash.ui.verdict import sentence_html, verdict_html
 from qdash.verdict.evaluations import Cost, costs, evaluation_verdict
-from qdash.wording import mib, ms, share
+from qdash.wording import mib, ms
+from qdash.wording import share as percent
 
 _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 _JUDGED = {"worse": ("▼", "surely worse", "bad"), "better": ("▲", "surely better", "good"), "same": ("≈", "no sure difference", "")}
@@ -83,7 +84,7 @@ def _running(row: Marks, place: int) -> str:
     left = f" · {text.seconds(row.eta_s)} left" if row.eta_s is not None and row.state == "answering" else ""
     reason = f' title="{escape(row.result.error.message)}"' if row.result is not None and row.result.error is not None else ""
     state = f'<span class="state is-{row.state}"{reason}><span aria-hidden="true">{icon}</span> {word}{left}</span>'
-    told = f"{row.accuracy.value:.1%}" if row.accuracy else NOTHING
+    told = f"{percent(row.accuracy.value, 1)}" if row.accuracy else NOTHING
     counted = f"{row.done:,} of {row.total:,}" if row.total and row.state != "queued" else ""
     return (
         f'<tr data-variant="{place}">{_name(row.label, row.bits, row.kind)}<td class="gauge">{_gauge(row.accuracy)}<b>{told}</b></td>'
@@ -115,7 +116,7 @@ def rows_html(evaluation: Evaluation) -> str:
     standard = any(result.last_word for result in evaluation.variants)
     names = ("right", "95 % sure", "cost", "lost · won", "p", *(("last word",) if standard else ()))
     tips = {name: term(name, text.TIPS[name]) for name in names}
-    headings = ("scheme", *tips.values(), "all questions", "per question", "speed-up", "weights", "best trade by")
+    headings = ("scheme", *tips.values(), "time", "speed-up", "weights", "best trade by")
     rows = "".join(
         _finished(
             place, result, evaluation, judged.get(id(result)), standard, [AGAINST[key].lower() for key in EVALUATED if place in best[key]]
@@ -128,12 +129,12 @@ def rows_html(evaluation: Evaluation) -> str:
 def _finished(place: int, result: EvaluatedVariant, evaluation: Evaluation, cost: Cost | None, standard: bool, best: Sequence[str]) -> str:
     name = _name(result.label, result.bits, result.kind)
     if result.accuracy is None:
-        return f'<tr data-variant="{place}">{name}<td colspan="{11 if standard else 10}" class="said">{_problem(result)}</td></tr>'
+        return f'<tr data-variant="{place}">{name}<td colspan="{10 if standard else 9}" class="said">{_problem(result)}</td></tr>'
     last = (_percent(result.last_word),) if standard else ()
     accuracy = result.accuracy
     cells = (
-        f"<b>{accuracy.value:.1%}</b> <small>{accuracy.successes:,} of {accuracy.total:,}</small>{_stopped(result, evaluation)}",
-        f"{accuracy.low:.1%} – {accuracy.high:.1%}",
+        f"<b>{percent(accuracy.value, 1)}</b><small>{accuracy.successes:,} of {accuracy.total:,}</small>{_stopped(result, evaluation)}",
+        f"{percent(accuracy.low, 1)} – {percent(accuracy.high, 1)}",
         *_against(cost, original=place == 0),
         *last,
         *_times(place, result, evaluation),
@@ -166,24 +167,26 @@ def _against(cost: Cost | None, *, original: bool) -> tuple[str, str, str]:
     paired = cost.result.paired
     change = "0.0" if not cost.drop else f"{-cost.drop * 100:+.1f}".replace("-", "−")
     between = " … ".join(f"{-end * 100:+.1f}".replace("-", "−") for end in (cost.high, cost.low))
-    said = f'{change} points <small>{between}</small><small class="judged {tone}"><span aria-hidden="true">{icon}</span> {words}</small>'
-    return said, f"{paired.only_original:,} · {paired.only_variant:,}", "< 0.001" if paired.p_value < 0.001 else f"{paired.p_value:.2g}"
+    said = f'{change} points<small>{between}</small><small class="judged {tone}"><span aria-hidden="true">{icon}</span> {words}</small>'
+    return said, f"{paired.only_original:,} · {paired.only_variant:,}", "&lt; 0.001" if paired.p_value < 0.001 else f"{paired.p_value:.2g}"
 
 
-def _times(place: int, result: EvaluatedVariant, evaluation: Evaluation) -> tuple[str, str, str]:
-    """Total, per question, speed-up; a simulated variant's are its carrier's, in grey."""
+def _times(place: int, result: EvaluatedVariant, evaluation: Evaluation) -> tuple[str, str]:
+    """In all and per question, and the speed-up; a simulated variant's are its carrier's, in grey."""
     if result.total_s is None or result.per_item_s is None:
-        return NOTHING, NOTHING, NOTHING
-    total, each = ms(result.total_s), ms(result.per_item_s)
+        return NOTHING, NOTHING
+    time = f"{_duration(result.total_s)}<small>{_duration(result.per_item_s)} a question</small>"
     if result.kind == "simulated":
-        tip = "simulated: the carrier&#x27;s time, not the format&#x27;s"
-        return f'<span class="quiet" title="{tip}">({total})</span>', f'<span class="quiet" title="{tip}">({each})</span>', NOTHING
+        return f'<span class="quiet" title="simulated: the carrier&#x27;s time, not the format&#x27;s">{time}</span>', NOTHING
     speedup = speedup_of(evaluation, place)
-    floor = evaluation.noise_floor.relative if evaluation.noise_floor else 0.0
     if place == 0 or speedup is None:
-        return total, each, "1×" if speedup else NOTHING
-    same = " <small>≈ same</small>" if abs(speedup - 1) <= floor else ""
-    return total, each, f"{speedup:.2f}×{same}"
+        return time, "1×" if speedup else NOTHING
+    floor = evaluation.noise_floor.relative if evaluation.noise_floor else 0.0
+    return time, f"{speedup:.2f}×{'<small>≈ same</small>' if abs(speedup - 1) <= floor else ''}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else ms(seconds)
 
 
 def _weights(result: EvaluatedVariant) -> str:
@@ -193,7 +196,7 @@ def _weights(result: EvaluatedVariant) -> str:
 
 
 def _percent(found: Proportion | None) -> str:
-    return NOTHING if found is None else f"{found.value:.1%}"
+    return NOTHING if found is None else f"{percent(found.value, 1)}"
 
 
 # ── by kind, and the conditions ──────────────────────────────────────────────────────────────────────────────────
@@ -224,9 +227,9 @@ def _of_kind(kind: str, shown: Sequence[EvaluatedVariant]) -> str:
         if found is None:
             cells.append(f"<td>{NOTHING}</td>")
             continue
-        tip = f"{found.successes} of {found.total}; 95 % sure: {found.low:.0%} – {found.high:.0%}"
+        tip = f"{found.successes} of {found.total}; 95 % sure: {percent(found.low)} – {percent(found.high)}"
         cells.append(
-            f'<td class="share {colour_classes(result)}" style="--v:{found.value * 100:.1f}%" title="{tip}">{found.value:.0%}</td>'
+            f'<td class="rate {colour_classes(result)}" style="--v:{found.value * 100:.1f}%" title="{tip}">{percent(found.value)}</td>'
         )
     return "".join(cells)
 
@@ -246,7 +249,7 @@ def conditions_html(evaluation: Evaluation) -> str:
     ]
     if noise is not None and noise.changed:
         items.append(f"{noise.changed} of {noise.items} answers of the original were not the same again")
-    floor = term(f"noise ±{share(noise.relative)}" if noise else "noise unknown", text.TIPS["noise"])
+    floor = term(f"noise ±{percent(noise.relative)}" if noise else "noise unknown", text.TIPS["noise"])
     versions = " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions)
     cells = "".join(f"<span>{escape(item)}</span>" for item in items)
     return f'<div class="cond">{cells}{floor}<span>{host.execution}</span><span class="versions">{escape(versions)}</span></div>'

@@ -61,7 +61,7 @@ def test_every_row_has_the_figures_of_its_variant() -> None:
     for (_, row), result in zip(rows, EVALUATION.variants, strict=True):
         share = result.accuracy
         assert share is not None
-        assert f"<b>{share.value:.1%}</b>" in row and f"{share.low:.1%} – {share.high:.1%}" in row
+        assert f"<b>{share.value * 100:.1f} %</b>" in row and f"{share.low * 100:.1f} % – {share.high * 100:.1f} %" in row
         if result.paired is not None:
             assert f"<td>{result.paired.only_original} · {result.paired.only_variant}</td>" in row
     assert "reference" in rows[0][1] and "surely worse" in rows[2][1] and "no sure difference" in rows[1][1]
@@ -91,7 +91,7 @@ def test_rows_while_it_runs_show_how_far_and_how_good() -> None:
     board = marked(board, ItemsAnswered.model_validate({"index": 0, "items": items, "accuracy": share}))
     board = marked(board, EvaluationProgress(index=0, stage="answering", fraction=0.08, done=8, total=100, eta_s=42.0))
     html = running_rows_html(board)
-    assert "75.0%" in html and "8 of 100" in html and "about 42 s left" in html
+    assert "75.0 %" in html and "8 of 100" in html and "about 42 s left" in html
     assert "--v:75.0%;--l:40.0%;--h:93.0%" in html and 'aria-valuenow="8"' in html
     board = marked(board, EvaluatedVariantDone(index=0, result=EVALUATION.variants[0]))
     assert board.rows[0].state == "done" and board.rows[0].accuracy == EVALUATION.variants[0].accuracy
@@ -189,7 +189,7 @@ def test_files_to_take_away(tmp_path: Any) -> None:
 def test_the_trade_off_has_a_table_twin_that_leads_to_the_cards() -> None:
     html = trade_table_html(COMPARISON)
     assert re.findall(r'data-jump="(\d)"', html) == ["0", "1", "2", "3", "4"]
-    assert "0.21 ± 0.1" in html and "size, peak memory, time" in html
+    assert "0.21 ± 0.1" in html and "size, peak, time" in html
     assert "FP4 4-bit (not run)" in note_html(comparison_trades(COMPARISON))
 
 
