@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from benchmarks.cpu_schemes import markdown
 from qdash.cli import commands
@@ -42,5 +43,6 @@ def test_every_setting_it_names_exists() -> None:
 
 
 def test_every_command_it_names_exists() -> None:
-    existing = {command.callback.__name__ for command in commands.registered_commands if command.callback}
-    assert set(re.findall(r"python -m qdash (\w+)", README)) <= existing
+    command = typer.main.get_command(commands)
+    assert isinstance(command, typer.core.TyperGroup)
+    assert set(re.findall(r"python -m qdash (\w+)", README)) <= command.commands.keys()
