@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from benchmarks.cpu_schemes import markdown
 from qdash.cli import commands
@@ -44,5 +45,5 @@ def test_every_setting_it_names_exists() -> None:
 
 def test_every_command_it_names_exists() -> None:
     command = typer.main.get_command(commands)
-    assert isinstance(command, typer.core.TyperGroup)
+    assert isinstance(command, TyperGroup)
     assert set(re.findall(r"python -m qdash (\w+)", README)) <= command.commands.keys()
