@@ -58,17 +58,31 @@ _SPOTS = (
 
 
 def place_labels(
-    dots: Sequence[Dot], labels: Sequence[str], order: Sequence[int], height_px: float, lines: Sequence[Line] = ()
+    dots: Sequence[Dot], labels: Sequence[str], weights: Sequence[int], height_px: float, lines: Sequence[Line] = ()
 ) -> dict[int, Spot]:
-    """Dot → spot of its label, for those that have room; earlier in `order` chooses first.
+    """Dot → spot of its label, for those that have room.
 
-    `lines` run across or up. A label lies on one only if there is no other place for it.
+    `lines` run across or up; a label lies on one only if there is no other place for it. Who chooses first takes room from others, so a few
+    orders are tried, and the one by which labels of most `weights` find a place is kept.
     """
+    places = range(len(dots))
+    orders = (
+        sorted(places, key=lambda place: (-weights[place], place)),
+        sorted(places, key=lambda place: dots[place].x),
+        sorted(places, key=lambda place: -dots[place].x),
+        sorted(places, key=lambda place: (-weights[place], dots[place].y)),
+    )
+    tried = [_placed(dots, labels, order, height_px, lines) for order in orders]
+    return max(tried, key=lambda spots: sum(weights[place] for place in spots))
+
+
+def _placed(dots: Sequence[Dot], labels: Sequence[str], order: Sequence[int], height_px: float, lines: Sequence[Line]) -> dict[int, Spot]:
+    """Each in turn takes the first spot that nothing else has."""
     taken = {width: [box for dot in dots for box in _marks(dot, width, height_px)] for width in WIDTHS_PX}
     crossed = {width: [_stroke(line, width, height_px) for line in lines] for width in WIDTHS_PX}
     spots: dict[int, Spot] = {}
     for place in order:
-        possible = [spot for spot in _SPOTS if _free(dots[place], labels[place], spot, taken, height_px)]
+        possible = [spot for spot in _spots(dots[place], height_px) if _free(dots[place], labels[place], spot, taken, height_px)]
         clear = (spot for spot in possible if _free(dots[place], labels[place], spot, crossed, height_px))
         found = next(clear, next(iter(possible), None))
         if found is not None:
@@ -76,6 +90,13 @@ def place_labels(
             for width, boxes in taken.items():
                 boxes.append(_label(dots[place], labels[place], found, width, height_px))
     return spots
+
+
+def _spots(dot: Dot, height_px: float) -> list[Spot]:
+    """Beside the dot, then beyond the ends of its whiskers."""
+    above, below = round((dot.high - dot.y) * height_px) + 4, round((dot.y - dot.low) * height_px) + 4
+    beyond = [("bottom", max(above, _NEAR)), ("top", -max(below, _NEAR))]
+    return [*_SPOTS, *(Spot(xanchor, yanchor, x, y) for xanchor, x in (("center", 0), ("left", -4), ("right", 4)) for yanchor, y in beyond)]
 
 
 def width_of(text: str) -> float:

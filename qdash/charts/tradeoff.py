@@ -118,8 +118,8 @@ def _labels(
     """The names of as many dots as have room, those of the best trades first."""
     dots = [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
     labels = [shorten(point.label, LABEL_LETTERS, placeholder="…") for point in points]
-    order = sorted(range(len(points)), key=lambda place: (points[place] not in front, place))
-    for place, spot in place_labels(dots, labels, order, height_px, _strokes(front, across, up)).items():
+    weights = [3 if point in front else 1 for point in points]
+    for place, spot in place_labels(dots, labels, weights, height_px, _strokes(front, across, up)).items():
         point = points[place]
         figure.add_annotation(
             x=across.at(point.cost.value), y=up.at(point.quality), text=escape(labels[place], quote=False), showarrow=False,
@@ -170,8 +170,8 @@ def _quality_scale(trades: Trades) -> Scale:
     if trades.better == "more":
         low = min(point.low for point in trades.points)
         high = max(point.high for point in trades.points)
-        air = max(0.02, (high - low) * 0.12)
-        return Scale("right answers, %", max(low - air, -0.03) * 100, min(high + air, 1.05) * 100, 0.01, False)
+        air = max(0.02, (high - low) * 0.2)  # names have room above and below the whiskers
+        return Scale("right answers, %", (low - air) * 100, (high + air) * 100, 0.01, False, ticks=_percents(low - air, high + air))
     least = min((max(point.low, point.quality / 10) for point in trades.points if point.quality > 0), default=SAME_NATS)
     decade = max(floor(log10(least)), -6)
     top = max((log10(point.high) for point in trades.points if point.high > 0), default=decade + 1)
@@ -187,6 +187,13 @@ def _quality_scale(trades: Trades) -> Scale:
         zero=10.0 ** (decade - 1),
         ticks=ticks,
     )
+
+
+def _percents(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    """Round percentages that exist, three to six of them where there is room."""
+    low, high = max(low, 0.0) * 100, min(high, 1.0) * 100
+    step = next((step for step in (0.5, 1, 2, 5, 10) if (high - low) / step <= 5), 20)
+    return tuple((step * count, f"{step * count:g}") for count in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1))
 
 
 def _decades(low: float, high: float) -> tuple[tuple[float, str], ...]:

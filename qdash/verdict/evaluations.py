@@ -12,6 +12,7 @@ from typing import Literal
 from qdash.proportions import proportion
 from qdash.records import EvaluatedVariant, Evaluation
 from qdash.verdict.noise import LEAST_NOISE
+from qdash.verdict.rules import BUSY_NOISE
 from qdash.verdict.sentences import Span, Verdict
 
 LEVEL = 0.05
@@ -126,6 +127,8 @@ def _speed(evaluation: Evaluation) -> str:
     if not timed or evaluation.noise_floor is None:
         return ""
     noise = max(evaluation.noise_floor.relative, LEAST_NOISE)
+    if noise > BUSY_NOISE:
+        return "Times vary too much here to compare speeds: something else is running."
     best = max(timed, key=lambda result: result.speedup or 0.0)
     if best.speedup is not None and best.speedup > 1 + noise:
         return f"{best.label} is {best.speedup:.1f}× faster here."
@@ -133,10 +136,15 @@ def _speed(evaluation: Evaluation) -> str:
 
 
 def _missing(evaluation: Evaluation) -> str:
-    stopped = [result.label for result in evaluation.variants if result.status != "ok" and result.items]
-    absent = [result.label for result in evaluation.variants if result.accuracy is None]
-    said = f"Stopped early: {', '.join(stopped)}." if stopped else ""
-    return " ".join(filter(None, (said, f"Without figures: {', '.join(absent)}." if absent else "")))
+    """Who has some answers only, who was not reached, who could not run."""
+    absent = [result for result in evaluation.variants if result.accuracy is None]
+    waiting = [result for result in absent if result.error is not None and result.error.kind == "cancelled"]
+    told = {
+        "Stopped early": [result for result in evaluation.variants if result.status != "ok" and result.items],
+        "Stopped before their turn": waiting,
+        "Without figures": [result for result in absent if result not in waiting],
+    }
+    return " ".join(f"{words}: {', '.join(result.label for result in results)}." for words, results in told.items() if results)
 
 
 def _names(found: Sequence[Cost]) -> str:

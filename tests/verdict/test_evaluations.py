@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from qdash.records import EvaluatedVariant, Evaluation, EvaluationNoise, EvaluationRequest, ItemResult, TaskItem, Variant
+from qdash.records import ErrorRecord, EvaluatedVariant, Evaluation, EvaluationNoise, EvaluationRequest, ItemResult, TaskItem, Variant
 from qdash.tasks import beside, counted
 from qdash.verdict.evaluations import costs, evaluation_verdict
 from tests.ui.scripted_evaluation import evaluation_of
@@ -99,6 +99,8 @@ def test_gains_speed_and_gaps_are_said() -> None:
     found = found.model_copy(update={"variants": (found.variants[0], quick)})
     assert "BNB-INT8 is 1.6× faster here." in evaluation_verdict(found).why
     assert "faster" not in evaluation_verdict(found.model_copy(update={"noise_floor": None})).why
+    busy = evaluation_verdict(evaluation(wrong(10), wrong(10), noise=0.4)).why
+    assert "vary too much" in busy and "faster" not in busy
 
 
 def test_without_an_original_or_alone() -> None:
@@ -114,4 +116,10 @@ def test_partial_answers_are_marked() -> None:
     found = evaluation(wrong(10), wrong(10))
     part = found.variants[1].model_copy(update={"items": found.variants[1].items[:40], "status": "skipped"})
     said = evaluation_verdict(found.model_copy(update={"variants": (found.variants[0], part)}))
+    unreached = found.variants[1].model_copy(
+        update={"items": (), "accuracy": None, "status": "skipped", "paired": None, "drop": None,
+                "error": ErrorRecord(kind="cancelled", message="Stopped.", remedy="")}
+    )  # fmt: skip
+    two = evaluation_verdict(found.model_copy(update={"variants": (found.variants[0], unreached)}))
+    assert "Stopped before their turn: BNB-INT8." in two.why and "Without figures" not in two.why
     assert "Stopped early: BNB-INT8." in said.why and "40 questions can tell" in said.plain
