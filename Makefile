@@ -8,7 +8,8 @@ run: .venv/ready
 	$(BIN)/python app.py
 
 test: .venv/ready-dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser"
+	$(BIN)/python -m pytest -m browser
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

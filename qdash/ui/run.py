@@ -80,7 +80,7 @@ def _events(board: Board, request: Request, png: bytes | None, backend: Backend,
 def waiting(place: Place) -> str:
     """The line above the cards while somebody else is served."""
     wait = f" · {text.seconds(place.wait_s)} left" if place.wait_s is not None else ""
-    return f"Somebody else is comparing. You are number {place.position} of {place.length} in line{wait}."
+    return f"Somebody else is being answered. You are number {place.position} of {place.length} in line{wait}."
 
 
 def doing(board: Board) -> str:

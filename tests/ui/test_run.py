@@ -90,5 +90,5 @@ def test_closing_the_tab_closes_the_comparison_and_leaves_the_line() -> None:
 
 
 def test_waiting_tells_the_place_and_the_wait() -> None:
-    assert waiting(Place(2, 3, 20.4)) == "Somebody else is comparing. You are number 2 of 3 in line · about 20 s left."
+    assert waiting(Place(2, 3, 20.4)) == "Somebody else is being answered. You are number 2 of 3 in line · about 20 s left."
     assert "left" not in waiting(Place(2, 2, None))
