@@ -108,7 +108,7 @@ class _Run:
                 raise QdashError("Stopped before this variant's turn.", "Evaluate again to run it.", "cancelled")
             yield from self._load(index, scheme, known)
             exercised: Exercised = yield from self._answer(index)
-            known.update(total_s=exercised.total_s)
+            known.update(total_s=exercised.total_s, peak_bytes=exercised.peak_bytes)
         except QdashError as error:
             status = "skipped" if error.kind in ("unavailable", "cancelled") else "failed"
             known.update(status=status, error=ErrorRecord.of(error))

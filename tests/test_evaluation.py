@@ -68,7 +68,7 @@ class Script:
             total += pace * len(batch)
             done = number * len(batch)
             yield BatchAnswered(replies=tuple(replies), seconds=pace * len(batch), done=done, total=len(order), eta_s=1.0)
-        return Exercised(total_s=total)
+        return Exercised(total_s=total, peak_bytes=9_000)
 
     def _reply(self, scheme: str, index: int, prompt: str) -> Reply:
         wrong = index in self.wrong.get(scheme, set())
@@ -105,7 +105,7 @@ def test_the_figures(folder: Path) -> None:
     assert (nf4.paired.only_original, nf4.paired.only_variant) == (4, 1)
     assert nf4.paired.p_value == pytest.approx(0.375)  # 2 · (1 + 5) / 2⁵
     assert (nf4.total_s, nf4.per_item_s, nf4.speedup) == (pytest.approx(2.0), pytest.approx(0.1), pytest.approx(2.0))
-    assert (nf4.new_tokens, nf4.load_s, nf4.weights_bytes, nf4.bits) == (60, 0.5, 200, 4)
+    assert (nf4.new_tokens, nf4.load_s, nf4.weights_bytes, nf4.peak_bytes, nf4.bits) == (60, 0.5, 200, 9_000, 4)
     assert {group: share.value for group, share in nf4.groups.items()} == {"even": 0.8, "odd": 0.7}
     assert int3.kind == "simulated" and int3.speedup is None and int3.drop == pytest.approx(-0.1)
     assert [item.correct for item in nf4.items] == [index not in {1, 2, 3, 4, 5} for index in range(20)]

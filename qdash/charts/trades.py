@@ -16,15 +16,11 @@ from qdash.wording import share as percent
 
 Against = Literal["size", "peak", "time"]
 AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak", "time": "Time"}
-COMPARED: tuple[Against, ...] = ("size", "peak", "time")
-EVALUATED: tuple[Against, ...] = ("size", "time")
-"""What each kind of record knows; an evaluation has no peak."""
-
 SAME_NATS = 1e-6
 """Divergences up to this are rounding, and drawn as none (see `qdash.verdict.rules`)."""
 
 _ERRORS = 2  # standard errors to both sides: about 95 %
-_TIMED = "simulated: its time is its carrier's"
+_PEAKED, _TIMED = "simulated: its peak is its carrier's", "simulated: its time is its carrier's"
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,9 @@ class Trades:
         return [self.points[index] for index in pareto_front([(point.cost.value, sign * point.quality) for point in self.points])]
 
 
-def against_of(value: object, offered: tuple[Against, ...]) -> Against:
-    """What a switch says; the first of `offered` for anything else."""
-    return offered[offered.index(value)] if value in offered else offered[0]  # type: ignore[arg-type]
+def against_of(value: object) -> Against:
+    """What a switch says; size for anything else."""
+    return value if isinstance(value, str) and value in AGAINST else "size"  # type: ignore[return-value]  # it is a key
 
 
 def comparison_trades(comparison: Comparison, against: Against = "size") -> Trades:
@@ -145,7 +141,7 @@ def _peak(result: VariantResult) -> Cost | str:
     if result.memory is None:
         return "not weighed"
     if result.kind == "simulated":
-        return "simulated: its peak is its carrier's"
+        return _PEAKED
     peak = max(result.memory.peak_bytes, result.memory.weights_bytes)
     return _exactly(peak, f"peak {mib(peak)}")
 
@@ -167,6 +163,11 @@ def _evaluated_cost(result: EvaluatedVariant, against: Against, noise: float) ->
         size = result.projected_bytes if result.kind == "simulated" else result.weights_bytes
         words = ", projected" if result.kind == "simulated" else ""
         return _exactly(size, f"weights {mib(size)}{words}") if size else "its size is not known"
+    if against == "peak":
+        if result.kind == "simulated":
+            return _PEAKED
+        peak = result.peak_bytes
+        return _exactly(peak, f"peak {mib(peak)}") if peak else "its peak is not known"
     if result.kind == "simulated":
         return _TIMED
     if result.per_item_s is None:

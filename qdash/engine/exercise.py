@@ -16,17 +16,23 @@ from transformers import PreTrainedModel
 
 from qdash.engine.batches import Encoded, alike, answers, bare_probabilities
 from qdash.engine.failures import cancelled, is_out_of_memory
-from qdash.engine.meters import trim
+from qdash.engine.meters import PeakMemory, trim
 from qdash.engine.prompting import Inputs, Processor, build_inputs, check_question, check_room, read_image, tokenizer_of
 from qdash.records import BatchAnswered, Exercise, Exercised, Reply
 
-WARM_UP_TOKENS = 2
-
 
 def solve(
-    model: PreTrainedModel, processor: Processor, exercise: Exercise, on_batch: Callable[[BatchAnswered], None], stop: Callable[[], bool]
+    model: PreTrainedModel,
+    processor: Processor,
+    exercise: Exercise,
+    idle_bytes: int,
+    on_batch: Callable[[BatchAnswered], None],
+    stop: Callable[[], bool],
 ) -> Exercised:
     """Answer the questions of `exercise`, after a warm-up that does not count; `on_batch` gets each batch's answers.
+
+    The warm-up is the largest batch, and memory is watched in it: a thread that does so while time is taken would be timed as well.
+    `idle_bytes`: what the process held before it had a model.
 
     Raises QdashError: "bad_input" for a question that does not fit the model or its context, "cancelled".
     """
@@ -34,11 +40,13 @@ def solve(
     # Texts to continue are decoded as lm-eval does, questions as the model's users get their answers.
     with bare_probabilities(model) if exercise.plain else nullcontext():
         batches = desk.planned()
-        desk.warm_up()
-        return _timed(desk, batches, on_batch)
+        with PeakMemory(model.device.type, idle_bytes) as memory:
+            desk.replies(max(batches, key=desk.cost))
+        total_s = _timed(desk, batches, on_batch)
+    return Exercised(total_s=total_s, peak_bytes=memory.peak_bytes)
 
 
-def _timed(desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None]) -> Exercised:
+def _timed(desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None]) -> float:
     costs, total = [desk.cost(batch) for batch in batches], sum(map(len, batches))
     started, done = perf_counter(), 0
     for number, batch in enumerate(batches, 1):
@@ -48,7 +56,7 @@ def _timed(desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnsw
         now, done = perf_counter(), done + len(batch)
         eta_s = (now - started) / sum(costs[:number]) * sum(costs[number:])
         on_batch(BatchAnswered(replies=tuple(replies), seconds=now - before, done=done, total=total, eta_s=eta_s))
-    return Exercised(total_s=perf_counter() - started)
+    return perf_counter() - started
 
 
 @dataclass(frozen=True)
@@ -76,11 +84,6 @@ class Desk:
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         random.Random(0).shuffle(batches)
         return batches[: self.exercise.batches]
-
-    def warm_up(self) -> None:
-        """Make two tokens: what loads or compiles at the first call does so now."""
-        shortest = min(range(len(self.lengths)), key=lambda index: self.lengths[index])
-        answers(self.model, [self.encoded(shortest)], WARM_UP_TOKENS, self.stop)
 
     def cost(self, batch: Sequence[int]) -> int:
         """Tokens of a batch, padding and answers included: about as long as it takes."""

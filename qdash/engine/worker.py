@@ -127,7 +127,7 @@ class Worker:
         assert self.held is not None
         torch.set_num_threads(self.spec.threads)
         with memory_errors("answering", self.spec.device):
-            return solve(self.held.model, self.held.processor, exercise, emit, stop)
+            return solve(self.held.model, self.held.processor, exercise, self.held.idle_bytes, emit, stop)
 
     def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""

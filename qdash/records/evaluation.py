@@ -99,6 +99,8 @@ class EvaluatedVariant(Record):
     weights_bytes: int | None = None
     projected_bytes: int | None = None
     """Simulated schemes only, as in `Memory`."""
+    peak_bytes: int | None = None
+    """As in `Memory`, while the largest batch was answered. Of a simulated variant it is the carrier's."""
     dtype: str | None = None
     bits: int | None = None
     items: tuple[ItemResult, ...] = ()

@@ -120,6 +120,7 @@ class BatchAnswered(Record):
 
 
 class Exercised(Record):
-    """An exercise is over: `total_s` from the first question to the last answer."""
+    """An exercise is over: `total_s` from the first question to the last answer, `peak_bytes` as in `Memory`, of the largest batch."""
 
     total_s: float
+    peak_bytes: int

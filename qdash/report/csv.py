@@ -69,7 +69,8 @@ def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> dict[str, Ce
         "drop": result.drop,
         **{f"mcnemar_{name}": value for name, value in _flat(paired, ("only_original", "only_variant", "p_value")).items()},
         **{f"last_word_{name}": value for name, value in _flat(result.last_word, _FIELDS["proportion"]).items()},
-        **_flat(result, ("total_s", "per_item_s", "speedup", "new_tokens", "load_s", "weights_bytes", "projected_bytes", "dtype")),
+        **_flat(result, ("total_s", "per_item_s", "speedup", "new_tokens", "load_s", "weights_bytes", "projected_bytes")),
+        **_flat(result, ("peak_bytes", "dtype")),
         **{f"accuracy_{group}": result.groups[group].value if group in result.groups else None for group in groups},
         **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
     }

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
-from qdash.charts.trades import EVALUATED, against_of
+from qdash.charts.trades import against_of
 from qdash.records import Evaluation
 from qdash.ui import text
 from qdash.ui.assets import script
@@ -60,7 +60,7 @@ def build_quality_results(prefix: str = "quality-") -> QualityResults:
     with gr.Row(elem_id=f"{prefix}charts", elem_classes=["charts", "sheets"]):
         accuracy = chart("Right answers", text.HOW_ACCURACY, f"{prefix}accuracy")
         speed = chart("Speed-up", text.HOW_SPEEDUP, f"{prefix}speed")
-        trade = build_trade_off(EVALUATED, text.HOW_TRADEOFF_RIGHT, prefix)
+        trade = build_trade_off(text.HOW_TRADEOFF_RIGHT, prefix)
     with gr.Column(elem_classes=["sheet", "marks-sheet"]):
         rows = html(elem_id=f"{prefix}cards")
     with gr.Row(elem_classes=["below"]):
@@ -82,8 +82,8 @@ def evaluation_drawn(results: QualityResults, evaluation: Evaluation, dark: bool
     """Everything, from the record alone but for pictures of one's own, with files written to `folder`."""
     paths = write_evaluation_exports(evaluation, folder)
     return {
-        **dict(zip(results.figures, evaluation_redrawn(dark, EVALUATED[0], evaluation), strict=True)),
-        results.trade.against: EVALUATED[0],
+        **dict(zip(results.figures, evaluation_redrawn(dark, against_of(None), evaluation), strict=True)),
+        results.trade.against: against_of(None),
         results.rows: rows_html(evaluation),
         results.kinds: kinds_html(evaluation),
         results.items: items_html(evaluation, Browse(), pictures),
@@ -98,7 +98,7 @@ def evaluation_redrawn(dark: Any, against: Any, evaluation: Evaluation | None) -
     """What `QualityResults.figures` show, for a theme and a cost; nothing changes without an evaluation."""
     if evaluation is None:
         return (gr.update(),) * 4
-    trades = evaluation_trades(evaluation, against_of(against, EVALUATED))
+    trades = evaluation_trades(evaluation, against_of(against))
     bars = (accuracy_bars(evaluation, dark=bool(dark)), speedup_bars(evaluation, dark=bool(dark)))
     return *bars, trade_off(trades, dark=bool(dark)), note_html(trades)
 

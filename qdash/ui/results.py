@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
-from qdash.charts.trades import COMPARED, against_of
+from qdash.charts.trades import against_of
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.blocks import chart, html
@@ -70,7 +70,7 @@ def build_charts(prefix: str = "") -> Charts:
     with gr.Row(elem_id=f"{prefix}charts", elem_classes=["charts", "sheets"]):
         latency = chart("Time", text.HOW_LATENCY, f"{prefix}latency")
         memory = chart("Memory", text.HOW_MEMORY, f"{prefix}memory")
-        trade = build_trade_off(COMPARED, text.HOW_TRADEOFF, prefix)
+        trade = build_trade_off(text.HOW_TRADEOFF, prefix)
     with gr.Column(elem_classes=["sheet"]):
         html(sheet_head("Relative to the original", text.HOW_RELATIVE))
         relative = html(elem_id=f"{prefix}relative")
@@ -99,8 +99,8 @@ def build_drawers(prefix: str = "") -> Drawers:
 def results_drawn(results: Results, comparison: Comparison, dark: bool) -> Updates:
     """Everything but the exports, which are files."""
     return {
-        **dict(zip(results.charts.figures, redrawn(dark, COMPARED[0], comparison), strict=True)),
-        results.charts.trade.against: COMPARED[0],
+        **dict(zip(results.charts.figures, redrawn(dark, against_of(None), comparison), strict=True)),
+        results.charts.trade.against: against_of(None),
         results.charts.relative: relative_html(comparison),
         results.conditions: conditions_html(comparison),
         results.drawers.table: absolute_html(comparison) + trade_table_html(comparison),
@@ -112,7 +112,7 @@ def redrawn(dark: Any, against: Any, comparison: Comparison | None) -> tuple[Any
     """What `Charts.figures` show, for a theme and a cost; nothing changes without a comparison."""
     if comparison is None:
         return (gr.update(),) * 4
-    trades = comparison_trades(comparison, against_of(against, COMPARED))
+    trades = comparison_trades(comparison, against_of(against))
     drawn = (latency_bars(comparison, dark=bool(dark)), memory_bars(comparison, dark=bool(dark)), trade_off(trades, dark=bool(dark)))
     return *drawn, note_html(trades)
 

@@ -10,7 +10,7 @@ from html import escape
 
 import gradio as gr
 
-from qdash.charts.trades import AGAINST, COMPARED, Against, Trades, comparison_trades
+from qdash.charts.trades import AGAINST, Trades, against_of, comparison_trades
 from qdash.records import Comparison, VariantResult
 from qdash.ui.blocks import html
 from qdash.ui.markup import colour_classes, sheet_head
@@ -27,13 +27,13 @@ class TradeOff:
     note: gr.HTML
 
 
-def build_trade_off(offered: Sequence[Against], how_to_read: str, prefix: str = "") -> TradeOff:
+def build_trade_off(how_to_read: str, prefix: str = "") -> TradeOff:
     """Create it inside the current row of sheets."""
     with gr.Column(elem_classes=["sheet", "tradeoff"]):
         html(sheet_head("Cost against quality", how_to_read))
         against = gr.Radio(
-            [(AGAINST[key], key) for key in offered], value=offered[0], label="Cost", show_label=False, elem_id=f"{prefix}against",
-            elem_classes=["pills"], min_width=0,
+            [(name, key) for key, name in AGAINST.items()], value=against_of(None), label="Cost", show_label=False,
+            elem_id=f"{prefix}against", elem_classes=["pills"], min_width=0,
         )  # fmt: skip
         plot = gr.Plot(show_label=False, container=False, elem_id=f"{prefix}tradeoff", buttons=[])
         note = html(elem_classes=["tradeoff-note"])
@@ -55,10 +55,10 @@ def trade_table_html(comparison: Comparison) -> str:
     """The chart as a table, for all costs at once. A name goes to its card."""
     best = {
         against: {point.place for point in comparison_trades(comparison, against).front if len(comparison.variants) > 1}
-        for against in COMPARED
+        for against in AGAINST
     }
     rows = "".join(
-        _row(place, result, [AGAINST[against].lower() for against in COMPARED if place in best[against]])
+        _row(place, result, [name.lower() for against, name in AGAINST.items() if place in best[against]])
         for place, result in enumerate(comparison.variants)
     )
     headings = ("scheme", "weights", "peak", "per token", "distance (KL), nats", "same word", "best trade by")

@@ -14,7 +14,7 @@ from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor
 from qdash.machine import this_machine
 from qdash.planning import worker_spec
-from qdash.records import LayerDetail, SchemeWeights, Step, TextSoFar, WeighedLayer, WeightReport, WorkerSpec
+from qdash.records import LayerDetail, SchemeWeights, Step, WeighedLayer, WeightReport, WorkerSpec
 from qdash.weighing import cache
 
 Weighed = Step | WeighedLayer
@@ -90,11 +90,11 @@ def _spec(checkpoint: Checkpoint, device: Device) -> WorkerSpec:
 
 
 def _told(call: Generator[Emitted, None, Any]) -> Generator[Weighed, None, Any]:
-    """What a call emits, but for text, which it has none of; returns its result."""
+    """What a call emits of steps and layers; returns its result."""
     while True:
         try:
             item = next(call)
         except StopIteration as end:
             return end.value
-        if not isinstance(item, TextSoFar):
+        if isinstance(item, Step | WeighedLayer):
             yield item

@@ -13,7 +13,7 @@ from qdash.charts.palette import DARK, LIGHT
 from qdash.charts.pareto import pareto_front
 from qdash.charts.placing import DOT_PX, LINE_PX, WIDTHS_PX, Dot, Spot, place_labels, width_of
 from qdash.charts.tradeoff import trade_off
-from qdash.charts.trades import COMPARED, against_of, comparison_trades, evaluation_trades
+from qdash.charts.trades import AGAINST, against_of, comparison_trades, evaluation_trades
 from qdash.records import Comparison, EvaluationRequest, Variant, VariantResult
 from tests.report.examples import AGREEMENT, COMPARISON, HOSTILE, memory, variant
 from tests.ui.scripted_evaluation import evaluation_of
@@ -170,7 +170,7 @@ def test_divergence_that_is_rounding_or_no_number_is_said_so() -> None:
     assert trades.left_out == (("Scheme number 2", "broken: its scores are no numbers"),)
 
 
-@pytest.mark.parametrize("against", COMPARED)
+@pytest.mark.parametrize("against", AGAINST)
 def test_what_did_not_run_is_told_and_nothing_at_all_is_said(against: Any) -> None:
     trades = comparison_trades(COMPARISON, against)
     assert ("FP4 4-bit", "not run") in trades.left_out
@@ -184,7 +184,7 @@ def test_twenty_variants_of_any_name_fit_and_nothing_of_theirs_is_markup() -> No
     twenty = compared(20)
     hostile = tuple(result.model_copy(update={"label": f"{HOSTILE} {place}"}) for place, result in enumerate(twenty.variants))
     for comparison in (twenty, twenty.model_copy(update={"variants": hostile})):
-        for against in COMPARED:
+        for against in AGAINST:
             text = trade_off(comparison_trades(comparison, against)).to_json() or ""
             assert len(text) < LARGEST_FIGURE_BYTES and "<script" not in text and "<img" not in text
     labels = [note for note in trade_off(comparison_trades(twenty)).layout.annotations if note.name == "label"]
@@ -203,5 +203,5 @@ def test_costs_far_apart_are_drawn_by_their_logarithm() -> None:
 
 def test_a_switch_that_says_nonsense_shows_the_size() -> None:
     for nonsense in ("wealth", None, 3, ["size"]):
-        assert against_of(nonsense, COMPARED) == "size"
-    assert against_of("time", COMPARED) == "time"
+        assert against_of(nonsense) == "size"
+    assert against_of("time") == "time"

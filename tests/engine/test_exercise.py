@@ -187,7 +187,7 @@ def test_too_little_memory_for_a_batch_is_met_by_halves(worker: FindWorker, monk
     expected = solved(model, asked)
     monkeypatch.setattr(exercising, "answers", for_three_at_most)
     assert solved(model, asked) == expected
-    assert tried == [1, 10, 5, 2, 3, 5, 2, 3]
+    assert tried == 2 * [10, 5, 2, 3, 5, 2, 3]  # in the warm-up and again
     monkeypatch.setattr(exercising, "answers", out_of_memory)
     with pytest.raises(QdashError) as error:
         solved(model, asked)
@@ -237,3 +237,11 @@ def test_side_by_side() -> None:
     assert joined["pixel_values"].shape == (2, 3, 2, 2)
     tiled = Encoded(2, {**long.inputs, "pixel_values": torch.zeros(1, 3, 4, 4)})
     assert [[item.index for item in part] for part in alike([short, tiled, long])] == [[0, 1], [2]]
+
+
+def test_memory_is_watched_before_time_is_taken(worker: FindWorker) -> None:
+    model = worker("qwen3", "original")
+    done = model.exercise(
+        exercise([Question(prompt=prompt) for prompt in prompts(8)], 8, plain=True), emit=lambda item: None, stop=lambda: False
+    )
+    assert model.held is not None and done.peak_bytes > model.held.loaded.weights_bytes * 0.9

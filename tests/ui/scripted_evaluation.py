@@ -88,6 +88,7 @@ def variant_of(variant: Variant, answered: list[ItemResult], questions: Sequence
             "scheme": scheme.key, "label": scheme.label, "kind": scheme.kind, "model": variant.model, "bits": scheme.bits,
             "status": "ok" if whole else "failed" if failing else "skipped", "error": None if whole else error,
             "load_s": 0.4, "weights_bytes": int(20e6 * (scheme.bits or 32) / 32), "dtype": "float32",
+            "peak_bytes": int(30e6 * (scheme.bits or 32) / 32) + 10_000_000,
             "projected_bytes": int(20e6 * (scheme.bits or 32) / 32) if scheme.kind == "simulated" else None,
             **(counted(answered, questions) if answered else {}),
             **({"total_s": len(answered) * SECONDS_PER_ITEM * slowdown, "per_item_s": SECONDS_PER_ITEM * slowdown} if answered else {}),
