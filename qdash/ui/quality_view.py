@@ -112,13 +112,13 @@ def _gauge(accuracy: Proportion | None) -> str:
 def rows_html(evaluation: Evaluation) -> str:
     """Every figure of the charts, one row a variant."""
     judged = {id(cost.result): cost for cost in costs(evaluation)}
-    best = {against: {point.place for point in evaluation_trades(evaluation, against).front} for against in AGAINST}
+    best = {name.lower(): {point.place for point in evaluation_trades(evaluation, against).front} for against, name in AGAINST.items()}
     standard = any(result.last_word for result in evaluation.variants)
     names = ("right", "95 % sure", "cost", "lost · won", "p", *(("last word",) if standard else ()))
     tips = {name: term(name, text.TIPS[name]) for name in names}
     headings = ("scheme", *tips.values(), "time", "speed-up", "weights", "best trade by")
     rows = "".join(
-        _finished(place, result, evaluation, judged.get(id(result)), standard, [AGAINST[key].lower() for key in best if place in best[key]])
+        _finished(place, result, evaluation, judged.get(id(result)), standard, [name for name, places in best.items() if place in places])
         for place, result in enumerate(evaluation.variants)
     )
     return _table(headings, rows, "marks")
