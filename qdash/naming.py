@@ -15,13 +15,19 @@ class Placed(Protocol):
     """A layer's place in a model; see `records.LayerWeights`."""
 
     @property
-    def part(self) -> str: ...  # noqa: D102
+    def part(self) -> str:
+        """“vision”, “projector”, “language” or “head”."""
+        ...
 
     @property
-    def block(self) -> int | None: ...  # noqa: D102
+    def block(self) -> int | None:
+        """Its block’s number; None outside blocks."""
+        ...
 
     @property
-    def projection(self) -> str: ...  # noqa: D102
+    def projection(self) -> str:
+        """What it computes there: “q_proj”."""
+        ...
 
 
 def block_of(path: str) -> int | None:

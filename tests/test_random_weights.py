@@ -292,7 +292,7 @@ def test_the_catalogue_offers_them_everywhere(key: str, tmp_path: Path, monkeypa
     assert found.parameters == MODELS[key].parameters and found.task == MODELS[key].task
     assert found.folder is None and found.download_bytes == pytest.approx(2 * found.parameters, rel=1e-3)
     assert models.is_random(key) and "answers hidden" in MODELS[key].about
-    assert found.native_dtype == ("float16" if key == "random:bloom-1b7" else "bfloat16")
+    assert {tensor.dtype for tensor in found.tensors} == {"F16" if key == "random:bloom-1b7" else "BF16"}
 
 
 def test_the_tutorials_sizes() -> None:

@@ -27,7 +27,6 @@ SEQUENCE_LENGTH = PREFIX_LENGTH + WINDOWS * WINDOW_LENGTH
 """All packed sequences have this length, so that a compiled decoder sees one shape."""
 
 PAD_SEGMENT = -1
-PREFIX_SEGMENT = 0
 
 Pair = tuple[list[int], list[int]]
 """The tokens of a question and of its answer."""

@@ -11,13 +11,19 @@ class Surroundings(Protocol):
     """Where a scheme is to run: the device that was chosen, what it can do, and the installed packages with their versions."""
 
     @property
-    def device(self) -> str: ...  # noqa: D102
+    def device(self) -> str:
+        """The chosen device: “cpu”, “cuda” …"""
+        ...
 
     @property
-    def compute_capability(self) -> tuple[int, int] | None: ...  # noqa: D102
+    def compute_capability(self) -> tuple[int, int] | None:
+        """What a CUDA device can do; None elsewhere."""
+        ...
 
     @property
-    def packages(self) -> Mapping[str, str]: ...  # noqa: D102
+    def packages(self) -> Mapping[str, str]:
+        """Versions of what is installed, by name."""
+        ...
 
 
 @dataclass(frozen=True)

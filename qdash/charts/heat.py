@@ -28,10 +28,14 @@ class Measured(Placed, Protocol):
     """A layer and its SQNR in dB (None: no error)."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """Its path in the model."""
+        ...
 
     @property
-    def sqnr_db(self) -> float | None: ...  # noqa: D102
+    def sqnr_db(self) -> float | None:
+        """Signal over error of its weights, dB; None without error."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,19 @@ class Named(Protocol):
     """Whose weights they are: a scheme's results, or a detail."""
 
     @property
-    def scheme(self) -> str: ...  # noqa: D102
+    def scheme(self) -> str:
+        """Its key."""
+        ...
 
     @property
-    def label(self) -> str: ...  # noqa: D102
+    def label(self) -> str:
+        """What people call it."""
+        ...
 
     @property
-    def kind(self) -> Kind: ...  # noqa: D102
+    def kind(self) -> Kind:
+        """“real” or “simulated”."""
+        ...
 
 
 def weight_histogram(scheme: Named, part: Part, levels: Sequence[float] = (), *, dark: bool = False) -> go.Figure | None:

@@ -18,7 +18,8 @@ from qdash.charts.dots import dot
 from qdash.charts.palette import palette
 from qdash.charts.placing import FONT_PX, Dot, place_labels
 from qdash.charts.style import styled
-from qdash.charts.trades import SAME_NATS, Trade, Trades
+from qdash.charts.trades import Trade, Trades
+from qdash.records.agreement import SAME_NATS
 
 LEAST_PX, MOST_PX, PER_VARIANT_PX = 206, 620, 20
 TOP_PX, BOTTOM_PX = 24, 40

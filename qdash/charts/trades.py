@@ -11,13 +11,12 @@ from typing import Literal
 
 from qdash.charts.pareto import pareto_front
 from qdash.records import Comparison, EvaluatedVariant, Evaluation, VariantResult
+from qdash.records.agreement import SAME_NATS
 from qdash.wording import mib, ms, nats
 from qdash.wording import share as percent
 
 Against = Literal["size", "peak", "time"]
 AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak", "time": "Time"}
-SAME_NATS = 1e-6
-"""Divergences up to this are rounding, and drawn as none (see `qdash.verdict.rules`)."""
 
 _ERRORS = 2  # standard errors to both sides: about 95 %
 _PEAKED, _TIMED = "simulated: its peak is its carrier's", "simulated: its time is its carrier's"
@@ -103,7 +102,7 @@ def _compared(place: int, result: VariantResult, against: Against, *, is_origina
     if mean is None or not isfinite(mean):
         return "broken: its scores are no numbers"
     doubt = _ERRORS * (agreement.kl_se or 0.0)
-    mean = 0.0 if mean <= SAME_NATS else mean
+    mean = 0.0 if mean <= SAME_NATS else mean  # rounding is drawn as none
     sure = f" ± {nats(doubt)}" if doubt else ""
     said = f"KL {nats(mean)}{sure} nats · same word {percent(agreement.top1)}"
     return _trade(place, result, cost, mean, max(mean - doubt, 0.0), mean + doubt, said)

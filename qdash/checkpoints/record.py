@@ -1,7 +1,6 @@
 """What is known of a checkpoint before any weight is read: records, no logic."""
 
 import math
-from collections import Counter
 from typing import Literal
 
 from pydantic import Field
@@ -91,14 +90,6 @@ class Checkpoint(Record):
         if self.quantization is not None:
             return self.quantization.parameters
         return sum(tensor.values for tensor in self.own_tensors if tensor.dtype in DTYPES and not tensor.name.endswith(_STATISTICS))
-
-    @property
-    def native_dtype(self) -> str:
-        """The dtype of most parameters as published: "bfloat16" …"""
-        counts: Counter[str] = Counter()
-        for tensor in self.tensors:
-            counts[tensor.dtype] += tensor.values if tensor.dtype in DTYPES else 0
-        return DTYPES.get(counts.most_common(1)[0][0], "float32")
 
     @property
     def own_tensors(self) -> tuple[TensorInfo, ...]:

@@ -21,6 +21,10 @@ MAX_SHOWN_TOKENS = 256
 """So many tokens are kept one by one, for people to look at."""
 
 
+SAME_NATS = 1e-6
+"""Divergences up to this are rounding: below what float32 logarithms can tell."""
+
+
 class Reference(Record):
     """The original's next-token distributions along a text of n tokens; made once, by its own worker.
 

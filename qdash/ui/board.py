@@ -59,6 +59,11 @@ class Board:
         result = self.cards[0].result if self.cards else None
         return result.answer if result else None
 
+    @property
+    def states(self) -> tuple[State, ...]:
+        """How far each card is."""
+        return tuple(card.state for card in self.cards)
+
 
 def ready_board(variants: Sequence[Variant]) -> Board:
     """What the page shows before anything ran."""

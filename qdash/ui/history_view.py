@@ -9,14 +9,13 @@ from datetime import datetime
 from html import escape
 from typing import Literal
 
-from qdash.errors import QdashError
 from qdash.history import Listing, Run
 from qdash.history.difference import Change, Difference, VariantChanges
 from qdash.history.kinds import is_own
 from qdash.records import Comparison
 from qdash.records.history import Entry, RunKind
 from qdash.ui import text
-from qdash.ui.markup import banner, bits_class
+from qdash.ui.markup import bits_class
 from qdash.ui.verdict import sentence_html
 
 View = Literal["list", "run", "shared", "difference"]
@@ -60,11 +59,6 @@ def undo_html(count: int) -> str:
 def said_html(words: str) -> str:
     """Something that went as it should."""
     return f'<div class="banner done" role="alert"><span aria-hidden="true">✓</span><p>{escape(words)}</p></div>'
-
-
-def problem_html(error: QdashError) -> str:
-    """Something that did not."""
-    return banner(error)
 
 
 def _row(entry: Entry) -> str:

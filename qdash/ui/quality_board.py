@@ -61,6 +61,11 @@ class MarksBoard:
         """The one whose turn it is."""
         return next((row for row in self.rows if row.running), None)
 
+    @property
+    def states(self) -> tuple[State, ...]:
+        """How far each row is."""
+        return tuple(row.state for row in self.rows)
+
 
 def queued_marks(request: EvaluationRequest) -> MarksBoard:
     """Every variant of `request`, waiting."""

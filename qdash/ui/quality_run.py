@@ -1,8 +1,6 @@
 """An evaluation as a stream of what the page should show: plain records in, plain records out, no components."""
 
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 
@@ -12,6 +10,7 @@ from qdash.tasks import Item
 from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.line import Line
+from qdash.ui.pacing import paced
 from qdash.ui.quality_board import MarksBoard, marked, queued_marks
 from qdash.ui.quality_form import QualityForm, items_of, requested
 from qdash.ui.run import internal_error, waiting
@@ -52,25 +51,8 @@ def _queued(request: EvaluationRequest, items: tuple[Item, ...] | None, backend:
     with line.join() as ticket:
         for place in ticket.wait(stop):
             yield MarksView(board=board, status=waiting(place))
-        yield from _events(board, request, items, backend, stop)
-
-
-def _events(
-    board: MarksBoard, request: EvaluationRequest, items: tuple[Item, ...] | None, backend: Backend, stop: Event
-) -> Iterator[MarksView]:
-    yield MarksView(board=board, status=doing(board))
-    shown = time.monotonic()
-    events = backend.evaluate(request, stop, items)
-    # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
-    with closing(events):  # type: ignore[type-var]
-        for event in events:
-            before, board = board, marked(board, event)
-            now = time.monotonic()
-            moved = [row.state for row in board.rows] != [row.state for row in before.rows]
-            if moved or now - shown > REFRESH_S:
-                shown = now
-                yield MarksView(board=board, status=doing(board))
-    yield MarksView(board=board)
+        for shown in paced(board, backend.evaluate(request, stop, items), marked, REFRESH_S):
+            yield MarksView(board=shown, status=doing(shown) if shown.evaluation is None else "")
 
 
 def doing(board: MarksBoard) -> str:

@@ -1,10 +1,8 @@
 """A comparison as a stream of what the page should show: plain records in, plain records out, no components."""
 
 import sys
-import time
 import traceback
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 
@@ -15,6 +13,7 @@ from qdash.ui.backend import Backend
 from qdash.ui.board import Board, advance, queued_board
 from qdash.ui.form import Form, check_model, checked
 from qdash.ui.line import Line, Place
+from qdash.ui.pacing import paced
 
 REFRESH_S = 0.1
 """The page is redrawn at most this often while text streams in: a browser cannot read faster, and every redraw is a message."""
@@ -58,23 +57,8 @@ def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Lin
     with line.join() as ticket:
         for place in ticket.wait(stop):
             yield View(board=board, status=waiting(place))
-        yield from _events(board, request, png, backend, stop)
-
-
-def _events(board: Board, request: Request, png: bytes | None, backend: Backend, stop: Event) -> Iterator[View]:
-    yield View(board=board, status=doing(board))
-    shown = time.monotonic()
-    events = backend.compare(request, png, stop)
-    # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
-    with closing(events):  # type: ignore[type-var]
-        for event in events:
-            before, board = board, advance(board, event)
-            now = time.monotonic()
-            moved = [card.state for card in board.cards] != [card.state for card in before.cards]
-            if moved or now - shown > REFRESH_S:
-                shown = now
-                yield View(board=board, status=doing(board))
-    yield View(board=board)
+        for shown in paced(board, backend.compare(request, png, stop), advance, REFRESH_S):
+            yield View(board=shown, status=doing(shown) if shown.comparison is None else "")
 
 
 def waiting(place: Place) -> str:

@@ -99,8 +99,6 @@ HOW_SPEEDUP = "Longer is faster. Whiskers: noise."
 HOW_KINDS = "Right answers among the questions of each kind. Few questions, much chance."
 HOW_ITEMS = "What was asked, and who answered what."
 
-SIZE_TIP = "Weights in memory"
-
 
 def megabytes(size: float) -> str:
     """`size` bytes as people know it from file managers: “10 MB”, “0.2 GB”."""

@@ -11,8 +11,7 @@ from math import inf, nan
 from operator import ge, le, lt
 from typing import Literal
 
-SAME_NATS = 1e-6
-"""Divergences up to this are rounding: below what float32 logarithms can tell."""
+from qdash.records.agreement import SAME_NATS
 
 DOUBT_ERRORS = 2
 """The doubt in a mean divergence: so many standard errors to both sides, 95 % of cases if errors were normal."""

@@ -46,10 +46,10 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture
-def small() -> Trainee:
+def small(tokenizer: PreTrainedTokenizerFast) -> Trainee:
     torch.manual_seed(0)
     sizes = {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
-    return Trainee(build_model(Qwen3Config(**tiny_config().to_dict() | sizes | {"layer_types": None}))).eval()
+    return Trainee(tokenizer, build_model(Qwen3Config(**tiny_config().to_dict() | sizes | {"layer_types": None}))).eval()
 
 
 def stories(family: str, language: Language, number: int) -> list[Story]:
@@ -174,7 +174,7 @@ def test_batches_depend_on_their_step_alone_and_fill_their_rows(tokenizer: PreTr
 def test_packed_documents_score_as_if_each_were_alone(small: Trainee, tokenizer: PreTrainedTokenizerFast) -> None:
     batch = make_batch(StreamOptions("test", 2, tokenizer), 0)
     with torch.no_grad():
-        packed, predicted = small(batch)
+        packed, predicted, _ = small(batch)
         losses = F.cross_entropy(packed, batch["tokens"][predicted], reduction="none")
         alone = []
         for row in range(2):
@@ -186,6 +186,33 @@ def test_packed_documents_score_as_if_each_were_alone(small: Trainee, tokenizer:
     loss, last_words = story_loss(packed, predicted, batch)
     torch.testing.assert_close(loss, (losses * weights).sum() / weights.sum())
     torch.testing.assert_close(last_words, losses[weights == 1].mean())
+
+
+def test_the_head_asks_what_a_sentence_of_the_own_document_has_named_so_far(small: Trainee, tokenizer: PreTrainedTokenizerFast) -> None:
+    told = ["Kate took the red ball. Tom ran to the park.", "Where is Tom?"]
+    encoded = [tokenizer.encode(text) for text in told]
+    batch = {
+        "tokens": torch.tensor([[token for tokens in encoded for token in tokens]]),
+        "documents": torch.tensor([[number for number, tokens in enumerate(encoded, 1) for _ in tokens]]),
+    }
+    targets, asked = small.heads.mentioned(batch)
+    words = {int(slot): tokenizer.decode([token]) for token, slot in enumerate(small.heads.slots) if slot >= 0}
+    named = [{words[int(slot)].strip() for slot in row.nonzero()} for row in targets]
+    found = dict(zip(asked[0].nonzero()[:, 0].tolist(), named, strict=True))
+    stops = [place for place, token in enumerate(batch["tokens"][0].tolist()) if tokenizer.decode([token]) in ".?"]
+    assert [found[place] for place in stops] == [{"Kate", "red", "ball"}, {"Tom", "park"}, {"Tom"}]
+    assert stops[0] + 1 not in found and len(encoded[0]) not in found
+
+
+def test_the_heads_loss_is_the_mean_over_tokens_of_all_words_cross_entropy(small: Trainee, tokenizer: PreTrainedTokenizerFast) -> None:
+    batch = make_batch(StreamOptions("test", 2, tokenizer), 0)
+    with torch.no_grad():
+        early = small(batch)[2]
+        loss = small.heads(early, batch)
+        targets, asked = small.heads.mentioned(batch)
+        chances = small.heads.out(F.rms_norm(early[asked], (64,), small.heads.norm.weight)).double().sigmoid()
+    likelihood = torch.where(targets > 0, chances, 1 - chances).log()
+    torch.testing.assert_close(loss.double(), -likelihood.sum(1).mean(), atol=1e-5, rtol=1e-5)
 
 
 def test_a_last_word_is_wrong_for_one_wrong_token(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from qdash.comparison import noise_of, relative_to
 from qdash.records import Latency, NoiseFloor, Timing, VariantResult
+from qdash.records.agreement import SAME_NATS
 from qdash.ui.facts import facts_html
 from qdash.verdict import Grade, judge, verdict
-from qdash.verdict.rules import DOUBT_ERRORS, RULES, SAME_NATS, Evidence, rule_for, rules_markdown
+from qdash.verdict.rules import DOUBT_ERRORS, RULES, Evidence, rule_for, rules_markdown
 from tests.ui.scripted import variant_result
 from tests.verdict.examples import ANSWER, agreement
 from tests.verdict.test_sentences import comparison_with

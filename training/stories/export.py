@@ -35,7 +35,8 @@ def export(checkpoints: Path, folder: Path) -> None:
     if state is None:
         raise FileNotFoundError(f"no checkpoint in {checkpoints}: run `python -m training.stories.train` first")
     model = build_model()
-    load_weights(model, {name.removeprefix("lm."): value for name, value in state["optimizer"]["averaged"].items()})
+    averaged = state["optimizer"]["averaged"]
+    load_weights(model, {name.removeprefix("lm."): value for name, value in averaged.items() if name.startswith("lm.")})
     publish(folder, model, train_tokenizer(), training_facts(state))
     write_card(folder)
 

@@ -23,7 +23,7 @@ ROW_LENGTH = 160
 MOST_WORDS = 24
 """Last words of a row; a row that has them is full."""
 
-TOLD_WEIGHT = 0.15
+TOLD_WEIGHT = 0.05
 """Weight of what is told by chance, beside 1 for a last word and the full stop after it."""
 
 _PATIENCE = 24

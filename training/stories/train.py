@@ -28,6 +28,7 @@ from training.stories.trainee import Trainee, right_words, story_loss
 NAME = "stories"
 ROWS = 48
 PEAK_LR = 2e-3
+MENTIONS_WEIGHT = 0.1
 VALIDATION_BATCHES = 4
 
 
@@ -48,14 +49,14 @@ def main() -> None:
 def train(folder: Path, budget_s: float, peak_lr: float = PEAK_LR, compiled: bool = False, rows: int = ROWS) -> None:
     """Trains until `budget_s` seconds of work are used, going on from the checkpoint in the folder if there is one."""
     torch.manual_seed(0)
-    trainee = Trainee().to(torch.bfloat16)
+    tokenizer = train_tokenizer()
+    trainee = Trainee(tokenizer).to(torch.bfloat16)
     optimizer = MasterOptimizer(trainee, peak_lr)
     state = load_checkpoint(folder, NAME)
     if state is not None:
         optimizer.load_state_dict(state["optimizer"])
     if compiled:
         trainee.decode = torch.compile(trainee.decode)
-    tokenizer = train_tokenizer()
     stream = batches(partial(make_batch, StreamOptions("train", rows, tokenizer)), optimizer.steps)
     held_back = [make_batch(StreamOptions("validation", rows, tokenizer), step) for step in range(VALIDATION_BATCHES)]
     run_until_spent(
@@ -70,12 +71,14 @@ def train(folder: Path, budget_s: float, peak_lr: float = PEAK_LR, compiled: boo
 
 def train_step(trainee: Trainee, optimizer: MasterOptimizer, batch: Batch, progress: float) -> dict[str, Any]:
     """One forward, backward and update; returns the losses and the share of right last words for the log."""
-    logits, predicted = trainee(batch)
+    logits, predicted, early = trainee(batch)
     loss, last_words = story_loss(logits, predicted, batch)
-    loss.backward()
+    mentions = trainee.heads(early, batch)
+    (loss + MENTIONS_WEIGHT * mentions).backward()
     norm = optimizer.step(progress)
     right, asked = map(sum, zip(*right_words(logits, predicted, batch).values(), strict=True))
-    return {"loss": round(loss.item(), 3), "words": round(last_words.item(), 4), "right": round(right / asked, 3), "norm": round(norm, 2)}
+    losses = {"loss": round(loss.item(), 3), "words": round(last_words.item(), 4), "mentions": round(mentions.item(), 3)}
+    return losses | {"right": round(right / asked, 3), "norm": round(norm, 2)}
 
 
 @torch.no_grad()
@@ -86,7 +89,7 @@ def validate(trainee: Trainee, optimizer: MasterOptimizer, held_back: list[Batch
     right: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for batch in held_back:
-        logits, predicted = trainee(batch)
+        logits, predicted, _ = trainee(batch)
         for (kind, language), (good, count) in right_words(logits, predicted, batch).items():
             for key in ("all", kind, language):
                 right[key] += good

@@ -1,40 +1,49 @@
-"""The language model while it trains: packed documents through the decoder, the weighted loss, and how many last words are right."""
+"""The language model while it trains: packed documents through the decoder, the losses, and how many last words are right."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from training.prefetch import Batch
 from training.stories.architecture import build_model
 from training.stories.documents import CELLS
+from training.stories.mentions import AFTER_LAYERS, MentionHead
 from training.stories.stream import block_mask
 
 
 class Trainee(nn.Module):
-    """A tiny-lm over packed rows."""
+    """A tiny-lm over packed rows, with a head on its early layers: Qwen3's own forward pass, taken apart where the head reads."""
 
-    def __init__(self, lm: Qwen3ForCausalLM | None = None) -> None:
-        """A new model, or a given one."""
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, lm: Qwen3ForCausalLM | None = None) -> None:
+        """A new model, or a head for a given one."""
         super().__init__()
         self.lm = lm or build_model()
         self.lm.set_attn_implementation("eager")
+        self.heads = MentionHead(tokenizer, self.lm.config.hidden_size)
         self.decode = self._decode
 
-    def _decode(self, tokens: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
-        return self.lm.model(input_ids=tokens, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
+    def _decode(self, tokens: Tensor, mask: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        decoder = self.lm.model
+        hidden = early = decoder.embed_tokens(tokens)
+        rotations = decoder.rotary_emb(hidden, positions)
+        for number, layer in enumerate(decoder.layers, 1):
+            hidden = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=rotations)
+            if number == AFTER_LAYERS:
+                early = hidden
+        return decoder.norm(hidden), early
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits (n, vocabulary) of all predicted tokens, and where those tokens are: a mask (rows, length).
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (n, vocabulary) of all predicted tokens, where those tokens are as a mask (rows, length), and what the head reads.
 
         The first token of a document is not predicted.
         """
         mask = block_mask(batch["documents"], self.lm.lm_head.weight.dtype)
-        hidden = self.decode(batch["tokens"], mask, batch["positions"])
+        hidden, early = self.decode(batch["tokens"], mask, batch["positions"])
         predicted = (batch["documents"] > 0) & (batch["positions"] > 0)
-        return self.lm.lm_head(hidden[predicted.roll(-1, dims=1)]).float(), predicted
+        return self.lm.lm_head(hidden[predicted.roll(-1, dims=1)]).float(), predicted, early
 
 
 def story_loss(logits: Tensor, predicted: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,34 @@
+"""How often a page is redrawn while events stream in: at once when a variant moves on, else now and then, and at the end."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Protocol, TypeVar
+
+
+class Staged(Protocol):
+    """A board of variants, each in some state."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states in order; a change is shown at once."""
+        ...
+
+
+BoardT = TypeVar("BoardT", bound=Staged)
+EventT = TypeVar("EventT")
+
+
+def paced(board: BoardT, events: Iterator[EventT], advance: Callable[[BoardT, EventT], BoardT], refresh_s: float) -> Iterator[BoardT]:
+    """The boards to draw while `events` change `board`: the first, each with a state changed, others every `refresh_s`, the last."""
+    yield board
+    shown = time.monotonic()
+    # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
+    with closing(events):  # type: ignore[type-var]
+        for event in events:
+            before, board = board.states, advance(board, event)
+            now = time.monotonic()
+            if board.states != before or now - shown > refresh_s:
+                shown = now
+                yield board
+    yield board

@@ -1,0 +1,47 @@
+"""How large a scheme makes a checkpoint, told before it is loaded."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qdash import checkpoints
+from qdash.catalog.schemes import SCHEMES, unavailable
+from qdash.machine import this_machine
+from qdash.planning import worker_spec
+from tests.locating.folders import EMBEDDING, OTHER
+
+
+@pytest.mark.parametrize(
+    ("scheme", "dtype", "linear_bytes", "other_bytes"),
+    [
+        ("original", "float32", 4 * 64 * 128, 4),
+        ("original", "float16", 2 * 64 * 128, 2),
+        ("bf16", "float32", 2 * 64 * 128, 2),
+        ("bnb-int8", "float32", 64 * 128 + 4 * 64, 4),
+        ("bnb-fp4", "bfloat16", 64 * 128 // 2 + 4 * 64 * 128 // 64, 2),
+        ("fp6-e2m3", "float16", 2 * 64 * 128, 2),
+    ],
+)
+def test_estimates_follow_from_the_shapes(folder: Path, scheme: str, dtype: str, linear_bytes: int, other_bytes: int) -> None:
+    found = checkpoints.locate(str(folder))
+    assert checkpoints.estimate_bytes(found, SCHEMES[scheme], dtype) == linear_bytes + other_bytes * (EMBEDDING + OTHER)
+
+
+def test_a_simulated_format_has_a_projected_size(folder: Path) -> None:
+    found = checkpoints.locate(str(folder))
+    projected = checkpoints.projected_bytes(found, SCHEMES["fp6-e2m3"], "float16")
+    assert projected == 64 * 128 * 6 // 8 + 4 * 64 + 2 * (EMBEDDING + OTHER)
+
+
+@pytest.mark.parametrize("architecture", [None, "llava", "fastvlm", "smolvlm", "qwen3-vl", "qwen3", "bloom"])
+def test_estimates_are_within_a_tenth_of_what_is_measured(checkpoint: Callable[[str], Path], architecture: str | None) -> None:
+    """None is the bundled model."""
+    workers = pytest.importorskip("qdash.engine.worker")
+    found = checkpoints.locate("tiny-vlm" if architecture is None else str(checkpoint(architecture)))
+    here = [scheme for scheme in SCHEMES.values() if not unavailable(scheme, this_machine().on("cpu"))]
+    for scheme in here:
+        loaded = workers.Worker(worker_spec(found, scheme.key, "cpu", "float16")).load(emit=lambda step: None, stop=lambda: False)
+        assert checkpoints.estimate_bytes(found, scheme, "float16") == pytest.approx(loaded.weights_bytes, rel=0.1), scheme.key
+        if loaded.projected_bytes is not None:
+            assert checkpoints.projected_bytes(found, scheme, "float16") == pytest.approx(loaded.projected_bytes, rel=0.01), scheme.key
