@@ -16,8 +16,9 @@ from typing import Any
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CHUNK = 16 * 1024
 
-_INFO = re.compile(r"/api/models/(?P<repo>[^?]+?)(/revision/[^?]+)?(\?.*)?")
-_FILE = re.compile(r"/(?P<repo>.+)/resolve/(?P<revision>[^/]+)/(?P<name>[^?]+)(\?.*)?")
+_INFO = re.compile(r"/api/(?:models|datasets)/(?P<repo>[^?]+?)(/revision/[^?]+)?(\?.*)?")
+_TREE = re.compile(r"/api/(?:models|datasets)/(?P<repo>[^?]+?)/tree/[^?/]+(\?.*)?")
+_FILE = re.compile(r"/(?:datasets/)?(?P<repo>.+)/resolve/(?P<revision>[^/]+)/(?P<name>[^?]+)(\?.*)?")
 
 
 class FakeHub(ThreadingHTTPServer):
@@ -57,7 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
-        if match := _INFO.fullmatch(self.path):
+        if match := _TREE.fullmatch(self.path):
+            self._tree(match["repo"])
+        elif match := _INFO.fullmatch(self.path):
             self._info(match["repo"])
         elif match := _FILE.fullmatch(self.path):
             self._file(match["repo"], match["name"])
@@ -72,6 +75,11 @@ class _Handler(BaseHTTPRequestHandler):
         files = [file for file in sorted(folder.iterdir()) if file.is_file()]
         siblings = [{"rfilename": file.name, "size": file.stat().st_size} for file in files]
         self._send(json.dumps({"_id": "1", "id": repo, "modelId": repo, "sha": COMMIT, "siblings": siblings}).encode(), {})
+
+    def _tree(self, repo: str) -> None:
+        files = [file for file in sorted(self.server.repos[repo].iterdir()) if file.is_file()]
+        entries = [{"type": "file", "path": file.name, "size": file.stat().st_size, "oid": file.name} for file in files]
+        self._send(json.dumps(entries).encode(), {})
 
     def _file(self, repo: str, name: str) -> None:
         folder = self.server.repos.get(repo)

@@ -1,8 +1,10 @@
 """An evaluation as a stream of what the page should show: plain records in, plain records out, no components."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from threading import Event
+from functools import partial
+from threading import Event, Thread
 
 from qdash.errors import QdashError
 from qdash.records import EvaluationRequest
@@ -14,6 +16,8 @@ from qdash.ui.pacing import paced
 from qdash.ui.quality_board import MarksBoard, marked, queued_marks
 from qdash.ui.quality_form import QualityForm, items_of, requested
 from qdash.ui.run import internal_error, waiting
+
+Questions = tuple[Item, ...] | None
 
 REFRESH_S = 0.25
 """The table is redrawn at most this often while answers come in."""
@@ -36,7 +40,9 @@ def evaluated(form: QualityForm, backend: Backend, line: Line, stop: Event) -> I
     yield view
     try:
         request, task, content = requested(form)
-        items = items_of(task, request.source, content)
+        if task.key == "lambada" and content is None:
+            yield MarksView(status="Fetching the passages from the hub.")
+        items = _unless_stopped(partial(items_of, task, request.source, content), stop)
         for view in _queued(request, items, backend, line, stop):
             yield view
         yield MarksView(board=view.board, over=True, items=items or ())
@@ -46,7 +52,24 @@ def evaluated(form: QualityForm, backend: Backend, line: Line, stop: Event) -> I
         yield MarksView(board=view.board, error=internal_error(), over=True)
 
 
-def _queued(request: EvaluationRequest, items: tuple[Item, ...] | None, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
+def _unless_stopped(read: Callable[[], Questions], stop: Event) -> Questions:
+    """What `read` returns; raises QdashError once `stop` is set, and leaves it to itself: a hub that does not answer is asked for long."""
+    read_once: Future[Questions] = Future()
+
+    def work() -> None:
+        try:
+            read_once.set_result(read())
+        except BaseException as error:
+            read_once.set_exception(error)
+
+    Thread(target=work, daemon=True, name="questions").start()
+    while not wait([read_once], timeout=0.1).done:
+        if stop.is_set():
+            raise QdashError("Stopped before the questions were there.", "Press Evaluate to fetch them again.", "cancelled")
+    return read_once.result()
+
+
+def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
     board = queued_marks(request)
     with line.join() as ticket:
         for place in ticket.wait(stop):

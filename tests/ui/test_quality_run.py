@@ -134,6 +134,21 @@ def test_stopping_keeps_partial_results() -> None:
     assert second.accuracy is None
 
 
+def test_stop_does_not_wait_for_a_hub_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent, stop = Event(), Event()
+    monkeypatch.setattr("qdash.ui.quality_run.items_of", lambda task, source, content: silent.wait(60))
+    views = evaluated(form(task="lambada", model="Qwen/Qwen3-4B"), ScriptedBackend(pause_s=0), Line(4), stop)
+    assert [next(views).status, next(views).status] == ["Reading the questions.", "Fetching the passages from the hub."]
+    stop.set()
+    (last,) = views
+    silent.set()
+    assert (
+        last.over
+        and last.error is not None
+        and (last.error.kind, last.error.remedy) == ("cancelled", "Press Evaluate to fetch them again.")
+    )
+
+
 def test_a_failure_costs_one_variant_only(uploads: Path) -> None:
     (uploads / "fail.jsonl").write_text(ROWS)
     board = run(
