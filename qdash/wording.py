@@ -3,7 +3,7 @@
 from math import floor, log10
 
 from qdash.naming import Placed, spoken_kind
-from qdash.records import Coverage, InspectorReport, LayerWeights, SchemeWeights, WeightReport
+from qdash.records import Coverage, Evaluation, InspectorReport, LayerWeights, SchemeWeights, WeightReport
 
 ANSWERS_HIDDEN = "Random weights: answers hidden."
 
@@ -51,6 +51,24 @@ def nats(divergence: float | None) -> str:
     if divergence < 1e-4:
         return "0" if divergence == 0 else "< 0.0001"
     return f"{divergence:.1f}" if divergence >= 0.995 else f"{divergence:.{1 - floor(log10(divergence))}f}"
+
+
+def evaluation_conditions(evaluation: Evaluation) -> tuple[str, ...]:
+    """What was asked, how and where: without it the figures of an evaluation mean nothing. Noise and versions not counted."""
+    host, noise, request = evaluation.host, evaluation.noise_floor, evaluation.request
+    questions, source = len(evaluation.questions), f" from {request.source}" if request.source else ""
+    one_by_one = [result.label for result in evaluation.variants if result.batch_size == 1 and request.batch_size > 1]
+    threads = f", {host.threads} thread{'' if host.threads == 1 else 's'}" if host.device == "cpu" else ""
+    again = f"{noise.changed} of {noise.items} answers of the original were not the same again" if noise and noise.changed else None
+    said = (
+        f"{evaluation.task_label}{source}: {questions:,} question{'' if questions == 1 else 's'}",
+        f"{request.batch_size} at a time" + (f" ({', '.join(one_by_one)}: one by one)" if one_by_one else ""),
+        f"greedy, at most {evaluation.max_new_tokens} tokens",
+        f"{host.device_name}{threads}",
+        f"{evaluation.variants[0].dtype or 'unknown'} baseline",
+        again,
+    )
+    return tuple(filter(None, said))
 
 
 def layers_by_part(coverage: Coverage) -> str:

@@ -21,7 +21,7 @@ from tests.test_cli import ROOT, qdash
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
     """The bundled model on twenty of its questions, with all files; original is not in the list."""
     folder = tmp_path_factory.mktemp("drawings")
-    files = ["--json", "out.json", "--csv", "out.csv", "--items", "items.csv"]
+    files = ["--json", "out.json", "--csv", "out.csv", "--html", "out.html", "--items", "items.csv"]
     return qdash("eval", "--model", "tiny-vlm", "--schemes", "bnb-nf4,int3-g64", "--limit", "20", *files, cwd=folder), folder
 
 
@@ -38,6 +38,7 @@ def test_a_task_runs_and_exits_with_0(drawings: tuple[subprocess.CompletedProces
     assert evaluation.variants[0].accuracy is not None and evaluation.variants[0].accuracy.value >= 0.8
     assert evaluation.noise_floor is not None and evaluation.noise_floor.changed == 0
     assert evaluation.variants[1].speedup is not None and evaluation.variants[2].speedup is None
+    assert "Questions about drawings: 20 questions" in (folder / "out.html").read_text(encoding="utf-8")
     with (folder / "items.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 20
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import ValidationError
 
-from qdash.cli.arguments import CsvOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, row
+from qdash.cli.arguments import CsvOption, HtmlOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, row
 from qdash.cli.evaluation_screen import evaluating, print_evaluation
 from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
@@ -18,7 +18,7 @@ from qdash.evaluation import evaluate
 from qdash.execution.process import ProcessExecutor
 from qdash.planning import variants_of
 from qdash.records import Evaluation, EvaluationDone, EvaluationRequest, Rule
-from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_json
+from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_html, evaluation_to_json
 from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_own
 
 _FILES = ("lambada", "own")
@@ -45,6 +45,7 @@ def evaluation(
     ] = None,
     json: JsonOption = None,
     csv: CsvOption = None,
+    html: HtmlOption = None,
     items: Annotated[str | None, typer.Option(metavar="FILE", help="Write CSV of every question and answer here.")] = None,
 ) -> int:
     """Give every variant of a model the same task, and count the right answers.
@@ -52,7 +53,7 @@ def evaluation(
     The baseline is chosen as in “run”. Ctrl-C ends it with the answers there are. Exit status: 0 all done, 3 some variants did not run,
     2 bad input, 130 interrupted.
     """
-    outputs = Outputs({"json": json, "csv": csv, "items": items})
+    outputs = Outputs({"json": json, "csv": csv, "html": html, "items": items})
     outputs.check()
     chosen = find_task(task or _suited(model, file))
     variants = variants_of(model, listed(schemes) or (["original"] if rows else []), [row(text) for text in rows or ()])
@@ -67,7 +68,8 @@ def evaluation(
         if not outputs.to_stdout:
             print_evaluation(done)
         remember(done)
-        outputs.write(done, {"json": evaluation_to_json, "csv": evaluation_to_csv, "items": evaluation_items_to_csv})
+        writers = {"json": evaluation_to_json, "csv": evaluation_to_csv, "html": evaluation_to_html, "items": evaluation_items_to_csv}
+        outputs.write(done, writers)
         if stop.is_set():
             return 130
     return 0 if all(result.status == "ok" for result in done.variants) else 3

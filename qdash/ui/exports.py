@@ -7,6 +7,7 @@ from qdash.records import Comparison, Evaluation, WeightReport
 from qdash.report import (
     evaluation_items_to_csv,
     evaluation_to_csv,
+    evaluation_to_html,
     evaluation_to_json,
     to_csv,
     to_html,
@@ -32,8 +33,13 @@ def write_weight_exports(report: WeightReport, folder: Path) -> dict[str, Path]:
 def write_evaluation_exports(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
     """The same for an evaluation; “items.csv” has one row a question."""
     stem = f"qdash-evaluation-{evaluation.created_at:%Y%m%d-%H%M%S}"
-    items = evaluation_items_to_csv(evaluation)
-    return _write(folder, stem, {"csv": evaluation_to_csv(evaluation), "items.csv": items, "json": evaluation_to_json(evaluation)})
+    contents = {
+        "json": evaluation_to_json(evaluation),
+        "csv": evaluation_to_csv(evaluation),
+        "items.csv": evaluation_items_to_csv(evaluation),
+        "html": evaluation_to_html(evaluation),
+    }
+    return _write(folder, stem, contents)
 
 
 def write_history(content: str, folder: Path) -> Path:

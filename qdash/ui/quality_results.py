@@ -25,7 +25,7 @@ from qdash.ui.theme_switch import dark_first
 from qdash.ui.tradeoff import TradeOff, build_trade_off, note_html
 
 Updates = dict[Any, Any]
-_EXPORTS = {"csv": "CSV", "items.csv": "CSV of all answers", "json": "JSON"}
+_EXPORTS = {"csv": "CSV", "items.csv": "CSV of all answers", "json": "JSON", "html": "HTML report"}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from qdash.ui.quality_form import WITH_FILE, questions_of
 from qdash.ui.relative import NOTHING
 from qdash.ui.verdict import sentence_html, verdict_html
 from qdash.verdict.evaluations import Cost, costs, evaluation_verdict
-from qdash.wording import mib, ms
+from qdash.wording import evaluation_conditions, mib, ms
 from qdash.wording import share as percent
 
 _VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
@@ -234,22 +234,10 @@ def _of_kind(kind: str, shown: Sequence[EvaluatedVariant]) -> str:
 
 def conditions_html(evaluation: Evaluation) -> str:
     """Without these the figures mean nothing."""
-    host, noise, request = evaluation.host, evaluation.noise_floor, evaluation.request
-    threads = f", {text.several(host.threads, 'thread', 'threads')}" if host.device == "cpu" else ""
-    source = f" from {request.source}" if request.source else ""
-    one_by_one = [result.label for result in evaluation.variants if result.batch_size == 1 and request.batch_size > 1]
-    items = [
-        f"{evaluation.task_label}{source}: {text.several(len(evaluation.questions), 'question', 'questions')}",
-        f"{request.batch_size} at a time" + (f" ({', '.join(one_by_one)}: one by one)" if one_by_one else ""),
-        f"greedy, at most {evaluation.max_new_tokens} tokens",
-        f"{host.device_name}{threads}",
-        f"{evaluation.variants[0].dtype or 'unknown'} baseline",
-    ]
-    if noise is not None and noise.changed:
-        items.append(f"{noise.changed} of {noise.items} answers of the original were not the same again")
+    host, noise = evaluation.host, evaluation.noise_floor
     floor = term(f"noise ±{percent(noise.relative)}" if noise else "noise unknown", text.TIPS["noise"])
     versions = " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions)
-    cells = "".join(f"<span>{escape(item)}</span>" for item in items)
+    cells = "".join(f"<span>{escape(asked)}</span>" for asked in evaluation_conditions(evaluation))
     return f'<div class="cond">{cells}{floor}<span>{host.execution}</span><span class="versions">{escape(versions)}</span></div>'
 
 

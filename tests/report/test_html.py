@@ -2,41 +2,13 @@
 
 import base64
 import re
-import shutil
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from qdash.report import to_html
 from tests.report.examples import COMPARISON, HOSTILE
-
-LOCAL = ("file:", "data:", "blob:")
-
-
-class Page(HTMLParser):
-    """The tags, the text and the scripts of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: dict[str, str] = {}
-        self._open = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._open = tag
-
-    def handle_data(self, data: str) -> None:
-        self.text[self._open] = self.text.get(self._open, "") + data
-
-    def count(self, tag: str) -> int:
-        return sum(name == tag for name, _ in self.tags)
+from tests.report.opened import Page, opened
 
 
 @pytest.fixture(scope="module")
@@ -116,41 +88,8 @@ def test_without_any_result_the_report_still_opens() -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_opens_it_offline(html: str, tmp_path: Path, scheme: str) -> None:
-    path = tmp_path / "report.html"
-    path.write_text(html, encoding="utf-8")
-    # In a thread of its own: Playwright allows one instance a thread, and the tests of the page may hold one.
-    with ThreadPoolExecutor(1) as thread:
-        seen = thread.submit(open_in_browser, path, scheme).result()
+    seen = opened(html, tmp_path, charts=2, what="article .answer", scheme=scheme)
     assert seen.problems == []
-    assert seen.answer == HOSTILE
+    assert seen.cells[2] == HOSTILE
     assert not seen.overflows
     assert (seen.background == "rgb(16, 18, 20)") == (scheme == "dark")
-
-
-@dataclass
-class Seen:
-    """What a browser made of the report. `problems`: console errors, dialogs, requests."""
-
-    problems: list[str] = field(default_factory=list)
-    answer: str = ""
-    background: str = ""
-    overflows: bool = False
-
-
-def open_in_browser(path: Path, scheme: str) -> Seen:
-    """Open the report at a phone's width, without a network."""
-    seen = Seen()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(offline=True, viewport={"width": 390, "height": 800}, color_scheme=scheme).new_page()
-        page.on("console", lambda message: seen.problems.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: seen.problems.append(str(error)))
-        page.on("dialog", lambda dialog: seen.problems.append(f"dialog {dialog.message}"))
-        page.on("request", lambda request: None if request.url.startswith(LOCAL) else seen.problems.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_function("document.querySelectorAll('.chart .main-svg').length >= 2")
-        seen.overflows = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        seen.answer = page.locator("article").nth(2).locator(".answer").inner_text()
-        seen.background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        browser.close()
-    return seen

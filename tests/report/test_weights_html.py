@@ -1,16 +1,13 @@
 """The HTML report of weights: complete, self-contained, and harmless whatever a checkpoint calls its layers."""
 
-import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from qdash.records import WeightReport
 from qdash.report import weights_to_html
 from tests.report.examples import HOSTILE, WEIGHTS
-from tests.report.test_html import LOCAL, Page
+from tests.report.opened import Page, opened
 from tests.ui.scripted_weights import report_of
 
 REPORT = report_of("bnb-int8", "bnb-nf4", "fp6-e2m3")
@@ -62,25 +59,5 @@ def test_what_was_not_kept_is_not_drawn() -> None:
 
 @pytest.mark.browser
 def test_a_browser_opens_it_offline(html: str, tmp_path: Path) -> None:
-    path = tmp_path / "weights.html"
-    path.write_text(html, encoding="utf-8")
-    # In a thread of its own: Playwright allows one instance a thread, and the tests of the page may hold one.
-    with ThreadPoolExecutor(1) as thread:
-        problems, overflows = thread.submit(_opened, path).result()
-    assert problems == [] and not overflows
-
-
-def _opened(path: Path) -> tuple[list[str], bool]:
-    """Complaints of a browser at a phone's width without a network; whether the page is too wide."""
-    problems: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(offline=True, viewport={"width": 390, "height": 800}).new_page()
-        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith(LOCAL) else problems.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_function("document.querySelectorAll('.chart .main-svg').length >= 7")
-        overflows = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        browser.close()
-    return problems, overflows
+    seen = opened(html, tmp_path, charts=7)
+    assert seen.problems == [] and not seen.overflows

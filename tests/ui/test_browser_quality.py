@@ -72,7 +72,7 @@ def test_the_first_click_evaluates_offline(scripted: Server, open_page: OpenPage
     expect(page.locator("#quality-cards")).to_contain_text("surely worse")
     expect(page.locator("#quality-kinds")).to_contain_text("count")
     expect(page.locator("#quality-conditions")).to_contain_text("400 questions")
-    for button, beginning in (("csv", "scheme,label"), ("items-csv", "question,prompt"), ("json", "{")):
+    for button, beginning in (("csv", "scheme,label"), ("items-csv", "question,prompt"), ("json", "{"), ("html", "<!doctype")):
         with page.expect_download() as download:
             page.click(f"#quality-{button}")
         path = tmp_path / button

@@ -180,7 +180,7 @@ def test_conditions_and_tasks_say_what_was_asked() -> None:
 
 def test_files_to_take_away(tmp_path: Any) -> None:
     paths = write_evaluation_exports(EVALUATION, tmp_path)
-    assert sorted(path.name.split(".", 1)[1] for path in paths.values()) == ["csv", "items.csv", "json"]
+    assert sorted(path.name.split(".", 1)[1] for path in paths.values()) == ["csv", "html", "items.csv", "json"]
     again = Evaluation.model_validate_json(paths["json"].read_text(encoding="utf-8"))
     assert again == EVALUATION
     assert len(paths["items.csv"].read_text(encoding="utf-8").splitlines()) == 101

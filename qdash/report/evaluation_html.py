@@ -1,0 +1,113 @@
+"""An evaluation as one HTML page, offline like a comparison's: what quantization cost in right answers, and where versions differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
+from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
+from qdash.report.page import chart, template
+from qdash.verdict.evaluations import costs, evaluation_verdict
+from qdash.wording import evaluation_conditions, mib, ms, share
+
+_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
+
+MOST_ITEMS = 500
+"""Questions listed; the CSV of all answers has the rest."""
+
+
+def evaluation_to_html(evaluation: Evaluation) -> str:
+    """The page. Pictures stay out of it: of the questions only words are listed, those first to which versions answered differently."""
+    charts = [
+        chart("accuracy", "Right answers", "Longer is better. Whiskers: 95 % sure. Line: the original.", accuracy_bars, evaluation),
+        chart("speed", "Speed-up", "Longer is faster. Whiskers: noise.", speedup_bars, evaluation),
+        chart("tradeoff", "Size against right answers", "Upper left is better. The steps join the best trades.", _trade_off, evaluation),
+    ]
+    listed = _listed(evaluation)
+    return template("evaluation.html.jinja").render(
+        evaluation=evaluation,
+        verdict=evaluation_verdict(evaluation),
+        model=evaluation.variants[0].model,
+        created_at=evaluation.created_at,
+        charts=[drawn for drawn in charts if drawn],
+        headings=HEADINGS,
+        rows=_rows(evaluation),
+        kinds=_kinds(evaluation),
+        labels=[result.label for result in evaluation.variants],
+        items=listed[:MOST_ITEMS],
+        left_out=max(0, len(listed) - MOST_ITEMS),
+        conditions=_conditions(evaluation),
+    )
+
+
+def _trade_off(evaluation: Evaluation, *, dark: bool) -> go.Figure:
+    return trade_off(evaluation_trades(evaluation), dark=dark)
+
+
+HEADINGS = ("Scheme", "Right", "95 % sure", "Cost, points", "Lost · won", "p", "Last word", "Time", "A question", "Speed-up", "Weights")
+
+
+def _rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """Lines of the table, under HEADINGS."""
+    drops = {id(cost.result): cost.drop for cost in costs(evaluation)}
+    return [_row(result, drops.get(id(result))) for result in evaluation.variants]
+
+
+def _row(result: EvaluatedVariant, drop: float | None) -> tuple[str, ...]:
+    if result.accuracy is None:
+        return (result.label, result.error.message if result.error else "not run", *("–",) * (len(HEADINGS) - 2))
+    accuracy, paired = result.accuracy, result.paired
+    size = result.weights_bytes if result.projected_bytes is None else result.projected_bytes
+    return (
+        result.label,
+        f"{share(accuracy.value, 1)} ({accuracy.successes:,} of {accuracy.total:,})",
+        f"{share(accuracy.low, 1)} – {share(accuracy.high, 1)}",
+        "–" if drop is None else f"{drop * 100:.1f}".replace("-", "−"),
+        f"{paired.only_original:,} · {paired.only_variant:,}" if paired else "–",
+        f"{paired.p_value:.2g}" if paired else "–",
+        share(result.last_word.value, 1) if result.last_word else "–",
+        f"{result.total_s:.1f} s" if result.total_s is not None else "–",
+        ms(result.per_item_s) if result.per_item_s is not None else "–",
+        f"{result.speedup:.2f}×" if result.speedup is not None else "–",
+        f"{mib(size)}{' projected' if result.projected_bytes is not None else ''}" if size else "–",
+    )
+
+
+def _kinds(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """A line a kind of question: its name, and what each version got right of it."""
+    kinds = dict.fromkeys(kind for result in evaluation.variants for kind in result.groups)
+    return [(kind.replace("_", " "), *(_share(result.groups.get(kind)) for result in evaluation.variants)) for kind in kinds]
+
+
+def _share(found: Proportion | None) -> str:
+    return "–" if found is None else share(found.value)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A question and what each version answered: (answer, right), None where it did not get that far."""
+
+    question: TaskItem
+    answers: tuple[tuple[str, bool] | None, ...]
+
+    @property
+    def agreed(self) -> bool:
+        """Whether all that answered are right, or all are wrong."""
+        return len({right for _, right in filter(None, self.answers)}) < 2
+
+
+def _listed(evaluation: Evaluation) -> Sequence[Listed]:
+    answers = [{item.index: (item.answer, item.correct) for item in result.items} for result in evaluation.variants]
+    listed = [Listed(question, tuple(known.get(index) for known in answers)) for index, question in enumerate(evaluation.questions)]
+    return sorted(listed, key=lambda item: item.agreed)
+
+
+def _conditions(evaluation: Evaluation) -> tuple[str, ...]:
+    noise, versions = evaluation.noise_floor, evaluation.host.versions
+    return (
+        *evaluation_conditions(evaluation),
+        f"noise ±{share(noise.relative)}: smaller differences in time mean nothing" if noise else "noise unknown",
+        " · ".join(f"{name} {version}" for name, version in versions.items() if name in _VERSIONS),
+        f"qdash {evaluation.qdash_version}",
+    )
