@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
-from qdash.execution.process import Call, Raised, Returned
+from qdash.execution.wire import Call, Raised, Returned
 from qdash.records import ErrorRecord, WorkerSpec
 
 

@@ -13,46 +13,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import connection as ipc
 from threading import Event, Lock, Thread
 from typing import Any
 
 from qdash.errors import QdashError
 from qdash.execution import Emitted
+from qdash.execution.wire import Call, Cancel, Raised, Returned
 from qdash.machine import this_machine
-from qdash.records import ErrorRecord, Step, WorkerSpec
+from qdash.records import Step, WorkerSpec
 from qdash.settings import settings
 
 POLL_S = 0.05
 GRACE_S = 0.6  # how long a cancelled worker may take to reach the next token before it is ended
-
-
-@dataclass(frozen=True)
-class Call:
-    """Parent to worker: run a method of `Worker`."""
-
-    method: str
-    arguments: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """Parent to worker: stop at the next token."""
-
-
-@dataclass(frozen=True)
-class Returned:
-    """Worker to parent: the call is over; `result` is what it returned."""
-
-    result: Any
-
-
-@dataclass(frozen=True)
-class Raised:
-    """Worker to parent: the call is over; it failed."""
-
-    error: ErrorRecord
 
 
 def _run_worker(connection: ipc.Connection, spec: WorkerSpec) -> None:
