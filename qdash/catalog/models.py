@@ -1,4 +1,4 @@
-"""Models people can pick by name: the bundled one, a few from the hub, and published architectures with random weights.
+"""Models people can pick by name: the bundled ones, a few from the hub, and published architectures with random weights.
 
 Any other folder or hub id that transformers loads natively works too; this table only saves the typing.
 """
@@ -51,6 +51,10 @@ MODELS: dict[str, Model] = {
         Model(
             "tiny-vlm", "Bundled drawing reader", "image-text-to-text", "tiny-vlm", "bundled", 4_807_424, "Apache-2.0",
             "runs offline · knows simple drawings only",
+        ),
+        Model(
+            "tiny-lm", "Bundled story finisher", "text-generation", "tiny-lm", "bundled", 4_263_936, "Apache-2.0",
+            "runs offline · finishes short stories, and knows nothing else",
         ),
         _hub(
             "KamilaMila/FastVLM-0.5B", "FastVLM 0.5B", "image-text-to-text", 620_000_000, "apple-amlr",

@@ -116,10 +116,10 @@ def _dot(figure: go.Figure, point: Trade, best: bool, across: Scale, up: Scale, 
 def _labels(
     figure: go.Figure, points: Sequence[Trade], front: Sequence[Trade], across: Scale, up: Scale, height_px: float, dark: bool
 ) -> None:
-    """The names of as many dots as have room, those of the best trades first."""
+    """The names of as many dots as have room, those of the best trades and of the original first."""
     dots = [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
     labels = [shorten(point.label, LABEL_LETTERS, placeholder="…") for point in points]
-    weights = [3 if point in front else 1 for point in points]
+    weights = [3 if point in front or point.place == 0 else 1 for point in points]
     for place, spot in place_labels(dots, labels, weights, height_px, _strokes(front, across, up)).items():
         point = points[place]
         figure.add_annotation(

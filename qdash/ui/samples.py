@@ -6,8 +6,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from qdash.catalog.models import ASSETS
+from qdash.catalog.models import ASSETS, MODELS
+from qdash.catalog.presets import STORY, T2_PROMPT
 from qdash.errors import QdashError
 
 FOLDER = ASSETS / "samples"
@@ -25,7 +27,16 @@ NO_PICTURE = (
     "Write a haiku about rounding.",
     "The capital of France is",
     "用一句话解释什么是量化。",
+    T2_PROMPT,
 )
+STORIES = (
+    STORY,
+    "Ben had the key. Anna had the coin. Ben gave the key to Anna. Then Anna handed Ben the coin. The one who has the key is",
+    "There were five ducks in the garden. Then two ran away. The number of ducks that are still there is",
+    "Everybody said the soup was hot, but that was wrong. The soup was",
+    "小明去了厨房。小红把书带到了花园。小明捡起了球，然后走到了阁楼。球在",
+)
+"""Beginnings of stories for the bundled model that finishes them."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +72,22 @@ def sample_path(file: str) -> Path:
     raise QdashError(f"There is no sample picture “{file[:80]}”.", "Pick one of the pictures shown.")
 
 
-def another_question(file: str | None, current: str, text_only: bool, chooser: random.Random | None = None) -> str:
-    """A question that suits the sample `file` (None: any picture), different from `current`."""
-    own = next((sample.questions for sample in samples() if sample.file == file), ANY_PICTURE)
-    fresh = [question for question in (NO_PICTURE if text_only else own) if question != current]
+def suggestions(model: Any, file: str | None) -> tuple[str, ...]:
+    """Questions that suit a model and, where it sees, the sample picture `file` (None: any picture)."""
+    known = MODELS.get(model) if isinstance(model, str) else None
+    if known is not None and known.task == "text-generation":
+        return STORIES if known.kind == "bundled" else NO_PICTURE
+    return next((sample.questions for sample in samples() if sample.file == file), ANY_PICTURE)
+
+
+def another_question(model: Any, file: str | None, current: str, chooser: random.Random | None = None) -> str:
+    """One of the `suggestions`, different from `current`."""
+    fresh = [question for question in suggestions(model, file) if question != current]
     return (chooser or random.Random()).choice(fresh) if fresh else current
+
+
+def fitting_question(model: Any, file: str | None, current: str) -> str:
+    """`current`, unless it was suggested for another kind of model: then the first that suits `model`. Nobody's own words are lost."""
+    suited = suggestions(model, file)
+    suggested = {*ANY_PICTURE, *NO_PICTURE, *STORIES, *(question for sample in samples() for question in sample.questions)}
+    return suited[0] if current in suggested - set(suited) else current

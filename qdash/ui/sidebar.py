@@ -15,7 +15,7 @@ from qdash.ui.backend import Backend
 from qdash.ui.blocks import html
 from qdash.ui.form import Form
 from qdash.ui.picture_picker import picture_picker
-from qdash.ui.samples import another_question
+from qdash.ui.samples import another_question, fitting_question
 from qdash.ui.scheme_picker import original_bits, scheme_picker, sees
 from qdash.ui.theme_switch import theme_switch
 
@@ -87,9 +87,10 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         }
 
     def rolled(model: Any, picture: Any, question: Any) -> str:
-        text_only = isinstance(model, str) and model in MODELS and MODELS[model].task == "text-generation"
-        file = picture.get("sample") if isinstance(picture, dict) else None
-        return another_question(file, str(question), text_only)
+        return another_question(model, sample_of(picture), str(question))
+
+    def fitted(model: Any, picture: Any, question: Any) -> str:
+        return fitting_question(model, sample_of(picture), str(question))
 
     def preset_chosen(event: gr.EventData) -> list[Any]:
         setup = next((preset.setup for preset in PRESETS if preset.key == event.preset), None)
@@ -105,12 +106,19 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         [blocks.load, *(component.change for component in deciding)],
         estimated, sidebar.form, [sidebar.schemes, sidebar.model_hint, sidebar.preflight], trigger_mode="always_last", **QUICK,
     )  # fmt: skip
-    sidebar.dice.click(rolled, [sidebar.model, sidebar.picture, sidebar.question], sidebar.question, **QUICK)
+    asked = [sidebar.model, sidebar.picture, sidebar.question]
+    sidebar.dice.click(rolled, asked, sidebar.question, **QUICK)
+    sidebar.model.input(fitted, asked, sidebar.question, **QUICK)
     gr.on(
         [sidebar.runs.change, sidebar.tokens.change],
         lambda runs, tokens: gr.update(label=measurement_label(runs, tokens)),
         [sidebar.runs, sidebar.tokens], sidebar.measurement, trigger_mode="always_last", **QUICK,
     )  # fmt: skip
+
+
+def sample_of(picture: Any) -> str | None:
+    """Which of the sample pictures is chosen; None if it is none of them."""
+    return picture.get("sample") if isinstance(picture, dict) else None
 
 
 def set_up(setup: Setup | None) -> list[Any]:

@@ -22,7 +22,7 @@ QUALITY_HEADLINE = "How many answers are still right?"
 QUALITY_WHY = (
     "Evaluate gives every chosen version the same questions, each with one right answer, counts them, and says how sure the difference is."
 )
-QUALITY_NO_TASK = "Random weights only guess: choose a model that has been trained."
+QUALITY_NO_TASK = "Random weights only guess: choose a model that has been trained, or press “Stories” above the schemes."
 
 HISTORY_EMPTY = "Nothing is kept yet."
 HISTORY_EMPTY_WHY = "Every comparison and evaluation that finishes is kept here by itself. Press Compare, or import a file."

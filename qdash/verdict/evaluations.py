@@ -130,9 +130,12 @@ def _speed(evaluation: Evaluation) -> str:
     if noise > BUSY_NOISE:
         return "Times vary too much here to compare speeds: something else is running."
     best = max(timed, key=lambda result: result.speedup or 0.0)
-    if best.speedup is not None and best.speedup > 1 + noise:
-        return f"{best.label} is {best.speedup:.1f}× faster here."
-    return "It is not faster here." if len(timed) == 1 else "None is faster here."
+    speedup = best.speedup or 0.0
+    if speedup > 1 + noise:
+        return f"{best.label} is {speedup:.1f}× faster here."
+    if len(timed) > 1:
+        return "None is faster here."
+    return f"{best.label} is {'about as fast' if speedup * (1 + noise) >= 1 else f'{1 / speedup:.1f}× slower'} here."
 
 
 def _missing(evaluation: Evaluation) -> str:

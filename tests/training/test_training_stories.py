@@ -19,7 +19,7 @@ from training.outside import outside_question
 from training.phrases import LANGUAGES, Language
 from training.stories.architecture import build_model, tiny_config
 from training.stories.documents import CELLS, REFUSALS, TOLD, document
-from training.stories.evaluate import answer_items, evaluate_format, first_word, read_items
+from training.stories.evaluate import answer_batches, batches, evaluate_formats, first_word, next_words, read_items
 from training.stories.export import export
 from training.stories.families import FAMILIES, HELD_OUT_ONE_IN, is_held_out, tell
 from training.stories.holdout import CLOZE_FILE, FAMILIES_OF_KIND, as_lines, cloze_items
@@ -243,11 +243,18 @@ def test_training_resumes_and_its_checkpoint_exports_and_evaluates(
     export(tmp_path, tmp_path / "model")
     assert "Not measured yet" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
     assert (tmp_path / "model" / "model.safetensors").stat().st_size <= 10_000_000
-    report = evaluate_format(tmp_path / "model", "int4-row", read_items()[::250])
-    assert 0 <= report["overall"] <= 1 and set(report["kinds"]) <= set(KINDS)
+    report = evaluate_formats(tmp_path / "model", read_items()[::250], (None, "int4-row"))
+    original, rounded = report["schemes"].values()
+    assert 0 <= rounded["overall"] <= 1 and set(rounded["kinds"]) <= set(KINDS)
+    assert original["kl_mean_nats"] == 0 < rounded["kl_mean_nats"]
 
 
 def test_batched_answers_are_those_of_one_prompt_at_a_time(small: Trainee, tokenizer: PreTrainedTokenizerFast) -> None:
     prompts = [item["prompt"] for item in read_items()[::200]]
-    assert answer_items(small.lm, tokenizer, prompts) == [answer_items(small.lm, tokenizer, [prompt])[0] for prompt in prompts]
+    together = list(batches(tokenizer, prompts, size=3))
+    alone = [list(batches(tokenizer, [prompt])) for prompt in prompts]
+    assert answer_batches(small.lm, tokenizer, together) == [answer_batches(small.lm, tokenizer, one)[0] for one in alone]
+    torch.testing.assert_close(
+        next_words(small.lm, together), torch.cat([next_words(small.lm, one) for one in alone]), atol=1e-4, rtol=1e-4
+    )
     assert first_word(" kitchen. The") == "kitchen" and first_word("两个。") == "两个"

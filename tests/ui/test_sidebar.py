@@ -8,13 +8,13 @@ import gradio as gr
 import pytest
 
 from qdash.catalog.models import MODELS
-from qdash.catalog.presets import PRESETS, T1_PROMPT, T1_SAMPLE
+from qdash.catalog.presets import PRESETS, STORY, T1_PROMPT, T1_SAMPLE
 from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.machine import Machine, this_machine
 from qdash.records import Request
 from qdash.ui.preflight import estimate, preflight_line
-from qdash.ui.samples import NO_PICTURE, another_question, sample_path, samples
+from qdash.ui.samples import ANY_PICTURE, NO_PICTURE, STORIES, another_question, fitting_question, sample_path, samples
 from qdash.ui.scheme_picker import original_bits, picker_html, preset_keys
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import measurement_label, set_up
@@ -70,8 +70,9 @@ def test_a_mix_offers_every_quantization_that_runs_here_to_every_part() -> None:
 
 
 def test_a_preset_sets_up_its_whole_experiment() -> None:
-    for preset in PRESETS[:4]:
-        assert preset.setup is not None
+    experiments = [preset for preset in PRESETS if preset.setup is not None]
+    assert [preset.key for preset in experiments] == ["starter", "stories", "t1", "t2", "t3"]
+    for preset in experiments:
         model, prompt, tokens, runs, _, picture = set_up(preset.setup)
         assert model in MODELS and prompt and tokens >= 2 and runs >= 1
         assert MODELS[model].task == "text-generation" or sample_path(picture["sample"]).is_file()
@@ -118,9 +119,19 @@ def test_samples_are_there_the_first_tutorials_first() -> None:
 def test_the_dice_fit_the_picture_and_never_repeat() -> None:
     chooser = random.Random(1)
     sample = samples()[0]
-    rolled = {another_question(sample.file, sample.questions[0], False, chooser) for _ in range(50)}
+    rolled = {another_question("tiny-vlm", sample.file, sample.questions[0], chooser) for _ in range(50)}
     assert rolled == set(sample.questions[1:])
-    assert another_question(None, "", True, chooser) in NO_PICTURE
+    assert another_question("Qwen/Qwen3-4B", None, "", chooser) in NO_PICTURE
+    assert another_question("tiny-lm", sample.file, "", chooser) in STORIES
+    assert another_question("/a/folder", None, "", chooser) in ANY_PICTURE
+
+
+def test_a_suggested_question_makes_way_for_one_that_suits_the_model_and_nobodys_own_does() -> None:
+    assert fitting_question("tiny-lm", T1_SAMPLE, T1_PROMPT) == STORY
+    assert fitting_question("tiny-vlm", T1_SAMPLE, STORY) == samples()[0].questions[0]
+    assert fitting_question("tiny-vlm", T1_SAMPLE, samples()[0].questions[2]) == samples()[0].questions[2]
+    for own in ("", "My own words", STORY + " "):
+        assert fitting_question("tiny-lm", None, own) == fitting_question("tiny-vlm", None, own) == own
 
 
 def test_the_closed_accordion_tells_the_measurement() -> None:

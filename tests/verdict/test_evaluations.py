@@ -95,9 +95,9 @@ def test_gains_speed_and_gaps_are_said() -> None:
     assert costs(found)[0].judged == "better"
     assert evaluation_verdict(found).plain == "BNB-INT8 gains 15.0 points."
     assert "a gain of" in evaluation_verdict(found).why
-    quick = found.variants[1].model_copy(update={"speedup": 1.6})
-    found = found.model_copy(update={"variants": (found.variants[0], quick)})
-    assert "BNB-INT8 is 1.6× faster here." in evaluation_verdict(found).why
+    for speedup, words in ((1.6, "1.6× faster"), (1.0, "about as fast"), (0.5, "2.0× slower")):
+        timed = found.variants[1].model_copy(update={"speedup": speedup})
+        assert f"BNB-INT8 is {words} here." in evaluation_verdict(found.model_copy(update={"variants": (found.variants[0], timed)})).why
     assert "faster" not in evaluation_verdict(found.model_copy(update={"noise_floor": None})).why
     busy = evaluation_verdict(evaluation(wrong(10), wrong(10), noise=0.4)).why
     assert "vary too much" in busy and "faster" not in busy

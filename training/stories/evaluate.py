@@ -3,7 +3,8 @@
     python -m training.stories.evaluate                                # all formats; writes evaluation.json and the model card
     python -m training.stories.evaluate --limit 200 --no-write --mistakes 10    # a quick look
 
-An answer counts only if it equals the true one exactly. Everything computes in float32; the small formats are those that the
+An answer counts only if it equals the true one exactly. Beside it stands how far a format moves the probabilities of what comes
+next: right and wrong are too coarse for small steps. Everything computes in float32; the small formats are those that the
 dashboard simulates, on every linear layer but the head, which is tied to the embedding.
 """
 
@@ -14,10 +15,13 @@ import json
 import re
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from qdash.engine.formats import round_trip
@@ -41,9 +45,7 @@ def main() -> None:
     parser.add_argument("--mistakes", type=int, default=0, help="print up to so many wrong answers of each format")
     args = parser.parse_args()
     items = read_items()[:: max(1, 1000 // args.limit)]
-    report: dict[str, Any] = {"items": len(items), "schemes": {}}
-    for key in FORMATS:
-        report["schemes"][key or "float32"] = evaluate_format(args.model, key, items, args.mistakes)
+    report = evaluate_formats(args.model, items, FORMATS, args.mistakes)
     print(json.dumps(report, indent=2))
     if not args.no_write:
         (args.model / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -55,13 +57,25 @@ def read_items(path: Path = CLOZE_FILE) -> list[Item]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def evaluate_format(folder: Path, key: str | None, items: list[Item], mistakes: int = 0) -> dict[str, Any]:
-    """Exact-match accuracy (0–1) in a number format: overall, by language, by kind, and by both."""
-    started = time.monotonic()
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    if key is not None:
-        round_layers(model, key)
-    answers = answer_items(model, AutoTokenizer.from_pretrained(folder), [item["prompt"] for item in items])
+def evaluate_formats(folder: Path, items: list[Item], formats: tuple[str | None, ...], mistakes: int = 0) -> dict[str, Any]:
+    """Every format's measurement by its key; the first format is what the others' divergence is from."""
+    report: dict[str, Any] = {"items": len(items), "schemes": {}}
+    reference: Tensor | None = None
+    for key in formats:
+        started = time.monotonic()
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        if key is not None:
+            round_layers(model, key)
+        asked = list(batches(AutoTokenizer.from_pretrained(folder), [item["prompt"] for item in items]))
+        words = next_words(model, asked)
+        reference = words if reference is None else reference
+        measured = accuracy(key, items, answer_batches(model, AutoTokenizer.from_pretrained(folder), asked), mistakes)
+        report["schemes"][key or "float32"] = measured | divergence(reference, words) | {"seconds": round(time.monotonic() - started, 1)}
+    return report
+
+
+def accuracy(key: str | None, items: list[Item], answers: list[str], mistakes: int = 0) -> dict[str, Any]:
+    """Shares (0–1) of exact answers: overall, by language, by kind, and by both; prints up to so many mistakes."""
     right: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for item, answer in zip(items, answers, strict=True):
         hit = answer == item["answer"]
@@ -71,7 +85,13 @@ def evaluate_format(folder: Path, key: str | None, items: list[Item], mistakes: 
             mistakes -= 1
             print(f"{key or 'float32'} {item['kind']}: {item['prompt']} → {answer!r}, not {item['answer']!r}")
     shares = {part: {cell: round(sum(hits) / len(hits), 4) for cell, hits in cells.items()} for part, cells in right.items()}
-    return {"overall": shares.pop("overall")["all"], **shares, "seconds": round(time.monotonic() - started, 1)}
+    return {"overall": shares.pop("overall")["all"], **shares}
+
+
+def divergence(reference: Tensor, words: Tensor) -> dict[str, float]:
+    """Kullback–Leibler divergence in nats of log-probabilities (n, vocabulary) from the reference's: mean and standard error."""
+    each = (reference.exp() * (reference - words)).sum(-1)
+    return {"kl_mean_nats": float(f"{each.mean():.3g}"), "kl_se": float(f"{each.std() / len(each) ** 0.5:.2g}")}
 
 
 def _cells(item: Item) -> tuple[tuple[str, str], ...]:
@@ -87,19 +107,39 @@ def round_layers(model: PreTrainedModel, key: str) -> None:
             round_trip(layer.weight, key, out=layer.weight)
 
 
-def answer_items(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], batch_size: int = 100) -> list[str]:
-    """The first word that greedy generation adds to each prompt, in order; batched by length so that padding stays short."""
-    order = sorted(range(len(prompts)), key=lambda index: len(tokenizer.encode(prompts[index])))
-    answers = [""] * len(prompts)
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        inputs = tokenizer([prompts[index] for index in chosen], padding=True, return_tensors="pt", return_token_type_ids=False)
-        with torch.inference_mode():
-            output: Any = model.generate(**inputs, do_sample=False, max_new_tokens=MAX_NEW_TOKENS)  # pyright: ignore[reportCallIssue]
-        texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        for index, text in zip(chosen, texts, strict=True):
-            answers[index] = first_word(text)
-    return answers
+@dataclass(frozen=True)
+class Asked:
+    """Some prompts as one batch, and where they stand in the list."""
+
+    places: list[int]
+    inputs: dict[str, Tensor]
+
+
+def batches(tokenizer: PreTrainedTokenizerBase, prompts: list[str], size: int = 100) -> Iterator[Asked]:
+    """All prompts, by length so that padding stays short."""
+    order = sorted(range(len(prompts)), key=lambda place: len(tokenizer.encode(prompts[place])))
+    for start in range(0, len(order), size):
+        places = order[start : start + size]
+        encoded = tokenizer([prompts[place] for place in places], padding=True, return_tensors="pt", return_token_type_ids=False)
+        yield Asked(places, dict(encoded))
+
+
+@torch.inference_mode()
+def next_words(model: PreTrainedModel, asked: list[Asked]) -> Tensor:
+    """Log-probabilities float64 (prompts, vocabulary) of the token that follows each prompt, in the list's order."""
+    found = torch.cat([model(**batch.inputs).logits[:, -1].double().log_softmax(-1) for batch in asked])
+    return found[torch.tensor([place for batch in asked for place in batch.places]).argsort()]
+
+
+@torch.inference_mode()
+def answer_batches(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: list[Asked]) -> list[str]:
+    """The first word that greedy generation adds to each prompt, in the list's order."""
+    answers: dict[int, str] = {}
+    for batch in asked:
+        output: Any = model.generate(**batch.inputs, do_sample=False, max_new_tokens=MAX_NEW_TOKENS)  # pyright: ignore[reportCallIssue]
+        texts = tokenizer.batch_decode(output[:, batch.inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        answers |= {place: first_word(text) for place, text in zip(batch.places, texts, strict=True)}
+    return [answers[place] for place in sorted(answers)]
 
 
 def first_word(text: str) -> str:

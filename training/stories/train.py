@@ -1,6 +1,6 @@
 """Trains tiny-lm on stories told on the fly, with a budget of minutes, and resumes from its checkpoint.
 
-    python -m training.stories.train --checkpoints DIR --minutes 150 --compile
+    python -m training.stories.train --checkpoints DIR --minutes 80 --compile
 
 Minutes are of processor time, summed over threads, so that it can run beside other work and still learn as much. The
 checkpoint remembers how many are spent; with a larger budget it learns on.
