@@ -46,7 +46,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "stories", "Stories", ("fp16", "fp8-e4m3", "fp8-e5m2", "fp6-e2m3", "fp6-e3m2", "bnb-int8", "int3-g64", "int2-g64"),
         "The Qwen3-4B tutorial's formats, and 3 and 2 bits, on the bundled story finisher: Evaluate under Quality counts right last words",
-        Setup("tiny-lm", STORY, tokens=10, runs=5),
+        Setup("tiny-lm", STORY, tokens=50, runs=5),
     ),
     Preset(
         "t1", "FastVLM", ("fp16", "bnb-int8", "bnb-nf4-fp32", "bnb-nf4"),

@@ -83,8 +83,8 @@ class Strip:
 def _card(result: VariantResult, comparison: Comparison) -> Card:
     baseline = comparison.variants[0]
     reference = None if result is baseline else baseline.answer
-    answer = result.answer or ""
-    spans = differing_spans(reference, answer) if reference is not None else [(answer, False)]
+    answer = (result.answer or "").lstrip()
+    spans = differing_spans(reference.lstrip(), answer) if reference is not None else [(answer, False)]
     tone, outcome, because = _outcome(result, comparison)
     scheme = known_scheme(result.scheme)
     float_scheme = scheme is not None and scheme.is_baseline

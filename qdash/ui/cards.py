@@ -61,7 +61,8 @@ def _body(card: Card, reference: str | None) -> str:
     if error is not None and card.state != "stopped":
         return f'<div class="ans problem" dir="auto"><b>{escape(error.message)}</b> {escape(error.remedy)}</div>'
     if card.text:
-        answer = _highlighted(reference, card.text) if card.state == "done" and reference is not None else escape(card.text)
+        said = card.text.lstrip()  # what goes on with a story begins with a space
+        answer = _highlighted(reference.lstrip(), said) if card.state == "done" and reference is not None else escape(said)
         caret = '<span class="caret" aria-hidden="true"></span>' if card.state == "answering" else ""
         return f'<div class="ans" dir="auto">{answer}{caret}</div>'
     if card.state == "done":

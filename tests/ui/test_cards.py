@@ -47,6 +47,11 @@ def test_words_that_differ_are_marked() -> None:
     assert html.count("<mark>") == 1
 
 
+def test_what_goes_on_with_a_story_does_not_begin_with_a_gap() -> None:
+    html = _html(variant_result("original", " attic."), variant_result("bnb-nf4", " cellar."))
+    assert '<div class="ans" dir="auto">attic.</div>' in html and '<div class="ans" dir="auto"><mark>cellar' in html
+
+
 def test_relative_figures_and_the_reason_for_slowness() -> None:
     html = _html(variant_result("original", "A."), variant_result("bnb-int8", "A.", slowdown=1.6))
     assert "18 ms" in html and "20.0 MiB" in html
