@@ -292,7 +292,8 @@ def test_the_catalogue_offers_them_everywhere(key: str, tmp_path: Path, monkeypa
     assert found.parameters == MODELS[key].parameters and found.task == MODELS[key].task
     assert found.folder is None and found.download_bytes == pytest.approx(2 * found.parameters, rel=1e-3)
     assert models.is_random(key) and "answers hidden" in MODELS[key].about
-    assert {tensor.dtype for tensor in found.tensors} == {"F16" if key == "random:bloom-1b7" else "BF16"}
+    counters = {"I64"}  # of batch norms
+    assert {tensor.dtype for tensor in found.tensors} - counters == {"F16" if key == "random:bloom-1b7" else "BF16"}
 
 
 def test_the_tutorials_sizes() -> None:

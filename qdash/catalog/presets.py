@@ -40,7 +40,7 @@ class Preset:
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "starter", "Starter", ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3"),
-        "8, 6 and 4 bits beside the original, on the bundled model",
+        "8, 6 and 4 bits beside the original, on the bundled drawing reader",
         Setup("tiny-vlm", T1_PROMPT, tokens=50, runs=5, sample=T1_SAMPLE),
     ),
     Preset(

@@ -59,19 +59,20 @@ def read_items(path: Path = CLOZE_FILE) -> list[Item]:
 
 def evaluate_formats(folder: Path, items: list[Item], formats: tuple[str | None, ...], mistakes: int = 0) -> dict[str, Any]:
     """Every format's measurement by its key; the first format is what the others' divergence is from."""
-    report: dict[str, Any] = {"items": len(items), "schemes": {}}
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    asked = list(batches(tokenizer, [item["prompt"] for item in items]))
+    schemes: dict[str, dict[str, Any]] = {}
     reference: Tensor | None = None
     for key in formats:
         started = time.monotonic()
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         if key is not None:
             round_layers(model, key)
-        asked = list(batches(AutoTokenizer.from_pretrained(folder), [item["prompt"] for item in items]))
         words = next_words(model, asked)
         reference = words if reference is None else reference
-        measured = accuracy(key, items, answer_batches(model, AutoTokenizer.from_pretrained(folder), asked), mistakes)
-        report["schemes"][key or "float32"] = measured | divergence(reference, words) | {"seconds": round(time.monotonic() - started, 1)}
-    return report
+        measured = accuracy(key, items, answer_batches(model, tokenizer, asked), mistakes) | divergence(reference, words)
+        schemes[key or "float32"] = measured | {"seconds": round(time.monotonic() - started, 1)}
+    return {"items": len(items), "schemes": schemes}
 
 
 def accuracy(key: str | None, items: list[Item], answers: list[str], mistakes: int = 0) -> dict[str, Any]:
