@@ -26,7 +26,7 @@ class Placed(Protocol):
 
     @property
     def projection(self) -> str:
-        """What it computes there: “q_proj”."""
+        """Last word of its path: “down_proj”."""
         ...
 
 

@@ -3,7 +3,9 @@
 from math import floor, log10
 
 from qdash.naming import Placed, spoken_kind
-from qdash.records import Coverage, Evaluation, InspectorReport, LayerWeights, SchemeWeights, WeightReport
+from qdash.records import Coverage, Evaluation, Host, InspectorReport, LayerWeights, SchemeWeights, WeightReport
+
+_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 
 ANSWERS_HIDDEN = "Random weights: answers hidden."
 
@@ -51,6 +53,11 @@ def nats(divergence: float | None) -> str:
     if divergence < 1e-4:
         return "0" if divergence == 0 else "< 0.0001"
     return f"{divergence:.1f}" if divergence >= 0.995 else f"{divergence:.{1 - floor(log10(divergence))}f}"
+
+
+def versions(host: Host) -> str:
+    """The packages that decide what a number is: “torch 2.11.0 · transformers 5.23.0 …”."""
+    return " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions)
 
 
 def evaluation_conditions(evaluation: Evaluation) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ ten, so they are drawn by their logarithm, with a place of its own at the bottom
 and labels in other units than dots, so logarithms are taken here and the axis only gets its words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -212,6 +212,6 @@ def _power(exponent: int) -> str:
     return f"{10.0**exponent:g}" if exponent > -5 else f"10<sup>{exponent}</sup>"
 
 
-def _axis(update: object, scale: Scale, *, title: str | None) -> None:
+def _axis(update: Callable[..., object], scale: Scale, *, title: str | None) -> None:
     ticks = {} if scale.ticks is None else {"tickvals": [at for at, _ in scale.ticks], "ticktext": [words for _, words in scale.ticks]}
-    update(range=[scale.low, scale.high], title_text=title, zeroline=False, **({"nticks": 5} if scale.ticks is None else ticks))  # type: ignore[operator]
+    update(range=[scale.low, scale.high], title_text=title, zeroline=False, **({"nticks": 5} if scale.ticks is None else ticks))

@@ -65,7 +65,10 @@ class Trades:
 
 def against_of(value: object) -> Against:
     """What a switch says; size for anything else."""
-    return value if isinstance(value, str) and value in AGAINST else "size"  # type: ignore[return-value]  # it is a key
+    for key in AGAINST:
+        if key == value:
+            return key
+    return "size"
 
 
 def comparison_trades(comparison: Comparison, against: Against = "size") -> Trades:

@@ -72,7 +72,7 @@ class Desk:
     def lengths(self) -> list[int]:
         """Tokens of each prompt, its chat template and picture not counted: enough to sort by."""
         tokenizer = tokenizer_of(self.processor)
-        return [len(tokenizer(question.prompt)["input_ids"]) for question in self.exercise.questions]  # type: ignore[arg-type]
+        return [len(tokenizer.encode(question.prompt)) for question in self.exercise.questions]
 
     def planned(self) -> list[list[int]]:
         """The questions in batches of like length, in a fixed, mixed order. Raises QdashError for one that cannot be asked."""
@@ -130,7 +130,7 @@ class Desk:
         target = self.exercise.targets[index] if self.exercise.targets else ""
         if not target:
             return ()
-        whole: list[int] = tokenizer_of(self.processor)(self.exercise.questions[index].prompt + target)["input_ids"]  # type: ignore[assignment]
+        whole = tokenizer_of(self.processor).encode(self.exercise.questions[index].prompt + target)
         return tuple(whole[inputs["input_ids"].shape[1] :])
 
 

@@ -20,7 +20,6 @@ MAX_SCORED_TOKENS = 2048
 MAX_SHOWN_TOKENS = 256
 """So many tokens are kept one by one, for people to look at."""
 
-
 SAME_NATS = 1e-6
 """Divergences up to this are rounding: below what float32 logarithms can tell."""
 

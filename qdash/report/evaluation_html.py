@@ -9,9 +9,7 @@ from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_o
 from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
 from qdash.report.page import chart, template
 from qdash.verdict.evaluations import costs, evaluation_verdict
-from qdash.wording import evaluation_conditions, mib, ms, share
-
-_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
+from qdash.wording import evaluation_conditions, mib, ms, share, versions
 
 MOST_ITEMS = 500
 """Questions listed; the CSV of all answers has the rest."""
@@ -104,10 +102,10 @@ def _listed(evaluation: Evaluation) -> Sequence[Listed]:
 
 
 def _conditions(evaluation: Evaluation) -> tuple[str, ...]:
-    noise, versions = evaluation.noise_floor, evaluation.host.versions
+    noise = evaluation.noise_floor
     return (
         *evaluation_conditions(evaluation),
         f"noise ±{share(noise.relative)}: smaller differences in time mean nothing" if noise else "noise unknown",
-        " · ".join(f"{name} {version}" for name, version in versions.items() if name in _VERSIONS),
+        versions(evaluation.host),
         f"qdash {evaluation.qdash_version}",
     )

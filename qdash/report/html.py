@@ -17,9 +17,7 @@ from qdash.report.page import bits_class, chart, template
 from qdash.verdict import judge, verdict
 from qdash.verdict.heat import Cell, cells, summary
 from qdash.verdict.judging import divergence_words
-from qdash.wording import mib, ms, nats, share
-
-_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
+from qdash.wording import mib, ms, nats, share, versions
 
 
 def to_html(comparison: Comparison, png: bytes | None = None) -> str:
@@ -167,6 +165,6 @@ def _conditions(comparison: Comparison) -> tuple[str, ...]:
         f"{measurement.max_new_tokens} tokens × {measurement.runs} runs after {measurement.warmup} warm-up, median (p10–p90)",
         f"noise ±{noise.relative:.0%}: smaller differences mean nothing" if noise else "noise unknown",
         host.execution,
-        " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions),
+        versions(host),
         f"qdash {comparison.qdash_version}",
     )

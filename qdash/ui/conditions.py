@@ -5,9 +5,7 @@ from html import escape
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.markup import term
-from qdash.wording import share
-
-_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
+from qdash.wording import share, versions
 
 
 def conditions_html(comparison: Comparison) -> str:
@@ -22,8 +20,7 @@ def conditions_html(comparison: Comparison) -> str:
         f"{measurement.max_new_tokens} tokens × {runs}{warm}, median, p10–p90",
     ]
     cells = [f"<span>{escape(item)}</span>" for item in items] + [term(noise, text.TIPS["noise"]), f"<span>{host.execution}</span>"]
-    versions = " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions)
-    cells.append(f'<span class="versions">{escape(versions)}</span>')
+    cells.append(f'<span class="versions">{escape(versions(host))}</span>')
     return f'<div class="cond">{"".join(cells)}</div>'
 
 

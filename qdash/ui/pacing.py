@@ -17,11 +17,18 @@ class Staged(Protocol):
 
 BoardT = TypeVar("BoardT", bound=Staged)
 EventT = TypeVar("EventT")
+ViewT = TypeVar("ViewT")
 
 
-def paced(board: BoardT, events: Iterator[EventT], advance: Callable[[BoardT, EventT], BoardT], refresh_s: float) -> Iterator[BoardT]:
-    """The boards to draw while `events` change `board`: the first, each with a state changed, others every `refresh_s`, the last."""
-    yield board
+def paced(
+    board: BoardT,
+    events: Iterator[EventT],
+    advance: Callable[[BoardT, EventT], BoardT],
+    view: Callable[[BoardT], ViewT],
+    refresh_s: float,
+) -> Iterator[ViewT]:
+    """Views of `board` as `events` change it: at first, whenever a state changes, else every `refresh_s`, and at the end."""
+    yield view(board)
     shown = time.monotonic()
     # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
     with closing(events):  # type: ignore[type-var]
@@ -30,5 +37,5 @@ def paced(board: BoardT, events: Iterator[EventT], advance: Callable[[BoardT, Ev
             now = time.monotonic()
             if board.states != before or now - shown > refresh_s:
                 shown = now
-                yield board
-    yield board
+                yield view(board)
+    yield view(board)

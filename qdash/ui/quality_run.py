@@ -74,8 +74,11 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
     with line.join() as ticket:
         for place in ticket.wait(stop):
             yield MarksView(board=board, status=waiting(place))
-        for shown in paced(board, backend.evaluate(request, stop, items), marked, REFRESH_S):
-            yield MarksView(board=shown, status=doing(shown) if shown.evaluation is None else "")
+        yield from paced(board, backend.evaluate(request, stop, items), marked, _view, REFRESH_S)
+
+
+def _view(board: MarksBoard) -> MarksView:
+    return MarksView(board=board, status=doing(board) if board.evaluation is None else "")
 
 
 def doing(board: MarksBoard) -> str:

@@ -14,10 +14,9 @@ from qdash.ui.quality_form import WITH_FILE, questions_of
 from qdash.ui.relative import NOTHING
 from qdash.ui.verdict import sentence_html, verdict_html
 from qdash.verdict.evaluations import Cost, costs, evaluation_verdict
-from qdash.wording import evaluation_conditions, mib, ms
+from qdash.wording import evaluation_conditions, mib, ms, versions
 from qdash.wording import share as percent
 
-_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 _JUDGED = {"worse": ("▼", "surely worse", "bad"), "better": ("▲", "surely better", "good"), "same": ("≈", "no sure difference", "")}
 _CODE = "<code>{}</code>"
 
@@ -236,9 +235,8 @@ def conditions_html(evaluation: Evaluation) -> str:
     """Without these the figures mean nothing."""
     host, noise = evaluation.host, evaluation.noise_floor
     floor = term(f"noise ±{percent(noise.relative)}" if noise else "noise unknown", text.TIPS["noise"])
-    versions = " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions)
     cells = "".join(f"<span>{escape(asked)}</span>" for asked in evaluation_conditions(evaluation))
-    return f'<div class="cond">{cells}{floor}<span>{host.execution}</span><span class="versions">{escape(versions)}</span></div>'
+    return f'<div class="cond">{cells}{floor}<span>{host.execution}</span><span class="versions">{escape(versions(host))}</span></div>'
 
 
 def _name(label: str, bits: int | None, kind: Kind) -> str:

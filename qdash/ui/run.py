@@ -57,8 +57,11 @@ def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Lin
     with line.join() as ticket:
         for place in ticket.wait(stop):
             yield View(board=board, status=waiting(place))
-        for shown in paced(board, backend.compare(request, png, stop), advance, REFRESH_S):
-            yield View(board=shown, status=doing(shown) if shown.comparison is None else "")
+        yield from paced(board, backend.compare(request, png, stop), advance, _view, REFRESH_S)
+
+
+def _view(board: Board) -> View:
+    return View(board=board, status=doing(board) if board.comparison is None else "")
 
 
 def waiting(place: Place) -> str:

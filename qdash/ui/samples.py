@@ -86,8 +86,13 @@ def another_question(model: Any, file: str | None, current: str, chooser: random
     return (chooser or random.Random()).choice(fresh) if fresh else current
 
 
-def fitting_question(model: Any, file: str | None, current: str) -> str:
-    """`current`, unless it was suggested for another kind of model: then the first that suits `model`. Nobody's own words are lost."""
+def fitting_question(model: str, file: str | None, current: str) -> str:
+    """`current`, unless it was suggested for another kind of model: then the first that suits `model`. Nobody's own words are lost.
+
+    What a model outside the catalogue can read is not known here, so for it nothing changes.
+    """
+    if model not in MODELS:
+        return current
     suited = suggestions(model, file)
     suggested = {*ANY_PICTURE, *NO_PICTURE, *STORIES, *(question for sample in samples() for question in sample.questions)}
     return suited[0] if current in suggested - set(suited) else current

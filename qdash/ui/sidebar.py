@@ -90,7 +90,7 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         return another_question(model, sample_of(picture), str(question))
 
     def fitted(model: Any, picture: Any, question: Any) -> str:
-        return fitting_question(model, sample_of(picture), str(question))
+        return fitting_question(str(model), sample_of(picture), str(question))
 
     def preset_chosen(event: gr.EventData) -> list[Any]:
         setup = next((preset.setup for preset in PRESETS if preset.key == event.preset), None)

@@ -130,6 +130,7 @@ def test_a_suggested_question_makes_way_for_one_that_suits_the_model_and_nobodys
     assert fitting_question("tiny-lm", T1_SAMPLE, T1_PROMPT) == STORY
     assert fitting_question("tiny-vlm", T1_SAMPLE, STORY) == samples()[0].questions[0]
     assert fitting_question("tiny-vlm", T1_SAMPLE, samples()[0].questions[2]) == samples()[0].questions[2]
+    assert fitting_question("/a/folder", None, STORY) == STORY
     for own in ("", "My own words", STORY + " "):
         assert fitting_question("tiny-lm", None, own) == fitting_question("tiny-vlm", None, own) == own
 
