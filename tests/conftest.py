@@ -1,5 +1,6 @@
 """Fixtures that several test folders share: tiny checkpoints, and a picture."""
 
+import gc
 import importlib
 import io
 import os
@@ -17,6 +18,12 @@ settings.load_profile("patient")
 
 # What tests run is not for the history of whoever runs them.
 os.environ["QDASH_HISTORY"] = os.path.join(tempfile.mkdtemp(prefix="qdash-history-"), "history.sqlite3")
+
+
+def pytest_collection_finish() -> None:
+    """Set aside what stays anyway, libraries and collected tests: workers collect garbage whenever they load, and would walk over it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

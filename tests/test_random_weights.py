@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -244,17 +243,16 @@ def test_a_full_disk_is_noticed_before_anything_is_written(tiny: Callable[..., P
     assert not [folder for folder in cache.iterdir() if folder.is_dir()]
 
 
-def test_stop_comes_within_a_second_and_leaves_nothing(tiny: Callable[..., Path]) -> None:
+def test_stop_comes_within_a_piece_and_leaves_nothing(tiny: Callable[..., Path]) -> None:
     cache = tiny(embedding=(300_000, 4096))
     stop = threading.Event()
     steps = checkpoints.obtain(checkpoints.locate(KEY), stop)
     first = next(steps)
     assert first.fraction is not None and first.fraction < 0.5 and list(cache.glob("*.part"))
     stop.set()
-    started = time.monotonic()
     with pytest.raises(QdashError) as caught:
-        finish(steps)
-    assert caught.value.kind == "cancelled" and time.monotonic() - started < 1
+        next(steps)
+    assert caught.value.kind == "cancelled"
     assert not [folder for folder in cache.iterdir() if folder.is_dir()] and checkpoints.locate(KEY).folder is None
 
 

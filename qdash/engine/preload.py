@@ -5,6 +5,7 @@ computation, in the child (numpy's start on import, and know about forks); wheth
 opens the GPU when it is imported, is left to the child if there is one.
 """
 
+import gc
 import importlib
 import os
 
@@ -49,6 +50,9 @@ def preload() -> None:
         _import(module)
     if not importlib.import_module("torch").cuda.is_available():
         _import("qdash.engine.schemes.bitsandbytes")
+    # Libraries stay. A search for garbage, which every load ends with, need not walk over them, nor copy their pages into each worker.
+    gc.collect()
+    gc.freeze()
 
 
 def _import(module: str) -> None:

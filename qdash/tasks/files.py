@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qdash.errors import QdashError
+from qdash.records.evaluation import MAX_ITEMS
 from qdash.settings import settings
 
 Row = Mapping[str, Any]
@@ -15,9 +16,16 @@ _LINES = 'JSON lines look like {"prompt": "2 + 2 = ?", "answer": "4"}, one quest
 
 
 def read_rows(source: Path | bytes, name: str) -> Iterator[tuple[int, Row]]:
-    """Lines of a file with their numbers: CSV where `name` ends in .csv or .tsv, else JSON objects. Raises QdashError."""
+    """Lines of a file with their numbers: CSV where `name` ends in .csv or .tsv, else JSON objects.
+
+    Raises QdashError for a file that is none of that, and after MAX_ITEMS of them.
+    """
     text = _decoded(_read(source) if isinstance(source, Path) else source, name)
-    return _csv_rows(text, name) if name.lower().endswith((".csv", ".tsv")) else _json_rows(text, name)
+    rows = _csv_rows(text, name) if name.lower().endswith((".csv", ".tsv")) else _json_rows(text, name)
+    for count, row in enumerate(rows):
+        if count == MAX_ITEMS:
+            raise QdashError(f"{name} has more than {MAX_ITEMS:,} questions.", "Keep fewer.")
+        yield row
 
 
 def _read(path: Path) -> bytes:

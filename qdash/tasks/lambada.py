@@ -7,13 +7,11 @@ where it is installed and the hub can be reached, or from a file of JSON lines w
 import importlib
 import importlib.util
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from qdash.errors import QdashError
 from qdash.records import TaskItem
-from qdash.records.evaluation import MAX_ITEMS
 from qdash.settings import settings
 from qdash.tasks.files import read_rows
 from qdash.tasks.item import Item
@@ -29,8 +27,7 @@ def lambada_items(source: Path | bytes | None = None, name: str = "") -> tuple[I
     if source is None:
         return tuple(_item(text, f"passage {number}") for number, text in enumerate(_published(), 1))
     name = name or (source.name if isinstance(source, Path) else "The file")
-    rows = islice(read_rows(source, name), MAX_ITEMS)
-    return tuple(_item(row.get("text"), f"{name}, line {line}") for line, row in rows)
+    return tuple(_item(row.get("text"), f"{name}, line {line}") for line, row in read_rows(source, name))
 
 
 def _item(text: Any, where: str) -> Item:

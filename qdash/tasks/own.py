@@ -11,7 +11,6 @@ from pathlib import Path
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, read_picture
 from qdash.records import Picture, TaskItem
-from qdash.records.evaluation import MAX_ITEMS
 from qdash.tasks.files import Row, read_rows
 from qdash.tasks.item import Item
 
@@ -32,8 +31,6 @@ def read_own(source: Path | bytes, name: str = "") -> tuple[Item, ...]:
     pictures = _Pictures(source.parent if isinstance(source, Path) else None)
     items: list[Item] = []
     for line, row in read_rows(source, name):
-        if len(items) == MAX_ITEMS:
-            raise QdashError(f"{name} has more than {MAX_ITEMS:,} questions.", "Keep fewer.")
         try:
             items.append(_item(row, pictures))
         except QdashError as error:

@@ -6,13 +6,14 @@ import sys
 import pytest
 
 FORKED = """
-import os, sys, threading
+import gc, os, sys, threading
 import qdash.engine.preload as preload
 import torch
 
 assert set(preload.MODULES) <= set(sys.modules), set(preload.MODULES) - set(sys.modules)
 assert threading.active_count() == 1, threading.enumerate()
 assert not torch.cuda.is_initialized() and not torch.cuda._is_in_bad_fork()
+assert gc.get_freeze_count() > 100_000 > len(gc.get_objects())
 assert os.environ["HF_HUB_OFFLINE"] == "1" and "HF_TOKEN" not in os.environ
 child = os.fork()
 if child == 0:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from qdash.errors import QdashError
+from qdash.records.evaluation import MAX_ITEMS
 from qdash.tasks import lambada_items
 from tests.fake_hub import FakeHub
 
@@ -33,6 +34,11 @@ def test_the_last_word_is_what_stands_after_the_last_space() -> None:
 def test_a_passage_has_two_words(text: object) -> None:
     with pytest.raises(QdashError, match="line 1: there is no “text” of two words"):
         lambada_items(as_file(text), "test.jsonl")
+
+
+def test_too_many_passages_are_refused_not_cut() -> None:
+    with pytest.raises(QdashError, match=f"many.jsonl has more than {MAX_ITEMS:,} questions"):
+        lambada_items(as_file(*["two words"] * (MAX_ITEMS + 1)), "many.jsonl")
 
 
 def fetched(url: str, folder: Path) -> subprocess.CompletedProcess[str]:

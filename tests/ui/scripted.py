@@ -1,6 +1,7 @@
 """A backend that plays a script instead of running a model: odd answers, failures and slowness on demand, without torch.
 
 The prompt chooses what happens: “slow” takes its time, “script” answers with markup, “fail” lets the second variant run out of memory.
+The model `ENDLESS` begins whatever it is asked for and goes on until it is stopped.
 `python -m tests.ui.scripted` serves the real page over it.
 """
 
@@ -49,6 +50,7 @@ from tests.ui.scripted_weights import layer_detail, report_of, weighed_layers
 
 OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
 CANCELLED = ErrorRecord(kind="cancelled", message="Stopped.", remedy="Press Compare to run it again.")
+ENDLESS, LONG_S = "endless", 600.0
 SIZES = {"bnb-int8": 0.48, "bnb-nf4": 0.29, "bnb-nf4-fp32": 0.29, "bnb-fp4": 0.29, "fp16": 0.5, "bf16": 0.5}
 
 
@@ -94,7 +96,7 @@ class ScriptedBackend:
             if done % 16 == 0:
                 yield Step(fraction=done / len(layers), detail=layer.name)
             yield layer
-            time.sleep(self.pause_s)
+            stop.wait(LONG_S if model == ENDLESS and done == len(layers) // 2 else self.pause_s)
         return report_of(*keys)
 
     def weigh_layer(
@@ -115,7 +117,8 @@ class ScriptedBackend:
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """Invented answers, worse with fewer bits; `request.source` with “fail” in it lets the second variant fail."""
-        return play_evaluation(request, stop, items, self.pause_s)
+        pause_s = LONG_S if request.variants[0].model == ENDLESS else self.pause_s
+        return play_evaluation(request, stop, items, pause_s)
 
 
 def inspector_report(key: str) -> InspectorReport:
@@ -170,11 +173,12 @@ def _play(request: Request, index: int, stop: StopEvent) -> Generator[Event, Non
         return failed_result(key, OUT_OF_MEMORY)
     answer = "<script>document.title='owned'</script><b>bold</b>" if "script" in prompt else f"{key} says {prompt}"
     yield Progress(index=index, stage="answering")
+    endless = request.variants[index].model == ENDLESS
     for end in range(1, len(answer) + 1):
+        yield AnswerText(index=index, text=answer[:end])
+        stop.wait(LONG_S if endless and end == len(answer) // 2 else pause)
         if stop.is_set():
             return failed_result(key, CANCELLED, "skipped")
-        yield AnswerText(index=index, text=answer[:end])
-        time.sleep(pause)
     yield Progress(index=index, stage="timing", fraction=0.4, detail="run 2 of 5")
     time.sleep(pause)
     yield Progress(index=index, stage="scoring")

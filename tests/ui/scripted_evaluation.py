@@ -1,7 +1,6 @@
 """An invented evaluation: fewer bits make more mistakes, question by question the same at every run, batches of eight."""
 
 import random
-import time
 from collections.abc import Iterator, Sequence
 from threading import Event as StopEvent
 
@@ -47,7 +46,6 @@ def play_evaluation(
         for start in range(0, 0 if failing else len(questions), BATCH):
             if stop.is_set():
                 break
-            time.sleep(pause_s)
             batch = [
                 invented_answer(request.variants[index].scheme, i, questions[i]) for i in range(start, min(start + BATCH, len(questions)))
             ]
@@ -59,6 +57,7 @@ def play_evaluation(
                 index=index, stage="answering", fraction=len(answered) / len(questions), detail=f"{len(answered)} of {len(questions)}",
                 done=len(answered), total=len(questions), eta_s=(len(questions) - len(answered)) * SECONDS_PER_ITEM,
             )  # fmt: skip
+            stop.wait(pause_s)
         results.append(variant_of(request.variants[index], answered, questions, failing=failing))
         if index:
             results[-1] = beside(results[-1], results[0], len(questions))

@@ -13,29 +13,28 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.history.examples import comparison, evaluation, history_in, slowed
+from tests.ui.acting import compare, finished
 from tests.ui.conftest import OpenPage, Server, serving
-from tests.ui.test_browser import _compare, _finished
 
 pytestmark = pytest.mark.browser
 
-SOON_MS = 20_000
 PHONE = {"width": 390, "height": 844}
 
 
 def _history(page: Page, runs: int) -> None:
     page.get_by_role("tab", name="History").click()
-    expect(page.locator(".run")).to_have_count(runs, timeout=SOON_MS)
+    expect(page.locator(".run")).to_have_count(runs)
 
 
 def _open(page: Page, at: int = 0) -> None:
     page.locator(".run-open").nth(at).click()
-    expect(page.locator("#history-run")).to_be_visible(timeout=SOON_MS)
-    expect(page.locator("#history-cards .card").first).to_be_visible(timeout=SOON_MS)
+    expect(page.locator("#history-run")).to_be_visible()
+    expect(page.locator("#history-cards .card").first).to_be_visible()
 
 
 def _link(page: Page) -> str:
     page.get_by_role("button", name="Make a link").click()
-    expect(page.locator(".share-link")).to_have_value(re.compile(r"\?run=\w{32}$"), timeout=SOON_MS)
+    expect(page.locator(".share-link")).to_have_value(re.compile(r"\?run=\w{32}$"))
     return page.input_value(".share-link").removeprefix(page.url.rstrip("/"))
 
 
@@ -72,10 +71,10 @@ def test_a_run_outlives_a_kill_and_opens_again_without_its_model(start: Callable
     first = start(tmp_path)
     page = open_page(first)
     page.get_by_role("tab", name="History").click()
-    expect(page.locator("#history-head")).to_contain_text("Nothing is kept yet", timeout=SOON_MS)
+    expect(page.locator("#history-head")).to_contain_text("Nothing is kept yet")
     page.get_by_role("tab", name="Compare").click()
-    _compare(page, "remember this")
-    _finished(page)
+    compare(page, "remember this")
+    finished(page)
     headline, answers = page.locator("#verdict h2").inner_text(), page.locator(".card .ans").all_inner_texts()
     _history(page, 1)
     page.close()
@@ -89,7 +88,7 @@ def test_a_run_outlives_a_kill_and_opens_again_without_its_model(start: Callable
     expect(page.locator("#history-asked")).to_contain_text("remember this")
     expect(page.locator("#history-asked img")).to_be_visible()
     for plot in ("history-latency", "history-memory"):
-        expect(page.locator(f"#{plot} .main-svg").first).to_be_visible(timeout=30_000)
+        expect(page.locator(f"#{plot} .main-svg").first).to_be_visible()
     expect(page.locator("#history-conditions")).to_contain_text("noise ±4 %")
     page.click("#open-history-table")
     expect(page.locator("#drawer-history-table")).to_contain_text("quantized")
@@ -101,7 +100,7 @@ def test_a_link_opens_in_another_browser_read_only(kept: Server, open_page: Open
     _open(page)
     path = _link(page)
     other = open_page(kept, path, viewport=PHONE, color_scheme="dark")
-    expect(other.locator("#history-run-head")).to_contain_text("shared with you, read-only", timeout=SOON_MS)
+    expect(other.locator("#history-run-head")).to_contain_text("shared with you, read-only")
     expect(other.locator("#history-asked")).to_contain_text("The question is not part of this link.")
     expect(other.locator("#history-share .share")).to_have_count(0)
     expect(other.locator("#history-delete")).to_be_hidden()
@@ -110,11 +109,11 @@ def test_a_link_opens_in_another_browser_read_only(kept: Server, open_page: Open
     page.locator(".share input[name=prompt]").check()
     page.wait_for_timeout(500)
     other.reload()
-    expect(other.locator("#history-asked")).to_contain_text("older", timeout=SOON_MS)
+    expect(other.locator("#history-asked")).to_contain_text("older")
     page.get_by_role("button", name="Stop sharing").click()
-    expect(page.get_by_role("button", name="Make a link")).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_role("button", name="Make a link")).to_be_visible()
     other.reload()
-    expect(other.locator("#history-banner")).to_contain_text("There is no such run", timeout=SOON_MS)
+    expect(other.locator("#history-banner")).to_contain_text("There is no such run")
 
 
 def test_runs_leave_as_a_file_and_come_back(kept: Server, open_page: OpenPage, tmp_path: Path) -> None:
@@ -126,19 +125,19 @@ def test_runs_leave_as_a_file_and_come_back(kept: Server, open_page: OpenPage, t
     download.value.save_as(file)
     assert len(json.loads(file.read_text())["runs"]) == 3
     page.get_by_role("button", name="Delete all").click()
-    expect(page.locator("#history-banner")).to_contain_text("3 runs deleted", timeout=SOON_MS)
+    expect(page.locator("#history-banner")).to_contain_text("3 runs deleted")
     expect(page.locator(".run")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".run")).to_have_count(3, timeout=SOON_MS)
+    expect(page.locator(".run")).to_have_count(3)
     page.locator(".run [data-do=delete]").first.click()
-    expect(page.locator(".run")).to_have_count(2, timeout=SOON_MS)
+    expect(page.locator(".run")).to_have_count(2)
     page.set_input_files("#history-tools input[type=file]", file)
-    expect(page.locator("#history-banner")).to_contain_text("1 run imported. 2 were here already.", timeout=SOON_MS)
+    expect(page.locator("#history-banner")).to_contain_text("1 run imported. 2 were here already.")
     expect(page.locator(".run")).to_have_count(3)
     foreign = tmp_path / "package.json"
     foreign.write_text('{"name": "<b>else</b>"}')
     page.set_input_files("#history-tools input[type=file]", foreign)
-    expect(page.locator("#history-banner")).to_contain_text("“package.json” is JSON, but not of a history", timeout=SOON_MS)
+    expect(page.locator("#history-banner")).to_contain_text("“package.json” is JSON, but not of a history")
     expect(page.locator(".run")).to_have_count(3)
 
 
@@ -149,24 +148,24 @@ def test_two_runs_are_held_against_each_other(kept: Server, open_page: OpenPage)
         page.locator(".run > input").nth(at).check()
     page.get_by_role("button", name="What changed?").click()
     found = page.locator("#history-difference")
-    expect(found).to_contain_text("differ by more than the noise", timeout=SOON_MS)
+    expect(found).to_contain_text("differ by more than the noise")
     expect(found).to_contain_text("The same: model, question")
     expect(found.locator(".is-worse .said").first).to_contain_text("2.00× slower")
     page.click("#history-back")
     page.locator(".run > input").nth(0).uncheck()
     page.locator(".run > input").nth(2).check()
     page.get_by_role("button", name="What changed?").click()
-    expect(page.locator("#history-banner")).to_contain_text("no figures in common", timeout=SOON_MS)
+    expect(page.locator("#history-banner")).to_contain_text("no figures in common")
 
 
 def test_an_evaluation_opens_as_on_its_own_page(kept: Server, open_page: OpenPage) -> None:
     page = open_page(kept)
     _history(page, 3)
     page.fill("#history-search textarea, #history-search input", "cloze")
-    expect(page.locator(".run")).to_have_count(1, timeout=SOON_MS)
+    expect(page.locator(".run")).to_have_count(1)
     page.locator(".run-open").click()
-    expect(page.locator("#history-quality-cards")).to_contain_text("90 of 100", timeout=SOON_MS)
-    expect(page.locator("#history-quality-accuracy .main-svg").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#history-quality-cards")).to_contain_text("90 of 100")
+    expect(page.locator("#history-quality-accuracy .main-svg").first).to_be_visible()
     expect(page.locator("#history-latency")).to_be_hidden()
 
 
@@ -177,12 +176,12 @@ def test_the_keyboard_is_enough(kept: Server, open_page: OpenPage) -> None:
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.closest('.run').matches(':nth-child(2)')")
     page.keyboard.press("Enter")
-    expect(page.locator("#history-run")).to_be_visible(timeout=SOON_MS)
+    expect(page.locator("#history-run")).to_be_visible()
     page.wait_for_function("document.activeElement.id === 'history-back'")
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.matches('.run-open')")
     page.keyboard.press("Delete")
-    expect(page.locator("#history-banner")).to_contain_text("1 run deleted", timeout=SOON_MS)
+    expect(page.locator("#history-banner")).to_contain_text("1 run deleted")
     expect(page.locator(".run")).to_have_count(2)
 
 
@@ -198,16 +197,16 @@ def test_a_phone_scrolls_one_way(kept: Server, open_page: OpenPage) -> None:
 def test_in_public_mode_everybody_has_a_history_of_their_own(start: Callable[..., Server], open_page: OpenPage, tmp_path: Path) -> None:
     server = start(tmp_path, QDASH_PUBLIC="1")
     first, second = open_page(server), open_page(server)
-    _compare(first, "mine alone")
-    _finished(first)
+    compare(first, "mine alone")
+    finished(first)
     _history(second, 0)
     _history(first, 1)
     key = first.locator(".run").get_attribute("data-key")
     third = open_page(server, f"/?run={key}")
-    expect(third.locator("#history-banner")).to_contain_text("There is no such run", timeout=SOON_MS)
+    expect(third.locator("#history-banner")).to_contain_text("There is no such run")
     _open(first)
     shared = open_page(server, _link(first))
-    expect(shared.locator("#history-cards")).to_be_visible(timeout=SOON_MS)
+    expect(shared.locator("#history-cards")).to_be_visible()
     first.reload()
     first.wait_for_selector("#compare")
     _history(first, 1)

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.ui.acting import compare, finished
 from tests.ui.conftest import OpenPage, Server
-from tests.ui.test_browser import _compare, _finished
 
 pytestmark = pytest.mark.browser
 
@@ -26,8 +26,8 @@ def test_a_mix_by_part_becomes_a_version(scripted: Server, open_page: OpenPage) 
     expect(page.locator(".added .opt")).to_contain_text("vision INT8 · language NF4")
     expect(page.locator(".added .opt")).to_have_attribute("title", "vision=bnb-int8,language=bnb-nf4,*.down_proj=original")
     expect(page.locator(".card")).to_have_count(5)
-    _compare(page)
-    _finished(page)
+    compare(page)
+    finished(page)
     assert _cards(page)[-1] == "vision INT8 · language NF4"
     page.click("#open-code")
     expect(page.locator("#drawer-code")).to_contain_text("*.down_proj=original")
@@ -42,8 +42,8 @@ def test_another_checkpoint_stands_beside_the_model(scripted: Server, open_page:
     page.select_option(".builder.rows [name=scheme]", "original")
     page.click(".builder.rows .add")
     expect(page.locator(".card")).to_have_count(5)
-    _compare(page)
-    _finished(page)
+    compare(page)
+    finished(page)
     assert _cards(page)[-1] == "tiny-awq: Original"
 
 
@@ -74,8 +74,8 @@ def test_every_scheme_can_be_reached(scripted: Server, open_page: OpenPage) -> N
 
 def test_inside_tells_what_a_version_is_made_of(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
-    _compare(page)
-    _finished(page)
+    compare(page)
+    finished(page)
     page.click("#open-inside")
     expect(page.locator("#inside-variant input")).to_have_value("INT8 (LLM.int8)")
     page.click("#inside-look")

@@ -2,17 +2,17 @@
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.ui.acting import choose_model
 from tests.ui.conftest import OpenPage, Server
+from tests.ui.scripted import ENDLESS
 
 pytestmark = pytest.mark.browser
 
-READ_MS = 60_000  # for machines that are busy with other things
 PHONE = {"width": 390, "height": 844}
 
 
@@ -24,8 +24,8 @@ def _looked(page: Page) -> None:
 
 def _arrived(page: Page, words: str) -> None:
     """The detail is there: the layer's scale is said."""
-    expect(page.locator("#scale")).to_contain_text(words, timeout=READ_MS)
-    expect(page.locator("#look")).to_be_visible(timeout=READ_MS)
+    expect(page.locator("#scale")).to_contain_text(words)
+    expect(page.locator("#look")).to_be_visible()
 
 
 def _middle(page: Page, canvas: str) -> list[int]:
@@ -45,9 +45,9 @@ def test_from_the_map_to_a_layer_and_a_weight(scripted: Server, open_page: OpenP
     expect(page.locator("#layer-head")).to_contain_text("Ticks: the 16 values")
     expect(page.locator("#heat [aria-pressed=true]")).to_have_count(1)
     for plot in ("weights-plot", "errors-plot", "rows-plot", "sqnr-plot"):
-        expect(page.locator(f"#{plot} .main-svg").first).to_be_visible(timeout=READ_MS)
+        expect(page.locator(f"#{plot} .main-svg").first).to_be_visible()
     page.locator("#patch canvas").first.click(position={"x": 60, "y": 5})
-    expect(page.locator("#scale")).not_to_contain_text("Row 298", timeout=READ_MS)
+    expect(page.locator("#scale")).not_to_contain_text("Row 298")
     row = page.locator("#patch input[name=row]")
     expect(row).not_to_have_value("298")
     row.fill("700")
@@ -94,15 +94,14 @@ def test_the_keyboard_goes_from_cell_to_cell(scripted: Server, open_page: OpenPa
 
 def test_layers_come_in_and_stop_works(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
+    choose_model(page, ENDLESS)
     page.get_by_role("tab", name="Weights").click()
     page.click("#look")
-    expect(page.locator("#weights-verdict")).to_contain_text("Worst so far", timeout=READ_MS)
+    expect(page.locator("#weights-verdict")).to_contain_text("Worst so far")
     expect(page.locator("#heat button").first).to_be_visible()
     expect(page.locator("#layer-sheet")).to_be_hidden()
-    started = time.monotonic()
     page.click("#look-stop")
-    expect(page.locator("#look")).to_be_visible(timeout=5_000)
-    assert time.monotonic() - started < 2.5  # a second, and what a busy machine adds
+    expect(page.locator("#look")).to_be_visible()
     expect(page.locator("#weights-verdict")).to_contain_text(re.compile(r"Stopped at \d+%. Worst so far"))
     page.wait_for_timeout(1000)  # for what comes after the stop
     expect(page.locator("#heat button").first).to_be_visible()
@@ -118,7 +117,7 @@ def test_it_fits_a_phone_in_both_themes(scripted: Server, open_page: OpenPage, t
     _looked(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     for plot in ("weights-plot", "errors-plot", "rows-plot", "sqnr-plot"):
-        expect(page.locator(f"#{plot} .main-svg").first).to_be_visible(timeout=READ_MS)
+        expect(page.locator(f"#{plot} .main-svg").first).to_be_visible()
     before = _middle(page, "error")
     page.click(".theme-switch")
     page.wait_for_function(f"{json.dumps(before)}.some((value, at) => value !== document.querySelector('#patch canvas[data-of=error]')"

@@ -1,6 +1,7 @@
 """The Quality tab's words, rows and pages of answers, from an evaluation."""
 
 import re
+from threading import Event
 from typing import Any
 
 import pytest
@@ -194,16 +195,12 @@ def test_the_trade_off_has_a_table_twin_that_leads_to_the_cards() -> None:
 
 
 def test_a_stop_keeps_what_there_is() -> None:
-    class Soon:
-        """A flag that is set after a few batches."""
-
-        asked = 0
-
-        def is_set(self) -> bool:
-            self.asked += 1
-            return self.asked > 20
-
-    events = list(play_evaluation(request(limit=100), Soon(), pause_s=0))  # type: ignore[arg-type]
+    stop = Event()
+    events = []
+    for event in play_evaluation(request(limit=100), stop, pause_s=0):
+        events.append(event)
+        if len(events) == 40:
+            stop.set()
     evaluation = events[-1].evaluation  # type: ignore[union-attr]
     statuses = [result.status for result in evaluation.variants]
     assert statuses[0] == "ok" and "skipped" in statuses
