@@ -108,6 +108,7 @@ def test_layers_come_in_and_stop_works(scripted: Server, open_page: OpenPage) ->
     page.locator("#heat button").first.click()
     page.wait_for_timeout(1000)
     expect(page.locator("#heat button").first).to_be_visible()
+    choose_model(page, "tiny-vlm")
     _looked(page)
 
 
