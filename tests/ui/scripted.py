@@ -167,7 +167,7 @@ def comparison_of(request: Request, *results: VariantResult, noise: float | None
 
 def _play(request: Request, index: int, stop: StopEvent) -> Generator[Event, None, VariantResult]:
     key, prompt = request.variants[index].scheme, request.prompt
-    pause = 0.15 if "slow" in prompt else 0.005
+    pause = 0.08 if "slow" in prompt else 0.005
     yield Progress(index=index, stage="loading", fraction=0.5)
     if "fail" in prompt and index == 1:
         return failed_result(key, OUT_OF_MEMORY)
