@@ -1,6 +1,7 @@
 """What pressing Compare will take, said beforehand: memory, download, and what the chosen model is."""
 
 from html import escape
+from typing import Any
 
 from qdash.catalog.models import MODELS, Task
 from qdash.errors import QdashError
@@ -14,15 +15,25 @@ from qdash.ui.run import internal_error
 def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
     """(line under the model, pre-flight line, task), as markup; never raises, problems become the line."""
     model = form.model if isinstance(form.model, str) else ""
-    task: Task = MODELS[model].task if model in MODELS else "image-text-to-text"
+    task: Task = "image-text-to-text"
     try:
-        task = backend.task(check_model(form.model))
+        task = reads(form.model, backend)
         plan = backend.plan(draft(form))
         return model_line(plan), preflight_line(plan), task
     except QdashError as error:
         return _catalogue_line(model), problem_line(error), task
     except Exception:
         return _catalogue_line(model), problem_line(internal_error()), task
+
+
+def reads(model: Any, backend: Backend) -> Task:
+    """Whether a model sees; one that nobody knows yet is offered everything, and what is wrong with it is said elsewhere."""
+    if model in MODELS:
+        return MODELS[model].task
+    try:
+        return backend.task(check_model(model))
+    except QdashError:
+        return "image-text-to-text"
 
 
 def model_line(plan: Plan) -> str:

@@ -5,16 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from qdash.catalog.models import MODELS
-from qdash.catalog.models import Task as Reads
-from qdash.errors import QdashError
 from qdash.records import Evaluation
 from qdash.ui.backend import Backend
-from qdash.ui.form import check_model
 from qdash.ui.history_keep import keep
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
 from qdash.ui.phase import phase_html
+from qdash.ui.preflight import reads
 from qdash.ui.quality_form import QualityForm, tasks_for
 from qdash.ui.quality_items import thumbnails
 from qdash.ui.quality_page import QualityPage, task_choices, task_shown
@@ -85,16 +82,6 @@ def wire_quality_page(page: QualityPage, sidebar: Sidebar, backend: Backend, lin
     )  # fmt: skip
     page.task.input(task_shown, page.task, page.choice, trigger_mode="always_last", **QUICK)
     wire_quality_results(page.results, sidebar, page.evaluation, lambda evaluation: evaluation)
-
-
-def reads(model: Any, backend: Backend) -> Reads:
-    """Whether a model sees; one that nobody knows yet is offered everything, and Evaluate says what is wrong with it."""
-    if model in MODELS:
-        return MODELS[model].task
-    try:
-        return backend.task(check_model(model))
-    except QdashError:
-        return "image-text-to-text"
 
 
 def shown(page: QualityPage, view: MarksView) -> Updates:

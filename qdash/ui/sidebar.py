@@ -77,14 +77,12 @@ def build_sidebar() -> Sidebar:
 def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
     """What the sidebar does by itself: estimates, the dice, the label of the accordion."""
 
-    def estimated(*values: Any) -> dict[Any, Any]:
-        form = Form(*values)
-        hint, line, task = preflight.estimate(form, backend)
-        return {
-            sidebar.schemes: gr.update(original=original_bits(form.device, form.baseline_dtype), sees=sees(task)),
-            sidebar.model_hint: hint,
-            sidebar.preflight: f'<span class="{task}">{line}</span>',
-        }
+    def described(model: Any, baseline_dtype: Any, device: Any) -> Any:
+        return gr.update(original=original_bits(device, baseline_dtype), sees=sees(preflight.reads(model, backend)))
+
+    def estimated(*values: Any) -> tuple[str, str]:
+        hint, line, task = preflight.estimate(Form(*values), backend)
+        return hint, f'<span class="{task}">{line}</span>'
 
     def rolled(model: Any, picture: Any, question: Any) -> str:
         return another_question(model, sample_of(picture), str(question))
@@ -101,10 +99,13 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         outputs=[sidebar.model, sidebar.question, sidebar.tokens, sidebar.runs, sidebar.baseline_dtype, sidebar.picture],
         **QUICK,
     )
-    deciding = (sidebar.model, sidebar.schemes, sidebar.baseline_dtype, sidebar.device)
+    # The list of schemes tells a change whenever it is described anew: what follows from its changes must not describe it.
+    describing = [sidebar.model, sidebar.baseline_dtype, sidebar.device]
+    changes = [component.change for component in describing]
+    gr.on([blocks.load, *changes], described, describing, sidebar.schemes, trigger_mode="always_last", **QUICK)
     gr.on(
-        [blocks.load, *(component.change for component in deciding)],
-        estimated, sidebar.form, [sidebar.schemes, sidebar.model_hint, sidebar.preflight], trigger_mode="always_last", **QUICK,
+        [blocks.load, *changes, sidebar.schemes.change],
+        estimated, sidebar.form, [sidebar.model_hint, sidebar.preflight], trigger_mode="always_last", **QUICK,
     )  # fmt: skip
     asked = [sidebar.model, sidebar.picture, sidebar.question]
     sidebar.dice.click(rolled, asked, sidebar.question, **QUICK)

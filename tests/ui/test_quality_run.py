@@ -12,7 +12,7 @@ from qdash.errors import QdashError
 from qdash.settings import settings
 from qdash.tasks import find_task
 from qdash.ui.line import Line
-from qdash.ui.quality_events import reads
+from qdash.ui.preflight import reads
 from qdash.ui.quality_form import QualityForm, items_of, requested, tasks_for
 from qdash.ui.quality_page import task_shown
 from qdash.ui.quality_run import MarksView, evaluated

@@ -4,6 +4,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,16 @@ def test_files_are_not_served(scripted: Server, path: str) -> None:
 def test_there_is_no_public_api(scripted: Server) -> None:
     with urllib.request.urlopen(f"{scripted.url}/gradio_api/info", timeout=30) as response:
         assert json.load(response)["named_endpoints"] == {}
+
+
+def test_no_change_brings_itself_about(scripted: Server) -> None:
+    """Components tell of a change when a handler sets them, too: two that answer each other would keep page and server busy for ever."""
+    with urllib.request.urlopen(f"{scripted.url}/config", timeout=30) as response:
+        config = json.load(response)
+    sources: dict[int, set[int]] = {}
+    for handler in config["dependencies"]:
+        changed = {component for component, event in handler["targets"] if event == "change"}
+        for output in handler["outputs"]:
+            sources.setdefault(output, set()).update(changed)
+    assert sum(map(len, sources.values())) > 10
+    TopologicalSorter(sources).prepare()  # raises CycleError
