@@ -82,7 +82,7 @@ def release_freed() -> None:
 
 
 def trim() -> None:
-    """`release_freed` for what is free already: without a search for garbage, which takes a quarter of a second."""
+    """`release_freed` for what is free already: without a search for garbage, slow where `preload` set nothing aside."""
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     if sys.platform == "linux":
