@@ -87,8 +87,10 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
     def rolled(model: Any, picture: Any, question: Any) -> str:
         return another_question(model, sample_of(picture), str(question))
 
-    def fitted(model: Any, picture: Any, question: Any) -> str:
-        return fitting_question(str(model), sample_of(picture), str(question))
+    def fitted(model: Any, picture: Any, question: Any) -> Any:
+        fitting = fitting_question(str(model), sample_of(picture), str(question))
+        # Not the same again: it may have been typed over since.
+        return gr.skip() if fitting == question else fitting
 
     def preset_chosen(event: gr.EventData) -> list[Any]:
         setup = next((preset.setup for preset in PRESETS if preset.key == event.preset), None)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from qdash.catalog.schemes import find_scheme
 from tests.ui.acting import choose_model, compare, finished
@@ -223,6 +223,30 @@ def test_a_text_model_hides_the_picture(scripted: Server, open_page: OpenPage) -
     page.wait_for_function("!/picture|图/.test(document.querySelector('#question textarea').value)")
     compare(page)
     finished(page)
+
+
+def test_what_is_typed_while_a_model_is_looked_up_stays(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    held: list[Route] = []
+    typed = False
+
+    def hold(route: Route) -> None:
+        """What is asked of the server waits until the question is typed."""
+        if typed:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/gradio_api/run/**", hold)
+    choose_model(page, "my own")
+    page.wait_for_timeout(500)
+    page.fill("#question textarea", "Who are you?")
+    typed = True
+    assert held
+    for route in held:
+        route.continue_()
+    expect(page.locator("#model-hint")).to_contain_text("your own model")
+    assert page.input_value("#question textarea") == "Who are you?"
 
 
 def test_the_strip_tells_each_token_by_keyboard(scripted: Server, open_page: OpenPage) -> None:
