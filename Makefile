@@ -1,15 +1,18 @@
-# Two commands: `make run` serves the dashboard, `make test` proves it. Both build .venv from the pinned requirements when they change.
+# `make run` serves the dashboard, `make test` proves it, `make gpu` measures what only a GPU can show. All build .venv when requirements change.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint clean
+.PHONY: run test gpu lint clean
 
 run: .venv/ready
 	$(BIN)/python app.py
 
 test: .venv/ready-dev lint
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser"
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser and not alone"
+	$(BIN)/python -m pytest -m "browser or alone"
+
+gpu: .venv/ready-dev
+	$(BIN)/python -m benchmarks.gpu
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

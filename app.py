@@ -2,6 +2,6 @@
 
 if __name__ == "__main__":
     # Workers are processes that import this module as their own main module: whatever stood outside the guard, they would load too.
-    from qdash.ui.serve import main
+    from qdash.ui.start import main
 
     main()

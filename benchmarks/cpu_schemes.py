@@ -20,12 +20,13 @@ import torch
 import transformers
 from tokenizers import Tokenizer
 
+from qdash import execution
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.checkpoints.random.vocabulary import tokenizer_json
 from qdash.comparison import compare
-from qdash.execution.process import ProcessExecutor
 from qdash.machine import this_machine
 from qdash.records import Comparison, ComparisonDone, Measurement, Progress, Request, Variant, VariantResult
+from qdash.settings import settings
 from qdash.wording import mib
 
 PROMPT = "Explain in one sentence what a rounding error is, and why many small ones may matter."
@@ -75,7 +76,7 @@ def compared(model: str, measurement: Measurement) -> Comparison:
     keys = ["fp32", *(scheme.key for scheme in real if scheme.key not in ("fp32", "original"))]
     variants = tuple(Variant(model=model, scheme=key) for key in keys)
     request = Request(variants=variants, prompt=PROMPT, measurement=measurement, device="cpu")
-    with closing(ProcessExecutor()) as executor:
+    with closing(execution.create(settings())) as executor:
         for event in compare(request, None, executor):
             if isinstance(event, Progress) and event.stage == "loading" and event.fraction is None:
                 print(f"{keys[event.index]} …", file=sys.stderr)

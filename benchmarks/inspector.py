@@ -15,9 +15,10 @@ from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
-from qdash.execution.process import ProcessExecutor
+from qdash import execution
 from qdash.inspection import inspect
 from qdash.records import InspectorReport, Request, Variant
+from qdash.settings import settings
 
 MODEL = "random:bloom-1b7"
 TOLERANCE = 0.01
@@ -71,7 +72,7 @@ def inspected(scheme: str, device: str) -> InspectorReport:
     """One variant in a process of its own."""
     variants = (Variant(model=MODEL, scheme=scheme),)
     request = Request.model_validate({"variants": variants, "prompt": "", "device": device, "baseline_dtype": "float16"})
-    with closing(ProcessExecutor()) as executor:
+    with closing(execution.create(settings())) as executor:
         steps = inspect(request, 0, executor)
         while True:
             try:

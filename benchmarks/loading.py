@@ -14,13 +14,13 @@ from contextlib import closing
 from statistics import median
 from typing import Any
 
-from qdash import checkpoints
+from qdash import checkpoints, execution
 from qdash.catalog.schemes import SCHEMES
 from qdash.checkpoints import Checkpoint
-from qdash.execution.process import ProcessExecutor
 from qdash.machine import this_machine
 from qdash.planning import worker_spec
 from qdash.records import Loaded
+from qdash.settings import settings
 
 GOAL = 2.0
 SIMULATED = ",".join(key for key, scheme in SCHEMES.items() if scheme.family == "simulated")
@@ -61,7 +61,7 @@ def ratio(checkpoint: Checkpoint, scheme: str, dtype: str, rounds: int) -> dict[
 def loaded_s(checkpoint: Checkpoint, scheme: str, dtype: str) -> float:
     """Seconds that a new worker takes to load, the start of its process left out."""
     spec = worker_spec(checkpoint, scheme, "cpu", "bfloat16" if dtype == "bfloat16" else "float32")
-    with closing(ProcessExecutor()) as executor:
+    with closing(execution.create(settings())) as executor:
         steps = executor.call(spec, "load")
         while True:
             try:

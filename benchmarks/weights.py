@@ -110,7 +110,7 @@ def peak_in_layers(key: str) -> float:
     torch.set_num_threads(this_machine().cores)
     weight, scheme = layer(), find_scheme(key)
     weighed(weight[:64].clone(), [scheme])  # packages are imported and threads started
-    with PeakMemory("cpu", private_bytes()) as memory:
+    with PeakMemory(torch.device("cpu"), private_bytes()) as memory:
         weighed(weight, [scheme])
     return round(memory.peak_bytes / (weight.numel() * weight.element_size()), 2)
 

@@ -1,12 +1,13 @@
-"""A comparison: ask the same question of every variant in turn, and relay what happens as events.
+"""A comparison: ask the same question of every variant, then time those that have answered, and relay what happens as events.
 
-The baseline goes first and is timed again last, which tells how much this machine's speed wanders: the noise floor. What it says at every
-token of its answer is kept, and every other variant is scored against that once it has been timed. A variant that fails costs its own
-result only. Nothing here knows torch, a process or a screen.
+First the answers: the baseline goes first, what it says at every token of its answer is kept, and every other variant is scored against
+that. Then the times, in rounds (see `rounds.timing`). A variant that fails costs its own result only. Nothing here knows torch, a process
+or a screen.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event as StopEvent
 from typing import Any
 
@@ -15,9 +16,10 @@ from qdash.catalog.models import is_random
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor
-from qdash.machine import this_machine
-from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, worker_spec
+from qdash.execution import Emitted, Executor, Rank, StopSignal
+from qdash.execution.relay import overheard
+from qdash.machine import memory_budget_bytes, this_machine
+from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
 from qdash.records import (
     Agreement,
     Answer,
@@ -26,24 +28,26 @@ from qdash.records import (
     ComparisonDone,
     ErrorRecord,
     Event,
-    Latency,
     Loaded,
     Memory,
     NoiseFloor,
     Progress,
     Question,
     Reference,
-    Relative,
     Request,
+    Rounds,
     Stage,
     Step,
     TextSoFar,
-    Timed,
-    Timing,
+    VariantAnswered,
     VariantDone,
     VariantResult,
     WorkerSpec,
 )
+from qdash.rounds.figures import noise_floor, relative_to
+from qdash.rounds.groups import Candidate
+from qdash.rounds.timing import TimedRounds
+from qdash.workload import Found, comparison_work
 
 
 def compare(request: Request, png: bytes | None, executor: Executor, stop: StopEvent | None = None) -> Iterator[Event]:
@@ -54,106 +58,114 @@ def compare(request: Request, png: bytes | None, executor: Executor, stop: StopE
     """
     check_runnable(request)
     found = yield from _locate_all(request, stop)
-    run = _Run(request, Question(prompt=request.prompt, png=png), executor, stop, found)
-    results = []
+    job = partial(_measured, request, Question(prompt=request.prompt, png=png), found)
+    known: dict[int, VariantResult] = {}
+    done: dict[int, VariantResult] = {}
+    noise: NoiseFloor | None = None
+    rounds: Rounds | None = None
+
+    def collect(event: Event) -> None:
+        if isinstance(event, VariantDone):
+            done[event.index] = known[event.index] = event.result
+        elif isinstance(event, VariantAnswered):
+            known[event.index] = event.result
+
+    try:
+        noise, rounds = yield from overheard(executor.run(job, comparison_work(request, found), stop), collect)
+    except QdashError as error:
+        if not known:
+            raise
+        # All workers are gone. What was answered and timed stays, and the rest failed for one reason.
+        for index in range(len(request.variants)):
+            if index not in done:
+                result = _cut_off(known[index], error) if index in known else _unmeasured(request, found, index, error)
+                collect(event := VariantDone(index=index, result=result))
+                yield event
+    results = tuple(done[index] for index in range(len(request.variants)))
+    yield ComparisonDone(comparison=Comparison(host=host_of(request), request=request, noise_floor=noise, rounds=rounds, variants=results))
+
+
+def _measured(
+    request: Request, question: Question, found: Found, executor: Executor, stop: StopSignal | None
+) -> Generator[Event, None, tuple[NoiseFloor | None, Rounds | None]]:
+    """The part of a comparison that needs the device: every variant answers in turn, then all are timed side by side."""
+    rank = Rank()
+    answers = _Answers(request, question, executor, stop, found, rank)
     for index in range(len(request.variants)):
-        result = yield from run.variant(index)
-        results.append(result)
-        yield VariantDone(index=index, result=relative_to(result, results[0]))
-    noise = yield from run.noise_floor(results[0])
-    done = tuple(relative_to(result, results[0]) for result in results)
-    comparison = Comparison(host=host_of(request), request=request, noise_floor=noise, variants=done)
-    yield ComparisonDone(comparison=comparison)
-
-
-def relative_to(result: VariantResult, baseline: VariantResult) -> VariantResult:
-    """`result` with its ratios to `baseline`; a simulated variant's speed and memory are its carrier's, so it gets none."""
-    if not (result.latency and result.memory and baseline.latency and baseline.memory):
-        return result
-    if result.kind == "simulated":
-        ratios = Relative(latency=None, memory=None, tokens_per_s=None)
-    else:
-        ratios = Relative(
-            latency=result.latency.total_s.median / baseline.latency.total_s.median,
-            memory=result.memory.weights_bytes / baseline.memory.weights_bytes,
-            tokens_per_s=result.latency.tokens_per_s.median / baseline.latency.tokens_per_s.median,
-        )
-    return result.model_copy(update={"relative": ratios})
-
-
-def noise_of(first: Timing, again: Timing) -> NoiseFloor:
-    """The larger of the drift between two medians and the half-spread (p90 − p10)/2 of the runs, relative to the median."""
-    return NoiseFloor(relative=_wandering(first, again), first_median_s=first.median, again_median_s=again.median)
-
-
-def _wandering(first: Timing, again: Timing) -> float:
-    drift = abs(again.median - first.median) / first.median
-    return max(drift, *((timing.p90 - timing.p10) / 2 / timing.median for timing in (first, again)))
+        yield from answers.variant(index)
+    if not answers.candidates:
+        return None, None
+    kl_nats = yield from answers.own_divergence(rank.for_timing())
+    candidates = answers.estimated()
+    timing = TimedRounds(candidates, question, request.measurement, executor, rank.for_timing(), stop)
+    yield from timing.run()
+    return noise_floor(timing.baseline, kl_nats) if timing.baseline else None, timing.rounds
 
 
 @dataclass
-class _Run:
+class _Answers:
     request: Request
     question: Question
     executor: Executor
-    stop: StopEvent | None
-    found: dict[str, Checkpoint | QdashError]
+    stop: StopSignal | None
+    found: Found
+    rank: Rank
+    candidates: list[Candidate] = field(default_factory=list)
+    """Those that have answered, or have random weights and nothing to say."""
+    baseline: VariantResult | None = None
     specs: dict[int, WorkerSpec] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
     """What the baseline says along its answer and along the request's text, under the names that results give to it."""
     unreferenced: str | None = "The original did not run, so there is nothing to compare with word by word."
     """Why there are no references."""
 
-    def variant(self, index: int) -> Generator[Event, None, VariantResult]:
-        """Load, ask and time one variant; whatever goes wrong becomes its result."""
-        variant = self.request.variants[index]
-        scheme = find_scheme(variant.scheme)
-        known: dict[str, Any] = {
-            "scheme": scheme.key, "label": self._label(index), "kind": scheme.kind, "model": variant.model, "status": "ok",
-            "bits": scheme.bits,
-        }  # fmt: skip
+    def variant(self, index: int) -> Generator[Event, None, None]:
+        """Load and ask one variant and yield its result so far; whatever goes wrong becomes its result."""
+        scheme = find_scheme(self.request.variants[index].scheme)
+        known = _known(self.request, self.found, index)
         try:
-            if self.stop is not None and self.stop.is_set():
+            if self._stopped():
                 raise QdashError("Stopped before this variant's turn.", "Press Compare to run it.", "cancelled")
             problem = unavailable(scheme, this_machine().on(device_of(self.request)))
             if problem:
                 raise problem
-            yield from self._measure(index, scheme, known)
+            candidate = yield from self._answered(index, scheme, known)
         except QdashError as error:
-            status = "skipped" if error.kind in ("unavailable", "cancelled") else "failed"
-            known.update(status=status, error=ErrorRecord.of(error), latency=None, memory=None)
-        return VariantResult(**known)
+            yield VariantDone(index=index, result=VariantResult(**known | _failed(error)))
+            return
+        self.candidates.append(candidate)
+        yield VariantAnswered(index=index, result=candidate.result)
 
-    def _measure(self, index: int, scheme: Scheme, known: dict[str, Any]) -> Generator[Event, None, None]:
+    def _answered(self, index: int, scheme: Scheme, known: dict[str, Any]) -> Generator[Event, None, Candidate]:
         checkpoint = self._checkpoint(index)
         problem = checkpoints.published_problem(checkpoint, scheme, this_machine().on(device_of(self.request)))
         if problem:
             raise problem
-        dtype = dtype_of(self.request)
-        spec = self.specs[index] = worker_spec(checkpoint, scheme.key, device_of(self.request), dtype)
-        estimated, needed = (of(checkpoint, scheme, dtype) for of in (checkpoints.estimate_bytes, checkpoints.loading_bytes))
+        device, dtype = device_of(self.request), dtype_of(self.request, self._baseline_checkpoint)
+        spec = self.specs[index] = worker_spec(checkpoint, scheme.key, device, dtype)
+        room_bytes = memory_budget_bytes(device, self.executor.held_bytes(device)) // len(self.request.variants)
+        sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, device, room_bytes=room_bytes, stopped=self._stopped)
 
-        call = self.executor.call(spec, "load", reserve_bytes=needed, stop=self.stop)
-        loaded: Loaded = yield from _relayed(call, index, "loading")
+        loading_bytes = with_worker(sizes.loading_bytes, device)
+        loaded: Loaded = yield from self._relayed(index, "loading", "load", reserve_bytes=loading_bytes)
         known.update(dtype=loaded.dtype, coverage=loaded.coverage, snippet=loaded.snippet)
+        known.update(notes=(*checkpoint.notes, *loaded.notes))
         if checkpoint.quantization is not None:
             known.update(bits=checkpoint.quantization.bits)
 
-        answer: Answer | None = None
+        sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, device, wait_s=0)  # its table may have come meanwhile
+        held_bytes = with_worker(max(0 if sizes.rough else sizes.estimated_bytes, loaded.weights_bytes), device)
         if not is_random(known["model"]):
             limit = self.request.measurement.max_answer_tokens
-            call = self.executor.call(spec, "answer", self.question, limit, stop=self.stop)
-            answer = yield from _relayed(call, index, "answering")
-            assert answer is not None
+            answer: Answer = yield from self._relayed(index, "answering", "answer", self.question, limit, reserve_bytes=held_bytes)
             known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
-
-        call = self.executor.call(spec, "time", self.question, self.request.measurement, reserve_bytes=estimated, stop=self.stop)
-        timed: Timed = yield from _relayed(call, index, "timing")
-        known.update(latency=_latency(loaded, timed), memory=_memory(loaded, timed, estimated))
-        if answer is not None:
             known.update((yield from (self._score(index) if index else self._refer(answer))))
         elif not index:
             self.unreferenced = "The original has random weights, so there is nothing to compare with word by word."
+        result = VariantResult(**known, memory=_memory(loaded, None if sizes.rough else sizes.estimated_bytes))
+        self.baseline = self.baseline or (None if index else result)
+        result = relative_to(result, self.baseline) if self.baseline is not None else result
+        return Candidate(index, spec, loaded, result, loading_bytes, held_bytes)
 
     def _refer(self, answer: Answer) -> Generator[Event, None, dict[str, Any]]:
         """Keep what the baseline says along its answer, and along the request's text."""
@@ -161,60 +173,64 @@ class _Run:
         try:
             for name, said in along.items():
                 if said:
-                    call = self.executor.call(self.specs[0], "refer", self.question, said, stop=self.stop)
-                    self.references[name] = yield from _relayed(call, 0, "scoring")
+                    self.references[name] = yield from self._relayed(0, "scoring", "refer", self.question, said)
             self.unreferenced = None
         except QdashError as error:
             self.unreferenced = error.message
-            return {"agreement_problem": error.message}
-        return {}
+            not_finite = error.kind == "not_finite"
+            said = f"{error.message} {error.remedy}" if not_finite else error.message
+            return {"agreement_problem": said, "scores_finite": False if not_finite else None}
+        return {"scores_finite": True if self.references else None}
 
     def _score(self, index: int) -> Generator[Event, None, dict[str, Any]]:
-        """Compare a variant with what is kept. It has answered and been timed: if this fails, that is all it loses."""
+        """Compare a variant with what is kept. It has answered: if this fails, that is all it loses."""
         found: dict[str, Any] = {"agreement_problem": self.unreferenced}
         try:
             for name, reference in self.references.items():
-                found[name] = yield from self._scored(index, reference, "scoring")
+                found[name] = yield from self._relayed(index, "scoring", "score", self.question, reference)
         except QdashError as error:
             found["agreement_problem"] = error.message
         return found
 
-    def _scored(self, index: int, reference: Reference, stage: Stage) -> Generator[Event, None, Agreement]:
-        call = self.executor.call(self.specs[index], "score", self.question, reference, stop=self.stop)
-        agreement: Agreement = yield from _relayed(call, index, stage)
-        return agreement
+    def estimated(self) -> list[Candidate]:
+        """The candidates, with estimates from layer tables that were not waited for: making one must not go on while times are taken."""
+        return [self._estimated(candidate) for candidate in self.candidates]
 
-    def noise_floor(self, baseline: VariantResult) -> Generator[Event, None, NoiseFloor | None]:
-        """Time the baseline again, and score it against itself; None if it never ran, or the person has seen enough."""
-        if baseline.latency is None or baseline.memory is None or (self.stop is not None and self.stop.is_set()):
+    def _estimated(self, candidate: Candidate) -> Candidate:
+        memory, result = candidate.result.memory, candidate.result
+        if memory is None or memory.estimated_bytes is not None:
+            return candidate
+        device, dtype = device_of(self.request), dtype_of(self.request, self._baseline_checkpoint)
+        sizes = checkpoints.sizes_of(self._checkpoint(candidate.index), find_scheme(result.scheme), dtype, device, stopped=self._stopped)
+        known = memory.model_copy(update={"estimated_bytes": None if sizes.rough else sizes.estimated_bytes})
+        return replace(candidate, result=result.model_copy(update={"memory": known}))
+
+    def own_divergence(self, rank: Rank) -> Generator[Event, None, float | None]:
+        """How far the baseline is from what it said before: 0 where the same sums are always done in the same order."""
+        reference, baseline = self.references.get("agreement"), self.candidates[0]
+        if reference is None or baseline.index or self._stopped():
             return None
-        spec = self.specs[0]
+        self.rank = rank
         try:
             # It may have had to make room for the others.
-            load = self.executor.call(spec, "load", reserve_bytes=baseline.memory.estimated_bytes or 0, stop=self.stop)
-            yield from _relayed(load, 0, "re-timing")
-            call = self.executor.call(spec, "time", self.question, self.request.measurement, stop=self.stop)
-            again: Timed = yield from _relayed(call, 0, "re-timing")
+            yield from self._relayed(0, "scoring", "load", reserve_bytes=baseline.loading_bytes)
+            again: Agreement = yield from self._relayed(0, "scoring", "score", self.question, reference)
         except QdashError:
             return None
-        parts = {name: _wandering(getattr(baseline.latency, f"{name}_s"), getattr(again, f"{name}_s")) for name in ("ttft", "tpot")}
-        kl_nats = yield from self._own_divergence()
-        return noise_of(baseline.latency.total_s, again.total_s).model_copy(update={**parts, "kl_nats": kl_nats})
+        return again.kl_mean_nats
 
-    def _own_divergence(self) -> Generator[Event, None, float | None]:
-        """How far the baseline is from what it said before: 0 where the same sums are always done in the same order."""
-        if "agreement" not in self.references:
-            return None
-        try:
-            agreement = yield from self._scored(0, self.references["agreement"], "re-timing")
-        except QdashError:
-            return None
-        return agreement.kl_mean_nats
+    def _relayed(self, index: int, stage: Stage, method: str, *arguments: Any, reserve_bytes: int = 0) -> Generator[Event, None, Any]:
+        """Call a worker, with events of variant `index`; returns the call's result."""
+        call = self.executor.call(self.specs[index], method, *arguments, reserve_bytes=reserve_bytes, stop=self.stop, rank=self.rank)
+        return (yield from _relayed(call, index, stage))
 
-    def _label(self, index: int) -> str:
-        located = [found for found in self.found.values() if isinstance(found, Checkpoint)]
-        published = {found.model: found.quantization.label for found in located if found.quantization is not None}
-        return labels_of(self.request.variants, published)[index]
+    def _stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
+
+    @property
+    def _baseline_checkpoint(self) -> Checkpoint | None:
+        found = self.found[self.request.variants[0].model]
+        return found if isinstance(found, Checkpoint) else None
 
     def _checkpoint(self, index: int) -> Checkpoint:
         found = self.found[self.request.variants[index].model]
@@ -223,53 +239,62 @@ class _Run:
         return found
 
 
-def _latency(loaded: Loaded, timed: Timed) -> Latency:
-    return Latency(
-        load_s=loaded.load_s,
-        preprocess_s=timed.preprocess_s,
-        ttft_s=timed.ttft_s,
-        tpot_s=timed.tpot_s,
-        total_s=timed.total_s,
-        tokens_per_s=timed.tokens_per_s,
-    )
+def _unmeasured(request: Request, found: Found, index: int, error: QdashError) -> VariantResult:
+    return VariantResult(**_known(request, found, index) | _failed(error))
 
 
-def _memory(loaded: Loaded, timed: Timed, estimated_bytes: int) -> Memory:
+def _cut_off(result: VariantResult, error: QdashError) -> VariantResult:
+    """A variant that has answered and will not be timed: nothing is wrong with it, and if nobody stopped it, it says why."""
+    return result if error.kind == "cancelled" else result.model_copy(update={"error": ErrorRecord.of(error)})
+
+
+def _known(request: Request, found: Found, index: int) -> dict[str, Any]:
+    """What a result says of variant `index` before anything is measured."""
+    variant, scheme = request.variants[index], find_scheme(request.variants[index].scheme)
+    located = [checkpoint for checkpoint in found.values() if isinstance(checkpoint, Checkpoint)]
+    published = {checkpoint.model: checkpoint.quantization.label for checkpoint in located if checkpoint.quantization is not None}
+    return {
+        "scheme": scheme.key, "label": labels_of(request.variants, published)[index], "kind": scheme.kind, "model": variant.model,
+        "status": "ok", "bits": scheme.bits,
+    }  # fmt: skip
+
+
+def _failed(error: QdashError) -> dict[str, Any]:
+    status = "skipped" if error.kind in ("unavailable", "cancelled") else "failed"
+    return {"status": status, "error": ErrorRecord.of(error)}
+
+
+def _memory(loaded: Loaded, estimated_bytes: int | None) -> Memory:
+    """What is known before a variant is timed: without the peak."""
     return Memory(
         weights_bytes=loaded.weights_bytes,
         load_peak_bytes=loaded.load_peak_bytes,
-        peak_bytes=timed.peak_bytes,
+        peak_bytes=None,
         saved_bytes=loaded.saved_bytes,
         estimated_bytes=estimated_bytes,
         projected_bytes=loaded.projected_bytes,
-        reserved_bytes=timed.reserved_bytes,
-        process_bytes=timed.process_bytes,
     )
 
 
-def _locate_all(request: Request, stop: StopEvent | None) -> Generator[Event, None, dict[str, Checkpoint | QdashError]]:
-    """Find every model once; one that fails costs its variants only, unless it is all there is."""
-    found: dict[str, Checkpoint | QdashError] = {}
+def _locate_all(request: Request, stop: StopEvent | None) -> Generator[Event, None, Found]:
+    """Find every model once, and download it; one that fails costs its variants only, unless it is all there is."""
+    found: Found = {}
     for index, variant in enumerate(request.variants):
         if variant.model in found:
             continue
+        yield Progress(index=index, stage="locating")
         try:
-            steps = _downloaded(checkpoints.locate(variant.model), stop)
-            stage = "making" if is_random(variant.model) else "downloading"
-            found[variant.model] = yield from _relayed(steps, index, stage)
+            checkpoint = checkpoints.locate(variant.model, stop)
+            if checkpoint.folder is None:
+                stage = "making" if is_random(variant.model) else "downloading"
+                checkpoint = yield from _relayed(checkpoints.obtain(checkpoint, stop), index, stage)
+            found[variant.model] = checkpoint
         except QdashError as error:
             found[variant.model] = error
     problems = [item for item in found.values() if isinstance(item, QdashError)]
     if len(problems) == len(found):
         raise problems[0]
     return found
-
-
-def _downloaded(checkpoint: Checkpoint, stop: StopEvent | None) -> Generator[Step, None, Checkpoint]:
-    if checkpoint.folder is not None:
-        return checkpoint
-    local: Checkpoint = yield from checkpoints.obtain(checkpoint, stop)
-    return local
 
 
 def _relayed(call: Generator[Emitted, None, Any], index: int, stage: Stage) -> Generator[Event, None, Any]:

@@ -10,6 +10,7 @@ ErrorKind = Literal[
     "bad_input",  # the request cannot be run as written
     "unavailable",  # the scheme or model cannot run on this machine
     "checkpoint",  # the files of the model are missing, corrupt or unsafe
+    "not_finite",  # the model computes NaN or infinities
     "download",  # the hub could not be reached or refused
     "out_of_memory",  # device or host memory ran out
     "worker_died",  # the worker process ended without an answer

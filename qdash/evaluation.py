@@ -7,19 +7,23 @@ that fails, or is stopped, costs its own questions only. Nothing here knows torc
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event as StopEvent
 from typing import Any
 
 from qdash import checkpoints
+from qdash.busyness import OthersLoad
 from qdash.catalog.models import is_random
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor
-from qdash.machine import this_machine
-from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, model_name, worker_spec
+from qdash.execution import Emitted, Executor, StopSignal
+from qdash.execution.relay import overheard
+from qdash.machine import memory_budget_bytes, this_machine
+from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, model_name, with_worker, worker_spec
 from qdash.records import (
     BatchAnswered,
+    Dtype,
     ErrorRecord,
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -36,12 +40,15 @@ from qdash.records import (
     ItemsAnswered,
     Loaded,
     Question,
+    Ratio,
     Rule,
     Step,
     Timing,
     WorkerSpec,
 )
+from qdash.rounds.figures import paired
 from qdash.tasks import Item, Task, accuracy_of, beside, bundled_items, counted, find_task, judged, spread
+from qdash.workload import Found, evaluation_work
 
 AGAIN = 4  # the baseline answers one batch in so many again
 
@@ -55,18 +62,53 @@ def evaluate(
     and the evaluation ends with that. Raises QdashError only if nothing can be evaluated at all.
     """
     task = find_task(request.task)
-    run = _Run(request, task, _chosen(task, request, items), executor, stop, _located(request))
+    chosen = _chosen(task, request, items)
+    located = yield from _located(request, len(chosen), stop)
+    found = yield from _obtained(request, located, len(chosen), stop)
+    job = partial(_evaluated, request, task, chosen, found)
+    work = evaluation_work(request, found, len(chosen), request.max_new_tokens or task.max_new_tokens)
     results: list[EvaluatedVariant] = []
-    for index in range(len(request.variants)):
-        result = yield from run.variant(index)
-        results.append(beside(result, results[0], len(run.items)) if results else result)
-        yield EvaluatedVariantDone(index=index, result=results[-1])
-    noise = yield from run.noise_floor(results[0])
+    answers: list[ItemResult] = []
+    noise: EvaluationNoise | None = None
+
+    def collect(event: EvaluationEvent) -> None:
+        if isinstance(event, EvaluatedVariantDone):
+            results.append(event.result)
+            answers.clear()
+        elif isinstance(event, ItemsAnswered):
+            answers.extend(event.items)
+
+    try:
+        noise = yield from overheard(executor.run(job, work, stop), collect)
+    except QdashError as error:
+        if not results and not answers:
+            raise
+        # All workers are gone. What was answered stays, and the other variants failed for one reason.
+        for index in range(len(results), len(request.variants)):
+            result = _cut_off(request, found, chosen, index, error, answers)
+            results.append(beside(result, results[0], len(chosen)) if results else result)
+            answers.clear()
+            yield EvaluatedVariantDone(index=index, result=results[-1])
     evaluation = Evaluation(
-        host=host_of(request), request=request, task_label=task.label, rule=run.rule, max_new_tokens=run.max_new_tokens, noise_floor=noise,
-        variants=tuple(results), questions=tuple(item.question for item in run.items),
+        host=host_of(request), request=request, task_label=task.label, rule=request.rule or task.rule,
+        max_new_tokens=request.max_new_tokens or task.max_new_tokens, noise_floor=noise, variants=tuple(results),
+        questions=tuple(item.question for item in chosen),
     )  # fmt: skip
     yield EvaluationDone(evaluation=evaluation)
+
+
+def _evaluated(
+    request: EvaluationRequest, task: Task, items: tuple[Item, ...], found: Found, executor: Executor, stop: StopSignal | None
+) -> Generator[EvaluationEvent, None, EvaluationNoise | None]:
+    """The part of an evaluation that needs the device: every variant in turn, then the noise floor."""
+    run = _Run(request, task, items, executor, stop, found)
+    first: EvaluatedVariant | None = None
+    for index in range(len(request.variants)):
+        result = yield from run.variant(index)
+        first = first or result
+        yield EvaluatedVariantDone(index=index, result=beside(result, first, len(items)) if index else result)
+    assert first is not None
+    return (yield from run.noise_floor(first))
 
 
 @dataclass
@@ -75,8 +117,8 @@ class _Run:
     task: Task
     items: tuple[Item, ...]
     executor: Executor
-    stop: StopEvent | None
-    located: dict[str, Checkpoint | QdashError]
+    stop: StopSignal | None
+    found: Found
     specs: dict[int, WorkerSpec] = field(default_factory=dict)
     batches: list[BatchAnswered] = field(default_factory=list)
     """Of the variant whose turn it is."""
@@ -84,6 +126,8 @@ class _Run:
     """Its answers so far."""
     first: list[BatchAnswered] = field(default_factory=list)
     """Of the baseline."""
+    shares: dict[str, bool] = field(default_factory=dict)
+    """Whether questions to a model may share a batch, by model: the first of its variants that is asked finds out for all."""
 
     @property
     def rule(self) -> Rule:
@@ -97,34 +141,35 @@ class _Run:
 
     def variant(self, index: int) -> Generator[EvaluationEvent, None, EvaluatedVariant]:
         """Load one variant and let it answer; whatever goes wrong becomes its result, beside the answers there are."""
-        variant, scheme = self.request.variants[index], find_scheme(self.request.variants[index].scheme)
-        known: dict[str, Any] = {
-            "scheme": scheme.key, "label": self._label(index), "kind": scheme.kind, "model": variant.model, "status": "ok",
-            "bits": scheme.bits, "batch_size": self._batch_size(scheme), "scales_span_rows": scheme.scales_span_rows,
-        }  # fmt: skip
+        scheme, known = find_scheme(self.request.variants[index].scheme), _known(self.request, self.found, index)
         self.batches, self.judged = [], []
         try:
-            if self.stop is not None and self.stop.is_set():
+            if self._stopped():
                 raise QdashError("Stopped before this variant's turn.", "Evaluate again to run it.", "cancelled")
             yield from self._load(index, scheme, known)
+            load = OthersLoad(device_of(self.request))
             exercised: Exercised = yield from self._answer(index)
-            known.update(total_s=exercised.total_s, peak_bytes=exercised.peak_bytes)
+            known.update(total_s=exercised.total_s, peak_bytes=exercised.peak_bytes, busy=load.share())
+            known.update(self._shared(index, exercised.batch_size))
+            if index == 0:
+                known["scores_finite"] = yield from self._finite_scores()
         except QdashError as error:
-            status = "skipped" if error.kind in ("unavailable", "cancelled") else "failed"
-            known.update(status=status, error=ErrorRecord.of(error))
+            known.update(_failed(error))
         if index == 0:
             self.first = self.batches
+        elif scheme.kind == "real":
+            known.update(time=ratio_between(self.first, self.batches))
         return EvaluatedVariant(**(known | self._figures(known.get("total_s"))))
 
     def noise_floor(self, baseline: EvaluatedVariant) -> Generator[EvaluationEvent, None, EvaluationNoise | None]:
         """Let the baseline answer its first batches again; None if it did not answer all, or the person has seen enough."""
-        if baseline.status != "ok" or (self.stop is not None and self.stop.is_set()):
+        if baseline.status != "ok" or self._stopped():
             return None
         first = self.first[: -(-len(self.first) // AGAIN)]
         self.batches = []
         try:
             # It may have had to make room for the others.
-            load = self.executor.call(self.specs[0], "load", reserve_bytes=self._loading_bytes(0), stop=self.stop)
+            load = self.executor.call(self.specs[0], "load", reserve_bytes=self._reserve_bytes(0), stop=self.stop)
             yield from self._relayed(load, 0, "re-timing")
             yield from self._answer(0, batches=len(first))
         except QdashError:
@@ -137,7 +182,7 @@ class _Run:
         problem = unavailable(scheme, here)
         if problem:
             raise problem
-        checkpoint = yield from self._obtained(model, index)
+        checkpoint = self._checkpoint(index)
         problem = checkpoints.published_problem(checkpoint, scheme, here)
         if problem:
             raise problem
@@ -145,23 +190,46 @@ class _Run:
             raise QdashError(f"{model} reads text only, and this task has pictures.", "Choose a model that sees, or another task.")
         if checkpoint.quantization is not None:
             known.update(bits=checkpoint.quantization.bits)
-        self.specs[index] = worker_spec(checkpoint, scheme.key, device_of(self.request), dtype_of(self.request))
-        call = self.executor.call(self.specs[index], "load", reserve_bytes=self._loading_bytes(index), stop=self.stop)
+        self.specs[index] = worker_spec(checkpoint, scheme.key, here.device, self._dtype)
+        call = self.executor.call(self.specs[index], "load", reserve_bytes=self._reserve_bytes(index), stop=self.stop)
         loaded: Loaded = yield from self._relayed(call, index, "loading")
-        known.update({name: getattr(loaded, name) for name in ("load_s", "weights_bytes", "projected_bytes", "dtype")})
+        known.update(notes=(*checkpoint.notes, *loaded.notes))
+        known.update({name: getattr(loaded, name) for name in ("load_s", "weights_bytes", "projected_bytes", "dtype", "coverage")})
 
     def _answer(self, index: int, batches: int | None = None) -> Generator[EvaluationEvent, None, Exercised]:
         exercise = Exercise(
             questions=tuple(Question(prompt=item.question.prompt, png=item.png) for item in self.items),
             targets=tuple(item.target for item in self.items), plain=self.task.plain, max_new_tokens=self.max_new_tokens,
-            batch_size=self._batch_size(find_scheme(self.request.variants[index].scheme)), batches=batches,
+            batch_size=_batch_size(self.request, index) if self._may_share(index) is not False else 1, batches=batches,
+            # Rows that one scale rounds differ side by side in any model, which would tell nothing of this one.
+            can_share=self._may_share(index) is True or find_scheme(self.request.variants[index].scheme).scales_span_rows,
         )  # fmt: skip
         call = self.executor.call(self.specs[index], "exercise", exercise, stop=self.stop)
         return (yield from self._relayed(call, index, "answering" if batches is None else "re-timing"))
 
-    def _batch_size(self, scheme: Scheme) -> int:
-        """A simulated scheme's time means nothing, so where rows would disturb each other it answers them one by one."""
-        return 1 if scheme.scales_span_rows and scheme.kind == "simulated" else self.request.batch_size
+    def _may_share(self, index: int) -> bool | None:
+        """Whether questions to this variant may share a batch; None: not known yet."""
+        return self.shares.get(self.request.variants[index].model)
+
+    def _shared(self, index: int, batch_size: int | None) -> dict[str, Any]:
+        """Keep how many questions variant `index` was asked at a time, and give what its result says of it."""
+        asked = _batch_size(self.request, index)
+        if batch_size is None or asked == 1:
+            return {}
+        if not find_scheme(self.request.variants[index].scheme).scales_span_rows:
+            self.shares.setdefault(self.request.variants[index].model, batch_size == asked)
+        return {"batch_size": batch_size, "reads_padding": batch_size < asked}
+
+    def _finite_scores(self) -> Generator[EvaluationEvent, None, bool | None]:
+        """Whether the baseline's scores along its first answer are numbers: NaN answers something too, and the same in every variant."""
+        first = self.judged[0]
+        item = self.items[first.index]
+        said, question = first.answer.strip() or item.question.answer, Question(prompt=item.question.prompt, png=item.png)
+        try:
+            yield from self._relayed(self.executor.call(self.specs[0], "refer", question, said, stop=self.stop), 0, "answering")
+        except QdashError as error:
+            return False if error.kind == "not_finite" else None
+        return True
 
     def _relayed(self, call: Generator[Emitted, None, Any], index: int, stage: EvaluationStage) -> Generator[EvaluationEvent, None, Any]:
         """Turn what a worker emits into events of variant `index`; returns the call's result."""
@@ -172,7 +240,7 @@ class _Run:
             except StopIteration as end:
                 return end.value
             if isinstance(item, Step):
-                yield EvaluationProgress(index=index, stage=stage, fraction=item.fraction, detail=item.detail, total=len(self.items))
+                yield _progress(index, stage, item, len(self.items))
             elif isinstance(item, BatchAnswered):
                 self.batches.append(item)
                 if stage == "answering":
@@ -201,25 +269,33 @@ class _Run:
             "new_tokens": sum(reply.new_tokens for batch in self.batches for reply in batch.replies),
         }
 
-    def _obtained(self, model: str, index: int) -> Generator[EvaluationEvent, None, Checkpoint]:
-        found = self.located[model]
+    def _stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
+
+    def _checkpoint(self, index: int) -> Checkpoint:
+        found = self.found[self.request.variants[index].model]
         if isinstance(found, QdashError):
             raise found
-        if found.folder is None:
-            found = yield from self._relayed(checkpoints.obtain(found, self.stop), index, "downloading")
-            self.located[model] = found
         return found
 
-    def _loading_bytes(self, index: int) -> int:
-        variant = self.request.variants[index]
-        found = self.located[variant.model]
-        assert isinstance(found, Checkpoint)
-        return checkpoints.loading_bytes(found, find_scheme(variant.scheme), dtype_of(self.request))
+    def _reserve_bytes(self, index: int) -> int:
+        scheme = find_scheme(self.request.variants[index].scheme)
+        device = device_of(self.request)
+        room_bytes = memory_budget_bytes(device, self.executor.held_bytes(device)) // len(self.request.variants)
+        sizes = checkpoints.sizes_of(self._checkpoint(index), scheme, self._dtype, device, room_bytes=room_bytes, stopped=self._stopped)
+        return with_worker(sizes.loading_bytes, device)
 
-    def _label(self, index: int) -> str:
-        located = [found for found in self.located.values() if isinstance(found, Checkpoint)]
-        published = {found.model: found.quantization.label for found in located if found.quantization is not None}
-        return labels_of(self.request.variants, published)[index]
+    @property
+    def _dtype(self) -> Dtype:
+        found = self.found[self.request.variants[0].model]
+        return dtype_of(self.request, found if isinstance(found, Checkpoint) else None)
+
+
+def ratio_between(first: Sequence[BatchAnswered], ours: Sequence[BatchAnswered]) -> Ratio | None:
+    """The time of a batch divided by that of the same batch in `first`; None if none is the same."""
+    asked = [[reply.index for reply in batch.replies] for batch in first]
+    same = [(our, their) for our, their, indexes in zip(ours, first, asked, strict=False) if [one.index for one in our.replies] == indexes]
+    return paired(*(Timing.of([batch.seconds for batch in batches]) for batches in zip(*same, strict=True))) if same else None
 
 
 def noise_between(first: Sequence[BatchAnswered], again: Sequence[BatchAnswered]) -> EvaluationNoise:
@@ -247,19 +323,77 @@ def _chosen(task: Task, request: EvaluationRequest, items: Sequence[Item] | None
     return chosen
 
 
-def _located(request: EvaluationRequest) -> dict[str, Checkpoint | QdashError]:
+def _located(request: EvaluationRequest, items: int, stop: StopEvent | None) -> Generator[EvaluationEvent, None, Found]:
     """Find every model; one that fails costs its variants only, unless it is all there is. Random weights have nothing to say."""
     check_runnable(request)
-    found: dict[str, Checkpoint | QdashError] = {}
-    for model in dict.fromkeys(variant.model for variant in request.variants):
+    found: Found = {}
+    for index, variant in enumerate(request.variants):
+        model = variant.model
+        if model in found:
+            continue
+        yield EvaluationProgress(index=index, stage="locating", total=items)
         try:
             if is_random(model):
                 message = f"{model_name(model)} would only guess: its weights are random."
                 raise QdashError(message, "Choose a model that has been trained.")
-            found[model] = checkpoints.locate(model)
+            found[model] = checkpoints.locate(model, stop)
         except QdashError as error:
             found[model] = error
     problems = [item for item in found.values() if isinstance(item, QdashError)]
     if len(problems) == len(found):
         raise problems[0]
     return found
+
+
+def _obtained(request: EvaluationRequest, located: Found, items: int, stop: StopEvent | None) -> Generator[EvaluationEvent, None, Found]:
+    """`located` with every model on this machine that some variant can run; one that cannot be downloaded costs its variants only."""
+    here = this_machine().on(device_of(request))
+    found = dict(located)
+    for index, variant in enumerate(request.variants):
+        checkpoint = found[variant.model]
+        if isinstance(checkpoint, QdashError) or checkpoint.folder is not None or unavailable(find_scheme(variant.scheme), here):
+            continue
+        yield EvaluationProgress(index=index, stage="downloading", total=items)
+        steps = checkpoints.obtain(checkpoint, stop)
+        try:
+            while True:
+                yield _progress(index, "downloading", next(steps), items)
+        except StopIteration as end:
+            found[variant.model] = end.value
+        except QdashError as error:
+            found[variant.model] = error
+    return found
+
+
+def _progress(index: int, stage: EvaluationStage, step: Step, items: int) -> EvaluationProgress:
+    return EvaluationProgress(index=index, stage=stage, fraction=step.fraction, detail=step.detail, total=items)
+
+
+def _cut_off(
+    request: EvaluationRequest, found: Found, items: tuple[Item, ...], index: int, error: QdashError, answers: Sequence[ItemResult]
+) -> EvaluatedVariant:
+    """A variant whose workers are gone: the answers it had given stay, how long they took is not known."""
+    figures = counted(answers, [item.question for item in items]) if answers else {}
+    return EvaluatedVariant.model_validate(_known(request, found, index) | _failed(error) | figures)
+
+
+def _known(request: EvaluationRequest, found: Found, index: int) -> dict[str, Any]:
+    """What a result says of variant `index` before it answers anything."""
+    variant, scheme = request.variants[index], find_scheme(request.variants[index].scheme)
+    located = [checkpoint for checkpoint in found.values() if isinstance(checkpoint, Checkpoint)]
+    published = {checkpoint.model: checkpoint.quantization.label for checkpoint in located if checkpoint.quantization is not None}
+    return {
+        "scheme": scheme.key, "label": labels_of(request.variants, published)[index], "kind": scheme.kind, "model": variant.model,
+        "status": "ok", "bits": scheme.bits, "batch_size": _batch_size(request, index), "scales_span_rows": scheme.scales_span_rows,
+    }  # fmt: skip
+
+
+def _failed(error: QdashError) -> dict[str, Any]:
+    status = "skipped" if error.kind in ("unavailable", "cancelled") else "failed"
+    return {"status": status, "error": ErrorRecord.of(error)}
+
+
+def _batch_size(request: EvaluationRequest, index: int) -> int:
+    """A simulated scheme's time means nothing, so where rows would disturb each other it answers them one by one."""
+    scheme = find_scheme(request.variants[index].scheme)
+    return 1 if scheme.scales_span_rows and scheme.kind == "simulated" else request.batch_size

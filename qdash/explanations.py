@@ -7,24 +7,17 @@ question does not arise.
 
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import find_scheme
-from qdash.records import Explanation, InspectorReport, QuantizedInside, VariantResult
-from qdash.wording import mib, ms
+from qdash.records import Comparison, Explanation, InspectorReport, QuantizedInside, VariantResult
+from qdash.verdict.evidence import pace_of
+from qdash.wording import covered, left_unusual, left_words, mib, ms
 
 SAME = 0.01
 """Sizes that differ by less are called the same: a file's header, a few buffers."""
 
-LEAST_DIFFERENCE = 0.005
-"""Times that differ by less are called the same, however quiet the machine."""
 
-
-def explain(
-    report: InspectorReport, result: VariantResult | None = None, baseline: VariantResult | None = None, noise: float = 0.0
-) -> tuple[Explanation, ...]:
-    """Answer the four questions. `result` and `baseline`: what was measured of this variant and the original, if anything was.
-
-    `noise` is the noise floor of those measurements, relative; a difference of times within it is none.
-    """
-    return (_dtype(report), _count(report), _size(report), _speed(report, result, baseline, noise))
+def explain(report: InspectorReport, result: VariantResult | None = None, measured: Comparison | None = None) -> tuple[Explanation, ...]:
+    """Answer the four questions. `result`: what was measured of this variant in the finished comparison `measured`, if anything was."""
+    return (_dtype(report), *_left(report), _count(report), _size(report), _speed(report, result, measured))
 
 
 def _dtype(report: InspectorReport) -> Explanation:
@@ -54,6 +47,16 @@ def _dtype(report: InspectorReport) -> Explanation:
     return Explanation(question=question, answer=answer)
 
 
+def _left(report: InspectorReport) -> tuple[Explanation, ...]:
+    """Asked only where more was left than embeddings and the output head."""
+    coverage = report.coverage
+    if coverage is None or not coverage.skipped or not left_unusual(coverage):
+        return ()
+    done = covered(coverage) if coverage.quantized_parameters else "nothing in this model"
+    answer = f"“{report.label}” quantizes {done}. Not quantized: {left_words(coverage) or 'all of them'}."
+    return (Explanation(question="Why is so much not quantized?", answer=answer),)
+
+
 def _count(report: InspectorReport) -> Explanation:
     question, inside = "Why did the parameter count fall?", report.quantized
     if report.counted == report.parameters:
@@ -61,7 +64,9 @@ def _count(report: InspectorReport) -> Explanation:
         if inside is not None and report.kind == "real" and report.weights_bytes < report.estimate_bytes * (1 - SAME):
             answer += " What fell is the size of each."
     elif inside is None or report.counted > report.parameters:
-        answer = f"It did not: the model has {report.parameters:,}, and torch counts {report.counted:,}, as it takes scales for parameters."
+        answer = (
+            f"It did not: the model has {report.parameters:,}, and torch counts {report.counted:,}, because it counts scales as parameters."
+        )
     else:
         answer = (
             f"It did not really: the model still has {report.parameters:,}, and torch finds {report.counted:,}. Of the "
@@ -88,7 +93,7 @@ def _size(report: InspectorReport) -> Explanation:
         return Explanation(question="Why does the file differ from the estimate?", answer=answer + _footprint(report))
     ratio = report.saved_bytes / max(report.estimate_bytes, 1)
     written = f"{estimate}; the file is {_bytes(report.saved_bytes)}, and holds {_amounts(report.saved_as)}."
-    if abs(ratio - 1) <= SAME:
+    if _alike(report.saved_bytes, report.estimate_bytes):
         question, answer = "Why does the file differ from the estimate?", f"It does not. {written}"
     elif ratio < 1:
         question = "Why is the file smaller than the estimate?"
@@ -104,31 +109,39 @@ def _size(report: InspectorReport) -> Explanation:
 
 def _footprint(report: InspectorReport) -> str:
     """What transformers' own estimate says, where it is wrong."""
-    if abs(report.footprint_bytes - report.weights_bytes) <= SAME * report.weights_bytes:
+    if _alike(report.footprint_bytes, report.weights_bytes):
         return ""
     less = report.footprint_bytes < report.weights_bytes
     why = "it leaves out scales and what is packed" if less else "it takes quantized tensors for plain ones"
-    return f" get_memory_footprint() says {_bytes(report.footprint_bytes)}, as {why}; exactly, it is {_bytes(report.weights_bytes)}."
+    return f" get_memory_footprint() says {_bytes(report.footprint_bytes)} because {why}; the exact size is {_bytes(report.weights_bytes)}."
 
 
-def _speed(report: InspectorReport, result: VariantResult | None, baseline: VariantResult | None, noise: float) -> Explanation:
-    work = _work(report)
+def _alike(one: int, other: int) -> bool:
+    """Whether two sizes are the same to a reader: so close that it does not matter, or shown by the same words."""
+    return abs(one - other) <= SAME * other or _bytes(one) == _bytes(other)
+
+
+def _speed(report: InspectorReport, result: VariantResult | None, measured: Comparison | None) -> Explanation:
+    work, baseline = _work(report), measured.variants[0] if measured else None
     if result is None or baseline is None or result.latency is None or baseline.latency is None:
         return Explanation(question="Why is it slower, or faster?", answer=f"It was not timed. {work}")
     if result.scheme == baseline.scheme and result.model == baseline.model:
         return Explanation(question="Why is it slower, or faster?", answer="It is what the others are compared with.")
     own, other = result.latency.total_s.median, baseline.latency.total_s.median
-    times = f"{ms(own)} against {ms(other)} of {baseline.label} for an answer of the same length"
-    ratio, least = own / other, max(noise, LEAST_DIFFERENCE)
+    times = f"{ms(own)} vs. {ms(other)} for {baseline.label}, for an answer of the same length"
+    pace = pace_of(result, measured)
     if report.kind == "simulated":
-        return Explanation(question="Why is it slower?", answer=f"That says nothing: {times}. {work}")
-    if abs(ratio - 1) <= least:
-        return Explanation(question="Why is it slower?", answer=f"It is not: {times}, a difference within what chance makes. {work}")
-    if ratio > 1:
-        return Explanation(question="Why is it slower?", answer=f"It takes {times}, {ratio:.2f} times as long. {work}")
-    answer = f"It takes {times}, {ratio:.2f} of the time. {work}"
+        return Explanation(question="Why is it slower?", answer=f"Its time says nothing about the format: {times}. {work}")
+    if pace.told == "untold":
+        reason = pace.why or "there is no sound measurement to compare it by"
+        return Explanation(question="Why is it slower, or faster?", answer=f"The two are not compared: {reason}. {work}")
+    if pace.told == "same":
+        return Explanation(question="Why is it slower?", answer=f"It is not: {times}, a difference within measurement noise. {work}")
+    if pace.told == "slower":
+        return Explanation(question="Why is it slower?", answer=f"It takes {times}, {pace.ratio:.2f} times as long. {work}")
+    answer = f"It takes {times}, {pace.ratio:.2f} of the time. {work}"
     if baseline.memory is not None and report.weights_bytes < baseline.memory.weights_bytes * (1 - SAME):
-        answer += f" Here reading decides: {_bytes(report.weights_bytes)} for every token, and not {_bytes(baseline.memory.weights_bytes)}."
+        answer += f" It also reads less for every token: {_bytes(report.weights_bytes)} instead of {_bytes(baseline.memory.weights_bytes)}."
     return Explanation(question="Why is it faster?", answer=answer)
 
 
@@ -192,15 +205,17 @@ def _unpacked(report: InspectorReport, inside: QuantizedInside) -> bool:
 
 
 def _families(inside: QuantizedInside) -> set[str]:
-    return {find_scheme(key).family for key in inside.schemes}
+    return {find_scheme(key).family for key in (*inside.schemes, *inside.experts)}
 
 
 def _all_simulated(inside: QuantizedInside) -> bool:
-    return all(find_scheme(key).kind == "simulated" for key in inside.schemes)
+    return all(find_scheme(key).kind == "simulated" for key in (*inside.schemes, *inside.experts))
 
 
 def _layers(inside: QuantizedInside) -> str:
-    return f"{inside.layers:,} quantized {'layer' if inside.layers == 1 else 'layers'}"
+    layers = f"{inside.layers:,} quantized {'layer' if inside.layers == 1 else 'layers'}"
+    experts = sum(inside.experts.values())
+    return f"{layers} and {experts:,} {'tensor' if experts == 1 else 'tensors'} of fused experts" if experts else layers
 
 
 def _amounts(stored: dict[str, int]) -> str:

@@ -5,7 +5,9 @@ A variant that was just compared is inspected where it is: an equal spec finds t
 
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from threading import Event
 
 from qdash import checkpoints
@@ -13,12 +15,13 @@ from qdash.catalog.schemes import find_scheme, unavailable
 from qdash.checkpoints.disk import check_disk
 from qdash.comparison import steps_of
 from qdash.errors import QdashError
-from qdash.execution import Executor
+from qdash.execution import Executor, StopSignal
 from qdash.explanations import explain
-from qdash.machine import this_machine
-from qdash.planning import device_of, dtype_of, host_of, worker_spec
-from qdash.records import Comparison, InspectorReport, Loaded, Request, Step
+from qdash.machine import memory_budget_bytes, this_machine
+from qdash.planning import device_of, dtype_of, host_of, with_worker, worker_spec
+from qdash.records import Comparison, InspectorReport, Loaded, Request, Step, WorkerSpec
 from qdash.settings import settings
+from qdash.workload import inspection_work
 
 
 def inspect(
@@ -35,39 +38,54 @@ def inspect(
     problem = unavailable(scheme, here)
     if problem:
         raise problem
-    checkpoint = yield from checkpoints.obtain(checkpoints.locate(variant.model), stop)
-    spec = worker_spec(checkpoint, scheme.key, device_of(request), dtype_of(request))
+    yield Step(detail="looking for the model")
+    checkpoint = yield from checkpoints.obtain(checkpoints.locate(variant.model, stop), stop)
+    dtype = dtype_of(request, checkpoints.locate(request.variants[0].model, stop))
+    spec = worker_spec(checkpoint, scheme.key, here.device, dtype)
     problem = checkpoints.published_problem(checkpoint, scheme, here)
     if problem:
         raise problem
-    needed = checkpoints.loading_bytes(checkpoint, scheme, dtype_of(request))
-    loaded: Loaded = yield from steps_of(executor.call(spec, "load", reserve_bytes=needed, stop=stop))
-    with _scratch(variant.model, loaded.saved_bytes) as (folder, not_saved):
-        report: InspectorReport = yield from steps_of(executor.call(spec, "inspect", folder, stop=stop))
-    known = {"model": variant.model, "host": host_of(request), "not_saved": not_saved or report.not_saved}
-    return explained(report.model_copy(update=known), measured)
+    room_bytes = memory_budget_bytes(here.device, executor.held_bytes(here.device))
+    stopped = stop.is_set if stop is not None else lambda: False
+    needed = checkpoints.sizes_of(checkpoint, scheme, dtype, here.device, room_bytes=room_bytes, stopped=stopped).loading_bytes
+    with _scratch() as (folder, no_folder):
+        job = partial(_inspected, spec, variant.model, with_worker(needed, here.device), folder, no_folder)
+        report = yield from executor.run(job, inspection_work(variant, needed, here.device), stop)
+    return explained(report.model_copy(update={"model": variant.model, "host": host_of(request)}), measured)
 
 
 def explained(report: InspectorReport, measured: Comparison | None) -> InspectorReport:
     """`report` with its explanations; times are those of `measured`, if it is given and has the variant."""
     results = measured.variants if measured else ()
     result = next((result for result in results if (result.model, result.scheme) == (report.model, report.scheme)), None)
-    noise = measured.noise_floor.relative if measured and measured.noise_floor else 0.0
-    explanations = explain(report, result, results[0] if results else None, noise)
-    return report.model_copy(update={"explanations": explanations})
+    return report.model_copy(update={"explanations": explain(report, result, measured)})
+
+
+def _inspected(
+    spec: WorkerSpec, model: str, needed_bytes: int, folder: str | None, no_folder: str | None, executor: Executor, stop: StopSignal | None
+) -> Generator[Step, None, InspectorReport]:
+    """Load the variant and inspect it, saving it in `folder` if it fits there; `no_folder` is why there is none."""
+    loaded: Loaded = yield from steps_of(executor.call(spec, "load", reserve_bytes=needed_bytes, stop=stop))
+    if folder is not None:
+        try:
+            check_disk(model, loaded.saved_bytes, Path(folder), "QDASH_CACHE_DIR")
+        except QdashError as error:
+            folder, no_folder = None, str(error)
+    report: InspectorReport = yield from steps_of(executor.call(spec, "inspect", folder, stop=stop))
+    return report.model_copy(update={"not_saved": no_folder or report.not_saved})
 
 
 @contextmanager
-def _scratch(model: str, needed_bytes: int) -> Iterator[tuple[str | None, str | None]]:
-    """A folder with room to save the model in, or why there is none. Removed here, as a worker that is stopped cannot."""
-    cache = settings().cache_dir
-    problem = None
+def _scratch() -> Iterator[tuple[str | None, str | None]]:
+    """An empty folder in the cache, or why there is none. Removed here, as a worker that is ended cannot."""
+    cache, folder, no_folder = settings().cache_dir, None, None
     try:
-        check_disk(model, needed_bytes, cache, "QDASH_CACHE_DIR")
         cache.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix="inspect-", dir=cache, ignore_cleanup_errors=True)
-    except (QdashError, OSError) as error:
-        folder = nullcontext()
-        problem = str(error)
-    with folder as path:
-        yield path, problem
+    except OSError as error:
+        no_folder = str(error)
+    try:
+        yield folder.name if folder else None, no_folder
+    finally:
+        if folder:
+            folder.cleanup()

@@ -1,25 +1,23 @@
 """What a request means on this machine, before anything is loaded: device, dtype, threads, what can run, how much memory it takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from types import MappingProxyType
-from typing import Literal
 
 from qdash import checkpoints
 from qdash.catalog.models import MODELS, is_random
 from qdash.catalog.schemes import find_scheme, order_variants, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.machine import Machine, available_bytes, this_machine
-from qdash.records import ErrorRecord, EvaluationRequest, Host, Record, Request, Variant, WorkerSpec
+from qdash.machine import Accelerator, Machine, memory_budget_bytes, this_machine
+from qdash.records import Device, Dtype, ErrorRecord, EvaluationRequest, Host, Record, Request, Variant, WorkerSpec
 from qdash.settings import settings
 
-Device = Literal["cpu", "cuda"]
-Dtype = Literal["float32", "float16", "bfloat16"]
 Asked = Request | EvaluationRequest
 
-# Beside its weights a worker holds activations, a key-value cache and its share of the interpreter: a rough sum for the estimate.
-WORKER_BYTES = 50 * 2**20
+# What a worker takes on its device beside its weights: activations and a key-value cache; on a GPU, the CUDA context and its libraries too.
+_CPU_WORKER_BYTES = 50 * 2**20
+_GPU_WORKER_BYTES = 600 * 2**20
 
 
 class VariantPlan(Record):
@@ -31,43 +29,62 @@ class VariantPlan(Record):
     loading_bytes: int
     """At the worst moment of loading."""
     unavailable: ErrorRecord | None
+    share: float | None = None
+    """Of the model's parameters, 0 to 1, what the scheme will quantize; None while that is not known."""
+    rough: bool = False
+    """Whether bytes are told from the files' headers alone, as what the scheme takes of the model is not known yet."""
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether a quantizing scheme leaves the whole model as it is."""
+        return self.share == 0 and not find_scheme(self.scheme).is_baseline
 
 
 class Plan(Record):
-    """The pre-flight of a comparison. `needed_bytes` is memory with every variant kept warm, `download_bytes` what is not here
-    yet, `made_bytes` the random weights that are still to be made.
+    """The pre-flight of a comparison. `needed_bytes` is memory with every variant kept warm, `largest_bytes` what loading the largest one
+    takes at its worst moment, `available_bytes` what workers may hold. `download_bytes` is what is not here yet, `made_bytes` the random
+    weights that are still to be made.
 
-    `model` and `parameters` are the baseline's.
+    `model` and `parameters` are the baseline's; variants that cannot run count for nothing.
     """
 
     model: str
     parameters: int
     variants: tuple[VariantPlan, ...]
     needed_bytes: int
+    largest_bytes: int
     available_bytes: int
     download_bytes: int
     made_bytes: int = 0
 
     @property
+    def rough(self) -> bool:
+        """Whether any of the bytes is."""
+        return any(variant.rough for variant in self.variants if variant.unavailable is None)
+
+    @property
     def fits(self) -> bool:
         """Whether the largest variant fits; smaller ones make room for each other."""
-        return max(variant.loading_bytes for variant in self.variants) + WORKER_BYTES <= self.available_bytes
+        return self.largest_bytes <= self.available_bytes
 
 
-def plan(request: Request) -> Plan:
-    """Estimate `request` from its checkpoints' headers; raises QdashError for a model that cannot be used."""
+def plan(request: Request, held_bytes: Callable[[Device], int] = lambda device: 0) -> Plan:
+    """Estimate `request` without waiting for anything but its checkpoints' headers; raises QdashError for a model that cannot be used.
+
+    `held_bytes` tells what warm workers hold on a device: they can be closed, so it counts as available.
+    """
     found = {model: checkpoints.locate(model) for model in dict.fromkeys(variant.model for variant in request.variants)}
-    here = this_machine().on(device_of(request))
-    variants = tuple(_variant_plan(found[variant.model], variant, dtype_of(request), here) for variant in request.variants)
+    baseline, device = found[request.variants[0].model], device_of(request)
+    here, dtype = this_machine().on(device), dtype_of(request, baseline)
+    variants = tuple(_variant_plan(found[variant.model], variant, dtype, here) for variant in request.variants)
     running = [variant for variant in variants if variant.unavailable is None]
-    on_gpu = device_of(request) == "cuda"
-    device_bytes = this_machine().device_memory_bytes if on_gpu else None
     return Plan(
         model=request.variants[0].model,
-        parameters=found[request.variants[0].model].parameters,
+        parameters=baseline.parameters,
         variants=variants,
-        needed_bytes=sum(variant.estimated_bytes + WORKER_BYTES for variant in running),
-        available_bytes=device_bytes or available_bytes(),
+        needed_bytes=sum(with_worker(variant.estimated_bytes, device) for variant in running),
+        largest_bytes=max((with_worker(variant.loading_bytes, device) for variant in running), default=0),
+        available_bytes=memory_budget_bytes(device, held_bytes(device)),
         download_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if not is_random(checkpoint.model)),
         made_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if is_random(checkpoint.model)),
     )
@@ -115,30 +132,43 @@ def check_runnable(request: Asked) -> None:
 
 
 def device_of(request: Asked) -> Device:
-    """The device that "auto" means here; raises QdashError for CUDA where there is none."""
-    device = this_machine().resolve(request.device)
-    if device == "cuda" and this_machine().device != "cuda":
-        remedy = "Choose “auto” or “cpu”, or install a GPU driver and a CUDA build of PyTorch."
-        raise QdashError("There is no CUDA device on this machine.", remedy, "unavailable")
-    return "cuda" if device == "cuda" else "cpu"
+    """The device that the request's choice means here, such as "cuda:0" for "auto"; raises QdashError for one that cannot be used."""
+    return this_machine().resolve(request.device)
 
 
-def dtype_of(request: Asked) -> Dtype:
-    """The dtype of the baseline, and of everything the other variants leave unquantized, so that they differ in the scheme alone."""
-    baseline = find_scheme(request.variants[0].scheme)
-    own: Dtype | None = baseline.params.get("dtype")
-    return own or request.baseline_dtype or ("float16" if device_of(request) == "cuda" else "float32")
+def dtype_of(request: Asked, baseline: Checkpoint | None) -> Dtype:
+    """The dtype of the baseline, and of everything the other variants leave unquantized, so that they differ in the scheme alone.
+
+    The scheme's own, else the one asked for, else what suits the device: float32 on a CPU, 16 bits on a GPU, of the kind that the
+    baseline's checkpoint (None: not found) is stored in if the GPU computes in it.
+    """
+    own: Dtype | None = find_scheme(request.variants[0].scheme).params.get("dtype")
+    return own or request.baseline_dtype or default_dtype(this_machine().on(device_of(request)).accelerator, baseline)
+
+
+def default_dtype(accelerator: Accelerator | None, checkpoint: Checkpoint | None) -> Dtype:
+    """What a checkpoint computes in on a GPU (None: on a CPU) unless a person says otherwise."""
+    if accelerator is None:
+        return "float32"
+    # float16 has less range than bfloat16: some activations of models that were trained in bfloat16 become infinite in it.
+    stored = checkpoint.stored_dtype if checkpoint is not None else None
+    return "bfloat16" if stored == "bfloat16" and accelerator.bfloat16 else "float16"
+
+
+def with_worker(weights_bytes: int, device: Device) -> int:
+    """Memory to reserve on `device` for a worker with `weights_bytes` of weights."""
+    return weights_bytes + (_CPU_WORKER_BYTES if device == "cpu" else _GPU_WORKER_BYTES)
 
 
 def host_of(request: Asked) -> Host:
     """The conditions under which `request` runs on this machine."""
-    machine = this_machine()
-    device = device_of(request)
+    machine = this_machine().on(device_of(request))
     return Host(
-        device=device,
-        device_name=machine.device_name if device == machine.device else "CPU",
+        device=machine.device,
+        device_name=machine.device_name,
         threads=_threads(),
-        memory_bytes=(machine.device_memory_bytes if device == "cuda" else None) or machine.memory_bytes,
+        memory_bytes=machine.device_memory_bytes,
+        no_gpu=" ".join(machine.problems) if not machine.accelerators else None,
         platform=f"{machine.platform}, Python {machine.python}",
         versions=machine.packages,
     )
@@ -160,12 +190,16 @@ def worker_spec(checkpoint: Checkpoint, scheme: str | None, device: Device, dtyp
 def _variant_plan(checkpoint: Checkpoint, variant: Variant, dtype: Dtype, here: Machine) -> VariantPlan:
     scheme = find_scheme(variant.scheme)
     problem = unavailable(scheme, here) or checkpoints.published_problem(checkpoint, scheme, here)
+    # The page asks at every change of the form: what is not known yet is made meanwhile.
+    sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, here.device, wait_s=0)
     return VariantPlan(
         model=variant.model,
         scheme=scheme.key,
-        estimated_bytes=checkpoints.estimate_bytes(checkpoint, scheme, dtype),
-        loading_bytes=checkpoints.loading_bytes(checkpoint, scheme, dtype),
+        estimated_bytes=sizes.estimated_bytes,
+        loading_bytes=sizes.loading_bytes,
         unavailable=ErrorRecord.of(problem) if problem else None,
+        share=sizes.share,
+        rough=sizes.rough,
     )
 
 

@@ -8,11 +8,11 @@ from statistics import NormalDist
 
 from qdash.records import Paired, Proportion
 
-_Z = NormalDist().inv_cdf(0.975)  # 95 %, two-sided
+_Z = NormalDist().inv_cdf(0.975)  # 95%, two-sided
 
 
 def proportion(successes: int, total: int) -> Proportion:
-    """`successes` of `total` ≥ 1 with its 95 % score interval (Wilson 1927, without continuity correction)."""
+    """`successes` of `total` ≥ 1 with its 95% score interval (Wilson 1927, without continuity correction)."""
     share = successes / total
     spread = _Z * sqrt(share * (1 - share) / total + (_Z / (2 * total)) ** 2)
     middle, scale = share + _Z**2 / (2 * total), 1 + _Z**2 / total

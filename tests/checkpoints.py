@@ -68,7 +68,7 @@ def _livelier(model: hf.PreTrainedModel) -> hf.PreTrainedModel:
     return model
 
 
-def _tokenizer(special: list[str], chat_template: str | None, eos: str, pad: str) -> hf.PreTrainedTokenizerFast:
+def tokenizer_of_corpus(special: list[str], chat_template: str | None, eos: str, pad: str) -> hf.PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer: any text, any script, and tokens that end in the middle of a character."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -95,19 +95,19 @@ def _decoder(tokenizer: hf.PreTrainedTokenizerFast, **changes: object) -> dict[s
 
 
 def _qwen3() -> tuple[hf.PreTrainedModel, hf.PreTrainedTokenizerBase]:
-    tokenizer = _tokenizer(QWEN_SPECIAL, CHATML, "<|im_end|>", "<|endoftext|>")
+    tokenizer = tokenizer_of_corpus(QWEN_SPECIAL, CHATML, "<|im_end|>", "<|endoftext|>")
     config = hf.Qwen3Config(**_decoder(tokenizer, head_dim=32, tie_word_embeddings=True))
     return hf.Qwen3ForCausalLM(config), tokenizer
 
 
 def _bloom() -> tuple[hf.PreTrainedModel, hf.PreTrainedTokenizerBase]:
-    tokenizer = _tokenizer(["<s>", "</s>", "<pad>"], None, "</s>", "<pad>")
+    tokenizer = tokenizer_of_corpus(["<s>", "</s>", "<pad>"], None, "</s>", "<pad>")
     config = hf.BloomConfig(vocab_size=len(tokenizer), hidden_size=64, n_layer=2, n_head=4, bos_token_id=None, **_ids(tokenizer))
     return hf.BloomForCausalLM(config), tokenizer
 
 
 def _llava() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
-    tokenizer = _tokenizer([*QWEN_SPECIAL, "<image>"], CHATML.replace("IMAGE", "<image>\n"), "<|im_end|>", "<|endoftext|>")
+    tokenizer = tokenizer_of_corpus([*QWEN_SPECIAL, "<image>"], CHATML.replace("IMAGE", "<image>\n"), "<|im_end|>", "<|endoftext|>")
     vision = hf.SiglipVisionConfig(
         hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8,
         vision_use_head=False,
@@ -126,7 +126,7 @@ def _llava() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
 
 def _fastvlm() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
     """FastViT in two stages, the second with attention as in the real one's last; 64 × 64 pixels become 4 × 4 tokens."""
-    tokenizer = _tokenizer([*QWEN_SPECIAL, "<image>"], CHATML.replace("IMAGE", "<image>"), "<|im_end|>", "<|endoftext|>")
+    tokenizer = tokenizer_of_corpus([*QWEN_SPECIAL, "<image>"], CHATML.replace("IMAGE", "<image>"), "<|im_end|>", "<|endoftext|>")
     vision = hf.TimmWrapperConfig(
         architecture="fastvit_mci3", do_pooling=True, global_pool="avg", hidden_size=128, initializer_range=0.02,
         model_args={
@@ -152,7 +152,7 @@ def _smolvlm() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
     """Idefics3 with images cut in tiles of 32 × 32, each 4 tokens after the 2 × 2 pixel shuffle."""
     tiles = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
     special = ["<|im_start|>", "<end_of_utterance>", "<fake_token_around_image>", "<image>", "<global-img>", *tiles]
-    tokenizer = _tokenizer(special, IDEFICS_CHAT, "<end_of_utterance>", "<|im_start|>")
+    tokenizer = tokenizer_of_corpus(special, IDEFICS_CHAT, "<end_of_utterance>", "<|im_start|>")
     vision = {
         "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32,
         "patch_size": 8,
@@ -169,7 +169,7 @@ def _smolvlm() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
 def _qwen3_vl() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
     special = [*QWEN_SPECIAL, "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
     chat = CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
-    tokenizer = _tokenizer(special, chat, "<|im_end|>", "<|endoftext|>")
+    tokenizer = tokenizer_of_corpus(special, chat, "<|im_end|>", "<|endoftext|>")
     vision = {
         "depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "patch_size": 8, "out_hidden_size": 64,
         "num_position_embeddings": 16, "deepstack_visual_indexes": [0],

@@ -7,10 +7,13 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
+
+from qdash.checkpoints import tables
 
 # A busy machine is slow now and then; that is no failure.
 settings.register_profile("patient", deadline=None)
@@ -18,6 +21,13 @@ settings.load_profile("patient")
 
 # What tests run is not for the history of whoever runs them.
 os.environ["QDASH_HISTORY"] = os.path.join(tempfile.mkdtemp(prefix="qdash-history-"), "history.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def no_layer_tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a layer table starts a process that loads torch: only where a test is about that (marked `layer_tables`)."""
+    if request.node.get_closest_marker("layer_tables") is None:
+        monkeypatch.setattr(tables, "begin", lambda path, checkpoint, device: Thread())
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,7 @@
 """A hub on this machine: enough of huggingface.co's HTTP interface for huggingface_hub to list, look into and download models.
 
-`repos` maps ids to folders. Those named in `gated` refuse their files; `chunk_delay_s` makes downloads slow enough to be stopped.
+`repos` maps ids to folders. Those named in `gated` refuse their files; `chunk_delay_s` makes downloads slow enough to be stopped. While
+`held` is not set, no request is answered.
 """
 
 import hashlib
@@ -31,6 +32,8 @@ class FakeHub(ThreadingHTTPServer):
         self.repos = repos
         self.gated = set(gated)
         self.chunk_delay_s = chunk_delay_s
+        self.held = threading.Event()
+        self.held.set()
         self.requests: list[str] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -58,6 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
+        self.server.held.wait(30)
         if match := _TREE.fullmatch(self.path):
             self._tree(match["repo"])
         elif match := _INFO.fullmatch(self.path):

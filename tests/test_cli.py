@@ -12,22 +12,27 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
-from qdash.cli import main
+from qdash.cli import main, screen
 from qdash.machine import this_machine
-from qdash.records import Comparison, WeightReport
+from qdash.planning import with_worker
+from qdash.records import Comparison, Rounds, WeightReport
+from qdash.verdict import Grade
+from tests.report.examples import COMPARISON as EXAMPLE
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "assets" / "samples" / "t1-square.png"
-QUICK = ["--runs", "1", "--warmup", "0", "--max-new-tokens", "2", "--max-answer-tokens", "4"]
+QUICK = ["--runs", "2", "--warmup", "0", "--max-new-tokens", "2", "--max-answer-tokens", "4"]
 ASK = ["run", "--model", "tiny-vlm", "--prompt", "What is this?", *QUICK]
 
 
@@ -35,7 +40,7 @@ def qdash(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
     """Run the command in a process of its own, outside the repository."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     command = [sys.executable, "-m", "qdash", *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8", timeout=240)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8", timeout=500)
 
 
 # ── what runs ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -59,7 +64,8 @@ def test_a_comparison_runs_and_exits_with_0(ran: tuple[subprocess.CompletedProce
 def test_the_verdict_comes_first_and_grades_stand_behind_answers(ran: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     out = ran[0].stdout
     assert "smaller" in out.splitlines()[0] or "size" in out.splitlines()[0]
-    assert "Distance from the original over" in out and re.search(r"NF4 4-bit: .*\[. (Good trade|Fine|Careful|Can't tell)", out)
+    grades = "|".join(grade.value for grade in Grade)
+    assert "Distance from the original over" in out and re.search(rf"NF4 4-bit: .*\[. ({grades})", out)
 
 
 def test_every_variant_is_compared_along_the_answer_and_the_text(ran: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -81,7 +87,7 @@ def test_the_json_is_a_comparison(ran: tuple[subprocess.CompletedProcess[str], P
     assert comparison.noise_floor is not None
     for result in comparison.variants:
         assert result.status == "ok" and result.answer and result.latency and result.memory
-        assert len(result.latency.total_s.runs) == 1
+        assert len(result.latency.total_s.runs) == 2
     nf4, fp6 = comparison.variants[1:]
     assert nf4.relative and nf4.relative.memory is not None and nf4.relative.memory < 0.5
     assert fp6.relative and fp6.relative.latency is None and fp6.memory and fp6.memory.projected_bytes
@@ -95,8 +101,8 @@ def test_the_other_files_are_written(ran: tuple[subprocess.CompletedProcess[str]
 
 
 def test_some_failed_exits_with_3_and_keeps_the_others(tmp_path: Path) -> None:
-    """With room for 10 MB the original's 19 MB are refused and the 4-bit variant's 4 MB are not."""
-    share = str(10e6 / this_machine().memory_bytes)
+    """With room for 10 MB of weights the original's 19 MB are refused and the 4-bit variant's 4 MB are not."""
+    share = str(with_worker(10_000_000, "cpu") / this_machine().memory_bytes)
     process = qdash(*ASK, "--schemes", "original,bnb-nf4", "--json", "-", cwd=tmp_path, QDASH_MEMORY_FRACTION=share)
     assert process.returncode == 3, process.stderr
     original, nf4 = json.loads(process.stdout)["variants"]
@@ -121,7 +127,7 @@ def weighed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, Path]
     command = [sys.executable, "-m", "qdash", "weights", "--model", "tiny-vlm", "--schemes", "bnb-nf4,fp6-e2m3"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     files = ["--json", "w.json", "--csv", "w.csv"]
-    process = subprocess.run([*command, *files], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=theirs, timeout=240)
+    process = subprocess.run([*command, *files], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=theirs, timeout=500)
     os.close(theirs)
     reader.join(timeout=10)
     os.close(ours)
@@ -171,6 +177,33 @@ def wait_for_worker(process: subprocess.Popen[Any]) -> list[psutil.Process]:
             return children
         time.sleep(0.1)
     raise AssertionError("no worker was started")
+
+
+def test_a_busy_machine_is_told_before_it_begins_to_those_who_watch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen.warn_if_busy(0.6)
+    assert capsys.readouterr().err == ""  # no terminal: a script reads it in the conditions
+    monkeypatch.setattr(screen, "Console", partial(Console, force_terminal=True))
+    for share, words in ((0.6, "other programs took 60% of this machine's time just now"), (0.05, ""), (None, "")):
+        screen.warn_if_busy(share)
+        err = capsys.readouterr().err
+        assert words in err and bool(err) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "words"),
+    [
+        (None, "5 runs after"),
+        (Rounds(taken=3, busy=0.02), "3 rounds after"),
+        (Rounds(taken=5, repeated=2, busy=0.75), "5 rounds after 1 warm-up · 2 more repeated"),
+        (Rounds(taken=5, repeated=5, busy=0.75), "other programs took 75% of the processor"),
+    ],
+)
+def test_the_conditions_tell_the_rounds_and_how_busy_it_was(rounds: Rounds | None, words: str) -> None:
+    comparison = EXAMPLE.model_copy(update={"rounds": rounds})
+    said = screen._conditions(comparison)
+    assert words in said and ("other programs" in said) == (rounds is not None)
 
 
 # ── what cannot ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 """The order of a comparison, and what survives when a variant does not. Workers are scripted; real ones are in tests/execution."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdash import checkpoints
-from qdash.comparison import compare, noise_of
+from qdash.comparison import compare
 from qdash.errors import QdashError
+from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
 from qdash.planning import plan, variants_of
 from qdash.records import (
     Agreement,
@@ -23,17 +24,22 @@ from qdash.records import (
     Coverage,
     Loaded,
     Measurement,
+    MemoryWatched,
     Progress,
+    Ratio,
     Reference,
     Request,
+    Rounds,
     Step,
     TextSoFar,
-    Timed,
+    TimedRun,
     Timing,
     Variant,
+    VariantAnswered,
     VariantDone,
     WorkerSpec,
 )
+from qdash.rounds.figures import latency_of, noise_floor, noise_of
 
 LOADED = Loaded(
     load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",
@@ -45,22 +51,35 @@ REFERENCE = Reference(tokens=(1,), pieces=("a",), vocabulary="", width=9, kept=9
 AGREEMENT = Agreement(kl_mean_nats=0.0, kl_se=0.01, top1=1.0, ppl_original=1.5, ppl=1.6, first_divergence=None, tokens=1)
 
 
-def timed(total_s: float) -> Timed:
-    runs = Timing.of([total_s] * 3)
-    return Timed(preprocess_s=runs, ttft_s=runs, tpot_s=runs, total_s=runs, tokens_per_s=Timing.of([1 / total_s] * 3), peak_bytes=400)
+Pace = Callable[[str, int], float]
 
 
-class Script:
-    """An executor whose workers follow a script: `totals` are the timings in turn, `failing` maps (scheme, method) to an error."""
+class Script(Executor):
+    """An executor whose workers follow a script: `pace` tells how long a scheme takes in a round, `busy` what others take in each round,
+    again from the start when it is used up, `failing` maps (scheme, method) to an error.
+    """
 
-    def __init__(self, totals: list[float] | None = None, failing: dict[tuple[str, str], QdashError] | None = None) -> None:
-        self.totals = totals or [1.0] * 10
+    def __init__(
+        self,
+        pace: Pace = lambda scheme, number: 1.0,
+        failing: dict[tuple[str, str], QdashError] | None = None,
+        busy: Sequence[float | None] = (0.0,),
+    ) -> None:
+        self.pace, self.busy = pace, busy
         self.failing = failing or {}
+        self.rounds: list[tuple[str, ...]] = []
+        self.apart: list[bool] = []
         self.tokens: tuple[int, ...] = ()
         self.calls: list[tuple[str | None, str]] = []
 
     def call(
-        self, spec: WorkerSpec, method: str, *arguments: Any, reserve_bytes: int = 0, stop: Event | None = None
+        self,
+        spec: WorkerSpec,
+        method: str,
+        *arguments: Any,
+        reserve_bytes: int = 0,
+        stop: StopSignal | None = None,
+        rank: Rank | None = None,
     ) -> Generator[Step | TextSoFar, None, Any]:
         self.calls.append((spec.scheme, method))
         if error := self.failing.get((str(spec.scheme), method)):
@@ -76,9 +95,32 @@ class Script:
         if method == "score":
             kl = 0.0 if spec.scheme == "original" else 0.25
             return AGREEMENT.model_copy(update={"kl_mean_nats": kl, "tokens": len(arguments[1].tokens)})
-        return timed(self.totals.pop(0))
+        return MemoryWatched(peak_bytes=400)
+
+    def round(
+        self, parts: Sequence[Part], stop: StopSignal | None = None, rank: Rank | None = None, *, together: bool = True
+    ) -> Generator[PartMoved, None, Round]:
+        assert all((part.ready[0], part.run[0]) == ("warm_up", "time") for part in parts)
+        number, results = len(self.rounds), []
+        self.rounds.append(tuple(str(part.spec.scheme) for part in parts))
+        self.apart.append(not together)
+        for place, scheme in enumerate(self.rounds[-1]):
+            yield PartMoved(place, 0)
+            if stop is not None and stop.is_set():
+                raise QdashError("Stopped.", "Again.", "cancelled")
+            total = self.pace(scheme, number)
+            run = TimedRun(preprocess_s=0.1 * total, ttft_s=0.25 * total, total_s=total, tokens=4)
+            results.append(self.failing.get((scheme, "time"), run))
+            yield PartMoved(place, 1)
+        return Round(tuple(results), self.busy[number % len(self.busy)])
 
     def close(self) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else runs on this machine, as far as a comparison can see."""
+    monkeypatch.setattr("qdash.busyness.OthersLoad.share", lambda load: 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -100,30 +142,44 @@ def final(events: list[Any]) -> Comparison:
     return events[-1].comparison
 
 
-def test_the_baseline_goes_first_and_is_timed_again_last(folder: Path) -> None:
-    script = Script(totals=[1.0, 0.5, 1.1])
+def test_everybody_answers_before_anybody_is_timed(folder: Path) -> None:
+    script = Script(lambda scheme, number: 0.5 if scheme == "bnb-nf4" else 1.0)
     events = list(compare(request_for(folder, "original", "bnb-nf4"), None, script))
     assert script.calls == [
-        ("original", "load"), ("original", "answer"), ("original", "time"),
-        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "time"),
-        ("original", "load"), ("original", "time"),
+        ("original", "load"), ("original", "answer"), ("bnb-nf4", "load"), ("bnb-nf4", "answer"),
+        ("original", "load"), ("original", "warm_up"), ("bnb-nf4", "load"), ("bnb-nf4", "warm_up"),
     ]  # fmt: skip
+    assert script.rounds == [("original", "bnb-nf4"), ("bnb-nf4", "original"), ("bnb-nf4", "original")]
     comparison = final(events)
-    assert comparison.noise_floor is not None
-    assert comparison.noise_floor.relative == pytest.approx(0.1)
+    assert comparison.rounds == Rounds(taken=3, repeated=0, busy=0.0, busy_before=0.0)
+    assert comparison.noise_floor is not None and comparison.noise_floor.relative == 0
     relative = comparison.variants[1].relative
-    assert relative is not None
-    assert (relative.latency, relative.memory, relative.tokens_per_s) == (0.5, 0.25, 2.0)
+    assert relative is not None and relative.total == Ratio(value=0.5, low=0.5, high=0.5)
+    assert (relative.latency, relative.memory, relative.tokens_per_s) == (0.5, 0.25, pytest.approx(2.0))
+    memory = comparison.variants[1].memory
+    assert memory is not None and memory.peak_bytes == 400
 
 
 def test_events_name_their_variant_and_stage(folder: Path) -> None:
     events = list(compare(request_for(folder, "original", "bnb-nf4"), None, Script()))
     stages = [(event.index, event.stage) for event in events if isinstance(event, Progress)]
     assert list(dict.fromkeys(stages)) == [
-        (0, "downloading"), (0, "loading"), (0, "answering"), (0, "timing"),
-        (1, "loading"), (1, "answering"), (1, "timing"), (0, "re-timing"),
+        (0, "locating"), (0, "loading"), (0, "answering"), (1, "loading"), (1, "answering"),
+        (0, "warming up"), (1, "warming up"), (0, "timing"), (1, "timing"),
     ]  # fmt: skip
     assert [event.text for event in events if isinstance(event, AnswerText)] == ["a cat", "a cat"]
+    fractions = [event.fraction for event in events if isinstance(event, Progress) and event.stage == "timing"]
+    assert fractions == sorted(fractions, key=lambda fraction: fraction or 0) and fractions[-1] == 1
+
+
+def test_results_come_so_far_with_the_answer_and_again_with_the_times(folder: Path) -> None:
+    events = [event for event in compare(request_for(folder, "original", "bnb-nf4"), None, scoring()) if hasattr(event, "result")]
+    assert [(event.event, event.index) for event in events] == [("answered", 0), ("answered", 1), ("variant", 0), ("variant", 1)]
+    so_far, done = events[1].result, events[3].result
+    assert (so_far.status, so_far.answer, so_far.latency, so_far.agreement.tokens) == ("ok", "a cat", None, 3)
+    assert (so_far.memory.weights_bytes, so_far.memory.peak_bytes, so_far.coverage) == (50, None, LOADED.coverage)
+    assert (so_far.relative.memory, so_far.relative.latency, so_far.relative.total) == (0.25, None, None)
+    assert done == so_far.model_copy(update={"latency": done.latency, "relative": done.relative, "memory": done.memory})
 
 
 def test_a_failed_variant_costs_itself_only(folder: Path) -> None:
@@ -158,16 +214,81 @@ def test_simulated_variants_claim_no_speed_or_memory(folder: Path) -> None:
     assert (relative.latency, relative.memory, relative.tokens_per_s) == (None, None, None)
 
 
-def test_stop_keeps_what_is_done_and_skips_the_rest(folder: Path) -> None:
-    stop = Event()
-    events = []
-    for event in compare(request_for(folder, "original", "bnb-int8", "bnb-nf4"), None, Script(), stop):
+def stopped_at(folder: Path, wanted: Callable[[Any], bool], script: Script, *schemes: str) -> tuple[Comparison, list[Any]]:
+    """What comes of a comparison that is stopped at the first event that is `wanted`."""
+    stop, events = Event(), []
+    for event in compare(request_for(folder, *schemes), None, script, stop):
         events.append(event)
-        if isinstance(event, VariantDone):
+        if not stop.is_set() and wanted(event):
             stop.set()
+    return final(events), events
+
+
+def test_stopped_while_answering_what_has_answered_stays(folder: Path) -> None:
+    comparison, events = stopped_at(folder, lambda event: isinstance(event, VariantAnswered), Script(), "original", "bnb-int8", "bnb-nf4")
+    original, *others = comparison.variants
+    assert (original.status, original.answer, original.latency, original.error) == ("ok", "a cat", None, None)
+    assert [variant.status for variant in others] == ["skipped", "skipped"]
+    assert [variant.error.kind for variant in others if variant.error] == ["cancelled", "cancelled"]
+    assert (comparison.rounds, comparison.noise_floor) == (None, None)
+    assert sorted(event.index for event in events if isinstance(event, VariantDone)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("rounds", "taken"), [(1, None), (2, 1), (3, 2)])
+def test_stopped_between_rounds_those_taken_count_without_an_interval(folder: Path, rounds: int, taken: int | None) -> None:
+    script = Script(lambda scheme, number: 2.0 + number if scheme == "bnb-nf4" else 1.0)
+    comparison, _ = stopped_at(folder, lambda event: len(script.rounds) == rounds, script, "original", "bnb-nf4")
+    original, nf4 = comparison.variants
+    assert (original.status, nf4.status, original.error, nf4.error) == ("ok", "ok", None, None)
+    assert nf4.relative is not None and nf4.relative.memory == 0.25
+    if taken is None:
+        assert (nf4.latency, nf4.relative.total, comparison.rounds) == (None, None, None)
+    else:
+        assert comparison.rounds is not None and comparison.rounds.taken == taken
+        assert nf4.latency is not None and len(nf4.latency.total_s.runs) == taken
+        assert nf4.relative.total == Ratio(value=1.5 + taken / 2, low=None, high=None)
+
+
+TAKEN_BACK = QdashError("The GPU was lent for 60 s, which was too short.", "Try again.", "worker_died")
+
+
+class CutOff(Script):
+    """All workers are gone at once after so many results, with or without times, as where a GPU is taken back."""
+
+    def __init__(self, after: int, error: QdashError = TAKEN_BACK) -> None:
+        super().__init__()
+        self.after, self.error = after, error
+
+    def run(self, job: Any, work: Any, stop: Any = None) -> Generator[Any, None, Any]:
+        done = 0
+        for event in job(self, stop):
+            if done == self.after and isinstance(event, Progress) and event.fraction:
+                raise self.error
+            yield event
+            done += isinstance(event, VariantDone | VariantAnswered)
+
+
+@pytest.mark.parametrize(("error", "status"), [(TAKEN_BACK, "failed"), (QdashError("Stopped.", "Again.", "cancelled"), "skipped")])
+def test_workers_that_are_all_gone_leave_what_has_answered(folder: Path, error: QdashError, status: str) -> None:
+    events = list(compare(request_for(folder, "original", "bnb-int8", "bnb-nf4"), None, CutOff(1, error)))
     comparison = final(events)
-    assert [variant.status for variant in comparison.variants] == ["ok", "skipped", "skipped"]
-    assert [variant.error.kind for variant in comparison.variants[1:] if variant.error] == ["cancelled", "cancelled"]
+    assert [variant.status for variant in comparison.variants] == ["ok", status, status]
+    assert all(variant.error is not None and variant.error.message == error.message for variant in comparison.variants[1:])
+    assert [event.index for event in events if isinstance(event, VariantDone)] == [0, 1, 2]
+    original = comparison.variants[0]
+    assert (original.answer, original.latency, comparison.noise_floor) == ("a cat", None, None)
+    assert (original.error is not None and original.error.message) == (error.message if status == "failed" else False)
+
+
+def test_workers_that_are_all_gone_at_the_end_cost_the_noise_floor_only(folder: Path) -> None:
+    comparison = final(list(compare(request_for(folder, "original", "bnb-nf4"), None, CutOff(2))))
+    assert [variant.status for variant in comparison.variants] == ["ok", "ok"] and comparison.noise_floor is None
+    assert all(variant.latency is None and variant.answer == "a cat" for variant in comparison.variants)
+
+
+def test_workers_that_are_all_gone_at_once_are_an_error(folder: Path) -> None:
+    with pytest.raises(QdashError, match="60 s"):
+        list(compare(request_for(folder, "original", "bnb-nf4"), None, CutOff(0)))
 
 
 def test_an_unknown_model_is_one_error_and_no_comparison() -> None:
@@ -191,6 +312,11 @@ def test_a_comparison_round_trips_through_json(folder: Path) -> None:
 def test_the_noise_floor_covers_the_drift(first: list[float], again: list[float]) -> None:
     noise = noise_of(Timing.of(first), Timing.of(again))
     assert noise.relative >= abs(noise.again_median_s - noise.first_median_s) / noise.first_median_s
+
+
+def test_one_run_has_no_noise_floor() -> None:
+    run = TimedRun(preprocess_s=0.1, ttft_s=0.3, total_s=1.0, tokens=4)
+    assert noise_floor(latency_of(0.5, [run]), None) is None
 
 
 @given(st.lists(st.floats(0.001, 100), min_size=1, max_size=20))
@@ -217,7 +343,7 @@ def test_checkpoints_stand_side_by_side_each_under_its_scheme(folder: Path, chec
 
 def test_random_weights_are_timed_but_not_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     located = checkpoints.locate(str(folder))
-    monkeypatch.setattr(checkpoints, "locate", lambda model: located)
+    monkeypatch.setattr(checkpoints, "locate", lambda model, stop=None: located)
     request = Request(variants=(Variant(model="random:qwen3-4b", scheme="original"),), prompt="hello")
     script = Script()
     (result,) = final(list(compare(request, None, script))).variants
@@ -234,27 +360,28 @@ def scoring(failing: dict[tuple[str, str], QdashError] | None = None) -> Script:
     return script
 
 
-def test_variants_are_scored_against_the_originals_answer_after_they_are_timed(folder: Path) -> None:
+def test_variants_are_scored_against_the_originals_answer_before_they_are_timed(folder: Path) -> None:
     script = scoring()
     events = list(compare(request_for(folder, "original", "bnb-nf4"), None, script))
     assert script.calls == [
-        ("original", "load"), ("original", "answer"), ("original", "time"), ("original", "refer"),
-        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "time"), ("bnb-nf4", "score"),
-        ("original", "load"), ("original", "time"), ("original", "score"),
+        ("original", "load"), ("original", "answer"), ("original", "refer"),
+        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "score"),
+        ("original", "load"), ("original", "score"),
+        ("original", "load"), ("original", "warm_up"), ("bnb-nf4", "load"), ("bnb-nf4", "warm_up"),
     ]  # fmt: skip
-    stages = [(event.index, event.stage) for event in events if isinstance(event, Progress)]
-    assert (0, "scoring") in stages and (1, "scoring") in stages and stages[-1] == (0, "re-timing")
     comparison = final(events)
     original, variant = comparison.variants
-    assert (original.agreement, original.agreement_problem) == (None, None)
+    assert (original.agreement, original.agreement_problem, original.scores_finite) == (None, None, True)
     assert variant.agreement is not None and (variant.agreement.kl_mean_nats, variant.agreement.tokens) == (0.25, 3)
     assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats == 0.0
     assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
 
 
-def test_the_noise_of_each_part_of_the_time_is_known(folder: Path) -> None:
-    noise = outcome(folder, Script(totals=[1.0, 1.0, 1.2]), "original", "bnb-nf4").noise_floor
-    assert noise is not None and (noise.ttft, noise.tpot, noise.kl_nats) == (pytest.approx(0.2), pytest.approx(0.2), None)
+def test_the_noise_of_each_part_of_the_time_is_that_of_the_originals_rounds(folder: Path) -> None:
+    noise = outcome(folder, Script(lambda scheme, number: 1.0 + 0.1 * number), "original", "bnb-nf4").noise_floor
+    assert noise is not None and noise.kl_nats is None
+    assert (noise.first_median_s, noise.again_median_s, noise.relative) == (1.0, pytest.approx(1.2), pytest.approx(0.2))
+    assert (noise.ttft, noise.tpot) == (pytest.approx(0.2), pytest.approx(0.2))
 
 
 def test_a_reference_text_is_scored_beside_the_answer(folder: Path) -> None:
@@ -272,10 +399,11 @@ def test_a_failed_scoring_costs_the_agreement_only(folder: Path) -> None:
 
 
 def test_without_a_reference_nobody_is_scored_and_everybody_knows_why(folder: Path) -> None:
-    nan = QdashError("No numbers.", "Another type.", "checkpoint")
+    nan = QdashError("No numbers.", "Another type.", "not_finite")
     script = scoring({("original", "refer"): nan})
     comparison = outcome(folder, script, "original", "bnb-nf4")
-    assert [variant.agreement_problem for variant in comparison.variants] == ["No numbers."] * 2
+    assert [variant.agreement_problem for variant in comparison.variants] == ["No numbers. Another type.", "No numbers."]
+    assert [variant.scores_finite for variant in comparison.variants] == [False, None]
     assert "score" not in {method for _, method in script.calls}
     assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats is None
     died = QdashError("It died.", "Try again.", "worker_died")

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from qdash import checkpoints
 from qdash.errors import QdashError
-from qdash.evaluation import evaluate, noise_between
+from qdash.evaluation import evaluate, noise_between, ratio_between
+from qdash.execution import Executor
 from qdash.records import (
     BatchAnswered,
     Coverage,
     EvaluatedVariant,
+    EvaluatedVariantDone,
     Evaluation,
     EvaluationDone,
     EvaluationProgress,
@@ -21,6 +24,7 @@ from qdash.records import (
     Exercised,
     ItemsAnswered,
     Loaded,
+    Ratio,
     Reply,
     Step,
     TaskItem,
@@ -28,25 +32,30 @@ from qdash.records import (
     WorkerSpec,
 )
 from qdash.tasks import Item, bundled_items, differing
+from qdash.wording import evaluation_conditions
 
 LOADED = Loaded(
     load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",
-    coverage=Coverage(quantized=3, total=4), snippet="model = …",
+    coverage=Coverage(quantized=3, total=4), snippet="model = …", notes=("The adapter beside it is not applied.",),
 )  # fmt: skip
 ITEMS = tuple(Item(TaskItem(prompt=f"{n}?", answer=str(n), group="even" if n % 2 == 0 else "odd")) for n in range(20))
 
 
-class Script:
+class Script(Executor):
     """Workers that answer with the question's number, wrongly where `wrong` says so, `seconds` a question."""
 
     def __init__(self, wrong: dict[str, set[int]] | None = None, seconds: dict[str, float] | None = None) -> None:
         self.wrong, self.seconds = wrong or {}, seconds or {}
         self.failing: dict[tuple[str, str], QdashError] = {}
         self.stop_after: int | None = None
+        self.reads_padding: bool | None = None  # None: workers do not say
+        self.exercises: list[tuple[str, int, bool]] = []
         self.calls: list[tuple[str, str, Any]] = []
 
     def call(self, spec: WorkerSpec, method: str, *arguments: Any, reserve_bytes: int = 0, stop: Event | None = None) -> Generator:
         scheme = str(spec.scheme)
+        if method == "refer":  # whether the original's scores are numbers
+            return None
         self.calls.append((scheme, method, arguments[0].batches if arguments else None))
         if error := self.failing.get((scheme, method)):
             raise error
@@ -56,6 +65,9 @@ class Script:
         return (yield from self._exercise(scheme, arguments[0], stop))
 
     def _exercise(self, scheme: str, exercise: Exercise, stop: Event | None) -> Generator:
+        self.exercises.append((scheme, exercise.batch_size, exercise.can_share))
+        if self.reads_padding and not exercise.can_share:
+            exercise = exercise.model_copy(update={"batch_size": 1})
         order = range(len(exercise.questions))
         batches = [order[start : start + exercise.batch_size] for start in order[:: exercise.batch_size]][: exercise.batches]
         pace, total = self.seconds.get(scheme, 1.0), 0.0
@@ -68,7 +80,8 @@ class Script:
             total += pace * len(batch)
             done = number * len(batch)
             yield BatchAnswered(replies=tuple(replies), seconds=pace * len(batch), done=done, total=len(order), eta_s=1.0)
-        return Exercised(total_s=total, peak_bytes=9_000)
+        used = None if self.reads_padding is None else exercise.batch_size
+        return Exercised(total_s=total, peak_bytes=9_000, batch_size=used)
 
     def _reply(self, scheme: str, index: int, prompt: str) -> Reply:
         wrong = index in self.wrong.get(scheme, set())
@@ -107,6 +120,7 @@ def test_the_figures(folder: Path) -> None:
     assert (nf4.total_s, nf4.per_item_s, nf4.speedup) == (pytest.approx(2.0), pytest.approx(0.1), pytest.approx(2.0))
     assert (nf4.new_tokens, nf4.load_s, nf4.weights_bytes, nf4.peak_bytes, nf4.bits) == (60, 0.5, 200, 9_000, 4)
     assert {group: share.value for group, share in nf4.groups.items()} == {"even": 0.8, "odd": 0.7}
+    assert nf4.notes == LOADED.notes and [told for told in evaluation_conditions(evaluation) if "adapter" in told] == list(LOADED.notes)
     assert int3.kind == "simulated" and int3.speedup is None and int3.drop == pytest.approx(-0.1)
     assert [item.correct for item in nf4.items] == [index not in {1, 2, 3, 4, 5} for index in range(20)]
     assert differing(evaluation.variants) == (0, 1, 2, 3, 4, 5)
@@ -130,6 +144,31 @@ def test_the_baseline_answers_its_first_batches_again_last(folder: Path) -> None
     assert (evaluation.noise_floor.items, evaluation.noise_floor.relative, evaluation.noise_floor.changed) == (8, 0, 0)
 
 
+def test_what_the_first_variant_finds_out_of_batches_holds_for_all(folder: Path) -> None:
+    script = Script()
+    script.reads_padding = True
+    _, evaluation = outcome(request_for(folder, "original", "bnb-nf4"), script)
+    assert script.exercises == [("original", 4, False), ("bnb-nf4", 1, False), ("original", 1, False)]
+    assert [(variant.batch_size, variant.reads_padding) for variant in evaluation.variants] == [(1, True)] * 2
+    assert any(
+        "one by one, as questions that share a batch change this model's answers" in said for said in evaluation_conditions(evaluation)
+    )
+
+    script = Script()
+    script.reads_padding = False
+    _, evaluation = outcome(request_for(folder, "original", "torch-int8dyn"), script)
+    assert script.exercises == [("original", 4, False), ("torch-int8dyn", 4, True), ("original", 4, True)]
+    assert [(variant.batch_size, variant.reads_padding) for variant in evaluation.variants] == [(4, False)] * 2
+    assert not any("one by one" in said for said in evaluation_conditions(evaluation))
+
+
+def test_schemes_that_mix_rows_find_out_nothing(folder: Path) -> None:
+    script = Script()
+    script.reads_padding = False
+    outcome(request_for(folder, "torch-int8dyn", "original"), script)
+    assert script.exercises[:2] == [("torch-int8dyn", 4, True), ("original", 4, False)]
+
+
 def batch(seconds: float, *texts: str) -> BatchAnswered:
     replies = tuple(Reply(index=index, text=text, new_tokens=1) for index, text in enumerate(texts))
     return BatchAnswered(replies=replies, seconds=seconds, done=1, total=1, eta_s=0)
@@ -141,6 +180,22 @@ def test_noise_is_drift_or_spread_whichever_is_larger() -> None:
     assert (drift.first_s, drift.again_s, drift.changed) == (2, pytest.approx(2.6), 1)
     spread = noise_between([batch(1), batch(1)], [batch(0.5), batch(1.5)])
     assert spread.relative == pytest.approx((1.4 - 0.6) / 2)
+
+
+def test_times_are_compared_batch_by_batch_with_an_interval(folder: Path) -> None:
+    script = Script(seconds={"original": 0.2, "bnb-nf4": 0.1})
+    original, nf4, simulated, odd = outcome(request_for(folder, "original", "bnb-nf4", "int3-g64", "nvfp4"), script)[1].variants
+    assert nf4.time is not None and (nf4.time.value, nf4.time.low, nf4.time.high) == (0.5, pytest.approx(0.5), pytest.approx(0.5))
+    assert (original.time, simulated.time, odd.time) == (None, None, None)
+    assert all(result.busy is None or 0 <= result.busy <= 1 for result in (original, nf4))
+    slow = [batch(3.0, "a"), batch(1.0, "b"), batch(1.0, "c"), batch(1.1, "d")]
+    found = ratio_between([batch(1.0, "a")] * 4, slow)
+    assert (
+        found is not None and found.value == pytest.approx(1.05) and found.low is not None and found.low <= 1.0 and (found.high or 0) >= 3
+    )
+    assert ratio_between([batch(1.0, "a")], [batch(1.0, "a", "b")]) is None and ratio_between([], []) is None
+    few = ratio_between([batch(1.0, "a")], [batch(2.0, "a")])
+    assert few == Ratio(value=2.0, low=None, high=None)
 
 
 def test_stopped_in_a_variant_its_answers_stay(folder: Path) -> None:
@@ -159,6 +214,61 @@ def test_stopped_in_a_variant_its_answers_stay(folder: Path) -> None:
     assert stopped.total_s == pytest.approx(8) and stopped.per_item_s == pytest.approx(1) and stopped.speedup is None
     assert (never.status, never.error.kind, never.items, never.accuracy) == ("skipped", "cancelled", (), None)
     assert evaluation.noise_floor is None
+
+
+def test_models_are_downloaded_before_the_device_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that is lent by the second must not wait for a network."""
+    here, order = checkpoints.locate(str(folder)), []
+
+    def obtain(checkpoint: Any, stop: Any) -> Generator:
+        order.append("download")
+        yield Step(fraction=0.5, detail="half")
+        return here
+
+    class Ordered(Script):
+        def run(self, job: Any, work: Any, stop: Any = None) -> Generator:
+            order.append("run")
+            return (yield from job(self, stop))
+
+    monkeypatch.setattr(checkpoints, "locate", lambda model, stop=None: here.model_copy(update={"folder": None}))
+    monkeypatch.setattr(checkpoints, "obtain", obtain)
+    events, evaluation = outcome(request_for(folder, "original", "bnb-nf4"), Ordered())
+    assert order == ["download", "run"] and [result.status for result in evaluation.variants] == ["ok", "ok"]
+    told = [(event.stage, event.fraction) for event in events if isinstance(event, EvaluationProgress)]
+    assert told[:3] == [("locating", None), ("downloading", None), ("downloading", 0.5)]
+
+
+class CutOff(Script):
+    """All workers are gone at once after so many batches, as where a GPU is taken back."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(wrong={"bnb-nf4": {0}})
+        self.after = after
+
+    def run(self, job: Any, work: Any, stop: Any = None) -> Generator:
+        answered = 0
+        for event in job(self, stop):
+            if answered == self.after and not isinstance(event, EvaluatedVariantDone):
+                raise QdashError("The GPU was lent for 60 s, which was too short.", "Try again.", "worker_died")
+            yield event
+            answered += isinstance(event, ItemsAnswered)
+
+
+def test_workers_that_are_all_gone_leave_what_was_answered(folder: Path) -> None:
+    _, evaluation = outcome(request_for(folder, "original", "bnb-nf4", "bnb-int8"), CutOff(after=7))
+    original, cut_off, never = evaluation.variants
+    assert [result.status for result in evaluation.variants] == ["ok", "failed", "failed"]
+    assert cut_off.accuracy is not None and cut_off.error is not None and never.error == cut_off.error
+    assert (cut_off.accuracy.successes, cut_off.accuracy.total, len(cut_off.items), cut_off.drop) == (7, 8, 8, pytest.approx(1 / 8))
+    assert (cut_off.total_s, cut_off.speedup, never.items, evaluation.noise_floor) == (None, None, (), None)
+    assert original.total_s == 20
+
+
+def test_answers_of_a_baseline_whose_workers_are_gone_stay(folder: Path) -> None:
+    _, evaluation = outcome(request_for(folder, "original", "bnb-nf4"), CutOff(after=2))
+    assert [len(result.items) for result in evaluation.variants] == [8, 0]
+    with pytest.raises(QdashError, match="60 s"):
+        outcome(request_for(folder, "original", "bnb-nf4"), CutOff(after=0))
 
 
 def test_a_failure_costs_its_variant_only(folder: Path) -> None:

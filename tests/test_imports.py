@@ -12,31 +12,43 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qdash"
 
 # What each layer may import of qdash itself; see the README's “How it is built”.
-BASE = {"qdash", "records", "errors", "settings", "catalog", "machine", "differences", "wording", "naming"}
+BASE = {
+    "qdash", "records", "errors", "settings", "catalog", "machine", "busyness", "differences", "wording", "naming", "renaming", "offer",
+    "stopping",
+}  # fmt: skip
 ALLOWED = {
     "catalog": {"errors", "catalog"},
     "errors": set(),
     "records": {"qdash", "errors", "records"},
-    "settings": set(),
-    "machine": {"records", "settings"},
+    "settings": {"errors"},
+    "machine": {"errors", "records", "settings", "cgroups", "zerogpu"},
+    "busyness": {"machine", "records"},
+    "cgroups": set(),
+    "zerogpu": {"settings"},
     "differences": set(),
     "wording": {"records", "naming"},
     "naming": set(),
-    "inputs": BASE,
+    "renaming": {"errors"},
+    "offer": {"catalog", "errors", "machine", "records", "settings"},
+    "stopping": {"errors"},
+    "inputs": BASE | {"inputs"},
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
-    "charts": BASE | {"charts"},
-    "verdict": {"records", "catalog", "differences", "wording", "proportions", "verdict"},
+    "charts": BASE | {"charts", "verdict"},
+    "verdict": {"records", "catalog", "differences", "wording", "proportions", "tasks", "verdict"},
     "report": BASE | {"charts", "verdict", "report"},
     "planning": BASE | {"checkpoints"},
-    "execution": BASE | {"engine", "execution"},
-    "comparison": BASE | {"checkpoints", "execution", "planning"},
-    "weighing": BASE | {"checkpoints", "execution", "planning", "weighing"},
+    "execution": BASE | {"engine", "execution", "zerogpu"},
+    "workload": BASE | {"checkpoints", "execution", "planning"},
+    "stats": {"stats"},
+    "rounds": BASE | {"execution", "rounds", "stats", "verdict"},
+    "comparison": BASE | {"checkpoints", "execution", "planning", "rounds", "workload"},
+    "weighing": BASE | {"checkpoints", "execution", "planning", "weighing", "workload"},
     "proportions": {"records"},
     "tasks": BASE | {"inputs", "proportions", "tasks"},
-    "evaluation": BASE | {"checkpoints", "execution", "planning", "proportions", "tasks"},
-    "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations"},
-    "explanations": BASE,
+    "evaluation": BASE | {"checkpoints", "execution", "planning", "proportions", "rounds", "tasks", "workload"},
+    "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations", "workload"},
+    "explanations": BASE | {"verdict"},
     "learn": BASE | {"checkpoints"},
     "history": BASE | {"inputs", "verdict", "history"},
     "cli": BASE
@@ -44,7 +56,7 @@ ALLOWED = {
     | {"evaluation", "tasks", "verdict", "history"},
     "ui": BASE
     | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "learn", "ui"}
-    | {"evaluation", "tasks", "proportions", "verdict", "history"},
+    | {"evaluation", "tasks", "proportions", "verdict", "history", "zerogpu"},
     "__main__": {"cli"},
 }
 HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")
@@ -77,6 +89,13 @@ def test_every_part_of_the_package_has_a_rule() -> None:
 def test_imports_run_one_way(layer: str) -> None:
     for path in modules(layer):
         assert imported_layers(path) <= ALLOWED[layer], path
+
+
+def test_executors_come_from_one_function() -> None:
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        if PACKAGE / "execution" not in path.parents:
+            names = {getattr(node, "id", None) or getattr(node, "attr", None) for node in ast.walk(ast.parse(path.read_text()))}
+            assert not names & {"ProcessExecutor", "InlineExecutor", "ZeroGPUExecutor"}, path
 
 
 def loaded_after(statement: str) -> set[str]:

@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from qdash import inputs
 from qdash.errors import QdashError
-from qdash.inputs import check_prompt, check_reference_text, read_picture, read_reference_text
+from qdash.inputs import check_prompt, check_reference_text, files, pictures, read_picture, read_reference_text
 from qdash.settings import Settings
 
 
@@ -62,9 +61,18 @@ def test_common_formats_are_read(kind: str) -> None:
     assert red > 240 and blue < 15
 
 
-@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PDF", "JPEG2000"])
-def test_uncommon_formats_are_not_opened(kind: str) -> None:
-    assert "not a picture that can be read" in refusal(encoded(two_colours(), kind))
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("PPM", "is a Netpbm picture"),
+        ("ICO", "is an icon"),
+        ("TGA", "is not a picture that can be read"),
+        ("PDF", "is a PDF document, not a picture"),
+        ("JPEG2000", "is a JPEG 2000 picture, which cannot be read here"),
+    ],
+)
+def test_uncommon_formats_are_not_opened(kind: str, said: str) -> None:
+    assert said in refusal(encoded(two_colours(), kind))
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("CMYK", "JPEG"), ("P", "PNG"), ("L", "JPEG"), ("CMYK", "TIFF")])
@@ -212,7 +220,8 @@ def test_a_bomb_is_refused_before_it_is_decoded(width: int, height: int) -> None
 
 
 def test_the_limits_come_from_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(inputs, "settings", lambda: Settings(max_pixels=1000, max_upload_bytes=2000))
+    for module in (files, pictures):
+        monkeypatch.setattr(module, "settings", lambda: Settings(max_pixels=1000, max_upload_bytes=2000))
     assert "40 × 30 pixels" in refusal(encoded(two_colours(), "PNG"))
     big = tmp_path / "big.png"
     big.write_bytes(bytes(3000))
@@ -295,7 +304,9 @@ def test_a_reference_text_is_cleaned_like_a_question_and_may_be_empty(tmp_path: 
     assert read_reference_text(path) == "白色"
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "does not exist"), (b"", "is empty"), (b"\xff\xfe\x00", "no text in UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "does not exist"), (b"", "is empty"), (b"\xff\xfe\x00", "line 1, column 1: this is not text in UTF-16")]
+)
 def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "text.txt"
     if content is not None:

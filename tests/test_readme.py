@@ -32,14 +32,18 @@ def test_tables_are_generated(name: str, command: str, table: str) -> None:
     assert between[1].strip() == table, f"stale: replace it with the output of `{command}`"
 
 
-def test_links_into_the_repository_lead_somewhere() -> None:
-    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("http")]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_every_setting_it_names_exists() -> None:
-    named = set(re.findall(r"QDASH_(\w+)", README)) - {""}
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_into_the_repository_lead_somewhere(document: Path) -> None:
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", document.read_text()) if not target.startswith("http")]
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_setting_it_names_exists(document: Path) -> None:
+    named = set(re.findall(r"QDASH_(\w+)", document.read_text()))
     assert {name.lower() for name in named} <= Settings.model_fields.keys()
 
 

@@ -24,13 +24,16 @@ CHAT_TEMPLATE = (
     "{% if message['content'] is string %}{{ message['content'] }}"
     "{% else %}"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}"
-    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'text' %}"
+    "{% set said = part['text'] | replace('形状', '图形') %}{{ said | lower if said == said | upper else said }}"
+    "{% endif %}{% endfor %}"
     "{% endif %}"
     "{{ '<end>' if message['role'] == 'assistant' else '' }}"
     "{% endfor %}"
     "{{ '<assistant>' if add_generation_prompt else '' }}"
 )
-"""The image always comes before the text, the only order that training has."""
+"""The image always comes before the text, the only order that training has. Two ways of writing that it never has are written as it has
+them: the more usual word for a shape, and questions in capitals."""
 
 
 def train_tokenizer() -> PreTrainedTokenizerFast:

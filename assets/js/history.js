@@ -23,6 +23,7 @@ function dress() {
   }
   for (const box of element.querySelectorAll(".share input[name]")) box.checked = box.hasAttribute("checked");
   for (const link of element.querySelectorAll("[data-share]")) link.value = `${location.origin}${location.pathname}?run=${link.dataset.share}`;
+  for (const hint of element.querySelectorAll("[data-local-only]")) hint.hidden = !/^(localhost|127\..*|\[::1\])$/.test(location.hostname);
   arrive();
   const there = new Set(boxes().map(keyOf));
   for (const key of chosen) if (!there.has(key)) chosen.delete(key);

@@ -1,9 +1,9 @@
-// Runs inside gr.HTML, after learn_rounding, learn_words and learn_drawing. What is chosen lives here; only rows of a model come from the
-// server, on “select”. Every change computes and draws everything anew: a few milliseconds for 4096 numbers.
+// Runs inside gr.HTML, after `given` (learn_page.py), learn_rounding, learn_words and learn_drawing. What is chosen lives here; the value is
+// a row of a model, which comes from the server, on “select”. Every change computes and draws everything anew: a few milliseconds for 4096 numbers.
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
 const all = (selector) => [...element.querySelectorAll(selector)];
 const root = element.querySelector(".learn");
-const { mappings, lessons, sizes, scales } = props;
+const { mappings, lessons, sizes, scales } = given;
 const PICTURE = 224; // heights in pixels
 const ORDER = 92;
 const ERRORS = 104;
@@ -14,7 +14,7 @@ function decoded(base64) {
   return new Float32Array(bytes.buffer);
 }
 
-const sets = Object.fromEntries(Object.entries(props.drawn).map(([name, values]) => [name, decoded(values)]));
+const sets = Object.fromEntries(Object.entries(given.drawn).map(([name, values]) => [name, decoded(values)]));
 sets.row = sets.normal; // until one is here
 const state = { ...lessons[0].state, lesson: 0, code: null };
 let sorted = []; // places of the numbers, ascending
@@ -232,7 +232,7 @@ layer.addEventListener("change", () => {
 row.addEventListener("input", () => ask(80));
 
 function received() {
-  const found = props.row;
+  const found = props.value;
   const options = found.layers.map(([name, label]) => Object.assign(new Option(label, name), { title: name }));
   const known = options.map((option) => option.value).join() === [...layer.options].map((option) => option.value).join();
   if (known && wanted && (wanted.layer !== found.layer || wanted.row !== found.row)) return; // the answer to an older question
@@ -252,6 +252,6 @@ function received() {
   draw();
 }
 
-watch("row", received);
+watch("value", received);
 received();
 new ResizeObserver(() => shown && pictures()).observe(part("levels"));

@@ -14,7 +14,7 @@ function figure(x) {
 const minus = (x) => String(x).replace("-", "−");
 const inner = (x) => (x < 0 ? `(${figure(x)})` : figure(x)); // behind an operator
 const decibels = (x) => (Number.isFinite(x) ? `${minus(x.toFixed(1))} dB` : "∞ dB");
-const percent = (share) => `${minus(Number((100 * share).toPrecision(2)))} %`;
+const percent = (share) => `${minus(Number((100 * share).toPrecision(2)))}%`;
 const Q_MIN = "q<sub>min</sub>";
 const Q_MAX = "q<sub>max</sub>";
 

@@ -35,10 +35,37 @@
     tokens[there].focus();
   });
 
+  // Who this is, and what was filled in, for as long as the tab is open: a page that is loaded again takes both up (qdash/ui/arrival.py).
+  // Where a browser keeps nothing for us, every load is somebody new.
+  const kept = (name, value) => {
+    try {
+      if (value !== undefined) sessionStorage.setItem(name, value);
+      return sessionStorage.getItem(name);
+    } catch {
+      return null;
+    }
+  };
+  window.qdashKeep = (values) => void kept("qdash-form", JSON.stringify(values));
+  window.qdashArrive = () => {
+    const fresh = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const visitor = kept("qdash-visitor") || kept("qdash-visitor", fresh) || fresh;
+    let form = null;
+    try {
+      form = JSON.parse(kept("qdash-form"));
+    } catch {}
+    return { visitor, form };
+  };
+
   // On a phone the sidebar fills the screen: whoever presses Compare wants to see what it does.
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#compare") && matchMedia("(max-width: 800px)").matches)
       document.getElementById("main").scrollIntoView({ behavior: motion() });
+  });
+
+  // On a phone the results lie below the form.
+  document.addEventListener("click", (event) => {
+    const to = event.target.closest?.("[data-to]");
+    if (to) document.getElementById(to.dataset.to).scrollIntoView({ behavior: motion() });
   });
 
   // From a dot of a trade-off chart, or its name in the table, to the variant's card or row. Plotly has a click event of its own, and forgets

@@ -10,10 +10,16 @@ let preview = null; // object URL of an upload
 function draw() {
   const chosen = props.value && props.value.sample;
   for (const thumb of thumbs) thumb.setAttribute("aria-pressed", thumb.dataset.sample === chosen);
-  const source = chosen ? thumbs.find((thumb) => thumb.dataset.sample === chosen)?.querySelector("img").src : preview;
+  const source = chosen ? thumbs.find((thumb) => thumb.dataset.sample === chosen)?.querySelector("img").src : preview ?? sent();
   view.classList.toggle("empty", !source);
   if (source) image.src = source;
   else image.removeAttribute("src");
+}
+
+// After the page was loaded again, an upload is only where it was sent to.
+function sent() {
+  const path = props.value && props.value.upload;
+  return path ? `${window.gradio_config.root}/gradio_api/file=${encodeURI(path)}` : null;
 }
 
 function choose(value) {

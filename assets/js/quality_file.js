@@ -1,28 +1,47 @@
-// Runs inside gr.HTML. The value is {upload: path, name}; the server checks the file itself.
+// Runs inside gr.HTML. The value is a list of {upload: path, name}; the server checks the files themselves.
 const root = element.querySelector(".question-file");
 const input = root.querySelector("input");
 const said = root.querySelector(".name");
+let turn = 0;
 
-async function take(file) {
-  if (!file) return;
+const isPicture = (file) => /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$/i.test(file.name);
+const listed = (files) => (files.length === 1 ? files[0].name : `${files.length} files: ${files.map((file) => file.name).join(", ")}`);
+
+// Pictures that come after their questions, or questions after their pictures, join what is there; all else replaces it.
+async function take(files) {
+  if (!files.length) return;
+  const mine = (turn += 1);
   const limit = Number(root.dataset.limit);
-  if (file.size > limit) {
-    said.textContent = `${file.name} is larger than ${Math.round(limit / 2 ** 20)} MB. Choose a smaller file.`;
+  const large = files.find((file) => file.size > limit);
+  if (large) {
+    said.textContent = `${large.name} is larger than ${Math.round(limit / 2 ** 20)} MB. Choose a smaller file.`;
     return;
   }
-  said.textContent = "Uploading …";
-  try {
-    const { path } = await upload(file);
-    said.textContent = file.name;
-    props.value = { upload: path, name: file.name };
-    trigger("change");
-  } catch {
-    said.textContent = `${file.name} could not be uploaded. Try another file.`;
+  const before = (props.value || []).filter((known) => !files.some((file) => file.name === known.name));
+  const joins = (files.every(isPicture) && !before.some((known) => /\.zip$/i.test(known.name))) || before.every(isPicture);
+  const all = joins ? [...before] : [];
+  if (all.length + files.length > Number(root.dataset.most)) {
+    said.textContent = `At most ${root.dataset.most} files can be chosen. Put them into one ZIP file.`;
+    return;
   }
+  for (const [place, file] of files.entries()) {
+    said.textContent = files.length === 1 ? "Uploading …" : `Uploading ${place + 1} of ${files.length} …`;
+    try {
+      const { path } = await upload(file);
+      if (mine !== turn) return;
+      all.push({ upload: path, name: file.name });
+    } catch {
+      said.textContent = `${file.name} could not be uploaded. Try another file; put a folder into a ZIP file first.`;
+      return;
+    }
+  }
+  said.textContent = listed(all);
+  props.value = all;
+  trigger("change");
 }
 
 root.querySelector("button").addEventListener("click", () => input.click());
-input.addEventListener("change", () => { take(input.files[0]); input.value = ""; });
+input.addEventListener("change", () => { take([...input.files]); input.value = ""; });
 root.addEventListener("dragover", (event) => { event.preventDefault(); root.classList.add("drop"); });
 root.addEventListener("dragleave", () => root.classList.remove("drop"));
-root.addEventListener("drop", (event) => { event.preventDefault(); root.classList.remove("drop"); take(event.dataTransfer.files[0]); });
+root.addEventListener("drop", (event) => { event.preventDefault(); root.classList.remove("drop"); take([...event.dataTransfer.files]); });

@@ -13,8 +13,24 @@ const same = (a, b) => a.length === b.length && a.every((key) => b.includes(key)
 const boxOf = (key) => boxes().find((box) => box.value === key);
 const nameOf = (key) => boxOf(key)?.closest("label").querySelector(".name").firstChild.textContent ?? key;
 
+const runnable = (keys) => keys.filter((key) => !props.reasons[key]);
+
+// What the chosen device cannot run is disabled and says why. A row that is checked already can still be unchecked.
+function explain() {
+  for (const box of all(".opt input")) {
+    if (box.closest(".added")) continue;
+    const name = box.closest("label").querySelector(".name");
+    const reason = props.reasons[box.value];
+    box.disabled = Boolean(reason) && !box.checked;
+    name.querySelector(".reason")?.remove();
+    if (reason) name.append(Object.assign(document.createElement("span"), { className: "reason", textContent: reason }));
+  }
+  for (const option of all(".builder option")) option.disabled = option.value in props.reasons;
+}
+
 function draw() {
   let hidden = 0;
+  explain();
   for (const box of boxes()) {
     const line = box.closest("label");
     line.classList.toggle("on", box.checked);
@@ -22,7 +38,7 @@ function draw() {
     hidden += line.hidden;
   }
   for (const name of all(".group-name")) name.hidden = !expanded;
-  for (const pill of pills) pill.setAttribute("aria-pressed", same(JSON.parse(pill.dataset.keys), keys()));
+  for (const pill of pills) pill.setAttribute("aria-pressed", same(runnable(JSON.parse(pill.dataset.keys)), keys()));
   more.hidden = !hidden && !expanded;
   more.textContent = expanded ? "− fewer" : `+ ${hidden} more scheme${hidden === 1 ? "" : "s"}`;
   more.setAttribute("aria-expanded", expanded);
@@ -51,6 +67,7 @@ function addRow(entry) {
   const name = Object.assign(document.createElement("span"), { className: "name" });
   const rest = rules.filter((rule) => rule[1] !== "original").map((rule) => `${rule[0]} ${nameOf(rule[1]).split(" ")[0]}`);
   name.textContent = mixed ? rest.join(" · ") : `${entry.model.split("/").pop()}: ${nameOf(entry.scheme)}`;
+  box.setAttribute("aria-label", name.textContent);
   const remove = Object.assign(document.createElement("button"), { type: "button", className: "link remove", textContent: "✕" });
   remove.setAttribute("aria-label", `Remove ${name.textContent}`);
   remove.addEventListener("click", (event) => {
@@ -98,13 +115,14 @@ row.querySelector(".add").addEventListener("click", () => {
 element.addEventListener("change", (event) => event.target.matches(".opt input") && commit());
 for (const pill of pills)
   pill.addEventListener("click", () => {
-    check(JSON.parse(pill.dataset.keys));
+    const before = keys();
+    check(runnable(JSON.parse(pill.dataset.keys)));
     commit();
-    trigger("select", { preset: pill.dataset.preset });
+    trigger("select", { preset: pill.dataset.preset, before });
   });
 more.addEventListener("click", () => {
   expanded = !expanded;
   draw();
 });
-watch(["value", "original", "sees"], () => check(props.value));
+watch(["value", "original", "sees", "reasons"], () => check(props.value));
 check(props.value);

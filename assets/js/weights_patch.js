@@ -33,7 +33,7 @@ function draw() {
   const weights = Math.max(largest(props.value.original), largest(props.value.dequantized));
   for (const canvas of canvases) {
     const error = canvas.dataset.of === "error";
-    drawTable(canvas, props.value[canvas.dataset.of], error ? largest(props.value.error) : weights, count, paint);
+    drawTable(canvas, props.value[canvas.dataset.of], error ? props.value.error_most || largest(props.value.error) : weights, count, paint);
   }
   element.querySelector("[data-zoom='2']").disabled = count <= 8;
   element.querySelector("[data-zoom='0.5']").disabled = zoom <= 1;

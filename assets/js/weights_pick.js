@@ -1,9 +1,11 @@
-// Runs inside gr.HTML. A click on what carries data-at picks a layer of the scheme named around it. In the map, arrow keys go from cell to
+// Runs inside gr.HTML. A click on what carries data-at picks a layer of the scheme named around it; data-own switches the scale. In the map, arrow keys go from cell to
 // cell, and the line below says what the pointer or the keyboard is on. The markup comes from the server again after every pick.
 const cells = () => [...element.querySelectorAll(".heat button[data-at]")];
 const cellOf = (event) => event.target.closest?.("button[data-at]");
 
 element.addEventListener("click", (event) => {
+  const scale = event.target.closest?.("button[data-own]");
+  if (scale) return trigger("select", { scale: scale.getAttribute("aria-pressed") === "true" ? "common" : "own" });
   const cell = cellOf(event);
   if (!cell) return;
   for (const other of element.querySelectorAll("[aria-pressed=true]")) other.setAttribute("aria-pressed", "false");

@@ -26,6 +26,11 @@ class Model:
     about: str
 
     @property
+    def draws_only(self) -> bool:
+        """Whether it sees nothing but drawings: to a photo it answers nonsense."""
+        return self.kind == "bundled" and self.task == "image-text-to-text"
+
+    @property
     def folder(self) -> Path | None:
         """Where a bundled model lies on disk; None for others."""
         return ASSETS / "models" / self.source if self.kind == "bundled" else None
@@ -58,7 +63,7 @@ MODELS: dict[str, Model] = {
         ),
         _hub(
             "KamilaMila/FastVLM-0.5B", "FastVLM 0.5B", "image-text-to-text", 620_000_000, "apple-amlr",
-            "the first tutorial's model in its native transformers form; needs timm",
+            "FastVLM-0.5B in its native transformers form; needs timm",
         ),
         _hub(
             "HuggingFaceTB/SmolVLM-256M-Instruct", "SmolVLM 256M", "image-text-to-text", 256_484_928, "Apache-2.0",
@@ -66,24 +71,24 @@ MODELS: dict[str, Model] = {
         ),
         _hub(
             "Qwen/Qwen3-VL-2B-Instruct", "Qwen3-VL 2B", "image-text-to-text", 2_127_532_032, "Apache-2.0",
-            "reads text in pictures; wants 8 GB of memory",
+            "reads text in pictures; needs 8 GB of memory",
         ),
         _hub(
             "Qwen/Qwen3-4B", "Qwen3 4B", "text-generation", 4_022_468_096, "Apache-2.0",
-            "the second tutorial's model; wants 16 GB of memory",
+            "a text model that thinks before it answers; needs 16 GB of memory",
         ),
         _hub(
             "bigscience/bloom-1b7", "BLOOM 1.7B", "text-generation", 1_722_408_960, "bigscience-bloom-rail-1.0",
-            "the third tutorial's model",
+            "a multilingual text model of 2022",
         ),
         _hub(
             "HuggingFaceTB/SmolLM2-360M-Instruct", "SmolLM2 360M", "text-generation", 361_821_120, "Apache-2.0",
             "a quick text model",
         ),
-        _random("fastvlm-0.5b", "FastVLM 0.5B", "image-text-to-text", 620_304_096, "the first tutorial's architecture"),
-        _random("qwen3-4b", "Qwen3 4B", "text-generation", 4_022_468_096, "the second tutorial's architecture"),
-        _random("bloom-1b7", "BLOOM 1.7B", "text-generation", 1_722_408_960, "the third tutorial's architecture"),
-        _random("smolvlm-256m", "SmolVLM 256M", "image-text-to-text", 256_484_928, "a small architecture that sees"),
+        _random("fastvlm-0.5b", "FastVLM 0.5B", "image-text-to-text", 620_304_096, "FastVLM-0.5B architecture"),
+        _random("qwen3-4b", "Qwen3 4B", "text-generation", 4_022_468_096, "Qwen3-4B architecture"),
+        _random("bloom-1b7", "BLOOM 1.7B", "text-generation", 1_722_408_960, "bloom-1b7 architecture"),
+        _random("smolvlm-256m", "SmolVLM 256M", "image-text-to-text", 256_484_928, "SmolVLM-256M architecture"),
     )
 }  # fmt: skip
 

@@ -55,7 +55,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "t2", "Qwen3-4B", ("fp16", "fp8-e4m3", "fp8-e5m2", "fp6-e2m3", "fp6-e3m2", "bnb-int8"),
-        "The Qwen3-4B tutorial: are 8 and 6 bits really 2–3× faster? Real floats of 8 and 6 bits; takes its time on a CPU",
+        "The Qwen3-4B tutorial: are 8 and 6 bits really 2–3× faster? Real floats of 8 and 6 bits; slow on a CPU",
         Setup("random:qwen3-4b", T2_PROMPT, tokens=10, runs=3),
     ),
     Preset(

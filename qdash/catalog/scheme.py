@@ -12,7 +12,7 @@ class Surroundings(Protocol):
 
     @property
     def device(self) -> str:
-        """The chosen device: “cpu”, “cuda” …"""
+        """The chosen device: “cpu”, “cuda:0” …"""
         ...
 
     @property
@@ -42,9 +42,10 @@ class Need:
         """What is not there, as the end of “… needs”; None if all is."""
         if self.package is not None and self.package not in here.packages:
             return f"{self.package}, which is not installed here"
-        if self.device is not None and here.device != self.device:
+        here_type = here.device.partition(":")[0]
+        if self.device is not None and here_type != self.device:
             return {"cpu": "the CPU as device", "cuda": "a CUDA device"}[self.device]
-        if self.capability is not None and here.device == "cuda" and (here.compute_capability or (0, 0)) < self.capability:
+        if self.capability is not None and here_type == "cuda" and (here.compute_capability or (0, 0)) < self.capability:
             own = ".".join(map(str, here.compute_capability or ("unknown",)))
             return f"a GPU of compute capability {self.capability[0]}.{self.capability[1]} or more; this one has {own}"
         return None

@@ -8,12 +8,14 @@ import plotly.graph_objects as go
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import framed, missing_words, row_names, words
 from qdash.records import EvaluatedVariant, Evaluation, Proportion
-from qdash.wording import ms
+from qdash.verdict.evaluations import evaluation_pace
+from qdash.verdict.pace import Pace
+from qdash.wording import ms, stand_in
 from qdash.wording import share as percent
 
 
 def accuracy_bars(evaluation: Evaluation, *, dark: bool = False) -> go.Figure:
-    """One bar a variant: right answers in percent, whiskers the 95 % Wilson interval, a dashed line at the original's.
+    """One bar a variant: right answers in percent, whiskers the 95% Wilson interval, a dashed line at the original's.
 
     A simulated variant's bar is hatched: its answers are real, and count. One that was stopped says over how many questions it counts.
     """
@@ -34,7 +36,7 @@ def accuracy_bars(evaluation: Evaluation, *, dark: bool = False) -> go.Figure:
 def speedup_bars(evaluation: Evaluation, *, dark: bool = False) -> go.Figure:
     """One bar a variant: the original's time divided by its own, whiskers by the noise floor, a dashed line at 1×.
 
-    Simulated variants have none, as their speed is their carrier's; neither have those that were stopped.
+    Simulated variants have none, as their speed is that of a 16- or 32-bit stand-in; neither have those that were stopped.
     """
     names = row_names([variant.label for variant in evaluation.variants])
     noise = evaluation.noise_floor.relative if evaluation.noise_floor else None
@@ -44,7 +46,7 @@ def speedup_bars(evaluation: Evaluation, *, dark: bool = False) -> go.Figure:
         if speedup is None:
             words(figure, name, 0, _why_none(variant), dark=dark, strong=False)
         else:
-            _speed(figure, name, variant, speedup, 0.0 if place == 0 else noise or 0.0, noise, dark)
+            _speed(figure, name, place, evaluation, speedup, dark)
     longest = max((value * (1 + (noise or 0.0)) for value in _speedups(evaluation)), default=1.0)
     framed(figure, names, longest=max(longest, 1.0), title="times as fast as the original", dark=dark)
     if len(names) > 1:
@@ -72,12 +74,15 @@ def _bar(figure: go.Figure, name: str, variant: EvaluatedVariant, share: Proport
     words(figure, name, 100.0, f"{percent(share.value, 1)}{of}", dark=dark, strong=not of)
 
 
-def _speed(figure: go.Figure, name: str, variant: EvaluatedVariant, speedup: float, spread: float, noise: float | None, dark: bool) -> None:
+def _speed(figure: go.Figure, name: str, place: int, evaluation: Evaluation, speedup: float, dark: bool) -> None:
+    variant, noise = evaluation.variants[place], evaluation.noise_floor.relative if evaluation.noise_floor else None
+    pace, spread = evaluation_pace(variant, evaluation), noise or 0.0 if place else 0.0
     figure.add_bar(
-        y=[name], x=[speedup], orientation="h", marker=_marker(variant, dark), hovertemplate=_speed_hover(variant, speedup, noise),
+        y=[name], x=[speedup], orientation="h", marker=_marker(variant, dark), hovertemplate=_speed_hover(variant, speedup, noise, pace),
         error_x=_whiskers([speedup * spread], [speedup - speedup / (1 + spread)], dark),
     )  # fmt: skip
-    words(figure, name, max(speedup * (1 + spread), 1.0), f"{speedup:.2f}×" if spread else "1×", dark=dark, strong=True)
+    said = "1×" if place == 0 else f"{speedup:.2f}×" if pace.told in ("faster", "slower") else pace.words or "not compared"
+    words(figure, name, max(speedup * (1 + spread), 1.0), said, dark=dark, strong=said != "not compared")
 
 
 def _marker(variant: EvaluatedVariant, dark: bool) -> dict[str, object]:
@@ -99,7 +104,7 @@ def _line(figure: go.Figure, at: float, dark: bool) -> None:
 
 def _why_none(variant: EvaluatedVariant) -> str:
     if variant.accuracy is not None and variant.kind == "simulated":
-        return "simulated:<br>carrier's speed"
+        return f"speed of the<br>{stand_in(variant.dtype)}"
     return "not all questions" if variant.accuracy is not None else missing_words(variant)
 
 
@@ -107,16 +112,17 @@ def _accuracy_hover(variant: EvaluatedVariant, share: Proportion) -> str:
     lines = [
         f"<b>{escape(variant.label)}</b>",
         f"{share.successes} of {share.total} right: {percent(share.value, 1)}",
-        f"95 % sure: {percent(share.low, 1)} – {percent(share.high, 1)}",
+        f"95% confidence: {percent(share.low, 1)} – {percent(share.high, 1)}",
     ]
     if variant.paired is not None:
         lost, won = variant.paired.only_original, variant.paired.only_variant
-        lines.append(f"{lost} lost and {won} won against the original, McNemar p = {variant.paired.p_value:.2g}")
+        lines.append(f"{lost} that only the original got right, {won} that only this did, McNemar p = {variant.paired.p_value:.2g}")
     return "<br>".join(lines) + "<extra></extra>"
 
 
-def _speed_hover(variant: EvaluatedVariant, speedup: float, noise: float | None) -> str:
-    lines = [f"<b>{escape(variant.label)}</b>", f"{speedup:.3f} times as fast"]
+def _speed_hover(variant: EvaluatedVariant, speedup: float, noise: float | None, pace: Pace) -> str:
+    lines = [f"<b>{escape(variant.label)}</b>", f"time of the original ÷ its own: {speedup:.3f}"]
+    lines += [escape(pace.words_or_why)] if pace.words_or_why else []
     lines += [] if variant.per_item_s is None else [f"{ms(variant.per_item_s)} a question"]
-    lines.append("noise unknown" if noise is None else f"noise ±{percent(noise)}: smaller differences mean nothing")
+    lines.append("noise unknown" if noise is None else f"noise ±{percent(noise)}: smaller differences are noise")
     return "<br>".join(lines) + "<extra></extra>"

@@ -39,11 +39,14 @@ class Named(Protocol):
         ...
 
 
-def weight_histogram(scheme: Named, part: Part, levels: Sequence[float] = (), *, dark: bool = False) -> go.Figure | None:
+def weight_histogram(
+    scheme: Named, part: Part, levels: Sequence[float] = (), *, beside: Sequence[Part] = (), dark: bool = False
+) -> go.Figure | None:
     """Original weights as a grey area, dequantized ones as a line in the scheme's colour (dotted: simulated), on common bins.
 
     `part` is the scheme or one of its layers; `levels` become ticks below. The outermost bins also hold what lies beyond them; towers are
-    cut, and the share of the tallest is written beside. None: there is nothing to draw.
+    cut, and the share of the tallest is written beside. The axis has room for the weights of the parts `beside`. None: there is nothing to
+    draw.
     """
     histograms = part.histograms
     if histograms is None:
@@ -52,6 +55,9 @@ def weight_histogram(scheme: Named, part: Part, levels: Sequence[float] = (), *,
     _area(figure, histograms.original, faded(palette(dark).soft, 0.4), "original")
     _outline(figure, histograms.dequantized, colour, escape(scheme.label, quote=False), dotted=scheme.kind == "simulated")
     _finished(figure, "weight", dark)
+    if beside:
+        bins = [one.histograms.original for one in (part, *beside) if one.histograms is not None]
+        figure.update_xaxes(range=[min(each.low for each in bins), max(each.high for each in bins)])
     figure.update_layout(showlegend=True, legend=legend(dark), margin_t=28)
     _cut(figure, histograms, dark)
     if levels:
@@ -59,8 +65,8 @@ def weight_histogram(scheme: Named, part: Part, levels: Sequence[float] = (), *,
     return figure
 
 
-def error_histogram(scheme: Named, part: Part, *, dark: bool = False) -> go.Figure | None:
-    """The error Ŵ − W of `part`, on bins around zero. None: there is nothing to draw."""
+def error_histogram(scheme: Named, part: Part, *, beside: Sequence[Part] = (), dark: bool = False) -> go.Figure | None:
+    """The error Ŵ − W of `part`, on bins around zero, on an axis with room for those of the parts `beside`. None: nothing to draw."""
     if part.histograms is None:
         return None
     figure, colour, errors = go.Figure(), colour_of(scheme.scheme, dark), coarser(part.histograms.error, ERROR_BINS)
@@ -69,7 +75,11 @@ def error_histogram(scheme: Named, part: Part, *, dark: bool = False) -> go.Figu
         figure.data[0].update(line={"shape": "hv", "width": 1.4, "color": colour, "dash": "dot"})
     else:
         _area(figure, errors, colour, "error")
-    return _finished(figure, "error: new weight minus old", dark)
+    _finished(figure, "error: new weight minus old", dark)
+    if beside:
+        reach = max(one.histograms.error.high for one in (part, *beside) if one.histograms is not None)
+        figure.update_xaxes(range=[-reach, reach])
+    return figure
 
 
 def coarser(histogram: Histogram, most: int) -> Histogram:
@@ -123,7 +133,7 @@ def _cut(figure: go.Figure, histograms: LayerHistograms, dark: bool) -> None:
     figure.update_yaxes(range=[0, top])
     figure.add_annotation(
         x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, bgcolor=palette(dark).panel,
-        text=f"▲ cut: {tallest / sum(counts):.0%} lie at {middle:.2g}".replace("-", "−"), font={"size": 11, "color": palette(dark).soft},
+        text=f"▲ cut: {tallest / sum(counts):.0%} are at {middle:.2g}".replace("-", "−"), font={"size": 11, "color": palette(dark).soft},
     )  # fmt: skip
 
 

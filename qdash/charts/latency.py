@@ -5,9 +5,10 @@ from html import escape
 import plotly.graph_objects as go
 
 from qdash.charts.palette import faded, palette
-from qdash.charts.rows import framed, missing_words, row_names, words
+from qdash.charts.rows import empty, framed, missing_words, row_names, words
 from qdash.records import Comparison, Latency, VariantResult
-from qdash.wording import ms
+from qdash.verdict.evidence import pace_of
+from qdash.wording import ms, stand_in
 
 SECONDS_FROM = 10.0
 
@@ -15,19 +16,23 @@ SECONDS_FROM = 10.0
 def latency_bars(comparison: Comparison, *, dark: bool = False) -> go.Figure:
     """One bar a variant, in ms or, if any takes 10 s, in s: light until the first token, solid after it, whiskers p10–p90 of the total.
 
-    A dashed line marks the baseline. A simulated variant's bar is a hatched outline: its time is its carrier's.
+    A dashed line marks the baseline. A simulated variant's bar is a hatched outline: its time is that of the 16- or 32-bit stand-in. Where
+    speeds cannot be told apart, bars are pale and the axis says that they are not to be compared. Without any times, the chart says why it
+    is empty.
     """
     names = row_names([variant.label for variant in comparison.variants])
     longest_s = max((variant.latency.total_s.p90 for variant in comparison.variants if variant.latency), default=1.0)
     unit, per_second = ("s", 1.0) if longest_s >= SECONDS_FROM else ("ms", 1e3)
-    figure = go.Figure()
+    figure, untold = go.Figure(), _untold(comparison)
     for name, variant in zip(names, comparison.variants, strict=True):
         if variant.latency is None:
             words(figure, name, 0, missing_words(variant), dark=dark, strong=False)
         else:
-            _bar(figure, name, variant, variant.latency, per_second, dark)
+            _bar(figure, name, variant, variant.latency, per_second, dark, comparable=variant.label not in untold)
     title = f"{unit} for {comparison.request.measurement.max_new_tokens} tokens"
-    framed(figure, names, longest=longest_s * per_second, title=title, dark=dark)
+    framed(figure, names, longest=longest_s * per_second, title="<br>".join([title, *_warning(comparison, untold)]), dark=dark)
+    if not any(variant.latency for variant in comparison.variants):
+        empty(figure, "Nothing was timed: the run ended before that.", dark=dark)
     baseline = comparison.variants[0].latency
     if baseline is not None and len(names) > 1:
         line = {"color": palette(dark).soft, "dash": "3px,4px", "width": 1.2}
@@ -35,13 +40,31 @@ def latency_bars(comparison: Comparison, *, dark: bool = False) -> go.Figure:
     return figure
 
 
-def _bar(figure: go.Figure, name: str, variant: VariantResult, latency: Latency, per_second: float, dark: bool) -> None:
+def _untold(comparison: Comparison) -> dict[str, str]:
+    """Label → why the variant's time cannot be compared with the original's."""
+    found = {variant.label: pace_of(variant, comparison).why for variant in comparison.variants[1:] if variant.latency is not None}
+    return {label: why for label, why in found.items() if why}
+
+
+def _warning(comparison: Comparison, untold: dict[str, str]) -> list[str]:
+    """A line below the axis where bars are not to be compared; none where all may be."""
+    if not untold:
+        return []
+    timed = sum(variant.latency is not None and variant.kind == "real" for variant in comparison.variants[1:])
+    who = "Not to be compared" if len(untold) == timed else "Pale bars are not to be compared"
+    return [f"<b>{who}: {escape(next(iter(untold.values())))}.</b>"]
+
+
+def _bar(
+    figure: go.Figure, name: str, variant: VariantResult, latency: Latency, per_second: float, dark: bool, *, comparable: bool
+) -> None:
     colour, total, first = palette(dark).of(variant.bits), latency.total_s, latency.ttft_s.median * per_second
     simulated = variant.kind == "simulated"
     hover = _hover(variant, latency)
-    light = {"color": faded(colour, 0.12 if simulated else 0.38)}
-    solid: dict[str, object] = {"color": faded(colour, 0.18), "line": {"color": colour, "width": 1}} if simulated else {"color": colour}
+    light = {"color": faded(colour, 0.38 if comparable and not simulated else 0.12)}
+    solid: dict[str, object] = {"color": colour if comparable else faded(colour, 0.3)}
     if simulated:
+        solid = {"color": faded(colour, 0.18), "line": {"color": colour, "width": 1}}
         solid["pattern"] = {"shape": "/", "fgcolor": faded(colour, 0.5), "size": 6, "solidity": 0.15}
     rest = max(total.median * per_second - first, 0.0)
     figure.add_bar(y=[name], x=[first], orientation="h", marker=light, hovertemplate=hover)
@@ -53,9 +76,9 @@ def _bar(figure: go.Figure, name: str, variant: VariantResult, latency: Latency,
         },
     )  # fmt: skip
     if simulated:
-        words(figure, name, total.p90 * per_second, "simulated:<br>carrier's speed", dark=dark, strong=False)
+        words(figure, name, total.p90 * per_second, f"speed of the<br>{stand_in(variant.dtype)}", dark=dark, strong=False)
     else:
-        words(figure, name, total.p90 * per_second, ms(total.median), dark=dark, strong=True)
+        words(figure, name, total.p90 * per_second, ms(total.median), dark=dark, strong=comparable)
 
 
 def _hover(variant: VariantResult, latency: Latency) -> str:
@@ -68,5 +91,5 @@ def _hover(variant: VariantResult, latency: Latency) -> str:
         f"{len(total.runs)} runs",
     ]
     if variant.kind == "simulated":
-        lines.append("simulated: this is the carrier's speed, not the format's")
+        lines.append(f"simulated: this is the speed of the {stand_in(variant.dtype)}, not of the format")
     return "<br>".join(lines) + "<extra></extra>"

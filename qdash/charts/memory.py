@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import BAR_SHARE, framed, missing_words, row_names, words
 from qdash.records import Comparison, Memory, VariantResult
-from qdash.wording import mib
+from qdash.wording import mib, stand_in
 
 MIB = 2**20
 
@@ -15,7 +15,8 @@ MIB = 2**20
 def memory_bars(comparison: Comparison, *, dark: bool = False) -> go.Figure:
     """One bar a variant in MiB: solid the weights, light behind it the peak while answering, a dashed mark the estimate.
 
-    A simulated variant shows a dashed outline, the size its weights would have in the format; its carrier's memory is the hover's.
+    A simulated variant shows a dashed outline, the size its weights would have in the format; what its stand-in takes is
+    the hover's.
     """
     names = row_names([variant.label for variant in comparison.variants])
     figure = go.Figure()
@@ -35,12 +36,12 @@ def memory_bars(comparison: Comparison, *, dark: bool = False) -> go.Figure:
 def _reach(variant: VariantResult, memory: Memory) -> float:
     if variant.kind == "simulated":
         return (memory.projected_bytes or 0) / MIB
-    return max(memory.weights_bytes, memory.peak_bytes) / MIB
+    return max(memory.weights_bytes, memory.peak_bytes or 0) / MIB
 
 
 def _measured(figure: go.Figure, name: str, variant: VariantResult, memory: Memory, dark: bool) -> None:
     colour, hover = palette(dark).of(variant.bits), _hover(variant, memory)
-    peak = max(memory.peak_bytes, memory.weights_bytes) / MIB
+    peak = _reach(variant, memory)
     figure.add_bar(y=[name], x=[peak], orientation="h", marker={"color": faded(colour, 0.28)}, hovertemplate=hover)
     figure.add_bar(y=[name], x=[memory.weights_bytes / MIB], orientation="h", marker={"color": colour}, hovertemplate=hover)
     words(figure, name, peak, mib(memory.weights_bytes), dark=dark, strong=True)
@@ -73,12 +74,15 @@ def _hover(variant: VariantResult, memory: Memory) -> str:
     lines = [
         f"<b>{escape(variant.label)}</b>",
         f"weights {mib(memory.weights_bytes)}",
-        f"peak while answering {mib(memory.peak_bytes)}",
+        f"peak while answering {mib(memory.peak_bytes)}" if memory.peak_bytes is not None else "peak not known: it was not timed",
         f"peak while loading {mib(memory.load_peak_bytes)}",
         f"saved {mib(memory.saved_bytes)}",
     ]
     if memory.estimated_bytes is not None:
         lines.append(f"estimated before loading {mib(memory.estimated_bytes)} of weights")
     if variant.kind == "simulated":
-        lines[1:1] = [f"projected weights {mib(memory.projected_bytes or 0)}", "below: its carrier's memory, not the format's"]
+        lines[1:1] = [
+            f"projected weights {mib(memory.projected_bytes or 0)}",
+            f"below: memory of the {stand_in(variant.dtype)}, not of the format",
+        ]
     return "<br>".join(lines) + "<extra></extra>"

@@ -1,5 +1,8 @@
 """How evenly a layer's error is spread over its output rows: one bad row has a scale that does not fit it."""
 
+from collections.abc import Sequence
+from math import isfinite
+
 import plotly.graph_objects as go
 
 from qdash.charts.histograms import Named
@@ -11,10 +14,13 @@ from qdash.records import LayerWeights
 HEIGHT_PX = 190
 
 
-def row_errors(scheme: Named, layer: LayerWeights, row: int | None = None, *, dark: bool = False) -> go.Figure | None:
+def row_errors(
+    scheme: Named, layer: LayerWeights, row: int | None = None, *, beside: Sequence[LayerWeights] = (), dark: bool = False
+) -> go.Figure | None:
     """SQNR in dB from the first output row to the last, in as many steps as were kept; dotted if simulated.
 
-    A grey line is the whole layer, a mark above it is `row`. Steps without an error are left out. None: there is nothing to draw.
+    A grey line is the whole layer, a mark above it is `row`. Steps without an error are left out. The axis has room for the rows of the
+    layers `beside`. None: there is nothing to draw.
     """
     entries, rows = layer.row_sqnr_db, layer.shape[0]
     if all(entry is None for entry in entries):
@@ -42,4 +48,8 @@ def row_errors(scheme: Named, layer: LayerWeights, row: int | None = None, *, da
         )  # fmt: skip
     figure.update_xaxes(title_text="output row", showgrid=False, range=[0, rows], nticks=6)
     figure.update_yaxes(title_text="dB", nticks=4, zeroline=False)
+    if beside:
+        known = [entry for one in (layer, *beside) for entry in one.row_sqnr_db if entry is not None and isfinite(entry)]
+        air = 0.06 * (max(known, default=1.0) - min(known, default=0.0)) + 0.5
+        figure.update_yaxes(range=[min(known, default=0.0) - air, max(known, default=1.0) + air])
     return figure

@@ -17,7 +17,7 @@ from qdash.records import EvaluatedVariant, VariantResult
 ROW_PX = 40
 BAR_SHARE = 0.58  # of a row; the rest is air
 FEWEST_ROWS = 3.5  # the height of a chart with fewer: beside others, it would look broken
-WORDS_PX = 94  # "9,999 MiB", "carrier's speed"
+WORDS_PX = 94  # "9,999 MiB", "32-bit stand-in"
 LABEL_LETTERS = 20
 
 
@@ -66,8 +66,16 @@ def words(figure: go.Figure, name: str, at: float, text: str, *, dark: bool, str
     )  # fmt: skip
 
 
+def empty(figure: go.Figure, why: str, *, dark: bool) -> None:
+    """Take the axis from a chart without bars, and write `why` in its place."""
+    figure.update_xaxes(showgrid=False, zeroline=False, showticklabels=False, ticks="", title_text=why)
+    figure.update_xaxes(title_font={"size": 12, "color": palette(dark).soft})
+
+
 def missing_words(variant: VariantResult | EvaluatedVariant) -> str:
     """What stands in place of the bar of a variant without figures."""
+    if variant.status == "ok":
+        return "not timed"
     if variant.error is not None and variant.error.kind == "cancelled":
         return "stopped"
     return "✕ failed" if variant.status == "failed" else "not run"

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 
 from qdash.charts.dots import dot
 from qdash.charts.palette import palette
-from qdash.charts.placing import FONT_PX, Dot, place_labels
+from qdash.charts.placing import FONT_PX, Dot, Spot, place_labels
 from qdash.charts.style import styled
 from qdash.charts.trades import Trade, Trades
 from qdash.records.agreement import SAME_NATS
@@ -55,8 +55,8 @@ class Scale:
 
 def trade_off(trades: Trades, *, dark: bool = False) -> go.Figure:
     """The chart. A dot carries its variant's place in the record as customdata, for what a click on it opens; open dots are simulated."""
-    figure, height = go.Figure(), _height(len(trades.points))
-    styled(figure, dark=dark, height=height)
+    figure = go.Figure()
+    styled(figure, dark=dark, height=_height(len(trades.points)))
     figure.update_layout(margin={"t": TOP_PX, "b": BOTTOM_PX}, hovermode="closest")
     if not trades.points:
         return _without(figure, trades, dark)
@@ -65,7 +65,7 @@ def trade_off(trades: Trades, *, dark: bool = False) -> go.Figure:
     _steps(figure, front, across, up, dark)
     for point in trades.points:
         _dot(figure, point, point in front, across, up, dark)
-    _labels(figure, trades.points, front, across, up, height - TOP_PX - BOTTOM_PX, dark)
+    _labels(figure, trades, across, up, dark)
     _axis(figure.update_xaxes, across, title=f"smaller ← {across.title}" if trades.against != "time" else f"faster ← {across.title}")
     _axis(figure.update_yaxes, up, title=None)
     figure.add_annotation(
@@ -113,20 +113,47 @@ def _dot(figure: go.Figure, point: Trade, best: bool, across: Scale, up: Scale, 
     )  # fmt: skip
 
 
-def _labels(
-    figure: go.Figure, points: Sequence[Trade], front: Sequence[Trade], across: Scale, up: Scale, height_px: float, dark: bool
-) -> None:
-    """The names of as many dots as have room, those of the best trades and of the original first."""
+def numbered(trades: Trades) -> tuple[Trade, ...]:
+    """The dots that have a number in place of a name: those whose name finds no room. The number counts from 1 in the record's order."""
+    if not trades.points:
+        return ()
+    named = _spots(trades, _cost_scale(trades), _quality_scale(trades))
+    return tuple(point for at, point in enumerate(trades.points) if at not in named)
+
+
+def numbers_words(trades: Trades) -> str:
+    """What the numbers stand for: “4 NF4 4-bit · 7 INT3”; empty where every dot has its name."""
+    return " · ".join(f"{point.place + 1} {point.label}" for point in numbered(trades))
+
+
+def _names(points: Sequence[Trade]) -> list[str]:
+    return [shorten(point.label, LABEL_LETTERS, placeholder="…") for point in points]
+
+
+def _spots(trades: Trades, across: Scale, up: Scale) -> dict[int, Spot]:
+    """Where the names of as many dots as have room go, those of the best trade-offs and of the original first."""
+    points, front = trades.points, trades.front
     dots = [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
-    labels = [shorten(point.label, LABEL_LETTERS, placeholder="…") for point in points]
     weights = [3 if point in front or point.place == 0 else 1 for point in points]
-    for place, spot in place_labels(dots, labels, weights, height_px, _strokes(front, across, up)).items():
-        point = points[place]
-        figure.add_annotation(
-            x=across.at(point.cost.value), y=up.at(point.quality), text=escape(labels[place], quote=False), showarrow=False,
-            xanchor=spot.xanchor, yanchor=spot.yanchor, xshift=spot.xshift, yshift=spot.yshift, borderpad=0, name="label",
-            font={"size": FONT_PX, "color": palette(dark).ink if point in front else palette(dark).soft},
-        )  # fmt: skip
+    return place_labels(dots, _names(points), weights, _height(len(points)) - TOP_PX - BOTTOM_PX, _strokes(front, across, up))
+
+
+def _labels(figure: go.Figure, trades: Trades, across: Scale, up: Scale, dark: bool) -> None:
+    """Names beside the dots that have room for one, numbers in the others."""
+    front, names, spots = trades.front, _names(trades.points), _spots(trades, across, up)
+    for at, point in enumerate(trades.points):
+        where = {"x": across.at(point.cost.value), "y": up.at(point.quality), "showarrow": False, "borderpad": 0}
+        if at in spots:
+            spot, colour = spots[at], palette(dark).ink if point in front else palette(dark).soft
+            figure.add_annotation(
+                **where, text=escape(names[at], quote=False), name="label", font={"size": FONT_PX, "color": colour},
+                xanchor=spot.xanchor, yanchor=spot.yanchor, xshift=spot.xshift, yshift=spot.yshift,
+            )  # fmt: skip
+        else:
+            colour = palette(dark).ink if point.simulated else palette(dark).panel
+            figure.add_annotation(
+                **where, text=f"<b>{point.place + 1}</b>", name="number", font={"size": 8, "color": colour}, captureevents=False
+            )
 
 
 def _strokes(front: Sequence[Trade], across: Scale, up: Scale) -> list[tuple[float, float, float, float]]:
@@ -141,9 +168,9 @@ def _strokes(front: Sequence[Trade], across: Scale, up: Scale) -> list[tuple[flo
 def _hover(point: Trade, best: bool) -> str:
     lines = [f"<b>{escape(point.label)}</b>", escape(point.cost.said), escape(point.said)]
     lines += (
-        ["simulated: not this size and speed when run"] * point.simulated
-        + ["one of the best trades"] * best
-        + ["click: to where it stands"]
+        ["simulated: neither this size nor this speed when run"] * point.simulated
+        + ["one of the best trade-offs"] * best
+        + ["click: go to its card"]
     )
     return "<br>".join(lines) + "<extra></extra>"
 

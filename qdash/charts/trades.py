@@ -1,25 +1,29 @@
 """From records to the dots of a trade-off chart: what each variant costs, how good it is, and how sure both are.
 
 Two qualities: the distance from the original's answer (KL divergence, smaller is better) and the share of right answers (larger is
-better). Three costs. A simulated variant's projected size is its own; its memory and time are its carrier's, so there it has no dot.
+better). Three costs. A simulated variant's projected size is its own; its memory and time are those of the 16- or 32-bit stand-in that it
+runs as, so there it has no dot.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal
 
 from qdash.charts.pareto import pareto_front
 from qdash.records import Comparison, EvaluatedVariant, Evaluation, VariantResult
 from qdash.records.agreement import SAME_NATS
+from qdash.verdict import Grade, judge
+from qdash.verdict.evaluations import costs, evaluation_pace
+from qdash.verdict.evidence import pace_of
 from qdash.wording import mib, ms, nats
 from qdash.wording import share as percent
 
 Against = Literal["size", "peak", "time"]
 AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak", "time": "Time"}
 
-_ERRORS = 2  # standard errors to both sides: about 95 %
-_PEAKED, _TIMED = "simulated: its peak is its carrier's", "simulated: its time is its carrier's"
+_ERRORS = 2  # standard errors to both sides: about 95%
+_PEAKED, _TIMED = "simulated: its peak is that of a stand-in", "simulated: its time is that of a stand-in"
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Trade:
     low: float
     high: float
     said: str
+    judged: bool = True
+    """Whether it can be called one of the best trades: its quality was judged and is not clearly worse, and the cost was judged too."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,16 @@ class Trades:
     left_out: tuple[tuple[str, str], ...]
 
     @property
+    def compares(self) -> bool:
+        """Whether there is a dot besides the original's."""
+        return any(point.place for point in self.points)
+
+    @property
     def front(self) -> list[Trade]:
         """The best trades, in order of cost."""
         sign = 1 if self.better == "less" else -1
-        return [self.points[index] for index in pareto_front([(point.cost.value, sign * point.quality) for point in self.points])]
+        judged = [point for point in self.points if point.judged]
+        return [judged[index] for index in pareto_front([(point.cost.value, sign * point.quality) for point in judged])]
 
 
 def against_of(value: object) -> Against:
@@ -72,20 +84,33 @@ def against_of(value: object) -> Against:
 
 
 def comparison_trades(comparison: Comparison, against: Against = "size") -> Trades:
-    """Cost against the mean divergence from the original, which itself is at 0."""
+    """Cost against the mean divergence from the original, which itself is at 0.
+
+    A variant that is not judged, or whose answer is lost, has a dot, but is no trade; nor is anything one of the best by time where speeds
+    cannot be told.
+    """
     points, left_out = [], []
     for place, result in enumerate(comparison.variants):
         point = _compared(place, result, against, is_original=place == 0)
+        if isinstance(point, Trade) and place:
+            judgement = judge(result, comparison.variants[0], comparison)
+            judged = judgement is not None and judgement.grade is not Grade.NOT_JUDGED and not judgement.grade.lost
+            point = replace(point, judged=judged and (against != "time" or bool(pace_of(result, comparison).words)))
         (points if isinstance(point, Trade) else left_out).append(point if isinstance(point, Trade) else (result.label, point))
     return Trades(against, "less", tuple(points), tuple(left_out))
 
 
 def evaluation_trades(evaluation: Evaluation, against: Against = "size") -> Trades:
-    """Cost against the share of right answers."""
-    noise = evaluation.noise_floor.relative if evaluation.noise_floor else 0.0
+    """Cost against the share of right answers. What is not judged, or clearly worse, is no trade."""
+    floor = evaluation.noise_floor
+    noise = floor.relative if floor is not None and isfinite(floor.relative) and floor.relative > 0 else 0.0
     points, left_out = [], []
+    judged = {id(cost.result) for cost in costs(evaluation) if cost.judged not in ("not judged", "worse")}
     for place, result in enumerate(evaluation.variants):
         point = _evaluated(place, result, against, noise)
+        if isinstance(point, Trade) and place:
+            told = against != "time" or bool(evaluation_pace(result, evaluation).words)
+            point = replace(point, judged=id(result) in judged and told)
         (points if isinstance(point, Trade) else left_out).append(point if isinstance(point, Trade) else (result.label, point))
     return Trades(against, "more", tuple(points), tuple(left_out))
 
@@ -96,6 +121,8 @@ def _compared(place: int, result: VariantResult, against: Against, *, is_origina
     cost = _COSTS[against](result)
     if isinstance(cost, str):
         return cost
+    if is_original and result.scores_finite is False:
+        return "its scores are not numbers"
     if is_original:
         return _trade(place, result, cost, 0.0, 0.0, 0.0, "the original itself")
     agreement = result.agreement
@@ -103,8 +130,9 @@ def _compared(place: int, result: VariantResult, against: Against, *, is_origina
         return "not compared token by token"
     mean = agreement.kl_mean_nats
     if mean is None or not isfinite(mean):
-        return "broken: its scores are no numbers"
-    doubt = _ERRORS * (agreement.kl_se or 0.0)
+        return "broken: its scores are not numbers"
+    error = agreement.kl_se or 0.0
+    doubt = _ERRORS * error if isfinite(error) and error > 0 else 0.0
     mean = 0.0 if mean <= SAME_NATS else mean  # rounding is drawn as none
     sure = f" ± {nats(doubt)}" if doubt else ""
     said = f"KL {nats(mean)}{sure} nats · same word {percent(agreement.top1)}"
@@ -132,7 +160,7 @@ def _exactly(size: float, said: str) -> Cost:
 
 def _size(result: VariantResult) -> Cost | str:
     if result.memory is None:
-        return "not weighed"
+        return "size not measured"
     if result.kind == "simulated":
         projected = result.memory.projected_bytes
         return _exactly(projected, f"weights {mib(projected)}, projected") if projected else "its size in the format is not known"
@@ -141,9 +169,11 @@ def _size(result: VariantResult) -> Cost | str:
 
 def _peak(result: VariantResult) -> Cost | str:
     if result.memory is None:
-        return "not weighed"
+        return "size not measured"
     if result.kind == "simulated":
         return _PEAKED
+    if result.memory.peak_bytes is None:
+        return "not timed, so its peak is not known"
     peak = max(result.memory.peak_bytes, result.memory.weights_bytes)
     return _exactly(peak, f"peak {mib(peak)}")
 

@@ -5,54 +5,67 @@ safetensors headers alone, before a byte of weights is fetched.
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from threading import Event
 
+from huggingface_hub import constants
+
 from qdash.catalog.models import MODELS, Model
+from qdash.catalog.scheme import Scheme
 from qdash.checkpoints.downloading import download
-from qdash.checkpoints.estimate import estimate_bytes, loading_bytes, projected_bytes
+from qdash.checkpoints.estimate import Sizes, estimate_bytes, loading_bytes, projected_bytes, sizes
 from qdash.checkpoints.folder import FolderFiles, fingerprint
 from qdash.checkpoints.hub import HubFiles, cached_folder
 from qdash.checkpoints.inspection import inspect
 from qdash.checkpoints.published import published_problem, weights_problem
 from qdash.checkpoints.random import Architecture, make
 from qdash.checkpoints.record import Checkpoint, PublishedQuantization, TensorInfo
+from qdash.checkpoints.remembered import Remembered
+from qdash.checkpoints.tables import layer_table
 from qdash.errors import QdashError
-from qdash.records import Step
+from qdash.offer import not_offered
+from qdash.records import Device, Dtype, Step
 from qdash.settings import settings
+from qdash.stopping import unless_stopped
 
 __all__ = [
-    "Checkpoint", "PublishedQuantization", "TensorInfo", "download", "estimate_bytes", "is_cached", "loading_bytes", "locate", "obtain",
-    "projected_bytes", "published_problem", "weights_problem",
+    "Checkpoint", "PublishedQuantization", "Sizes", "TensorInfo", "download", "estimate_bytes", "is_cached", "layer_table",
+    "loading_bytes", "locate", "obtain", "projected_bytes", "published_problem", "sizes_of", "weights_problem",
 ]  # fmt: skip
 
+TABLE_WAIT_S = 15.0
+"""How long a run waits for the layer table of its model; a second where workers are forked."""
+
+_ON_HUB: Remembered[Checkpoint] = Remembered()
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
-def locate(model: str) -> Checkpoint:
+def locate(model: str, stop: Event | None = None) -> Checkpoint:
     """Find and check a catalogue key, folder or hub id; downloads no weights.
 
-    Raises QdashError: "bad_input" for something that does not exist, "checkpoint" for files that are broken, incomplete or unsafe,
-    "download" if the hub is needed and cannot be reached or refuses.
+    A hub, which may take long to answer, is not asked again within a minute. Raises QdashError: "bad_input" for something that does not
+    exist, "checkpoint" for files that are broken, incomplete or unsafe, "download" if the hub is needed and cannot be reached or refuses,
+    "cancelled" if `stop` is set before it answers.
     """
     model = model.strip()
     if not model:
         raise QdashError("No model is chosen.", "Choose one, such as tiny-vlm.")
+    refused = not_offered(model)
+    if refused is not None:
+        raise refused
     entry = MODELS.get(model)
     if entry is not None and entry.folder is not None:
         return _in_folder(entry.folder, model, entry.label)
     if entry is not None and entry.architecture is not None:
         return _random(entry)
-    if entry is None and settings().public:
-        message = f"“{model}” is not one of the models offered here."
-        raise QdashError(message, f"Choose from: {', '.join(MODELS)}; or run qdash on your own machine for any other.")
     folder = Path(model).expanduser()
     if entry is None and folder.is_dir():
         return _in_folder(folder.resolve(), model, folder.resolve().name)
     if entry is None and not _HUB_ID.fullmatch(model):
         raise _nothing_there(model, folder)
-    return _on_hub(model, entry)
+    return _on_hub(model, entry, stop)
 
 
 def obtain(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Step, None, Checkpoint]:
@@ -64,10 +77,30 @@ def obtain(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Step,
     if checkpoint.folder is not None:
         return checkpoint
     if entry is None or entry.architecture is None:
-        local: Checkpoint = yield from download(checkpoint, stop)
-        return local
+        yield from download(checkpoint, stop)
+        return locate(checkpoint.model)  # what is in the cache now may be compared tensor by tensor
     folder = yield from make(_architecture(entry), entry.key, _home(entry), stop)
     return checkpoint.model_copy(update={"folder": str(folder), "download_bytes": 0})
+
+
+def sizes_of(
+    checkpoint: Checkpoint,
+    scheme: Scheme,
+    dtype: Dtype,
+    device: Device,
+    wait_s: float = TABLE_WAIT_S,
+    room_bytes: int = 0,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Sizes:
+    """What `scheme` will take of `checkpoint` on `device`; from its headers where its layer table is not known within `wait_s`.
+
+    Nothing is waited for where a model of 32-bit floats would fit into `room_bytes`: then loading is told to take that much. A wait ends
+    as soon as it is `stopped`.
+    """
+    most = 4 * sum(tensor.values for tensor in checkpoint.own_tensors)
+    roomy = most <= room_bytes
+    found = sizes(checkpoint, scheme, dtype, layer_table(checkpoint, device, 0.0 if roomy else wait_s, stopped))
+    return found.model_copy(update={"loading_bytes": max(found.loading_bytes, most)}) if roomy and found.rough else found
 
 
 def is_cached(model: str) -> bool:
@@ -113,13 +146,18 @@ def _home(entry: Model) -> Path:
     return settings().cache_dir / "random" / entry.source
 
 
-def _on_hub(repo: str, entry: Model | None) -> Checkpoint:
+def _on_hub(repo: str, entry: Model | None, stop: Event | None) -> Checkpoint:
     label = entry.label if entry else repo.rpartition("/")[2]
     cached = cached_folder(repo)
     if cached is not None:
         found = inspect(FolderFiles(cached, f"The model {repo}"))
         known = found.model_dump(exclude={"needed"})
         return Checkpoint(model=repo, label=label, folder=str(cached), revision=cached.name, repo=repo, **known)
+    asking = partial(_ON_HUB.get, (constants.ENDPOINT, repo), partial(_looked_up, repo, label))
+    return unless_stopped(asking, stop, QdashError("Stopped before the model was found.", "Start again to look it up.", "cancelled"))
+
+
+def _looked_up(repo: str, label: str) -> Checkpoint:
     files = HubFiles(repo)
     found = inspect(files)
     return Checkpoint(

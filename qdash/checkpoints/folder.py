@@ -1,17 +1,23 @@
 """A checkpoint in a folder on this machine: bundled, a person's own, or a hub model in the cache."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from safetensors import SafetensorError, safe_open
 
 from qdash.checkpoints.record import TensorInfo
 from qdash.errors import QdashError
 
+_CHUNK = 2**22  # bytes read at a time
+
 
 class FolderFiles:
-    """The files directly in a folder; see `inspection.Files`."""
+    """The files directly in a folder; see `files.Files`."""
 
     def __init__(self, folder: Path, where: str) -> None:
         self.folder = folder
@@ -35,6 +41,28 @@ class FolderFiles:
         except (SafetensorError, OSError) as error:
             message = f"{self.where} holds a {name} that is damaged or cut short ({error})."
             raise QdashError(message, "Download or copy the checkpoint again.", "checkpoint") from None
+
+    def equal(self, first: tuple[str, str], second: tuple[str, str]) -> bool:
+        """Whether two tensors hold the same bytes, read side by side up to the first that differ."""
+        return _equal(*((self.folder / file, name, (self.folder / file).stat().st_mtime_ns) for file, name in (first, second)))
+
+
+@lru_cache(maxsize=64)
+def _equal(*tensors: tuple[Path, str, int]) -> bool:
+    """Remembered for as long as the files are not written: a page asks at every change of its form."""
+    with ExitStack() as stack:
+        spans = [_span(stack.enter_context(file.open("rb")), name) for file, name, _ in tensors]
+        (first, length), (second, other) = spans
+        steps = range(0, length, _CHUNK) if length == other else ()
+        return length == other and all(first.read(min(_CHUNK, length - done)) == second.read(min(_CHUNK, length - done)) for done in steps)
+
+
+def _span(file: BinaryIO, name: str) -> tuple[BinaryIO, int]:
+    """`file` at the first byte of a tensor, and how many bytes it has."""
+    size = int.from_bytes(file.read(8), "little")
+    start, end = json.loads(file.read(size))[name]["data_offsets"]
+    file.seek(8 + size + start)
+    return file, end - start
 
 
 def fingerprint(files: FolderFiles) -> str:

@@ -24,8 +24,8 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
 from qdash.checkpoints.folder import FolderFiles
-from qdash.checkpoints.inspection import weight_files
 from qdash.checkpoints.record import TensorInfo
+from qdash.checkpoints.weights import weight_files
 from qdash.errors import QdashError
 
 TIMEOUT_S = 10
@@ -36,7 +36,7 @@ disable_progress_bars()
 
 
 class HubFiles:
-    """The files directly in a hub repository at one commit; see `inspection.Files`."""
+    """The files directly in a hub repository at one commit; see `files.Files`."""
 
     def __init__(self, repo: str) -> None:
         self.repo = repo
@@ -58,6 +58,15 @@ class HubFiles:
         with hub_errors(self.repo):
             header = self._api.parse_safetensors_file_metadata(self.repo, name, revision=self.revision, timeout=TIMEOUT_S)
         return tuple(TensorInfo(name=key, shape=tuple(t.shape), dtype=t.dtype) for key, t in header.tensors.items())
+
+    def equal(self, first: tuple[str, str], second: tuple[str, str]) -> None:
+        """Not known before the weights are here."""
+
+
+def config_file(repo: str, revision: str) -> Path:
+    """The config.json of a repository, in the cache from then on."""
+    with hub_errors(repo):
+        return Path(hf_hub_download(repo, "config.json", revision=revision))
 
 
 def cached_folder(repo: str) -> Path | None:

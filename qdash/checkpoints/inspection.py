@@ -4,19 +4,22 @@ They are written once against `Files`, a folder or a hub repository seen alike: 
 Pickled weights and remote code are refused because both run whatever their author wrote.
 """
 
-import json
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 from qdash.catalog.models import Task
-from qdash.checkpoints.published import published_quantization
+from qdash.checkpoints.codes import check_plain
+from qdash.checkpoints.files import INDEX, SINGLE, Files, damaged, read_json
+from qdash.checkpoints.prefixes import check_names
+from qdash.checkpoints.published import NEEDS, base_model_of, original_of, published_quantization
+from qdash.checkpoints.purpose import check_purpose, unused_heads
 from qdash.checkpoints.record import PublishedQuantization, TensorInfo
-from qdash.checkpoints.supported import task_of
+from qdash.checkpoints.supported import fills_in, has_encoder, task_of
+from qdash.checkpoints.tying import tied_copies
+from qdash.checkpoints.weights import weight_files
 from qdash.errors import QdashError
 from qdash.records import Record
 
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 CARD = "README.md"
 CARD_BYTES = 2**20  # what a model card never reaches
 READ_SUFFIXES = (".json", ".jinja", ".txt", ".model", ".tiktoken")
@@ -25,26 +28,6 @@ READ_SUFFIXES = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 _CODE_CONFIGS = ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt", "tekken.json")
 _IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json", "image_processor_config.json")
-_OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack", ".gguf", ".onnx")
-_CONVERT = (
-    "If you trust its author, convert it once: load it with transformers' from_pretrained(…, use_safetensors=False) and call "
-    "save_pretrained on the result."
-)
-
-
-class Files(Protocol):
-    """The files of a checkpoint, wherever they are. `where` names it in messages; `sizes` maps each name to its bytes."""
-
-    where: str
-    sizes: Mapping[str, int]
-
-    def read(self, name: str) -> bytes:
-        """The contents of a small file; raises QdashError if it cannot be had."""
-        ...
-
-    def header(self, name: str) -> tuple[TensorInfo, ...]:
-        """The tensors of a safetensors file; raises QdashError if its header is corrupt or the file too short for it."""
-        ...
 
 
 class Inspection(Record):
@@ -53,11 +36,12 @@ class Inspection(Record):
     task: Task
     model_type: str
     tensors: tuple[TensorInfo, ...]
-    tied_head: bool
+    copies: tuple[str, ...]
     context_length: int | None
     quantization: PublishedQuantization | None
     needed: tuple[str, ...]
     """The files that a worker reads, weights last: where these are, a download was complete."""
+    notes: tuple[str, ...]
 
 
 def inspect(files: Files) -> Inspection:
@@ -69,47 +53,37 @@ def inspect(files: Files) -> Inspection:
     task = _safe_task(files, config)
     weights = weight_files(files)
     _check_preprocessing(files, task)
-    tensors = tuple(tensor for name in weights for tensor in files.header(name))
+    # A tensor that is in two files is loaded once.
+    stored = {tensor.name: (file, tensor) for file in weights for tensor in files.header(file)}
+    tensors = tuple(tensor for _, tensor in stored.values())
+    card = _card(files)
+    base_model = base_model_of(card)
+    check_purpose(files.where, config, stored, files.sizes, base_model)
+    check_names(files.where, stored)
+    copies = tied_copies(files, config, stored) | unused_heads(stored)
+    own = tuple(tensor for tensor in tensors if tensor.name not in copies)
+    quantization = published_quantization(files.where, config, own, card)
+    if quantization is None:
+        check_plain(files.where, config, tensors, files.sizes, original_of(base_model), NEEDS)
     small = tuple(name for name in files.sizes if name.endswith(READ_SUFFIXES) and name != INDEX)
     text_config = config["text_config"] if isinstance(config.get("text_config"), dict) else config
-    tied_head = bool(config.get("tie_word_embeddings", text_config.get("tie_word_embeddings", False)))
     return Inspection(
         task=task,
         model_type=config["model_type"],
         tensors=tensors,
-        tied_head=tied_head,
+        copies=tuple(sorted(copies)),
         context_length=_context_length(text_config),
-        quantization=published_quantization(files.where, config, tensors, tied_head, lambda: _card(files)),
+        quantization=quantization,
         needed=(*small, *(() if SINGLE in weights else (INDEX,)), *weights),
+        notes=tuple(_notes(files)),
     )
 
 
-def weight_files(files: Files) -> tuple[str, ...]:
-    """The safetensors files that from_pretrained would read; raises QdashError if there are none or one is missing."""
-    if SINGLE in files.sizes:
-        return (SINGLE,)
-    if INDEX not in files.sizes:
-        raise _no_weights(files)
-    weight_map = read_json(files, INDEX).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise _broken(files, INDEX, "it lists no weights")
-    shards = sorted({str(shard) for shard in weight_map.values()})
-    missing = [shard for shard in shards if shard not in files.sizes]
-    if missing:
-        message = f"{files.where} is incomplete: {_listed(missing)} of {len(shards)} weight files missing."
-        raise QdashError(message, "Download or copy the checkpoint again.", "checkpoint")
-    return tuple(shards)
-
-
-def read_json(files: Files, name: str) -> dict[str, Any]:
-    """Parse a JSON object; raises QdashError naming the file if it is none."""
-    try:
-        data = json.loads(files.read(name))
-    except (ValueError, RecursionError) as error:
-        raise _broken(files, name, f"it is not valid JSON ({error})") from None
-    if not isinstance(data, dict):
-        raise _broken(files, name, "it holds no JSON object")
-    return data
+def _notes(files: Files) -> Iterator[str]:
+    """What a person should know of files that are not read."""
+    adapter = next((name for name in ("adapter_model.safetensors", "adapter_config.json") if name in files.sizes), None)
+    if adapter is not None:
+        yield f"The adapter beside the model ({adapter}) is not applied: merge it into the weights to see what it does."
 
 
 def _safe_task(files: Files, config: dict[str, Any]) -> Task:
@@ -120,12 +94,30 @@ def _safe_task(files: Files, config: dict[str, Any]) -> Task:
             message = f"{files.where} asks to run code of its own (“auto_map” in {name}), which qdash never does."
             raise QdashError(message, f"Choose a version of the model that transformers loads natively{_hint(config)}.", "checkpoint")
     if not isinstance(model_type, str):
-        raise _broken(files, "config.json", "it names no model_type")
+        raise damaged(files, "config.json", "it names no model_type")
+    _check_left_to_right(files, config)
     task = task_of(config)
     if task is None:
         message = f"{files.where} has the model type “{model_type}”, for which transformers has no class that generates text."
         raise QdashError(message, "Choose a model of type image-text-to-text or text-generation, in its native form.", "checkpoint")
     return task
+
+
+def _check_left_to_right(files: Files, config: dict[str, Any]) -> None:
+    """Refuse what transformers can make write a text, but what was not made to write one on."""
+    model_type = config["model_type"]
+    if has_encoder(config):
+        message = (
+            f"{files.where} is an encoder–decoder (model type “{model_type}”): one half reads the question, the other writes an answer. "
+            "qdash runs models that write on from their prompt."
+        )
+        raise QdashError(message, "Choose a decoder-only model, such as one of type llama, qwen3, gemma3 or llava.", "checkpoint")
+    if fills_in(config):
+        message = (
+            f"{files.where} has the model type “{model_type}” and no “is_decoder”: true in its config.json: it was trained to fill in "
+            "missing words with the text on both sides of them in view, not to write from left to right."
+        )
+        raise QdashError(message, "Choose a model trained to continue a text, such as one of type llama or qwen3.", "checkpoint")
 
 
 def _card(files: Files) -> str | None:
@@ -156,26 +148,3 @@ def _context_length(text_config: dict[str, Any]) -> int | None:
         if isinstance(text_config.get(key), int):
             return text_config[key]
     return None
-
-
-def _no_weights(files: Files) -> QdashError:
-    """Name the weights there are, if any, and why they do not do."""
-    safetensors = [name for name in files.sizes if name.endswith(".safetensors")]
-    if safetensors:
-        message = f"{files.where} has no {SINGLE}, only {_listed(safetensors)}: an adapter, or another program's layout."
-        return QdashError(message, "Merge the adapter or convert the weights, and save them with save_pretrained.", "checkpoint")
-    others = [name for name in files.sizes if name.endswith(_OTHER_WEIGHTS) and not name.startswith("training_args")]
-    if others:
-        pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl")) for name in others)
-        why = "loading pickled weights can run any code hidden in them" if pickled else "qdash reads safetensors only"
-        return QdashError(f"{files.where} has no safetensors weights, only {_listed(others)}; {why}.", _CONVERT, "checkpoint")
-    return QdashError(f"{files.where} holds no weights.", f"Add {SINGLE}, or choose another model.", "checkpoint")
-
-
-def _broken(files: Files, name: str, why: str) -> QdashError:
-    return QdashError(f"{files.where} holds a damaged {name}: {why}.", "Download or copy the checkpoint again.", "checkpoint")
-
-
-def _listed(names: list[str], limit: int = 3) -> str:
-    shown = ", ".join(sorted(names)[:limit])
-    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -6,11 +6,12 @@ skip it with a warning and fill the layers with random numbers.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qdash.catalog.scheme import Need, Scheme, Surroundings
 from qdash.catalog.schemes import BITSANDBYTES, TORCHAO
+from qdash.checkpoints.codes import holds_codes, is_mlx
 from qdash.checkpoints.packing import memory_bytes, parameters
 from qdash.checkpoints.record import Checkpoint, PublishedQuantization, TensorInfo
 from qdash.errors import QdashError
@@ -44,36 +45,35 @@ _CT_FORMATS = (
     "mxfp4-pack-quantized", "mxfp6-pack-quantized", "mxfp8-quantized",
 )  # fmt: skip
 
-_PACKED = re.compile(r"\.(qweight|weight_packed|_weight_qdata|weight\.quant_map|SCB)$")
-
 
 def published_quantization(
-    where: str, config: Mapping[str, Any], tensors: tuple[TensorInfo, ...], tied_head: bool, read_card: Callable[[], str | None]
+    where: str, config: Mapping[str, Any], tensors: tuple[TensorInfo, ...], card: str | None
 ) -> PublishedQuantization | None:
-    """What a config.json says of its checkpoint's quantization; None for plain floats. `read_card` gets the model card, or None.
+    """What a config.json says of its checkpoint's quantization; None for plain floats.
+
+    `tensors`: those that take memory of their own; `card`: the model card, or None.
 
     Raises QdashError("checkpoint") for a method that is not supported, and for entries that are damaged, unsafe or missing.
     """
     entry = next((part["quantization_config"] for part in _parts(config) if part.get("quantization_config") is not None), None)
     if entry is None:
-        _check_unpacked(where, tensors)
         return None
     if not isinstance(entry, dict):
         raise _damaged(where, f"it is {type(entry).__name__}, no object")
-    base_model = _base_model(read_card())
+    base_model = base_model_of(card)
     method = _method(where, entry, base_model)
     try:
         bits, stored_bits = _READERS[method](where, entry)
     except RecursionError:
         raise _damaged(where, "it is nested too deep") from None
-    own = tuple(tensor for tensor in tensors if not (tied_head and tensor.name.endswith("lm_head.weight")))
+    _check_packed(where, method, tensors)
     return PublishedQuantization(
         method=method,
         bits=bits,
         needs_cuda=method == "torchao" and _ao_class(entry) == "Int4WeightOnlyConfig",
         base_model=base_model,
-        parameters=parameters(own, stored_bits or bits or 4),
-        weights_bytes=memory_bytes(own, method, bits or 4),
+        parameters=parameters(tensors, stored_bits or bits or 4),
+        weights_bytes=memory_bytes(tensors, method, bits or 4),
     )
 
 
@@ -84,7 +84,7 @@ def published_problem(checkpoint: Checkpoint, scheme: Scheme, here: Surroundings
         return None
     if scheme.key != "original":
         message = f"{scheme.label} cannot be applied to {checkpoint.label}, which is quantized already ({quantization.name})."
-        return QdashError(message, f"Choose Original for this checkpoint, or {_unquantized(quantization.base_model)}.", "unavailable")
+        return QdashError(message, f"Choose Original for this checkpoint, or {original_of(quantization.base_model)}.", "unavailable")
     for need in (*NEEDS[quantization.method], *([_CUDA] if quantization.needs_cuda else [])):
         missing = need.missing(here)
         if missing is not None:
@@ -98,10 +98,11 @@ def weights_problem(checkpoint: Checkpoint) -> QdashError | None:
     if quantization is None:
         return None
     message = f"{checkpoint.label} is quantized already ({quantization.name}), so there are no original weights to compare with."
-    return QdashError(message, f"Choose {_unquantized(quantization.base_model)}.", "unavailable")
+    return QdashError(message, f"Choose {original_of(quantization.base_model)}.", "unavailable")
 
 
-def _unquantized(base_model: str | None) -> str:
+def original_of(base_model: str | None) -> str:
+    """Which unquantized model to choose, in words; `base_model` is its hub id where that is known."""
     return "the unquantized model" + (f", {base_model}" if base_model else " that it was made from")
 
 
@@ -117,13 +118,16 @@ def _method(where: str, entry: Mapping[str, Any], base_model: str | None) -> str
     # transformers takes these flags for bitsandbytes whatever the method is called.
     flagged = bool(entry.get("load_in_4bit") or entry.get("load_in_8bit"))
     method = "bitsandbytes" if named is None and flagged else named
+    if is_mlx(entry):
+        remedy = f"Choose {original_of(base_model)}, or a version made with {', '.join(NEEDS)}."
+        raise QdashError(f"{where} is quantized for MLX, which qdash does not load.", remedy, "checkpoint")
     if not isinstance(method, str):
         raise _damaged(where, "it names no quant_method")
     if flagged and method != "bitsandbytes":
         raise _damaged(where, f"it names “{method[:40]}” and bitsandbytes at once")
     if method not in NEEDS:
         why = "whose kernels transformers would fetch as code" if method in ("fp8", "mxfp8", "mxfp4") else "which qdash does not load"
-        remedy = f"Choose {_unquantized(base_model)}, or a version made with {', '.join(NEEDS)}."
+        remedy = f"Choose {original_of(base_model)}, or a version made with {', '.join(NEEDS)}."
         raise QdashError(f"{where} is quantized with “{method[:40]}”, {why}.", remedy, "checkpoint")
     return method
 
@@ -216,16 +220,14 @@ def _bits(where: str, value: Any, allowed: range | tuple[int, ...]) -> int:
     return value
 
 
-def _check_unpacked(where: str, tensors: tuple[TensorInfo, ...]) -> None:
-    """Packed weights under a configuration that does not say so would be left out, and random numbers put in their place."""
-    packed = next((tensor.name for tensor in tensors if _PACKED.search(tensor.name)), None)
-    if packed is not None:
-        message = f"{where} holds quantized weights ({packed}), but its config.json has no quantization_config that says how."
-        remedy = "Choose a newer version of it; one with a quantize_config.json needs its contents there, with its quant_method."
-        raise QdashError(message, remedy, "checkpoint")
+def _check_packed(where: str, method: str, tensors: tuple[TensorInfo, ...]) -> None:
+    """An entry that training copied from a quantized model would make transformers look for packed weights that were never saved."""
+    if not holds_codes(tensors):
+        message = f"{where} is quantized ({method}) by what its config.json says, but its weights are plain floats."
+        raise QdashError(message, "Take quantization_config out of its config.json.", "checkpoint")
 
 
-def _base_model(card: str | None) -> str | None:
+def base_model_of(card: str | None) -> str | None:
     """The hub id that a model card's front matter gives as the model's origin."""
     front = re.match(r"---\s*\n(.*?)\n---", card or "", re.DOTALL)
     found = re.search(r"^base_model:\s*(?:-\s*)?[\"']?([\w.-]+/[\w.-]+)[\"']?\s*$", front[1], re.MULTILINE | re.ASCII) if front else None

@@ -1,6 +1,7 @@
 """What is known of a checkpoint before any weight is read: records, no logic."""
 
 import math
+from collections import Counter
 from typing import Literal
 
 from pydantic import Field
@@ -13,7 +14,8 @@ DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat1
 BITS = {"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16}
 """Bits a value of the other codes that models hold; all others are 8."""
 
-_STATISTICS = ("running_mean", "running_var")  # of batch norms: stored, and no parameters
+_BUFFERS = ("running_mean", "running_var", "inv_freq", "e_score_correction_bias", "final_logits_bias", "masked_bias", "layer_scalar")
+"""Names of floats that are stored and are no parameters: statistics of batch norms, frequencies, balances of experts."""
 
 
 class TensorInfo(Record):
@@ -65,8 +67,7 @@ class Checkpoint(Record):
     """A model that passed every check that needs no weights.
 
     `folder` is None until a hub model has been downloaded, which takes `download_bytes` for `files`, or until random weights of as many
-    bytes have been made. `revision` is the hub's commit, or for a folder a digest that changes with its files. `tied_head`: the output head
-    shares the embedding's weights.
+    bytes have been made. `revision` is the hub's commit, or for a folder a digest that changes with its files.
     """
 
     model: str
@@ -76,7 +77,10 @@ class Checkpoint(Record):
     revision: str
     model_type: str
     tensors: tuple[TensorInfo, ...] = Field(repr=False)
-    tied_head: bool = False
+    copies: tuple[str, ...] = ()
+    """Names of stored tensors that take no memory of their own: one with another, as a tied head, or not loaded."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its files, a sentence each."""
     context_length: int | None = None
     """In tokens; None where the configuration leaves it to the class."""
     quantization: PublishedQuantization | None = None
@@ -89,9 +93,18 @@ class Checkpoint(Record):
         """How many parameters the files hold; a stored copy of a tied head is not counted again."""
         if self.quantization is not None:
             return self.quantization.parameters
-        return sum(tensor.values for tensor in self.own_tensors if tensor.dtype in DTYPES and not tensor.name.endswith(_STATISTICS))
+        return sum(tensor.values for tensor in self.own_tensors if tensor.dtype in DTYPES and not tensor.name.endswith(_BUFFERS))
+
+    @property
+    def stored_dtype(self) -> str | None:
+        """The floating-point type that most of the weights are stored in; None where there are none."""
+        values: Counter[str] = Counter()
+        for tensor in self.own_tensors:
+            if tensor.dtype in DTYPES:
+                values[DTYPES[tensor.dtype]] += tensor.values
+        return values.most_common(1)[0][0] if values else None
 
     @property
     def own_tensors(self) -> tuple[TensorInfo, ...]:
         """The tensors that take memory of their own once loaded."""
-        return tuple(tensor for tensor in self.tensors if not (self.tied_head and tensor.name.endswith("lm_head.weight")))
+        return tuple(tensor for tensor in self.tensors if tensor.name not in self.copies)

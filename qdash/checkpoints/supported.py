@@ -1,4 +1,4 @@
-"""Which model types transformers loads natively, and for which task.
+"""Which model types transformers loads natively, for which task, and which of them do not write a text on from left to right.
 
 transformers keeps the answer in two tables of literals. Importing the module that holds them would import torch, which the parent
 process must never do, so they are read out of its source: the same data, in milliseconds. What they say is confirmed by the worker
@@ -6,16 +6,21 @@ when it loads the model.
 """
 
 import ast
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from qdash.catalog.models import Task
 
-_TABLES: dict[str, Task] = {
+Kind = Task | Literal["text-to-text", "fill-in"]
+
+_TABLES: dict[str, Kind] = {
     "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES": "image-text-to-text",
     "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES": "text-generation",
+    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES": "text-to-text",
+    "MODEL_FOR_MASKED_LM_MAPPING_NAMES": "fill-in",
 }
 
 
@@ -30,22 +35,81 @@ def task_of(config: dict[str, Any]) -> Task | None:
     return next(iter(tasks), None)
 
 
+def has_encoder(config: dict[str, Any]) -> bool:
+    """Whether a model with this config.json reads with one half and writes with the other, as T5 and Florence-2 do.
+
+    Parts may say it for the whole: BLIP-2 is as its language model is.
+    """
+    whole = [config, *(config[name] for name in ("text_config", "language_config") if isinstance(config.get(name), dict))]
+    return any(_says_encoder(part) for part in whole)
+
+
+def fills_in(config: dict[str, Any]) -> bool:
+    """Whether a model with this config.json reads both sides of a word, as BERT does, and was not made to read from left to right."""
+    left_to_right = config.get("is_decoder") or config.get("causal") or has_encoder(config)
+    return "fill-in" in _kinds().get(config.get("model_type", ""), ()) and not left_to_right
+
+
+def _says_encoder(config: dict[str, Any]) -> bool:
+    """What a config says of it, or its class does where it is left out."""
+    said = config.get("is_encoder_decoder")
+    return bool(said) if said is not None else _class_says_encoder(str(config.get("model_type", "")))
+
+
+@cache
+def _class_says_encoder(model_type: str) -> bool:
+    """The default of `is_encoder_decoder` in transformers' class for this type; False where it has none."""
+    package, name = _transformers(), re.sub(r"\W", "_", model_type)
+    source = package / "models" / name / f"configuration_{name}.py" if package and name else None
+    if source is None or not source.is_file():
+        return False
+    return any(_is_default(item, model_type) for item in ast.parse(source.read_text(encoding="utf-8")).body)
+
+
+def _is_default(item: ast.stmt, model_type: str) -> bool:
+    """Whether this is the configuration class of `model_type` and says `is_encoder_decoder = True`."""
+    if not isinstance(item, ast.ClassDef):
+        return False
+    values = {}
+    for line in item.body:
+        target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
+        if isinstance(target, ast.Name) and isinstance(line, ast.Assign | ast.AnnAssign) and isinstance(line.value, ast.Constant):
+            values[target.id] = line.value.value
+    return values.get("model_type") == model_type and values.get("is_encoder_decoder") is True
+
+
 @cache
 def native_tasks() -> dict[str, frozenset[Task]]:
     """Model type → the tasks transformers has a class for."""
+    tasks: tuple[Task, ...] = ("image-text-to-text", "text-generation")
+    found: dict[str, frozenset[Task]] = {
+        model_type: frozenset([task for task in tasks if task in kinds]) for model_type, kinds in _kinds().items()
+    }
+    return {model_type: own for model_type, own in found.items() if own}
+
+
+def _transformers() -> Path | None:
+    """Where the package is; None if it is not installed."""
     package = find_spec("transformers")
-    if package is None or package.origin is None:
+    return None if package is None or package.origin is None else Path(package.origin).parent
+
+
+@cache
+def _kinds() -> dict[str, frozenset[Kind]]:
+    """Model type → what transformers has a class for."""
+    package = _transformers()
+    if package is None:
         return {}
-    source = Path(package.origin).parent / "models" / "auto" / "modeling_auto.py"
-    found: dict[str, set[Task]] = {}
+    source = package / "models" / "auto" / "modeling_auto.py"
+    found: dict[str, set[Kind]] = {}
     for statement in ast.parse(source.read_text(encoding="utf-8")).body:
         if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
             continue
-        task = _TABLES.get(statement.targets[0].id)
-        if task is not None:
+        kind = _TABLES.get(statement.targets[0].id)
+        if kind is not None:
             for model_type in _keys(statement.value):
-                found.setdefault(model_type, set()).add(task)
-    return {model_type: frozenset(tasks) for model_type, tasks in found.items()}
+                found.setdefault(model_type, set()).add(kind)
+    return {model_type: frozenset(kinds) for model_type, kinds in found.items()}
 
 
 def _keys(table: ast.expr) -> list[str]:

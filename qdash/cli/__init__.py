@@ -1,7 +1,7 @@
 """The command line: the same engine as the page, without gradio, and without torch in this process.
 
 Exit status: 0 all done; 2 bad input, with one line on standard error; 3 some variants did not run, the others are in the output;
-130 interrupted.
+4 all ran, but none could be judged (`run` and `eval`); 130 interrupted.
 """
 
 import sys

@@ -5,11 +5,12 @@ from itertools import groupby
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from qdash.catalog.recipes import is_recipe
 from qdash.errors import QdashError
-from qdash.records import Measurement, Variant
+from qdash.machine import this_machine
+from qdash.records import DeviceChoice, Dtype, Measurement, Variant
 
 ModelOption = Annotated[str, typer.Option("--model", help="A name from “models”, a folder, or a hub id.")]
 SchemesOption = Annotated[
@@ -24,9 +25,30 @@ RowOption = Annotated[
     list[str] | None,
     typer.Option("--row", metavar="MODEL@SCHEME", help="One more variant, of any model: another checkpoint to compare with. Repeatable."),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", callback=lambda choice: checked_device(choice), help="auto, cpu, cuda, cuda:1 …, mps, xpu; see “doctor”."),
+]
+DtypeOption = Annotated[
+    Dtype | None,
+    typer.Option(
+        "--baseline-dtype",
+        help="Type of the original's numbers, and of all that is not quantized. If left out: float32 on a CPU; on a GPU bfloat16 "
+        "for a model stored in it, float16 for others.",
+    ),
+]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON here; - is standard output.")]
 CsvOption = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write CSV here; - is standard output.")]
 HtmlOption = Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write a report of one HTML page here.")]
+
+
+def checked_device(choice: str) -> str:
+    """`choice`, if it is a way to write a device; raises QdashError. Whether it is here is another question."""
+    try:
+        return TypeAdapter(DeviceChoice).validate_python(choice.strip().lower())
+    except ValidationError:
+        remedy = f"Choose one of: {', '.join((*this_machine().choices, 'cuda'))}."
+        raise QdashError(f"--device {choice} is not a device.", remedy) from None
 
 
 def listed(text: str) -> list[str]:

@@ -17,7 +17,8 @@ from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
 from qdash.cli.inventory import availability
 from qdash.errors import QdashError
-from qdash.machine import available_bytes, this_machine
+from qdash.machine import UNTESTED, Accelerator, available_bytes, gpu_free_bytes, remedy_for, this_machine
+from qdash.records import device_type
 
 IMPORTS = ("torch", "transformers", "accelerate", "bitsandbytes", "torchao", "timm")
 REQUIRED = ("torch", "transformers", "accelerate")
@@ -31,8 +32,6 @@ for name in sys.argv[1:]:
         importlib.import_module(name)
     except Exception as error:
         found[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-torch = sys.modules.get("torch")
-found["cuda"] = bool(torch and torch.cuda.is_available())
 print(json.dumps(found))
 """
 
@@ -44,8 +43,8 @@ def doctor() -> int:
     """
     machine = this_machine()
     print(f"qdash {__version__}, Python {machine.python} on {machine.platform}")
-    failures, cuda = _tried()
-    _print_device(cuda)
+    failures = _tried()
+    _print_devices()
     print("\nPackages")
     for name in IMPORTS:
         print(f"  {name:14}{_package(name, failures)}")
@@ -61,26 +60,36 @@ def doctor() -> int:
     return 3 if any(name in failures or name not in machine.packages for name in REQUIRED) else 0
 
 
-def _tried() -> tuple[dict[str, str], bool]:
-    """Packages that cannot be imported → why; and whether torch sees a CUDA device."""
+def _tried() -> dict[str, str]:
+    """Packages that cannot be imported → why."""
     command = [sys.executable, "-c", _PROBE, *IMPORTS]
     try:
         output = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True).stdout
     except (subprocess.SubprocessError, OSError) as error:
-        return dict.fromkeys(REQUIRED, f"importing ended the process ({error})"), False
-    found = json.loads(output.splitlines()[-1])
-    return found, found.pop("cuda")
+        return dict.fromkeys(REQUIRED, f"importing ended the process ({error})")
+    return json.loads(output.splitlines()[-1])
 
 
-def _print_device(cuda: bool) -> None:
+def _print_devices() -> None:
     machine = this_machine()
     print(f"CPU: {machine.cores} cores, {available_bytes() / 2**30:.1f} of {machine.memory_bytes / 2**30:.1f} GiB memory free")
-    if machine.device_memory_bytes and machine.compute_capability:
-        major, minor = machine.compute_capability
-        memory = f"{machine.device_memory_bytes / 2**30:.1f} GiB, compute capability {major}.{minor}"
-        print(f"GPU: {machine.device_name}, {memory}, {'used by torch' if cuda else 'but torch cannot use it: install a CUDA build'}")
-    else:
-        print("GPU: none found; everything runs on the CPU. For one: an NVIDIA driver and a CUDA build of PyTorch.")
+    for accelerator in machine.accelerators:
+        print(f"GPU: {_accelerator(accelerator)}{', chosen by “auto”' if accelerator.device == machine.device else ''}")
+    for problem in machine.problems:
+        print(f"GPU: cannot be used. {problem} {remedy_for((problem,))}".rstrip())
+    if not machine.accelerators:
+        print("Everything runs on the CPU.")
+
+
+def _accelerator(accelerator: Accelerator) -> str:
+    free = gpu_free_bytes(accelerator) or accelerator.free_bytes
+    facts = [f"{accelerator.device}, {accelerator.name}, {free / 2**30:.1f} of {accelerator.memory_bytes / 2**30:.1f} GiB memory free"]
+    if accelerator.compute_capability:
+        facts.append(f"compute capability {accelerator.compute_capability[0]}.{accelerator.compute_capability[1]}")
+    kind = device_type(accelerator.device)
+    if kind in UNTESTED:
+        facts.append(f"untested: choose it with --device {kind}")
+    return ", ".join(facts)
 
 
 def _package(name: str, failures: dict[str, str]) -> str:

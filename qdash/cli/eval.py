@@ -3,23 +3,36 @@
 from contextlib import closing
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from qdash.cli.arguments import CsvOption, HtmlOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, row
+from qdash import execution
+from qdash.cli.arguments import (
+    CsvOption,
+    DeviceOption,
+    DtypeOption,
+    HtmlOption,
+    JsonOption,
+    ModelOption,
+    RowOption,
+    SchemesOption,
+    listed,
+    row,
+)
 from qdash.cli.evaluation_screen import evaluating, print_evaluation
 from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.errors import QdashError
 from qdash.evaluation import evaluate
-from qdash.execution.process import ProcessExecutor
 from qdash.planning import variants_of
 from qdash.records import Evaluation, EvaluationDone, EvaluationRequest, Rule
 from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_html, evaluation_to_json
+from qdash.settings import settings
 from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_own
+from qdash.verdict.evaluations import evaluation_judges_nothing
 
 _FILES = ("lambada", "own")
 
@@ -33,16 +46,17 @@ def evaluation(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="So many questions, alike of each kind; 0: all. If left out, the task's own.")] = None,
     file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="CSV or JSON lines of prompt, answer and perhaps image; for lambada, lines of text.")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV or JSON lines of prompt, answer and perhaps image, or a ZIP of it and its pictures; for lambada, lines of text.",
+        ),
     ] = None,
     rule: Annotated[Rule | None, typer.Option(help="When an answer to a question of your own is right.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Where an answer is cut; if left out, the task's own.")] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at a time.")] = EvaluationRequest.model_fields["batch_size"].default,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")] = "auto",
-    baseline_dtype: Annotated[
-        Literal["float32", "float16", "bfloat16"] | None,
-        typer.Option(help="Type of the original's numbers; float16 on CUDA and float32 on a CPU if left out."),
-    ] = None,
+    device: DeviceOption = "auto",
+    baseline_dtype: DtypeOption = None,
     json: JsonOption = None,
     csv: CsvOption = None,
     html: HtmlOption = None,
@@ -51,7 +65,8 @@ def evaluation(
     """Give every variant of a model the same task, and count the right answers.
 
     The baseline is chosen as in “run”. Ctrl-C ends it with the answers there are. Exit status: 0 all done, 3 some variants did not run,
-    2 bad input, 130 interrupted.
+    4 all ran but none could be judged (such as an original that has no answer right, or schemes that quantized nothing), 2 bad input,
+    130 interrupted.
     """
     outputs = Outputs({"json": json, "csv": csv, "html": html, "items": items})
     outputs.check()
@@ -72,7 +87,9 @@ def evaluation(
         outputs.write(done, writers)
         if stop.is_set():
             return 130
-    return 0 if all(result.status == "ok" for result in done.variants) else 3
+    if any(result.status != "ok" for result in done.variants):
+        return 3
+    return 4 if evaluation_judges_nothing(done) else 0
 
 
 def _suited(model: str, file: str | None) -> str:
@@ -88,7 +105,7 @@ def _questions(task: Task, file: str | None) -> tuple[Item, ...] | None:
         return lambada_items(Path(file) if file else None)
     if task.key == "own":
         if file is None:
-            raise QdashError("--task own needs questions.", "Give a CSV or JSON-lines file with --file.")
+            raise QdashError("--task own needs questions.", "Give a CSV or JSON-lines file, or a ZIP with one, with --file.")
         return read_own(Path(file))
     return None
 
@@ -105,7 +122,7 @@ def _request(**values: Any) -> EvaluationRequest:
 
 def _evaluated(request: EvaluationRequest, questions: tuple[Item, ...] | None, stop: Event) -> Evaluation:
     """Run the evaluation while a progress bar tells how far it is."""
-    with closing(ProcessExecutor()) as executor, evaluating(request) as show:
+    with closing(execution.create(settings())) as executor, evaluating(request) as show:
         for event in evaluate(request, executor, stop, questions):
             show(event)
             if isinstance(event, EvaluationDone):

@@ -16,8 +16,10 @@ from qdash.records import (
     EvaluationRequest,
     Proportion,
 )
+from qdash.verdict.evaluations import evaluation_pace, evaluation_verdict
+from qdash.wording import device_words, no_gpu_words, points_of
 
-_HEADINGS = ("scheme", "kind", "right", "95 % interval", "drop", "McNemar p", "last word", "time", "per question", "speed-up")
+_HEADINGS = ("scheme", "kind", "right", "95% confidence", "vs. original", "McNemar p", "last word", "time", "per question", "speed-up")
 _LOADING = 0.1  # a guess of loading's share of a variant's time, which keeps the bar moving
 _WRONG_SHOWN = 3
 
@@ -51,38 +53,41 @@ def _words(event: EvaluationProgress, labels: tuple[str, ...]) -> str:
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """The figures, what went wrong, a few questions that a variant got wrong and the original right, and the conditions."""
-    noise = evaluation.noise_floor.relative if evaluation.noise_floor is not None else 0.0
-    print_table(_HEADINGS, [_line(result, noise) for result in evaluation.variants])
+    """The verdict, the figures, what went wrong, a few questions that a variant got wrong and the original right, and the conditions."""
+    said = evaluation_verdict(evaluation)
     console = output()
+    console.print(Text(harmless(said.plain.strip()), style="bold"))
+    console.print(Text(f"{harmless(said.why)}\n"))
+    print_table(_HEADINGS, [_line(result, evaluation) for result in evaluation.variants])
     for result in evaluation.variants:
         if result.error is not None:
-            said = f"{result.error.message} {result.error.remedy}"
+            problem = f"{result.error.message} {result.error.remedy}"
             answered = f" after {len(result.items)} of {len(evaluation.questions)} questions" if result.items else ""
-            console.print(Text(f"{result.label}: {result.status}{answered}. {harmless(said)}"))
+            console.print(Text(f"{result.label}: {result.status}{answered}. {harmless(problem)}"))
     for result in evaluation.variants[1:]:
         for line in _lost(result, evaluation):
             console.print(Text(line))
     console.print(Text(_conditions(evaluation), style="dim"))
 
 
-def _line(result: EvaluatedVariant, noise: float) -> tuple[str, ...]:
+def _line(result: EvaluatedVariant, evaluation: Evaluation) -> tuple[str, ...]:
     if result.accuracy is None:
         return (result.label, result.kind, result.status, *[""] * (len(_HEADINGS) - 3))
     interval = f"{result.accuracy.low:.1%} – {result.accuracy.high:.1%}"
     p_value = "" if result.paired is None else f"{result.paired.p_value:.3g}"
     standard = "" if result.last_word is None else f"{result.last_word.value:.1%}"
     counts = (_share(result.accuracy), interval, _points(result.drop), p_value, standard)
-    return (result.label, result.kind, *counts, _seconds(result.total_s), _seconds(result.per_item_s), _times(result.speedup, noise))
+    return (result.label, result.kind, *counts, _seconds(result.total_s), _seconds(result.per_item_s), _times(result, evaluation))
 
 
 def _points(drop: float | None) -> str:
-    return "" if drop is None else "none" if drop == 0 else f"{-drop * 100:+.1f} points"
+    return "" if drop is None else f"{points_of(-drop)} points"
 
 
-def _times(speedup: float | None, noise: float) -> str:
-    """A speed-up; one that is inside the noise floor is none."""
-    return "" if speedup is None else "≈ same" if abs(speedup - 1) <= noise else f"{speedup:.2f}×"
+def _times(result: EvaluatedVariant, evaluation: Evaluation) -> str:
+    """A speed-up, as far as it can be told."""
+    pace = evaluation_pace(result, evaluation)
+    return f"{result.speedup:.2f}×" if pace.told in ("faster", "slower") else pace.words_or_why
 
 
 def _share(share: Proportion) -> str:
@@ -112,4 +117,5 @@ def _conditions(evaluation: Evaluation) -> str:
     task = f"{evaluation.task_label}: {len(evaluation.questions)} questions, {evaluation.request.batch_size} at a time"
     greedy = f"greedy, at most {evaluation.max_new_tokens} tokens"
     dtype = evaluation.variants[0].dtype or "unknown"
-    return " · ".join((task, greedy, f"{host.device_name}, {host.threads} threads", f"{dtype} baseline", said, host.execution))
+    words = (task, greedy, device_words(host), no_gpu_words(host), f"{dtype} baseline", said, host.execution)
+    return " · ".join(filter(None, words))

@@ -13,7 +13,7 @@ from qdash.cli.arguments import JsonOption
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_comparison, print_table
 from qdash.errors import QdashError
-from qdash.history import Kept, history
+from qdash.history import History, Kept, history
 from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
 from qdash.history.figures import figures_of
 from qdash.history.kinds import has_results
@@ -37,6 +37,9 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="How many at most, newest first.")] = 30,
 ) -> None:
     """List the runs that are kept, newest first."""
+    unusable = history().why_in_memory()
+    if unusable is not None:
+        print(f"qdash: new runs are not kept. {unusable}", file=sys.stderr)
     listing = history().listing(search=search, limit=max(limit, 1))
     rows = [
         (entry.key[:_SHORT], f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}", entry.model, entry.headline) for entry in listing.entries
@@ -79,23 +82,31 @@ def import_file(file: Annotated[Path, typer.Argument(help="A JSON file that “e
         data = file.read_bytes()
     except OSError as error:
         raise QdashError(f"{file} cannot be read ({error.strerror}).", "Check its name and permissions.") from None
-    found = import_runs(history(), data, name=str(file))
+    found = import_runs(_on_disk(), data, name=str(file))
     print(f"{found.new} of {len(found.keys)} runs imported; the others were there already.")
 
 
 @commands.command()
 def delete(runs: _Runs) -> None:
     """Delete runs."""
-    print(f"{history().delete([_key(run) for run in runs])} deleted.")
+    print(f"{_on_disk().delete([_key(run) for run in runs])} deleted.")
 
 
 def remember(record: Kept, png: bytes | None = None) -> None:
     """Keep a finished run. That this cannot be done is one line on standard error, and no reason to fail."""
     if has_results(record):
         try:
-            history().keep(record, png=png)
+            _on_disk().keep(record, png=png)
         except QdashError as error:
             print(f"qdash: not kept in the history. {error}", file=sys.stderr)
+
+
+def _on_disk() -> History:
+    """The history, to change it; raises QdashError where it is in memory: what is changed there ends with this command."""
+    unusable = history().why_in_memory()
+    if unusable is not None:
+        raise unusable
+    return history()
 
 
 def _key(beginning: str) -> str:

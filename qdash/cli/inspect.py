@@ -3,21 +3,22 @@
 import json as json_
 from contextlib import closing
 from textwrap import fill
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from qdash.cli.arguments import JsonOption, ModelOption, listed
+from qdash import execution
+from qdash.cli.arguments import DeviceOption, DtypeOption, JsonOption, ModelOption, listed
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_table, working
 from qdash.errors import QdashError
-from qdash.execution.process import ProcessExecutor
 from qdash.inspection import inspect as inspected
 from qdash.planning import variants_of
 from qdash.records import InspectorReport, PartInside, Request
 from qdash.report import inspection_to_json
-from qdash.wording import mib, sizes
+from qdash.settings import settings
+from qdash.wording import Left, covered, left_alone, mib, sizes
 
 _WIDTH = 120
 
@@ -25,11 +26,8 @@ _WIDTH = 120
 def inspect(
     model: ModelOption,
     scheme: Annotated[str, typer.Option(help="A scheme from “schemes”, or a recipe.")] = "original",
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")] = "auto",
-    baseline_dtype: Annotated[
-        Literal["float32", "float16", "bfloat16"] | None,
-        typer.Option(help="Type of all that is not quantized; float16 on CUDA and float32 on a CPU if left out."),
-    ] = None,
+    device: DeviceOption = "auto",
+    baseline_dtype: DtypeOption = None,
     json: JsonOption = None,
 ) -> int:
     """Count what is inside a variant of a model, save it for a moment, and explain the numbers."""
@@ -40,7 +38,7 @@ def inspect(
         raise QdashError(f"--scheme {scheme} names {len(schemes)} schemes.", "Give one.")
     variants = variants_of(model, schemes)
     request = Request(variants=variants, prompt="", device=device, baseline_dtype=baseline_dtype)
-    with stoppable() as stop, closing(ProcessExecutor()) as executor, working() as show:
+    with stoppable() as stop, closing(execution.create(settings())) as executor, working() as show:
         report = show(inspected(request, len(variants) - 1, executor, stop))
     if not outputs.to_stdout:
         _print(report)
@@ -52,7 +50,11 @@ def _print(report: InspectorReport) -> None:
     print(f"{report.model}, {report.label}{' (simulated)' if report.kind == 'simulated' else ''}\n")
     print_table(("part", "parameters", "torch counts", "memory", "computes in", "stored as"), [_part(part) for part in report.parts])
     counts = f"{report.parameters:,} parameters, of which torch counts {report.counted:,}; dtype says {report.dtype}"
-    print(f"\n{counts}\n")
+    print(f"\n{counts}")
+    if report.coverage is not None and report.coverage.skipped:
+        print(f"quantized: {covered(report.coverage)}; not quantized:\n")
+        print_table(("weights", "", "why"), [_left(left) for left in left_alone(report.coverage)])
+    print()
     print_table(("size", "", ""), sizes(report))
     if report.saved is not None:
         print()
@@ -61,6 +63,10 @@ def _print(report: InspectorReport) -> None:
         print(f"\nquantization_config {json_.dumps(report.quantization_config, ensure_ascii=False)}")
     for explanation in report.explanations:
         print(f"\n{explanation.question}\n{fill(explanation.answer, _WIDTH)}")
+
+
+def _left(left: Left) -> tuple[str, ...]:
+    return left.names, "" if left.parameters is None else f"{left.parameters:,}", left.reason
 
 
 def _part(part: PartInside) -> tuple[str, ...]:

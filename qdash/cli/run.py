@@ -1,27 +1,45 @@
 """`qdash run`: one comparison, from options to a table and files."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from qdash import checkpoints
-from qdash.cli.arguments import CsvOption, HtmlOption, JsonOption, ModelOption, RowOption, SchemesOption, listed, measurement, row
+from qdash import checkpoints, execution
+from qdash.busyness import OthersLoad
+from qdash.cli.arguments import (
+    CsvOption,
+    DeviceOption,
+    DtypeOption,
+    HtmlOption,
+    JsonOption,
+    ModelOption,
+    RowOption,
+    SchemesOption,
+    listed,
+    measurement,
+    row,
+)
 from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
-from qdash.cli.screen import print_comparison, progress
+from qdash.cli.screen import print_comparison, progress, warn_if_busy
 from qdash.comparison import compare
 from qdash.errors import QdashError
-from qdash.execution.process import ProcessExecutor
 from qdash.inputs import check_prompt, read_picture, read_reference_text
-from qdash.planning import variants_of
+from qdash.planning import device_of, variants_of
 from qdash.records import Comparison, ComparisonDone, Measurement, Picture, Request
 from qdash.report import to_csv, to_html, to_json
+from qdash.settings import settings
+from qdash.verdict import judges_nothing
 
 _DEFAULT = Measurement()
+
+LOOK_S = 0.3
+"""So long it is watched what other programs take of this machine."""
 
 
 def run(
@@ -34,11 +52,8 @@ def run(
     warmup: Annotated[int, typer.Option(help="Runs before them that do not count.")] = _DEFAULT.warmup,
     max_new_tokens: Annotated[int, typer.Option(help="Tokens of every timed run.")] = _DEFAULT.max_new_tokens,
     max_answer_tokens: Annotated[int, typer.Option(help="Where an answer is cut that does not end.")] = _DEFAULT.max_answer_tokens,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")] = "auto",
-    baseline_dtype: Annotated[
-        Literal["float32", "float16", "bfloat16"] | None,
-        typer.Option(help="Type of the original's numbers; float16 on CUDA and float32 on a CPU if left out."),
-    ] = None,
+    device: DeviceOption = "auto",
+    baseline_dtype: DtypeOption = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -49,10 +64,11 @@ def run(
     csv: CsvOption = None,
     html: HtmlOption = None,
 ) -> int:
-    """Ask every variant of a model the same question, time and weigh it, and compare it with the original token by token.
+    """Ask every variant of a model the same question, time it, measure its size, and compare it with the original token by token.
 
     The baseline is the first of original, fp32, fp16, bf16 in the list; if none is there, original is added in front. Exit status: 0 all
-    done, 3 some variants did not run, 2 bad input, 130 interrupted.
+    done, 3 some variants did not run, 4 all ran but none could be judged (such as an original whose own scores are not numbers, or schemes
+    that quantized nothing), 2 bad input, 130 interrupted.
     """
     outputs = Outputs({"json": json, "csv": csv, "html": html})
     outputs.check()
@@ -76,7 +92,9 @@ def run(
         outputs.write(comparison, {"json": to_json, "csv": to_csv, "html": lambda done: to_html(done, png)})
         if stop.is_set():
             return 130
-    return 0 if all(result.status == "ok" for result in comparison.variants) else 3
+    if any(result.status != "ok" for result in comparison.variants):
+        return 3
+    return 4 if judges_nothing(comparison) else 0
 
 
 def _picture(model: str, image: str | None) -> tuple[Picture | None, bytes | None]:
@@ -89,8 +107,17 @@ def _picture(model: str, image: str | None) -> tuple[Picture | None, bytes | Non
 
 
 def _compared(request: Request, png: bytes | None, stop: Event) -> Comparison:
-    """Run the comparison while a progress bar tells how far it is."""
-    with closing(ProcessExecutor()) as executor, progress(request) as show:
+    """Run the comparison, having said whether this is a good moment, while a progress bar tells how far it is."""
+    load = OthersLoad(device_of(request))
+    with closing(execution.create(settings())) as executor:
+        # Meanwhile what workers are forked from imports its libraries, so that nothing is lost.
+        time.sleep(LOOK_S)
+        warn_if_busy(load.share())
+        return _shown(request, png, executor, stop)
+
+
+def _shown(request: Request, png: bytes | None, executor: execution.Executor, stop: Event) -> Comparison:
+    with progress(request) as show:
         for event in compare(request, png, executor, stop):
             show(event)
             if isinstance(event, ComparisonDone):

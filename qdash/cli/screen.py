@@ -16,46 +16,79 @@ from rich.text import Text
 
 from qdash.catalog.recipes import is_recipe
 from qdash.planning import labels_of
-from qdash.records import Comparison, Event, Histogram, Request, Step, VariantDone, VariantResult, WeighedLayer, WeightError, WeightReport
+from qdash.records import (
+    Comparison,
+    Coverage,
+    Event,
+    Histogram,
+    LayerWeights,
+    Request,
+    SchemeWeights,
+    Step,
+    VariantResult,
+    WeighedLayer,
+    WeightReport,
+)
 from qdash.records import Progress as ProgressEvent
 from qdash.verdict import judge, verdict
-from qdash.wording import ANSWERS_HIDDEN, layers_by_part, mib, ms, nats
+from qdash.verdict.evidence import told_time
+from qdash.wording import (
+    ANSWERS_HIDDEN,
+    busy_words,
+    covered,
+    covered_briefly,
+    covered_by_part,
+    decibels,
+    device_words,
+    left_unusual,
+    left_words,
+    mib,
+    ms,
+    nats,
+    no_gpu_words,
+    timing_conditions,
+)
 
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _WIDE = 160  # for a file or a pipe, which have no width of their own
 
-# Where each stage begins and ends within a variant's share of the bar; a guess that keeps it moving evenly.
-_STAGES = {
+# Where each stage begins and ends within a variant's share of the bar, and, once all have answered, of a second one that all share: a guess
+# that keeps it moving evenly.
+_ANSWERING = {
     "queued": (0.0, 0.0),
+    "locating": (0.0, 0.0),
     "downloading": (0.0, 0.0),
     "making": (0.0, 0.0),
-    "loading": (0.0, 0.3),
-    "answering": (0.3, 0.45),
-    "warming up": (0.45, 0.5),
-    "timing": (0.5, 0.95),
-    "scoring": (0.95, 1.0),
-    "re-timing": (0.0, 1.0),
+    "loading": (0.0, 0.6),
+    "answering": (0.6, 0.9),
+    "scoring": (0.9, 1.0),
 }
+_TIMING = {"warming up": (0.0, 0.2), "timing": (0.2, 1.0)}
 
 
 @contextmanager
 def progress(request: Request) -> Iterator[Callable[[Event], None]]:
-    """A bar over all variants and the second timing of the baseline; feed it the comparison's events."""
+    """A bar over all answers and all timings; feed it the comparison's events."""
     count, labels = len(request.variants), labels_of(request.variants)
     with moving_bar() as bar:
-        task = bar.add_task("starting", total=count + 1)
+        task = bar.add_task("starting", total=2 * count)
 
         def show(event: Event) -> None:
             if isinstance(event, ProgressEvent):
-                begin, end = _STAGES[event.stage]
-                base = count if event.stage == "re-timing" else event.index
-                label = labels[event.index]
-                text = " · ".join(filter(None, (label, event.stage, event.detail)))
-                bar.update(task, completed=base + begin + (end - begin) * (event.fraction or 0), description=harmless(text))
-            elif isinstance(event, VariantDone):
-                bar.update(task, completed=event.index + 1)
+                text = " · ".join(filter(None, (labels[event.index], event.stage, event.detail)))
+                bar.update(task, completed=_completed(event, count), description=harmless(text))
 
         yield show
+
+
+def _completed(event: ProgressEvent, count: int) -> float:
+    """How much of twice `count` is done: answers come one after the other, timings side by side."""
+    if event.stage in _TIMING:
+        begin, end = _TIMING[event.stage]
+        fraction = (event.index + (event.fraction or 0)) / count if event.stage == "warming up" else event.fraction or 0
+        return count * (1 + begin + (end - begin) * fraction)
+    begin, end = _ANSWERING[event.stage]
+    return event.index + begin + (end - begin) * (event.fraction or 0)
 
 
 @contextmanager
@@ -76,31 +109,62 @@ def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], 
         yield show
 
 
+def warn_if_busy(busy: float | None) -> None:
+    """Before it begins, to a terminal: what other programs take of this machine, if that is much. Everybody finds it in the conditions."""
+    console, words = Console(stderr=True, highlight=False, soft_wrap=True), busy_words(busy)
+    if words and console.is_terminal:
+        said = f"This machine is busy: {words} just now. Answers are not affected; timings will be less certain and take longer."
+        console.print(Text(said))
+
+
 def print_comparison(comparison: Comparison) -> None:
     """The verdict, the figures, then the answers, then what went wrong."""
-    table = _table("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "layers", "KL")
+    table = _table("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "quantized", "KL")
     for result in comparison.variants:
-        table.add_row(*_figures(result))
-    console, said = output(), verdict(comparison)
+        table.add_row(*_figures(result, comparison))
+    console, said, baseline = output(), verdict(comparison), comparison.variants[0]
     console.print(Text(harmless(said.plain.strip()), style="bold"))
     console.print(Text(f"{harmless(said.why)}\n"))
     console.print(table)
     for result in comparison.variants:
+        graded = _graded(result, comparison)
         if result.answer is not None:
-            console.print(Text(f"{result.label}: {harmless(result.answer)}{_graded(result, comparison)}"))
+            console.print(Text(f"{result.label}: {harmless(result.answer)}{graded}"))
+        elif graded and baseline.answer is not None:
+            console.print(Text(f"{result.label}: no answer{graded}"))
+        if result.agreement_problem is not None and (
+            result is baseline or result.agreement_problem not in (baseline.agreement_problem or "")
+        ):
+            console.print(Text(f"{result.label}: not compared token by token. {harmless(result.agreement_problem)}"))
         if result.error is not None:
-            console.print(Text(f"{result.label}: {result.status}. {harmless(result.error.message)} {harmless(result.error.remedy)}"))
+            status = "not timed" if result.status == "ok" else result.status
+            console.print(Text(f"{result.label}: {status}. {harmless(result.error.message)} {harmless(result.error.remedy)}"))
+    for note in dict.fromkeys(note for result in comparison.variants for note in result.notes):
+        console.print(Text(harmless(note)))
     for result in comparison.variants:
-        if result.coverage is not None and is_recipe(result.scheme):
-            console.print(Text(f"{result.label}: layers quantized: {harmless(layers_by_part(result.coverage))}"))
-    if any(result.status == "ok" and result.answer is None for result in comparison.variants):
+        if result.coverage is not None:
+            for line in _coverage_lines(result.scheme, result.coverage):
+                console.print(Text(f"{result.label}: {harmless(line)}"))
+    for note in comparison.request.picture.notes if comparison.request.picture else ():
+        console.print(Text(f"The picture: {harmless(note)}"))
+    if baseline.status == "ok" and baseline.answer is None:
         console.print(Text(ANSWERS_HIDDEN))
     console.print(Text(_conditions(comparison), style="dim"))
 
 
+def _coverage_lines(scheme: str, coverage: Coverage) -> Iterator[str]:
+    """How much of a model a recipe quantized part by part; and what was left, where that is more than people expect."""
+    if is_recipe(scheme):
+        yield f"quantized: {covered_by_part(coverage)}"
+    if coverage.skipped and left_unusual(coverage):
+        left = left_words(coverage)
+        done = covered(coverage) if coverage.quantized_parameters else "nothing in this model"
+        yield f"quantizes {done}{f'; not quantized: {left}' if left else ''}"
+
+
 def _graded(result: VariantResult, comparison: Comparison) -> str:
     """The grade behind an answer; none for the original."""
-    judgement = None if result is comparison.variants[0] else judge(result, comparison.variants[0], comparison.noise_floor)
+    judgement = None if result is comparison.variants[0] else judge(result, comparison.variants[0], comparison)
     return f"  [{judgement.icon} {judgement.words}]" if judgement else ""
 
 
@@ -113,6 +177,11 @@ def print_weights(report: WeightReport, *, histograms: bool = False) -> None:
     console = output()
     console.print(table)
     for scheme in report.schemes:
+        if not scheme.layers:
+            console.print(Text(f"{scheme.label}: quantizes nothing in this model."))
+        if scheme.coverage is not None and left_unusual(scheme.coverage):
+            left = left_words(scheme.coverage)
+            console.print(Text(f"{scheme.label}: measured {covered(scheme.coverage)}{f'; not measured: {left}' if left else ''}"))
         if scheme.nonfinite:
             console.print(Text(f"{scheme.label}: {scheme.nonfinite:,} weights are NaN or infinite and are left out of every figure."))
         if histograms and scheme.histograms is not None:
@@ -132,10 +201,9 @@ def print_layers(report: WeightReport) -> None:
     output().print(table)
 
 
-def _error_figures(error: WeightError) -> tuple[str, ...]:
-    sqnr = "exact" if error.sqnr_db is None else f"{error.sqnr_db:.1f} dB"
+def _error_figures(error: SchemeWeights | LayerWeights) -> tuple[str, ...]:
     shares = (f"{share:.2%}" for share in (error.clipped, error.zeroed))
-    return (sqnr, f"{error.mse:.3g}", f"{error.max_abs_error:.3g}", f"{error.cosine:.6f}", *shares)
+    return (decibels(error), f"{error.mse:.3g}", f"{error.max_abs_error:.3g}", f"{error.cosine:.6f}", *shares)
 
 
 def _blocks(histogram: Histogram) -> str:
@@ -154,24 +222,23 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     output().print(table)
 
 
-def _figures(result: VariantResult) -> tuple[str, ...]:
+def _figures(result: VariantResult, comparison: Comparison) -> tuple[str, ...]:
     latency, memory, relative, coverage = result.latency, result.memory, result.relative, result.coverage
-    if latency is None or memory is None:
+    if memory is None:
         return (result.label, result.kind, result.status)
+    times = (latency.ttft_s, latency.tpot_s, latency.total_s) if latency is not None else ()
     weights = mib(memory.weights_bytes)
     if memory.projected_bytes is not None:
         weights = f"{mib(memory.projected_bytes)} proj."
     return (
         result.label,
         result.kind,
-        ms(latency.ttft_s.median),
-        ms(latency.tpot_s.median),
-        ms(latency.total_s.median),
-        _ratio(relative.latency if relative else None),
+        *([ms(timing.median) for timing in times] or ["not timed", "", ""]),
+        told_time(result, comparison) or "–",
         weights,
         _ratio(relative.memory if relative else None),
-        mib(memory.peak_bytes),
-        f"{coverage.quantized} of {coverage.total}" if coverage else "",
+        "–" if memory.peak_bytes is None else mib(memory.peak_bytes),
+        covered_briefly(coverage) if coverage else "",
         nats(result.agreement.kl_mean_nats) if result.agreement else "–",
     )
 
@@ -181,11 +248,10 @@ def _ratio(value: float | None) -> str:
 
 
 def _conditions(comparison: Comparison) -> str:
-    host, measurement = comparison.host, comparison.request.measurement
-    noise = f"noise ±{comparison.noise_floor.relative:.0%}" if comparison.noise_floor else "noise unknown"
-    timing = f"{measurement.max_new_tokens} tokens × {measurement.runs} runs after {measurement.warmup} warm-up, medians"
+    host = comparison.host
     baseline = f"{comparison.variants[0].dtype or 'unknown'} baseline"
-    return " · ".join((f"{host.device_name}, {host.threads} threads", baseline, timing, noise, host.execution))
+    said = (device_words(host), no_gpu_words(host), baseline, *timing_conditions(comparison), "medians", host.execution)
+    return " · ".join(filter(None, said))
 
 
 def _table(*headings: str) -> Table:

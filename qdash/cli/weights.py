@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from qdash import execution
 from qdash.catalog.schemes import find_scheme
-from qdash.cli.arguments import CsvOption, HtmlOption, JsonOption, ModelOption, SchemesOption, listed
+from qdash.cli.arguments import CsvOption, DeviceOption, HtmlOption, JsonOption, ModelOption, SchemesOption, listed
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_layers, print_weights, working
-from qdash.execution.process import ProcessExecutor
 from qdash.report import weights_to_csv, weights_to_html, weights_to_json
+from qdash.settings import settings
 from qdash.weighing import weigh
 
 
@@ -21,6 +22,7 @@ def weights(
     schemes: SchemesOption,
     layers: Annotated[bool, typer.Option("--layers", help="List every layer too, worst first.")] = False,
     histograms: Annotated[bool, typer.Option("--histograms", help="Draw the weights before and after; in JSON, give all counts.")] = False,
+    device: DeviceOption = "auto",
     json: JsonOption = None,
     csv: CsvOption = None,
     html: HtmlOption = None,
@@ -32,8 +34,8 @@ def weights(
     outputs = Outputs({"json": json, "csv": csv, "html": html})
     outputs.check()
     keys = [find_scheme(key).key for key in dict.fromkeys(listed(schemes))]
-    with stoppable() as stop, closing(ProcessExecutor()) as executor, working() as show:
-        report = show(weigh(model, keys, executor, stop))
+    with stoppable() as stop, closing(execution.create(settings())) as executor, working() as show:
+        report = show(weigh(model, keys, executor, stop, device=device))
     if not outputs.to_stdout:
         print_weights(report, histograms=histograms)
         if layers:

@@ -2,19 +2,25 @@
 
 Left, because `generate` continues every row at its right end. Padding is masked, so a row is computed as it would be alone, but for the
 order in which a matrix product adds up: that order depends on how many rows there are, so the last bit of a float may differ, and a
-token whose two best candidates are that close may too. Schemes that round activations with one scale for all rows differ by more.
+token whose two best candidates are that close may too. Schemes that round activations with one scale for all rows differ by more. Models
+that read their padding, as some recurrent ones do, differ altogether: two questions tell.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, PreTrainedModel, StoppingCriteriaList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
-from qdash.engine.generation import Watch
+from qdash.engine.failures import is_out_of_memory
+from qdash.engine.forcing import same_scores, tolerance
+from qdash.engine.generation import Watch, bare_probabilities, generate_rows
 from qdash.engine.prompting import Inputs
+from qdash.errors import QdashError
+
+TRIED = 3
+"""Tokens that two questions get side by side and alone, to see whether they are the same."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +63,53 @@ def laid_side_by_side(batch: Sequence[Encoded], pad_id: int) -> Inputs:
 
 def answers(model: PreTrainedModel, batch: Sequence[Encoded], max_new_tokens: int, stop: Callable[[], bool]) -> list[list[int]]:
     """The new tokens of each row up to its end token, which is not among them; raises QdashError("cancelled")."""
-    config = model.generation_config or GenerationConfig()
-    pad_id = config.pad_token_id if isinstance(config.pad_token_id, int) else 0
-    inputs = laid_side_by_side(batch, pad_id)
-    with Watch(model, stop) as watch:
-        made = model.generate(  # type: ignore[operator]
-            **inputs, max_new_tokens=max_new_tokens, stopping_criteria=StoppingCriteriaList([watch])
-        )
-    assert isinstance(made, Tensor)
-    ends = end_tokens(config)
-    return [_until(row, ends) for row in made[:, inputs["input_ids"].shape[1] :].tolist()]
+    inputs, ends = laid_side_by_side(batch, _pad_id(model)), end_tokens(model.generation_config or GenerationConfig())
+    return [_until(row, ends) for row in generate_rows(model, inputs, Watch(model, stop), max_new_tokens=max_new_tokens)]
 
 
-@contextmanager
-def bare_probabilities(model: PreTrainedModel) -> Iterator[None]:
-    """Greedy decoding without the penalties and forbidden tokens that a model was published with, as lm-eval decodes.
-
-    The model's own config is taken away meanwhile: `generate` fills in from it whatever another one leaves open.
-    """
-    own = model.generation_config or GenerationConfig()
-    model.generation_config = GenerationConfig(
-        do_sample=False, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id, disable_compile=True
-    )
+def can_share(model: PreTrainedModel, pair: Sequence[Encoded], stop: Callable[[], bool]) -> bool:
+    """Whether two questions of different length get, side by side, the scores that each gets alone; raises QdashError("cancelled")."""
     try:
-        yield
-    finally:
-        model.generation_config = own
+        together = _first_scores(model, pair, stop)
+        apart = [_first_scores(model, [item], stop)[0] for item in pair]
+    except QdashError:
+        raise
+    except Exception as error:  # of any type: a model that takes no padding refuses in its own way
+        # Too little memory for two says nothing of the model, and is met by halving batches.
+        return is_out_of_memory(error)
+    return all(_same_while_alike(alone, row, tolerance(model)) for alone, row in zip(apart, together, strict=True))
+
+
+def _first_scores(model: PreTrainedModel, batch: Sequence[Encoded], stop: Callable[[], bool]) -> list[Tensor]:
+    """Of each row the scores of the first `TRIED` tokens, float32 [tokens, words]."""
+    kept: list[Tensor] = []
+    with bare_probabilities(model, ends=False):
+        inputs, keeps = laid_side_by_side(batch, _pad_id(model)), LogitsProcessorList([_Keeps(kept)])
+        generate_rows(model, inputs, Watch(model, stop), max_new_tokens=TRIED, logits_processor=keeps)
+    return list(torch.stack(kept[:TRIED], dim=1))
+
+
+class _Keeps(LogitsProcessor):
+    """Changes nothing, and keeps the scores [rows, words] of every token."""
+
+    def __init__(self, kept: list[Tensor]) -> None:
+        self._kept = kept
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        self._kept.append(scores.float().clone())
+        return scores
+
+
+def _same_while_alike(alone: Tensor, row: Tensor, allowed: float) -> bool:
+    """Compare [tokens, words] up to the first token that is another: what comes after it follows another text."""
+    others = (alone.argmax(-1) != row.argmax(-1)).nonzero().flatten().tolist()
+    end = others[0] + 1 if others else len(alone)
+    return same_scores(alone[:end], row[:end], allowed)
+
+
+def _pad_id(model: PreTrainedModel) -> int:
+    pad_id = model.generation_config.pad_token_id if model.generation_config is not None else None
+    return pad_id if isinstance(pad_id, int) else 0
 
 
 def end_tokens(config: GenerationConfig) -> frozenset[int]:

@@ -1,8 +1,8 @@
 """Calibration: how large the inputs of each layer get, measured on sample questions, for schemes that fix the range of activations.
 
-The samples are built in, so that nothing is downloaded and every run measures the same: short texts of several kinds and languages, and for
-vision models pictures drawn here. They set one number a layer, its largest absolute input, so few suffice; what an answer exceeds of it is
-clipped.
+The samples are built in, so that nothing is downloaded and every run measures the same: short texts of several kinds and languages, and
+for vision models pictures drawn here, one beside every text where a model must see one. They set one number a layer, its largest absolute
+input, so few suffice; what an answer exceeds of it is clipped.
 """
 
 import math
@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
-from qdash.engine.prompting import Inputs, Processor, build_inputs
+from qdash.engine.forcing import laid_out
+from qdash.engine.prompting import Inputs, Processor, build_inputs, needs_picture
 from qdash.engine.schemes import Build
 
 TEXTS = (
@@ -46,7 +47,7 @@ def input_ranges(model: PreTrainedModel, names: Collection[str], build: Build) -
     with torch.no_grad(), _watching(model, names, seen):
         for done, inputs in enumerate(samples):
             build.report(done / len(samples), "calibrating")
-            model(**inputs, use_cache=False)
+            model(**laid_out(model, inputs), use_cache=False)
     ranges = {name: seen[name] for name in names if 0 < seen.get(name, 0) < math.inf}
     for name in names:
         setattr(model.get_submodule(name), _UNCALIBRATED, name not in ranges)
@@ -77,10 +78,12 @@ def _look(seen: dict[str, float], name: str, layer: nn.Module, inputs: tuple[Ten
 
 
 def _samples(processor: Processor, model: PreTrainedModel) -> Iterator[Inputs]:
-    for text in TEXTS:
-        yield build_inputs(processor, text, None, model)
+    pictures = (_gradient(), _shapes(), _stripes())
+    always = needs_picture(processor)
+    for number, text in enumerate(TEXTS):
+        yield build_inputs(processor, text, pictures[number % len(pictures)] if always else None, model)
     if isinstance(processor, ProcessorMixin):
-        for question, picture in zip(QUESTIONS, (_gradient(), _shapes(), _stripes()), strict=True):
+        for question, picture in zip(QUESTIONS, pictures, strict=True):
             yield build_inputs(processor, question, picture, model)
 
 

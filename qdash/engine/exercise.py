@@ -1,7 +1,8 @@
 """Answering many questions: sorted by length so that padding stays short, batch after batch, each told as soon as it is done.
 
 Batches come in a fixed, mixed order, so that what was answered when somebody stops is a fair sample, and the same one for every variant.
-A batch that memory is too small for is answered in halves.
+A batch that memory is too small for is answered in halves, and a model whose answers depend on what else is in their batch gets its
+questions one by one.
 """
 
 import random
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 
-import torch
 from transformers import PreTrainedModel
 
-from qdash.engine.batches import Encoded, alike, answers, bare_probabilities
+from qdash.engine.accelerator import synchronize
+from qdash.engine.batches import Encoded, alike, answers, can_share
 from qdash.engine.failures import cancelled, is_out_of_memory
+from qdash.engine.generation import bare_probabilities
 from qdash.engine.meters import PeakMemory, trim
 from qdash.engine.prompting import Inputs, Processor, build_inputs, check_question, check_room, read_image, tokenizer_of
+from qdash.engine.vocabulary import check_tokens
 from qdash.records import BatchAnswered, Exercise, Exercised, Reply
 
 
@@ -32,18 +35,20 @@ def solve(
     """Answer the questions of `exercise`, after a warm-up that does not count; `on_batch` gets each batch's answers.
 
     The warm-up is the largest batch, and memory is watched in it: a thread that does so while time is taken would be timed as well.
-    `idle_bytes`: what the process held before it had a model.
+    `idle_bytes`: what the process used of the device before it had a model.
 
     Raises QdashError: "bad_input" for a question that does not fit the model or its context, "cancelled".
     """
     desk = Desk(model, processor, exercise, stop)
+    if not desk.can_share():
+        desk = Desk(model, processor, exercise.model_copy(update={"batch_size": 1}), stop)
     # Texts to continue are decoded as lm-eval does, questions as the model's users get their answers.
     with bare_probabilities(model) if exercise.plain else nullcontext():
         batches = desk.planned()
-        with PeakMemory(model.device.type, idle_bytes) as memory:
+        with PeakMemory(model.device, idle_bytes) as memory:
             desk.replies(max(batches, key=desk.cost))
         total_s = _timed(desk, batches, on_batch)
-    return Exercised(total_s=total_s, peak_bytes=memory.peak_bytes)
+    return Exercised(total_s=total_s, peak_bytes=memory.peak_bytes, batch_size=desk.exercise.batch_size)
 
 
 def _timed(desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None]) -> float:
@@ -52,7 +57,7 @@ def _timed(desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnsw
     for number, batch in enumerate(batches, 1):
         before = perf_counter()
         replies = desk.replies(batch)
-        _wait_for_device(desk.model)
+        synchronize(desk.model.device)
         now, done = perf_counter(), done + len(batch)
         eta_s = (now - started) / sum(costs[:number]) * sum(costs[number:])
         on_batch(BatchAnswered(replies=tuple(replies), seconds=now - before, done=done, total=total, eta_s=eta_s))
@@ -78,12 +83,26 @@ class Desk:
         """The questions in batches of like length, in a fixed, mixed order. Raises QdashError for one that cannot be asked."""
         for question in self.exercise.questions:
             check_question(self.processor, question)
-        order = sorted(range(len(self.lengths)), key=lambda index: self.lengths[index])
+        order = self._by_length()
         self.encoded(order[-1])  # the longest fits, or nothing is begun
         size = self.exercise.batch_size
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         random.Random(0).shuffle(batches)
         return batches[: self.exercise.batches]
+
+    def can_share(self) -> bool:
+        """Whether questions may share a batch: two of different length are asked together and alone, where that is not known yet."""
+        if self.exercise.batch_size == 1 or self.exercise.can_share or len(self.lengths) == 1:
+            return True
+        order = self._by_length()
+        some = order[: len(order) // 2 + 1]  # the shorter half does, and takes less time
+        alike_ones = max(alike([self.encoded(index) for index in some[:: max(1, len(some) // 8)]]), key=len)
+        pair = [alike_ones[0], max(alike_ones, key=lambda item: item.length)]
+        return pair[0].length == pair[1].length or can_share(self.model, pair, self.stop)
+
+    def _by_length(self) -> list[int]:
+        """The numbers of the questions, those of the shortest first."""
+        return sorted(range(len(self.lengths)), key=lambda index: self.lengths[index])
 
     def cost(self, batch: Sequence[int]) -> int:
         """Tokens of a batch, padding and answers included: about as long as it takes."""
@@ -115,7 +134,7 @@ class Desk:
                 raise
         else:
             return [self._reply(item, tokens) for item, tokens in zip(part, made, strict=True)]
-        trim()
+        trim(self.model.device)
         middle = len(part) // 2
         return self._part(part[:middle]) + self._part(part[middle:])
 
@@ -137,9 +156,5 @@ class Desk:
 def _plain_inputs(processor: Processor, text: str, model: PreTrainedModel) -> Inputs:
     """A text to be continued as it stands, without a chat template."""
     encoded = tokenizer_of(processor)(text, return_tensors="pt")
+    check_tokens(model, tokenizer_of(processor), encoded["input_ids"].flatten().tolist())  # type: ignore[union-attr]
     return {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}  # type: ignore[union-attr]
-
-
-def _wait_for_device(model: PreTrainedModel) -> None:
-    if model.device.type == "cuda":
-        torch.cuda.synchronize()

@@ -2,35 +2,88 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 
 import torch
 
 from qdash.errors import QdashError
 
-# torch raises a plain RuntimeError where a CPU allocation fails.
+# torch raises a plain RuntimeError where an allocation fails on a CPU or in Metal, or in a GPU's library that allocates by itself.
 CPU_ALLOCATION = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")
+GPU_ALLOCATION = (
+    "MPS backend out of memory",
+    "Invalid buffer size",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "OUT_OF_DEVICE_MEMORY",
+)
+
+
+_MODELS = ("transformers", "tokenizers", "jinja2", "timm", "PIL")
+_SCHEMES = ("bitsandbytes", "torchao", "compressed_tensors", "gptqmodel", "optimum")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that device or host memory ran out."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in CPU_ALLOCATION)
+    return _of_gpu(error) or _of_host(error)
+
+
+def _of_gpu(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or _says(error, GPU_ALLOCATION)
+
+
+def _of_host(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or _says(error, CPU_ALLOCATION)
+
+
+def _says(error: BaseException, signs: tuple[str, ...]) -> bool:
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 @contextmanager
-def memory_errors(doing: str, device: str) -> Iterator[None]:
+def memory_errors(doing: str) -> Iterator[None]:
     """Turn running out of memory while `doing` something ("loading the model") into QdashError("out_of_memory")."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        where = "The GPU's memory" if device == "cuda" else "Memory"
+        where = "The GPU's memory" if _of_gpu(error) else "Memory"
         less = "Close other programs, or choose a smaller model, a scheme with fewer bits, or a shorter prompt."
         raise QdashError(f"{where} ran out while {doing}.", less, "out_of_memory") from error
 
 
+@contextmanager
+def model_errors(doing: str) -> Iterator[None]:
+    """Turn what other libraries raise over a model while `doing` something into QdashError; a fault in qdash's own code stays what it is.
+
+    Who raised is told by the innermost frame that is neither torch's nor Python's: "checkpoint" for the model's own code and its
+    tokenizer, "unavailable" for the libraries of schemes.
+    """
+    try:
+        yield
+    except QdashError:
+        raise
+    except Exception as error:
+        library = _raised_in(error)
+        if library is None or is_out_of_memory(error):
+            raise
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300].rstrip(".")
+        message = f"{library} failed while {doing}: {type(error).__name__}{': ' if said else ''}{said}."
+        if library in _SCHEMES:
+            raise QdashError(message, "This scheme cannot run this model: choose another one.", "unavailable") from error
+        remedy = "Most likely its files do not fit together, or this version of transformers does not run it: choose another model."
+        raise QdashError(message, remedy, "checkpoint") from error
+
+
+def _raised_in(error: BaseException) -> str | None:
+    """The library whose code raised `error`; None for qdash's own."""
+    modules = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    return next(
+        (name if name in (*_MODELS, *_SCHEMES) else None for name in reversed(modules) if name in ("qdash", *_MODELS, *_SCHEMES)), None
+    )
+
+
 def cancelled() -> QdashError:
     """What is raised when a person pressed Stop."""
-    return QdashError("Stopped.", "Press Compare to run it again.", "cancelled")
+    return QdashError("Stopped.", "Start it again when you like.", "cancelled")

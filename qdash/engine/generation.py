@@ -4,8 +4,8 @@ Decoding is greedy, so that variants differ only in their weights, and it is tra
 users get. Stop is honoured between tokens, and while the prompt is read between the model's blocks.
 """
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -16,20 +16,24 @@ from qdash.engine.failures import cancelled
 from qdash.engine.prompting import Inputs, check_room, context_length
 from qdash.records import Answer
 
-# Of a published generation config all that samples, searches, stops early or compiles is left out; penalties and token lists stay.
-GREEDY = {
-    "do_sample": False, "num_beams": 1, "temperature": None, "top_k": None, "top_p": None, "min_p": None, "typical_p": None,
-    "epsilon_cutoff": None, "eta_cutoff": None, "max_length": None, "min_length": None, "max_time": None, "stop_strings": None,
-    "cache_implementation": None, "disable_compile": True,
-}  # fmt: skip
 
+@contextmanager
+def bare_probabilities(model: PreTrainedModel, *, ends: bool = True) -> Iterator[None]:
+    """Greedy decoding without the penalties and forbidden tokens that a model was published with, as lm-eval decodes.
 
-def greedy(config: GenerationConfig | None) -> GenerationConfig:
-    """A copy of a model's own generation config that decodes greedily in eager mode."""
-    changed = copy.deepcopy(config) if config is not None else GenerationConfig()
-    for name, value in GREEDY.items():
-        setattr(changed, name, value)
-    return changed
+    The model's own config is taken away meanwhile: `generate` fills in from it whatever another one leaves open. `ends`: whether an end
+    token ends the text.
+    """
+    own = model.generation_config or GenerationConfig()
+    # What a batch is filled up with is needed even where nothing ends.
+    pad = own.pad_token_id if ends or isinstance(own.pad_token_id, int) else 0
+    model.generation_config = GenerationConfig(
+        do_sample=False, eos_token_id=own.eos_token_id if ends else None, pad_token_id=pad, disable_compile=True
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def answer(
@@ -56,10 +60,15 @@ def answer(
 
 def generate(model: PreTrainedModel, inputs: Inputs, watch: "Watch", **options: object) -> list[int]:
     """The tokens that `model.generate` adds to the prompt, `watch` called after each."""
+    return generate_rows(model, inputs, watch, **options)[0]
+
+
+def generate_rows(model: PreTrainedModel, inputs: Inputs, watch: "Watch", **options: object) -> list[list[int]]:
+    """The tokens that `model.generate` adds to each row of a batch, those after a row's end token included."""
     with watch:
         made = model.generate(**inputs, stopping_criteria=StoppingCriteriaList([watch]), **options)  # type: ignore[operator]
     assert isinstance(made, Tensor)
-    return made[0, inputs["input_ids"].shape[1] :].tolist()
+    return made[:, watch.first_place :].tolist()
 
 
 class Watch(StoppingCriteria):
@@ -73,8 +82,12 @@ class Watch(StoppingCriteria):
         self._blocks = [block for stack in model.modules() if isinstance(stack, nn.ModuleList) for block in stack]
         self._go_on = torch.zeros(1, dtype=torch.bool, device=model.device)
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
+        self.first_place = 0
+        """Where in what `generate` returns the first new token is. Not all models return the prompt as it was given to them."""
+        self._begun = False
 
     def __enter__(self) -> "Watch":
+        self._begun = False
         self._hooks = [block.register_forward_pre_hook(lambda *_: self._check()) for block in self._blocks]
         return self
 
@@ -83,7 +96,8 @@ class Watch(StoppingCriteria):
 
     def __call__(self, input_ids: Tensor, scores: object, **kwargs: object) -> Tensor:
         """Called by `generate` after every token; never ends the answer by itself."""
-        if self._hooks:
+        if not self._begun:
+            self._begun, self.first_place = True, input_ids.shape[1] - 1
             self._unhook()
         self.on_token()
         self._check()

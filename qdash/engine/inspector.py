@@ -5,6 +5,7 @@ that are really there. All are taken here from the same walk over the model, so 
 """
 
 import json
+import math
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ from qdash.catalog.parts import part_of
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import find_scheme
 from qdash.engine.layers import linear_layers, quantized_layers, scheme_of, shape
+from qdash.engine.parameters import Experts, all_weights, quantized_experts
 from qdash.engine.saving import save
 from qdash.engine.sizes import held_tensors, packed_bytes, weights_bytes
 from qdash.records import InspectorReport, PartInside, QuantizedInside, SavedFile
@@ -33,6 +35,7 @@ UNSAVEABLE = {
     "read back what save_pretrained would write",
     "torch-dynamic": "PyTorch keeps these layers in packed objects, for which the safetensors format has no place",
 }
+EXPERTS = "bitsandbytes quantized its experts after it was loaded, and save_pretrained cannot put these back under their names"
 AFTERWARDS = "torchao quantized it after it was loaded, and save_pretrained writes torchao's tensors only where from_pretrained made them"
 
 
@@ -102,10 +105,10 @@ def _parts(model: PreTrainedModel) -> tuple[PartInside, ...]:
         new = [parameter for parameter in module.parameters(recurse=False) if id(parameter) not in seen]
         seen.update(map(id, new))
         counted = sum(parameter.numel() for parameter in new)
-        if counted or scheme_of(module) is not None:
-            tally = tallies[part_of(path)]
-            tally.counted += counted
-            tally.parameters += counted if scheme_of(module) is None else _weights(module) + _biases(module)
+        if counted:
+            tallies[part_of(path)].counted += counted
+    for weight in all_weights(model):
+        tallies[part_of(weight.name)].parameters += weight.count
     for path, dtype, size in _storages(model):
         tallies[part_of(path)].stored[dtype] += size
     for path, layer in linear_layers(model).items():
@@ -124,18 +127,20 @@ def _parts(model: PreTrainedModel) -> tuple[PartInside, ...]:
 
 
 def _quantized(model: PreTrainedModel) -> QuantizedInside | None:
-    layers = quantized_layers(model)
-    if not layers:
+    layers, experts = quantized_layers(model), [own for _, own in quantized_experts(model).values()]
+    if not layers and not experts:
         return None
+    holders = [*layers.values(), *map(_holder, experts)]
     stored: Counter[str] = Counter()
-    for layer in layers.values():
-        for _, dtype, size in _storages(layer):
+    for holder in holders:
+        for _, dtype, size in _storages(holder):
             stored[dtype] += size
-    own = ((name, parameter) for layer in layers.values() for name, parameter in layer.named_parameters(recurse=False))
+    own = ((name, parameter) for holder in holders for name, parameter in holder.named_parameters(recurse=False))
     return QuantizedInside(
         schemes=dict(Counter(scheme_of(layer) or "" for layer in layers.values())),
+        experts=dict(Counter(key for key, _ in quantized_experts(model).values())),
         counted=sum(parameter.numel() for name, parameter in own if name != "bias"),
-        parameters=sum(map(_weights, layers.values())),
+        parameters=sum(map(_weights, layers.values())) + sum(math.prod(own.shape) for own in experts),
         stored=_by_size(stored),
         computes_in=tuple(dict.fromkeys(dtype for layer in layers.values() for dtype in arithmetic(layer, model.dtype))),
     )
@@ -161,10 +166,10 @@ def _weights(layer: nn.Module) -> int:
     return outputs * inputs
 
 
-def _biases(layer: nn.Module) -> int:
-    bias: Any = getattr(layer, "bias", None)
-    bias = bias() if callable(bias) else bias  # PyTorch's packed layers unpack theirs
-    return bias.numel() if isinstance(bias, Tensor) else 0
+def _holder(experts: Experts) -> nn.Module:
+    """A module with all that quantized experts take, and no more."""
+    packed = getattr(experts.module, "parametrizations", {})
+    return packed[experts.parameter] if experts.parameter in packed else nn.ParameterList([getattr(experts.module, experts.parameter)])
 
 
 def _by_size(stored: Counter[str]) -> dict[str, int]:
@@ -183,6 +188,8 @@ def _saved(model: PreTrainedModel, scheme: Scheme, folder: Path) -> tuple[tuple[
         return None, None, UNSAVEABLE[scheme.family]
     if scheme.family == "torchao" and getattr(model, "hf_quantizer", None) is None:
         return None, None, AFTERWARDS
+    if any(find_scheme(key).family == "bitsandbytes" for key, _ in quantized_experts(model).values()):
+        return None, None, EXPERTS
     with tempfile.TemporaryDirectory(dir=folder) as target:
         try:
             save(model, Path(target))

@@ -1,8 +1,9 @@
-"""How much memory a model takes while it works: the peak of a block of code.
+"""How much memory a model takes while it works: the peak of a block of code, above the worker's idle level.
 
-On CUDA the allocator keeps count. On a CPU the figure is private (anonymous) memory above the worker's idle level, sampled by a thread:
-plain RSS would count the checkpoint's file as far as it happens to be mapped. For the same reason weights that still lie in the file are
-copied out of it after loading: the model needs them as long as it runs, and left there they would count as nothing.
+On an accelerator the figure is what torch has allocated there: CUDA's and XPU's allocators keep the peak, MPS is sampled by a thread. On a
+CPU it is private (anonymous) memory, sampled as well: plain RSS would count the checkpoint's file as far as it happens to be mapped. For
+the same reason weights that still lie in the file are copied out of it after loading: the model needs them as long as it runs, and left
+there they would count as nothing.
 """
 
 import ctypes
@@ -19,39 +20,42 @@ import pynvml
 import torch
 from torch import nn
 
+from qdash.engine.accelerator import allocated_bytes, empty_cache, keeps_peaks
 from qdash.engine.sizes import held_tensors
 
 SAMPLE_EVERY_S = 0.01
 
 
 class PeakMemory:
-    """Context manager that finds the peak of a block: `peak_bytes`, and on CUDA `reserved_bytes` and `process_bytes` too.
+    """Context manager that measures the peak of the memory that a block takes on `device`.
 
-    `idle_bytes`: `private_bytes()` of the worker before it held a model; not used on CUDA.
+    `peak_bytes` is above `idle_bytes`, the `used_bytes` of the worker before it held a model. `reserved_bytes`, the peak of what the
+    allocator holds, and `process_bytes`, what the driver counts for this process at the end, are absolute; None where the back end does
+    not tell.
     """
 
-    def __init__(self, device: str, idle_bytes: int) -> None:
+    def __init__(self, device: torch.device, idle_bytes: int) -> None:
         self.peak_bytes = 0
         self.reserved_bytes: int | None = None
         self.process_bytes: int | None = None
-        self._on_cuda = device == "cuda"
+        self._device = device
         self._idle_bytes = idle_bytes
         self._over = Event()
         self._sampler = Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> Self:
-        if self._on_cuda:
-            torch.cuda.reset_peak_memory_stats()
+        if keeps_peaks(self._device):
+            torch.accelerator.reset_peak_memory_stats(self._device)
         else:
             self._look()
             self._sampler.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._on_cuda:
-            self.peak_bytes = torch.cuda.max_memory_allocated()
-            self.reserved_bytes = torch.cuda.max_memory_reserved()
-            self.process_bytes = _process_bytes()
+        if keeps_peaks(self._device):
+            self.peak_bytes = max(0, torch.accelerator.max_memory_allocated(self._device) - self._idle_bytes)
+            self.reserved_bytes = torch.accelerator.max_memory_reserved(self._device)
+            self.process_bytes = _process_bytes(self._device)
         else:
             self._over.set()
             self._sampler.join()
@@ -62,7 +66,14 @@ class PeakMemory:
             self._look()
 
     def _look(self) -> None:
-        self.peak_bytes = max(self.peak_bytes, private_bytes() - self._idle_bytes)
+        self.peak_bytes = max(self.peak_bytes, used_bytes(self._device) - self._idle_bytes)
+        if self._device.type == "mps":
+            self.reserved_bytes = max(self.reserved_bytes or 0, torch.mps.driver_allocated_memory())
+
+
+def used_bytes(device: torch.device) -> int:
+    """Memory of the device that this process uses: what torch has allocated on an accelerator, private memory on a CPU."""
+    return private_bytes() if device.type == "cpu" else allocated_bytes(device)
 
 
 def private_bytes() -> int:
@@ -75,16 +86,15 @@ def private_bytes() -> int:
     return getattr(memory, "private", memory.uss)
 
 
-def release_freed() -> None:
-    """Give memory that was freed back to the system, so that what loading needed for a moment does not count afterwards."""
+def release_freed(device: torch.device) -> None:
+    """Give memory that was freed back to the system and to `device`, so that what loading needed for a moment does not count afterwards."""
     gc.collect()
-    trim()
+    trim(device)
 
 
-def trim() -> None:
+def trim(device: torch.device) -> None:
     """`release_freed` for what is free already: without a search for garbage, slow where `preload` set nothing aside."""
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    empty_cache(device)
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library than glibc
             ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -110,9 +120,11 @@ def _mapped_files(folder: Path) -> list[tuple[int, int]]:
     return [(int(start, 16), int(end, 16)) for start, end in ranges]
 
 
-def _process_bytes() -> int | None:
-    """Memory of this process on the current GPU as NVML sees it, context and libraries included; None if it does not say."""
-    uuid = f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+def _process_bytes(device: torch.device) -> int | None:
+    """Memory of this process on a CUDA device as NVML sees it, context and libraries included; None if it does not say."""
+    if device.type != "cuda":
+        return None
+    uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
     try:
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)

@@ -4,16 +4,17 @@ import inspect
 import io
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from weakref import WeakKeyDictionary
 
 from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
+from qdash.engine.templates import Processor, encode, image_marker
+from qdash.engine.vocabulary import check_tokens
 from qdash.errors import QdashError
 from qdash.records import Question
 
-Processor = ProcessorMixin | PreTrainedTokenizerBase
 Inputs = dict[str, Tensor]
 
 
@@ -28,12 +29,14 @@ def tokenizer_of(processor: Processor) -> PreTrainedTokenizerBase:
 
 
 def check_question(processor: Processor, question: Question) -> None:
-    """Raise QdashError for a picture that the model cannot see, or a prompt with the text that stands for one."""
+    """Raise QdashError for a picture that the model cannot see, one that it must see, or a prompt with the text that stands for one."""
     if not isinstance(processor, ProcessorMixin):
         if question.png:
             raise QdashError("This model reads text only and cannot look at a picture.", "Remove the picture, or choose a vision model.")
         return
     check_no_marker(processor, question.prompt, "prompt")
+    if not question.png and needs_picture(processor):
+        raise QdashError("This model answers questions about a picture only, and there is none.", "Add a picture.")
 
 
 def check_no_marker(processor: Processor, text: str, what: str) -> None:
@@ -51,13 +54,18 @@ def before_marker(processor: Processor, tokens: Sequence[int]) -> tuple[int, ...
 
 
 def _markers(processor: Processor) -> list[str]:
-    markers = (getattr(processor, name, None) for name in ("image_token", "video_token"))
+    markers = (image_marker(processor), getattr(processor, "video_token", None))
     return [marker for marker in markers if isinstance(marker, str) and isinstance(processor, ProcessorMixin)]
 
 
 def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, model: PreTrainedModel) -> Inputs:
-    """Tensors for `generate`, a batch of one, on the model's device; pixels in its dtype."""
-    inputs = {name: value for name, value in _encode(processor, prompt, image).items() if isinstance(value, Tensor)}
+    """Tensors for `generate`, a batch of one, on the model's device; pixels in its dtype.
+
+    Raises QdashError: "checkpoint" for a chat template that fails or hides the prompt, and for tokens that the model lacks.
+    """
+    inputs = {name: value for name, value in encode(processor, prompt, image).items() if isinstance(value, Tensor)}
+    check_tokens(model, tokenizer_of(processor), inputs["input_ids"].flatten().tolist())
+    inputs.pop("labels", None)  # for training; a model that is given them computes a loss
     if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(model.forward).parameters:
         # Some tokenizers give token types that their decoder has no use for, and `generate` refuses what a model does not take.
         del inputs["token_type_ids"]
@@ -65,21 +73,25 @@ def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, m
     return {name: value.to(model.device, model.dtype if value.is_floating_point() else None) for name, value in inputs.items()}
 
 
-def _encode(processor: Processor, prompt: str, image: Image.Image | None) -> Any:
-    options: dict[str, Any] = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"}
-    # Models that can think aloud are asked for the answer alone. Other templates would ignore the switch, but transformers complains.
-    if "enable_thinking" in str(getattr(processor, "chat_template", "")):
-        options["enable_thinking"] = False
-    if isinstance(processor, ProcessorMixin):
-        if not getattr(processor, "chat_template", None):
-            marker = f"{getattr(processor, 'image_token', '')}\n" if image else ""
-            return processor(text=marker + prompt, images=image, return_tensors="pt")  # type: ignore[operator]
-        pictures = [{"type": "image", "image": image}] if image else []
-        conversation: Any = [{"role": "user", "content": [*pictures, {"type": "text", "text": prompt}]}]
-        return processor.apply_chat_template(conversation, **options)
-    if not processor.chat_template:
-        return processor(prompt, return_tensors="pt")
-    return processor.apply_chat_template([{"role": "user", "content": prompt}], **options)
+def needs_picture(processor: Processor) -> bool:
+    """Whether every question must come with a picture, which only the processor knows: it refuses those without."""
+    if not isinstance(processor, ProcessorMixin):
+        return False
+    if processor not in _NEEDS_PICTURE:
+        _NEEDS_PICTURE[processor] = not _takes(processor, None) and _takes(processor, Image.new("RGB", (64, 64)))
+    return _NEEDS_PICTURE[processor]
+
+
+_NEEDS_PICTURE: WeakKeyDictionary[ProcessorMixin, bool] = WeakKeyDictionary()
+"""What was found out of each processor: an evaluation asks of every question."""
+
+
+def _takes(processor: Processor, image: Image.Image | None) -> bool:
+    try:
+        encode(processor, "a", image)
+    except Exception:  # of any type: each processor refuses in its own words
+        return False
+    return True
 
 
 def context_length(model: PreTrainedModel) -> int | None:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from qdash.engine.forcing import scores_along, words_of
+from qdash.engine.accelerator import float64_device
+from qdash.engine.forcing import Heard, in_one_pass, scores_along, step_by_step, words_of
 from qdash.engine.generation import whole_characters
 from qdash.engine.prompting import Inputs, check_room, context_length
 from qdash.errors import QdashError
@@ -23,6 +24,7 @@ from qdash.records import Agreement, Reference, TokenAgreement
 from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS, MAX_SHOWN_TOKENS, WHOLE_VOCABULARY
 
 _PIECE_CHARS = 40
+NOT_FINITE_REMEDY = "Choose float32 for the original to compute in; if that does not help, its files hold damaged weights."
 
 OnToken = Callable[[int, int], None]
 """Called with how many tokens are done, of how many."""
@@ -56,29 +58,35 @@ def refer(
     tokens: Sequence[int],
     on_token: OnToken,
     stop: Callable[[], bool],
+    heard: Heard | None = None,
 ) -> Reference:
     """What `model` says at each of `tokens` after the prompt `inputs`; no more of them than fit its context and MAX_SCORED_TOKENS.
 
-    Raises QdashError: "bad_input" if there is nothing to score, "checkpoint" if the scores are no numbers, "cancelled".
+    `heard`: what is known of generating these tokens, so that it need not be found out again.
+    Raises QdashError: "bad_input" if there is nothing to score, "not_finite" if the scores are no numbers, "cancelled".
     """
     tokens = tuple(tokens[: _room(model, inputs)])
     if not tokens:
         raise QdashError("There is no token to compare along.", "Give a text of at least one word, or a shorter question.")
-    said = torch.tensor(tokens, device=model.device)
+    home = float64_device(model.device)
+    said = torch.tensor(tokens, device=home)
     # What is kept has its place before the work begins: small blocks among large ones that come and go would leave holes that fit none.
     width = words_of(model)
     kept = width if width <= WHOLE_VOCABULARY else LIKELIEST
     ids, log_p = torch.empty(len(tokens), kept, dtype=torch.int32), torch.empty(len(tokens), kept)
     tail, own = torch.empty(len(tokens)), torch.empty(len(tokens), dtype=torch.float64)
-    done = 0
-    for scores in scores_along(model, inputs, tokens, stop):
-        here = slice(done, done := done + len(scores))
+
+    def take(place: int, scores: Tensor) -> None:
+        scores = scores.to(home)
+        here = slice(place, place + len(scores))
         likeliest = scores.topk(kept).indices
         ids[here] = likeliest.int()
         log_p[here], tail[here], own[here] = log_probs(scores, likeliest, said[here])
-        on_token(done, len(tokens))
+        on_token(here.stop, len(tokens))
+
+    one_pass = scores_along(model, inputs, tokens, take, stop, heard)
     if not bool(own.isfinite().all()):
-        raise QdashError("The original's own scores are not numbers.", "Choose another type for the original to compute in.", "checkpoint")
+        raise QdashError("The original's own scores are not numbers.", NOT_FINITE_REMEDY, "not_finite")
     return Reference(
         tokens=tokens,
         pieces=pieces_of(tokenizer, tokens[:MAX_SHOWN_TOKENS]),
@@ -89,6 +97,7 @@ def refer(
         ids=ids.numpy().tobytes(),
         tail=tail.numpy().tobytes(),
         ppl=_perplexity(own),
+        step_by_step=not one_pass,
     )
 
 
@@ -100,7 +109,7 @@ def agree(
     on_token: OnToken,
     stop: Callable[[], bool],
 ) -> Agreement:
-    """How closely `model` follows `reference` after the prompt `inputs`.
+    """How closely `model` follows `reference` after the prompt `inputs`; it is scored in the way that the reference was.
 
     Raises QdashError: "bad_input" for another vocabulary or a shorter context, "cancelled".
     """
@@ -109,17 +118,21 @@ def agree(
     if words_of(model) != reference.width:
         raise _other_vocabulary(f"it has {words_of(model):,} scores a token, not {reference.width:,}")
     check_room(model, inputs, len(reference.tokens) - 1)
-    ids, log_p, p_tail = (array.to(model.device) for array in _arrays(reference))
-    said = torch.tensor(reference.tokens, device=model.device)
+    home = float64_device(model.device)
+    ids, log_p, p_tail = (array.to(home) for array in _arrays(reference))
+    said = torch.tensor(reference.tokens, device=home)
     kl, own = (torch.empty(len(said), dtype=torch.float64) for _ in range(2))
     others = torch.empty(len(said), dtype=torch.int64)
-    done = 0
-    for scores in scores_along(model, inputs, reference.tokens, stop):
-        here = slice(done, done := done + len(scores))
+
+    def take(place: int, scores: Tensor) -> None:
+        scores = scores.to(home)
+        here = slice(place, place + len(scores))
         others[here] = _other_word(scores, ids[here, 0])
         log_q, q_tail, own[here] = log_probs(scores, ids[here], said[here])
         kl[here] = divergence(log_p[here], p_tail[here], log_q, q_tail)
-        on_token(done, len(reference.tokens))
+        on_token(here.stop, len(reference.tokens))
+
+    (step_by_step if reference.step_by_step else in_one_pass)(model, inputs, reference.tokens, take, stop)
     return _agreement(tokenizer, reference, kl, others, own)
 
 

@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from qdash.catalog.schemes import find_scheme
 from qdash.engine.layers import quantized_layers, scheme_of, shape
+from qdash.engine.parameters import quantized_experts
 
 # Where bitsandbytes keeps what belongs to a weight beside the tensor itself: on the parameter, its quantization state, the layer's state.
 CARRIED = ("CB", "SCB", "quant_state", "state2", "absmax", "code", "offset")
@@ -44,15 +45,26 @@ def projected_bytes(model: nn.Module) -> int:
             weight = layer.weight
             assert isinstance(weight, Tensor)
             saved_bits += 8 * weight.nbytes - outputs * (inputs * scheme.stored_bits + scheme.row_scale_bits)
+    for key, experts in quantized_experts(model).values():
+        scheme, (count, outputs, inputs) = find_scheme(key), experts.shape
+        if scheme.kind == "simulated":
+            own = count * outputs * (inputs * scheme.stored_bits + scheme.row_scale_bits)
+            saved_bits += 8 * experts.matrices().nbytes - own
     return weights_bytes(model) - round(saved_bits / 8)
 
 
 def held_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Every plain tensor of a model at rest, with the path of the module that holds it; a shared one once for each holder."""
     for name, module in model.named_modules():
-        for holder in (*module.parameters(recurse=False), *module.buffers(recurse=False), getattr(module, "state", None)):
+        beside = getattr(module, "state", None), _experts_state(module)
+        for holder in (*module.parameters(recurse=False), *module.buffers(recurse=False), *beside):
             for tensor in _parts(holder):
                 yield name, tensor
+
+
+def _experts_state(module: nn.Module) -> Any:
+    """What bitsandbytes keeps beside fused experts: in the module that unpacks them. Its layers have theirs on the weight."""
+    return None if hasattr(module, "weight") else getattr(module, "quant_state", None)
 
 
 def packed_bytes(layer: nn.Module) -> int:
@@ -72,6 +84,7 @@ def _state(model: nn.Module) -> Iterator[Any]:
             own: dict[str, Any] = {}
             module._save_to_state_dict(own, "", False)
             yield from own.values()
+            yield _experts_state(module)
 
 
 def _parts(holder: Any) -> Iterator[Tensor]:

@@ -66,12 +66,35 @@ def _open(folder: Path, files: ExitStack) -> dict[str, Read]:
     """How to read each tensor of the checkpoint, single file or sharded, by the name it has there."""
     tensors: dict[str, Read] = {}
     with _readable(folder):
-        single = (folder / SINGLE).exists()
-        shards = {SINGLE} if single else set(json.loads((folder / INDEX).read_text())["weight_map"].values())
-        for shard in sorted(shards):
-            file = files.enter_context(safe_open(folder / shard, framework="pt"))
+        for shard in _shards(folder):
+            file = files.enter_context(safe_open(shard, framework="pt"))
             tensors |= {name: partial(file.get_tensor, name) for name in file.keys()}  # noqa: SIM118 - it is no dict
     return tensors
+
+
+def tensor_files(folder: Path) -> dict[str, Path]:
+    """The file that holds each tensor of a checkpoint; raises what reading it raises."""
+    found: dict[str, Path] = {}
+    for shard in _shards(folder):
+        with safe_open(shard, framework="pt") as file:
+            found |= dict.fromkeys(file.keys(), shard)
+    return found
+
+
+def own_names(skeleton: PreTrainedModel, tensors: Collection[str]) -> dict[str, str]:
+    """Paths in the model → names in the checkpoint, of tensors that become one parameter as they are."""
+    groups = _groups(dict.fromkeys(tensors, _nothing), skeleton)
+    return {group.target: group.sources[0][0] for group in groups if group.converter is None}
+
+
+def _nothing() -> Tensor:
+    raise LookupError("only the names are known")
+
+
+def _shards(folder: Path) -> list[Path]:
+    single = (folder / SINGLE).exists()
+    names = {SINGLE} if single else set(json.loads((folder / INDEX).read_text())["weight_map"].values())
+    return [folder / name for name in sorted(names)]
 
 
 @contextmanager

@@ -7,21 +7,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
+from weakref import WeakKeyDictionary
 
 import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from qdash.catalog.schemes import find_scheme
+from qdash.engine import accelerator
 from qdash.engine.exercise import solve
-from qdash.engine.failures import cancelled, memory_errors
-from qdash.engine.generation import answer, greedy
+from qdash.engine.failures import cancelled, memory_errors, model_errors
+from qdash.engine.forcing import Heard, listening
+from qdash.engine.generation import answer
+from qdash.engine.generation_config import greedy
 from qdash.engine.inspector import inspect
 from qdash.engine.layers import coverage
-from qdash.engine.loading import load_model, load_processor, load_skeleton
-from qdash.engine.meters import PeakMemory, copy_out_of_file, private_bytes, release_freed, trim
+from qdash.engine.loading import begin, load_model, load_processor, load_skeleton
+from qdash.engine.meters import PeakMemory, copy_out_of_file, release_freed, trim, used_bytes
 from qdash.engine.prompting import (
     Inputs,
     Processor,
@@ -34,8 +39,11 @@ from qdash.engine.prompting import (
 )
 from qdash.engine.quality import agree, refer
 from qdash.engine.schemes import Build, family_for, restorer_of, why_unfit
+from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
-from qdash.engine.timing import timed
+from qdash.engine.templates import template_notes
+from qdash.engine.timing import timed_run, warm_up
+from qdash.engine.vocabulary import check_tokens, rows_of
 from qdash.engine.weights import go_on, weigh
 from qdash.engine.weights.detail import Spot, look_at
 from qdash.records import (
@@ -48,11 +56,12 @@ from qdash.records import (
     LayerDetail,
     Loaded,
     Measurement,
+    MemoryWatched,
     Question,
     Reference,
     Step,
     TextSoFar,
-    Timed,
+    TimedRun,
     WeighedLayer,
     WeightReport,
     WorkerSpec,
@@ -64,7 +73,7 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Held:
-    """What a loaded worker keeps."""
+    """What a loaded worker keeps. `idle_bytes`: memory used before there was any model."""
 
     model: PreTrainedModel
     processor: Processor
@@ -78,34 +87,47 @@ class Worker:
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
         self.held: Held | None = None  # once loaded
+        self._heard: tuple[Question, Heard] | None = None  # of the last answer
+        self._device = torch.device(spec.device)
+        self._warmed: dict[str, MemoryWatched] = {}
+        self._untrimmed = False
         # transformers reports on stderr what a worker reports as an error or not at all.
         logging.set_verbosity_error()
-        torch.set_num_threads(spec.threads)
 
     def load(self, *, emit: Emit, stop: Stop) -> Loaded:
         """Load the variant, or answer at once if that is done. Also "unavailable" for a package that is missing."""
         if self.held is None:
-            with memory_errors("loading the model", self.spec.device):
+            with self._working("loading the model"):
                 self.held = self._load(emit, stop)
         return self.held.loaded
 
     def answer(self, question: Question, max_tokens: int, *, emit: Emit, stop: Stop) -> Answer:
         """One greedy answer of at most `max_tokens` tokens; emits the text so far."""
-        self.load(emit=emit, stop=stop)
-        held = self._ready(question)
-        with memory_errors("answering", self.spec.device):
+        held = self._loaded(emit, stop)
+        with self._working("answering"):
+            check_question(held.processor, question)
             inputs = build_inputs(held.processor, question.prompt, read_image(question), held.model)
-            on_text = partial(_report_text, emit)
-            return answer(held.model, tokenizer_of(held.processor), inputs, max_tokens, on_text, stop)
+            with listening(held.model) as scores:
+                given = answer(held.model, tokenizer_of(held.processor), inputs, max_tokens, partial(_report_text, emit), stop)
+            self._heard = (question, Heard(given.tokens[: len(scores)], torch.stack(scores))) if scores else None
+            return given
 
-    def time(self, question: Question, measurement: Measurement, *, emit: Emit, stop: Stop) -> Timed:
-        """Warm-up and timed runs of equal length; emits a step per run."""
-        self.load(emit=emit, stop=stop)
-        held = self._ready(question)
-        with memory_errors("timing", self.spec.device):
-            on_run = partial(_report_run, emit)
-            image = read_image(question)
-            return timed(held.model, held.processor, question.prompt, image, measurement, held.idle_bytes, on_run, stop)
+    def warm_up(self, question: Question, measurement: Measurement, *, emit: Emit, stop: Stop) -> MemoryWatched:
+        """Runs before those that are timed; answers at once if that is done. Emits a step per run."""
+        held, key = self._loaded(emit, stop), _key_of(question, measurement)
+        if key not in self._warmed:
+            with self._working("warming up"):
+                check_question(held.processor, question)
+                on_run, image, idle_bytes = partial(_report_run, emit), read_image(question), self._idle_bytes(held)
+                self._warmed[key] = warm_up(held.model, held.processor, question.prompt, image, measurement, idle_bytes, on_run, stop)
+        return self._warmed[key]
+
+    def time(self, question: Question, tokens: int, *, emit: Emit, stop: Stop) -> TimedRun:
+        """One timed run of `tokens` new tokens."""
+        held = self._loaded(emit, stop)
+        # What this run frees stays with the worker, so that the next one finds memory as it would in a program that goes on.
+        with self._working("timing", trims=False):
+            return timed_run(held.model, held.processor, question.prompt, read_image(question), tokens, stop)
 
     def refer(self, question: Question, said: tuple[int, ...] | str, *, emit: Emit, stop: Stop) -> Reference:
         """What this variant says at every token of `said` after the question: of an answer given by its tokens, or of a text."""
@@ -114,7 +136,9 @@ class Worker:
             if isinstance(said, str):
                 check_no_marker(held.processor, said, "reference text")
                 said = tuple(tokenizer(said, add_special_tokens=False)["input_ids"])
-            return refer(held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop)
+                check_tokens(held.model, tokenizer, said or (0,))
+            heard = self._heard[1] if self._heard is not None and self._heard[0] == question else None
+            return refer(held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, heard)
 
     def score(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
         """How closely this variant follows `reference`. Also "bad_input" for a variant with another vocabulary."""
@@ -123,25 +147,23 @@ class Worker:
 
     def exercise(self, exercise: Exercise, *, emit: Emit, stop: Stop) -> Exercised:
         """Many questions in batches; emits each batch's answers."""
-        self.load(emit=emit, stop=stop)
-        assert self.held is not None
-        torch.set_num_threads(self.spec.threads)
-        with memory_errors("answering", self.spec.device):
-            return solve(self.held.model, self.held.processor, exercise, self.held.idle_bytes, emit, stop)
+        held = self._loaded(emit, stop)
+        with self._working("answering"):
+            return solve(held.model, held.processor, exercise, self._idle_bytes(held), emit, stop)
 
     def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
-        self.load(emit=emit, stop=stop)
-        assert self.held is not None
+        held = self._loaded(emit, stop)
         _report(emit, stop, None, "counting" if folder is None else "counting and saving")
-        with memory_errors("inspecting", self.spec.device):
-            scheme, projected = find_scheme(self.spec.scheme or ""), self.held.loaded.projected_bytes
-            return inspect(self.held.model, scheme, projected, None if folder is None else Path(folder))
+        with self._working("inspecting"):
+            scheme, projected = find_scheme(self.spec.scheme or ""), held.loaded.projected_bytes
+            report = inspect(held.model, scheme, projected, None if folder is None else Path(folder))
+            return report.model_copy(update={"coverage": held.loaded.coverage})
 
     def weigh(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
         """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
         chosen = [find_scheme(key) for key in schemes]
-        with self._weighing():
+        with self._working("comparing weights"):
             restores = {scheme.key: partial(restorer_of, scheme, self.spec) for scheme in chosen}
             folder, device = Path(self.spec.folder), self.spec.device
             return weigh(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
@@ -149,46 +171,71 @@ class Worker:
     def weigh_layer(self, scheme: str, layer: str, row: int | None, column: int, *, emit: Emit, stop: Stop) -> LayerDetail:
         """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
         chosen = find_scheme(scheme)
-        with self._weighing():
+        with self._working("comparing weights"):
             restore, spot = partial(restorer_of, chosen, self.spec), Spot(layer, row, column)
             folder, skeleton = Path(self.spec.folder), load_skeleton(self.spec)
             return look_at(folder, skeleton, chosen, restore, spot, partial(go_on, stop), self.spec.device)
 
-    @contextmanager
-    def _scoring(self, question: Question, emit: Emit, stop: Stop) -> Iterator[tuple[Held, Inputs]]:
-        self.load(emit=emit, stop=stop)
-        held = self._ready(question)
-        with memory_errors("comparing word by word", self.spec.device):
-            yield held, build_inputs(held.processor, question.prompt, read_image(question), held.model)
-        # What scoring needed must not count as the memory of a later run.
-        trim()
+    def release(self) -> None:
+        """Drop the model, and give its memory back to the system and the device."""
+        self.held = self._heard = None
+        self._warmed.clear()
+        _TAKEN.pop(self, None)
+        release_freed(self._device)
 
     @contextmanager
-    def _weighing(self) -> Iterator[None]:
+    def _scoring(self, question: Question, emit: Emit, stop: Stop) -> Iterator[tuple[Held, Inputs]]:
+        held = self._loaded(emit, stop)
+        with self._working("comparing word by word"):
+            check_question(held.processor, question)
+            yield held, build_inputs(held.processor, question.prompt, read_image(question), held.model)
+
+    @contextmanager
+    def _working(self, doing: str, *, trims: bool = True) -> Iterator[None]:
+        """Set what other workers in this process may have changed, threads and current device, and clean up after `doing` something."""
         torch.set_num_threads(self.spec.threads)
-        with memory_errors("comparing weights", self.spec.device):
-            yield
+        with accelerator.current(self._device), memory_errors(doing), model_errors(doing):
+            if trims and self._untrimmed:
+                trim(self._device)
+            try:
+                yield
+            finally:
+                # Memory that this call freed must neither count towards a later one nor be kept from other workers.
+                if trims:
+                    trim(self._device)
+                self._untrimmed = not trims
+
+    def _loaded(self, emit: Emit, stop: Stop) -> Held:
+        self.load(emit=emit, stop=stop)
+        assert self.held is not None
+        return self.held
 
     def _load(self, emit: Emit, stop: Stop) -> Held:
         spec = self.spec
-        torch.set_num_threads(spec.threads)
         scheme = find_scheme(spec.scheme or "")
         skeleton = load_skeleton(spec)
         family = family_for(scheme, skeleton)
         arguments, snippet = family.load_kwargs(scheme, spec, skeleton), family.snippet(scheme, spec, skeleton)
+        unpacks = is_published_quantized(skeleton.config)
         del skeleton
-        idle_bytes = _idle_bytes(spec.device)
+        idle_bytes = _idle_bytes(self._device)
+        beside = self._beside_bytes()
+        notes: list[str] = []
         started = perf_counter()
-        with PeakMemory(spec.device, idle_bytes) as memory:
-            model = load_model(spec, arguments, partial(_report, emit, stop, words="loading weights"))
+        with PeakMemory(self._device, idle_bytes) as memory:
+            model = load_model(spec, arguments, partial(_report, emit, stop, words="loading weights"), notes.append)
             copy_out_of_file(model, Path(spec.folder))
+            if not unpacks:  # layers published quantized may unpack themselves when the model is first called
+                begin(model)
             processor = load_processor(spec)
             family.transform(model, scheme, Build(spec, processor, partial(_report, emit, stop)))
             saved = saved_bytes(model)
             family.settle(model)
-        load_s = perf_counter() - started
-        _decode_greedily(model)
-        release_freed()
+            accelerator.synchronize(self._device)
+            load_s = perf_counter() - started
+        model.generation_config = greedy(model.generation_config, rows_of(model))
+        release_freed(self._device)
+        _TAKEN[self] = used_bytes(self._device) - idle_bytes
         loaded = Loaded(
             load_s=load_s,
             load_peak_bytes=memory.peak_bytes,
@@ -198,32 +245,37 @@ class Worker:
             dtype=str(arguments["dtype"]).removeprefix("torch."),
             coverage=coverage(model, scheme, partial(why_unfit, scheme, spec)),
             snippet=snippet,
+            notes=(*notes, *template_notes(processor, spec)),
         )
-        return Held(model, processor, idle_bytes, loaded)
+        return Held(model, processor, idle_bytes - beside, loaded)
 
-    def _ready(self, question: Question) -> Held:
-        assert self.held is not None
-        # Threads are the process's; inline, another worker may have set them since.
-        torch.set_num_threads(self.spec.threads)
-        check_question(self.held.processor, question)
-        return self.held
+    def _idle_bytes(self, held: Held) -> int:
+        """What would be used now without this worker's model."""
+        return held.idle_bytes + self._beside_bytes()
+
+    def _beside_bytes(self) -> int:
+        """What the models of other workers in this process take on the same device."""
+        return sum(taken for worker, taken in _TAKEN.items() if worker is not self and worker.spec.device == self.spec.device)
 
 
-def _idle_bytes(device: str) -> int:
-    """Private memory before the model, when all that is not the model is there: code, thread pools, the CUDA context."""
+_TAKEN: "WeakKeyDictionary[Worker, int]" = WeakKeyDictionary()
+"""What the model of each worker in this process takes: where they run inline there are several."""
+
+
+def _idle_bytes(device: torch.device) -> int:
+    """Memory used before the model, with all that is not the model in place: code and thread pools, or workspaces of a GPU's libraries."""
     probe = torch.ones(256, 256, device=device)
     torch.mm(probe, probe)
+    torch.nn.functional.linear(probe, probe, probe[0])  # with a bias CUDA asks cuBLASLt, which has a workspace of its own
     del probe
-    release_freed()
-    return private_bytes()
+    release_freed(device)
+    return used_bytes(device)
 
 
-def _decode_greedily(model: PreTrainedModel) -> None:
-    config = greedy(model.generation_config)
-    if config.pad_token_id is None and config.eos_token_id is not None:
-        # `generate` would choose the same and say so at every call.
-        config.pad_token_id = config.eos_token_id if isinstance(config.eos_token_id, int) else config.eos_token_id[0]
-    model.generation_config = config
+def _key_of(question: Question, measurement: Measurement) -> str:
+    """Tells questions and lengths of runs apart without keeping pictures."""
+    asked = sha256(question.prompt.encode() + b"\0" + (question.png or b""))
+    return f"{asked.hexdigest()} {measurement.max_new_tokens} {measurement.warmup}"
 
 
 def _report(emit: Emit, stop: Stop, fraction: float | None, words: str) -> None:

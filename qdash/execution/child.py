@@ -4,7 +4,6 @@ A thread listens to the parent so that a cancel is seen while the main thread co
 the measurements nothing. When the parent is gone, so is the worker.
 """
 
-import logging
 import os
 import signal
 from multiprocessing.connection import Connection
@@ -12,7 +11,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 
 from qdash.engine.worker import Worker
-from qdash.errors import QdashError
+from qdash.execution.failures import failure_of
 from qdash.execution.wire import Call, Raised, Returned
 from qdash.records import ErrorRecord, WorkerSpec
 
@@ -21,6 +20,8 @@ def serve(connection: Connection, spec: WorkerSpec) -> None:
     """Host one `Worker` until the parent closes the connection."""
     # Where workers are spawned, Ctrl-C in a terminal reaches them too; what it means for them is the parent's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # ZeroGPU lends no GPU to a worker process: here nothing may ask `spaces` for one.
+    os.environ.pop("SPACES_ZERO_GPU", None)
     calls: SimpleQueue[Call] = SimpleQueue()
     cancelled = Event()
     Thread(target=_listen, args=(connection, calls, cancelled), daemon=True).start()
@@ -47,14 +48,5 @@ def _answer(worker: Worker, call: Call, connection: Connection, cancelled: Event
     try:
         method = getattr(worker, call.method)
         return Returned(method(*call.arguments, emit=connection.send, stop=cancelled.is_set))
-    except QdashError as error:
-        return Raised(ErrorRecord.of(error))
     except Exception as error:
-        logging.getLogger("qdash").exception("%s of %s failed", call.method, worker.spec.scheme)
-        message = f"{type(error).__name__}: {_first_line(error)}"
-        remedy = "This is not expected. The terminal where qdash runs shows the details."
-        return Raised(ErrorRecord(kind="internal", message=message, remedy=remedy))
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "no message")[:300]
+        return Raised(ErrorRecord.of(failure_of(error, f"{call.method} of {worker.spec.scheme}")))

@@ -1,62 +1,99 @@
-"""Workers in this very process: where processes are not to be had, as on Spaces with ZeroGPU, and in tests.
+"""Workers in the current process: inside a GPU process of ZeroGPU, for hosts that forbid child processes, and in tests.
 
-The worker runs in a thread and what it emits passes through a queue. There is no crash protection, and a worker that does not reach
-its next token cannot be ended; everything else is as with processes.
+Each call runs in a thread, and what the worker emits passes through a queue. A crash ends everything, and a worker that does not reach its
+next token cannot be ended. Memory budget, warm reuse, Stop and errors are those of worker processes.
 """
 
 import importlib
-from collections.abc import Generator
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Any
 
-from qdash.execution import Emitted
-from qdash.records import WorkerSpec
+from qdash.execution import Emitted, StopSignal
+from qdash.execution.failures import failure_of
+from qdash.execution.pool import PooledExecutor
+from qdash.execution.wire import Raised, Returned
+from qdash.records import ErrorRecord, WorkerSpec
 
 
-class InlineExecutor:
-    """See `execution.Executor`."""
+@dataclass
+class _Warm:
+    worker: Any
+    reserved_bytes: int = 0
+
+
+class InlineExecutor(PooledExecutor):
+    """Workers as objects; see `execution.Executor`."""
 
     def __init__(self) -> None:
-        # Not imported at the top: whoever merely mentions this class must not load torch.
+        super().__init__()
+        # Not imported at the top: importing this module must not load torch.
         self._worker_class = importlib.import_module("qdash.engine.worker").Worker
-        self._workers: dict[WorkerSpec, Any] = {}
-        self._turn = Lock()
+        self._warm: OrderedDict[WorkerSpec, _Warm] = OrderedDict()
 
-    def call(
-        self, spec: WorkerSpec, method: str, *arguments: Any, reserve_bytes: int = 0, stop: Event | None = None
+    def workers(self) -> tuple[WorkerSpec, ...]:
+        """The warm workers, least recently used first."""
+        return tuple(self._warm)
+
+    def close(self) -> None:
+        """Drop every worker."""
+        for spec in list(self._warm):
+            self._drop(spec)
+
+    def _reserved(self) -> dict[WorkerSpec, int]:
+        return {spec: warm.reserved_bytes for spec, warm in list(self._warm.items())}
+
+    def _attempt(
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None
     ) -> Generator[Emitted, None, Any]:
-        """Run `method` on the worker of `spec`; see `execution.Executor`."""
+        before, returned = self._reserved().get(spec, 0), False
+        try:
+            result = yield from self._in_thread(spec, method, arguments, stop)
+            returned = True
+            return result
+        finally:
+            if spec in self._warm:
+                self._warm[spec].reserved_bytes = (reserve_bytes or before) if returned else before
+
+    def _drop(self, spec: WorkerSpec) -> None:
+        warm = self._warm.pop(spec, None)
+        if warm is not None:
+            warm.worker.release()
+
+    def _in_thread(
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], stop: StopSignal | None
+    ) -> Generator[Emitted, None, Any]:
         closed = Event()
-        queue: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        queue: SimpleQueue[Emitted | Returned | Raised] = SimpleQueue()
 
         def stopped() -> bool:
             return closed.is_set() or (stop is not None and stop.is_set())
 
-        def run() -> None:
-            try:
-                if spec not in self._workers:
-                    self._workers[spec] = self._worker_class(spec)
-                bound = getattr(self._workers[spec], method)
-                queue.put(("returned", bound(*arguments, emit=lambda item: queue.put(("emitted", item)), stop=stopped)))
-            except BaseException as error:
-                queue.put(("raised", error))
+        def work() -> None:
+            queue.put(self._outcome(spec, method, arguments, queue.put, stopped))
 
-        with self._turn:
-            if reserve_bytes:  # about to load: without processes there is room for one model at a time
-                self._workers = {other: worker for other, worker in self._workers.items() if other == spec}
-            thread = Thread(target=run, daemon=True)
-            thread.start()
-            try:
-                while (message := queue.get())[0] == "emitted":
-                    yield message[1]
-            finally:
-                closed.set()
-                thread.join()
-        if message[0] == "raised":
-            raise message[1]
-        return message[1]
+        thread = Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            while not isinstance(message := queue.get(), Returned | Raised):
+                yield message
+        finally:
+            closed.set()
+            thread.join()
+        if isinstance(message, Raised):
+            raise message.error.raised()
+        return message.result
 
-    def close(self) -> None:
-        """Forget every worker."""
-        self._workers.clear()
+    def _outcome(
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], emit: Callable[[Emitted], None], stopped: Callable[[], bool]
+    ) -> Returned | Raised:
+        try:
+            if spec not in self._warm:
+                self._warm[spec] = _Warm(self._worker_class(spec))
+            self._warm.move_to_end(spec)
+            return Returned(getattr(self._warm[spec].worker, method)(*arguments, emit=emit, stop=stopped))
+        except BaseException as error:  # a library in Rust that panics raises no Exception
+            return Raised(ErrorRecord.of(failure_of(error, f"{method} of {spec.scheme}")))

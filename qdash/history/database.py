@@ -1,9 +1,13 @@
 """The file behind the history: SQLite with a write-ahead log, one connection an operation, so that a kill in the middle costs nothing kept.
 
+Network shares and mounted buckets may lack the shared memory that such a log takes: there the file has a rollback journal. Where it cannot
+be written at all, the runs are kept in memory (see `memory`). The choice is made when a process first opens the file.
+
 Nothing a person has is ever thrown away here: a file that is damaged is moved aside under a name that says so, one of a newer qdash or of
 another program is left alone, and either is said. Only then is there a reason to look at the file itself.
 """
 
+import errno
 import os
 import sqlite3
 import time
@@ -11,48 +15,31 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
+from typing import Literal
 
 from qdash.errors import QdashError
+from qdash.history.memory import Memory, copy_in_memory
+from qdash.history.schema import APPLICATION, VERSION, create, pragma, tables
 from qdash.settings import settings
 
-APPLICATION = int.from_bytes(b"qdas")
-VERSION = 1
 BUSY_S = 20.0
 CHECKED_BYTES = 128 * 2**20
 """Files up to this size are checked as a whole when first opened; of larger ones, damage shows where it is read."""
 
-SCHEMA = """
-CREATE TABLE runs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL UNIQUE,
-    owner TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    model TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    headline TEXT NOT NULL,
-    asked TEXT NOT NULL,
-    words TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    pinned INTEGER NOT NULL DEFAULT 0,
-    deleted_at REAL,
-    share TEXT UNIQUE,
-    share_prompt INTEGER NOT NULL DEFAULT 0,
-    share_picture INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (owner, digest)
-);
-CREATE TABLE contents (
-    number INTEGER PRIMARY KEY REFERENCES runs (number) ON DELETE CASCADE,
-    picture BLOB,
-    record TEXT NOT NULL
-);
-CREATE INDEX runs_in_order ON runs (owner, created_at);
-CREATE INDEX runs_to_go ON runs (pinned, number, bytes);
-"""
-
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_checked: set[tuple[int, int]] = set()
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PASSING = (*_BUSY, sqlite3.SQLITE_FULL)
+"""Conditions that pass: another process's lock, a full disk."""
+_WITHOUT_SHARED_MEMORY = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL)
+"""How a write-ahead log fails where it cannot share memory."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+Journal = Literal["WAL", "DELETE"]
+_proven: set[tuple[int, int]] = set()
+"""Files that this process has checked and written. A later failure of one is reported, and the next operation tries the file again."""
+_memories: dict[Path, Memory] = {}
+_deciding = Lock()
 
 
 class DamagedHistory(QdashError):
@@ -64,7 +51,12 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
     """A transaction on the database at `path`, which is made if there is none; raises QdashError, DamagedHistory for a damaged file."""
     seen = _identity(path)
     try:
-        with closing(_opened(path)) as connection:
+        opened = _opened(path)
+        if isinstance(opened, Memory):
+            with opened.transaction() as connection:
+                yield connection
+            return
+        with closing(opened) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
@@ -74,15 +66,82 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         raise _unusable(path, error.strerror or "unknown reason") from None
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def why_in_memory(path: Path) -> QdashError | None:
+    """Why runs are kept in memory and not in the file, and the remedy; None where the file is used. Raises QdashError as `connected`."""
+    if path not in _memories and _identity(path) not in _proven:
+        with connected(path):
+            pass
+    memory = _memories.get(path)
+    return _unusable(path, memory.reason) if memory else None
+
+
+def _opened(path: Path) -> sqlite3.Connection | Memory:
+    if path not in _memories and _identity(path) in _proven:
+        return _with_journal(path, "WAL")
+    with _deciding:
+        return _memories[path] if path in _memories else _decided(path)
+
+
+def _decided(path: Path) -> sqlite3.Connection | Memory:
+    try:
+        return _with_some_journal(path)
+    except sqlite3.OperationalError as error:
+        if _code(error) in _PASSING:
+            raise
+        return _in_memory(path, str(error))
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        return _in_memory(path, error.strerror or "unknown reason")
+
+
+def _with_some_journal(path: Path) -> sqlite3.Connection:
     if not path.exists():
         _created(path)
+    try:
+        return _with_journal(path, "WAL")
+    except sqlite3.OperationalError as error:
+        if _code(error) not in _WITHOUT_SHARED_MEMORY:
+            raise
+        failure = error
+    try:
+        _leave_write_ahead(path)
+        return _with_journal(path, "DELETE")
+    except sqlite3.OperationalError as error:
+        raise (error if _code(error) in _PASSING else failure) from None
+
+
+def _leave_write_ahead(path: Path) -> None:
+    """Give the file a rollback journal. SQLite needs no shared memory while it has a file to itself."""
+    with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+
+def _with_journal(path: Path, journal: Journal) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         # What a person deletes is to be gone, not to lie in free pages.
         connection.execute("PRAGMA secure_delete = ON")
-        _prepare(connection, path)
+        _prepare(connection, path, journal)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _in_memory(path: Path, reason: str) -> Memory:
+    """The database in memory that stands in for the file from now on, with its runs as far as they can be read."""
+    _memories[path] = Memory(_set_up(copy_in_memory(path, CHECKED_BYTES), path), reason)
+    return _memories[path]
+
+
+def _set_up(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    try:
+        if not tables(connection):
+            create(connection)
+        _recognize(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -99,29 +158,28 @@ def _created(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """See that this is a history, of a version that is known; make it one if the file is empty."""
-    if not _tables(connection) and not _pragma(connection, "application_id"):
-        _create(connection)
+def _prepare(connection: sqlite3.Connection, path: Path, journal: Journal) -> None:
+    """See that this is a history, of a version that is known, and that it can be written; make it one if the file is empty."""
+    if not tables(connection) and not pragma(connection, "application_id"):
+        if journal == "WAL":
+            _write_ahead(connection)
+        create(connection)
     # Only read now: tables and numbers come in one transaction, which may have been another process's a moment ago.
-    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+    _recognize(connection, path)
+    identity = _identity(path)
+    if identity is not None and identity not in _proven:
+        _check(connection, path)
+        _rewrite(connection)
+        _proven.add(identity)
+
+
+def _recognize(connection: sqlite3.Connection, path: Path) -> None:
+    application, version = pragma(connection, "application_id"), pragma(connection, "user_version")
     if application != APPLICATION:
         raise _refused(path, "is a database of another program", "Set QDASH_HISTORY to another file.")
     if version > VERSION:
         what = f"was written by a newer qdash (version {version} of the file, {VERSION} is known here)"
         raise _refused(path, what, "Update qdash, or set QDASH_HISTORY to another file.")
-    _check(connection, path)
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    _write_ahead(connection)
-    connection.execute("BEGIN IMMEDIATE")
-    if not _tables(connection):  # another process may have been quicker
-        for statement in filter(str.strip, SCHEMA.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -131,35 +189,32 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if _code(error) not in _BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Once in a process: a damaged index would not complain, it would leave runs out."""
-    identity = _identity(path)
-    if identity is None or identity in _checked or path.stat().st_size > CHECKED_BYTES:
+    if path.stat().st_size > CHECKED_BYTES:
         return
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise _damage(found)
-    _checked.add(identity)
+
+
+def _rewrite(connection: sqlite3.Connection) -> None:
+    """Write without changing anything: on some disks reading and locking work, and writing does not."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA user_version = {pragma(connection, 'user_version')}")
+    connection.execute("COMMIT")
 
 
 def _damage(found: str) -> sqlite3.DatabaseError:
     error = sqlite3.DatabaseError(found)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return connection.execute(f"PRAGMA {name}").fetchone()[0]
-
-
-def _tables(connection: sqlite3.Connection) -> int:
-    return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -169,11 +224,17 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return None
 
 
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extended codes add
+
+
 def _explained(error: sqlite3.DatabaseError, path: Path, seen: tuple[int, int] | None) -> QdashError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extended codes add
-    if code in _DAMAGE:
-        return _set_aside(path, seen)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if _code(error) in _DAMAGE:
+        try:
+            return _set_aside(path, seen)
+        except OSError as failure:
+            return _unusable(path, f"damaged, and it cannot be moved aside: {failure.strerror}")
+    if _code(error) in _BUSY:
         return QdashError("The history is busy with something else.", "Try again in a moment.", "unavailable")
     return _unusable(path, str(error))
 
@@ -190,7 +251,7 @@ def _set_aside(path: Path, seen: tuple[int, int] | None) -> DamagedHistory:
 
 
 def _refused(path: Path, what: str, remedy: str) -> QdashError:
-    return QdashError(f"The history {_spoken(path)} {what}. It is left as it is.", remedy, "unavailable")
+    return QdashError(f"The history {_spoken(path)} {what}. It was not changed.", remedy, "unavailable")
 
 
 def _unusable(path: Path, why: str) -> QdashError:

@@ -20,7 +20,7 @@ SAME = "≈ same"
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the table, in words. `judged` "apart": not comparable; "unsure": different, but nobody measured the noise."""
+    """One line of the table, in words. `judged` "apart": not comparable; "unsure": whether they differ cannot be told."""
 
     name: str
     before: str
@@ -122,7 +122,7 @@ def _change(before: Figure | None, after: Figure | None, *, changed: set[str]) -
         return Change(known.name, said[0], said[1], "", "missing")
     apart = [need for need in known.needs if need in changed]
     if apart:
-        return Change(known.name, said[0], said[1], f"another {apart[0]}", "apart")
+        return Change(known.name, said[0], said[1], f"different {apart[0]}", "apart")
     words, judged = _judged(before, after)
     return Change(known.name, said[0], said[1], words, judged)
 
@@ -131,11 +131,14 @@ def _judged(before: Figure, after: Figure) -> tuple[str, Judged]:
     first, second = before.value, after.value
     if isinstance(first, str) or isinstance(second, str):
         return ("same", "same") if first == second else ("changed", "changed")
-    if first == second or before.same_as(after):
+    if first == second:
+        return SAME, "same"
+    unsure = before.unsure or after.unsure
+    if unsure:
+        return f"not compared: {unsure}", "unsure"
+    if before.same_as(after):
         return SAME, "same"
     words = before.spoken_change(first, second)
-    if before.unsure or after.unsure:
-        return f"{words}, noise unknown", "unsure"
     if not before.better or not (isfinite(first) and isfinite(second)):
         return words, "changed"
     return words, "better" if (second > first) == (before.better > 0) else "worse"
@@ -144,20 +147,23 @@ def _judged(before: Figure, after: Figure) -> tuple[str, Judged]:
 def _headline(variants: Sequence[VariantChanges]) -> str:
     both = [variant for variant in variants if variant.only is None]
     if not both:
-        return "The two runs have no variant in common."
+        return "The two runs have no version in common."
     differing = [(variant.label, [change for change in variant.changes if change.differs]) for variant in both]
     found = [change for _, changes in differing for change in changes]
     compared = sum(change.judged not in ("apart", "missing") for variant in both for change in variant.changes)
+    unsure = sum(change.judged == "unsure" for variant in both for change in variant.changes)
+    if not found and unsure:
+        return f"No figure differs by more than measurement noise; {unsure} of {compared} cannot be compared."
     if not found:
-        return "No figure differs by more than the noise." if compared else "Nothing in these runs can be compared."
+        return "No figure differs by more than measurement noise." if compared else "Nothing in these runs can be compared."
     firsts = [f"{label}: {changes[0].name} {changes[0].words}" for label, changes in differing if changes]
     number = "One figure differs" if len(found) == 1 else f"{len(found)} of {compared} figures differ"
-    return f"{number} by more than the noise. {'; '.join(firsts[:2])}{' …' if len(found) > len(firsts[:2]) else '.'}"
+    return f"{number} by more than measurement noise. {'; '.join(firsts[:2])}{' …' if len(found) > len(firsts[:2]) else '.'}"
 
 
 def _why(changed: Sequence[Change]) -> str:
     if not changed:
-        return "Both were run under the same conditions."
+        return "Both ran under the same conditions."
     said = "; ".join(f"{change.name} {change.before} → {change.after}" for change in changed[:4] if len(change.before + change.after) < 80)
     names = said or ", ".join(change.name for change in changed[:4])
-    return f"Run under different conditions ({names}{' …' if len(changed) > 4 else ''}): differences may come from these."
+    return f"Run under different conditions ({names}{' …' if len(changed) > 4 else ''}): this may explain the differences."

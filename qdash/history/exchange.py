@@ -18,7 +18,7 @@ from qdash.errors import QdashError
 from qdash.history.kinds import KINDS, kind_of
 from qdash.history.pictures import small_picture
 from qdash.history.store import History, NewRun, Run
-from qdash.inputs import read_picture
+from qdash.inputs import read_picture, text_of
 from qdash.records import Comparison, Evaluation
 from qdash.records.history import HistoryFile, HistoryRun
 
@@ -43,7 +43,6 @@ def export_runs(history: History, keys: Iterable[str], owner: str = "") -> str:
         if size > MOST_FILE_BYTES:
             message = f"These runs take more than {MOST_FILE_BYTES // 2**20} MiB, which is what can be imported again."
             raise QdashError(message, "Export fewer at a time.")
-    # Infinity, should a figure be infinite, as Python and JavaScript's JSON5 write it: null could not be read back.
     return json.dumps(HistoryFile(runs=tuple(runs)).model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -64,7 +63,7 @@ def import_runs(history: History, data: bytes, owner: str = "", name: str = "The
 def _exported(run: Run) -> HistoryRun:
     picture = base64.b64encode(run.picture).decode() if run.picture else None
     kind = kind_of(run.record)
-    return HistoryRun(kind=kind, pinned=run.entry.pinned, picture=picture, record=run.record.model_dump(mode="json"))
+    return HistoryRun(kind=kind, pinned=run.entry.pinned, picture=picture, record=json.loads(run.record.model_dump_json()))
 
 
 def _read(data: bytes, name: str) -> list[NewRun]:
@@ -83,7 +82,7 @@ def _read(data: bytes, name: str) -> list[NewRun]:
 
 def _parsed(data: bytes, name: str) -> dict[str, Any]:
     try:
-        content = pydantic_core.from_json(data)
+        content = pydantic_core.from_json(text_of(data, name, _FOREIGN))
     except (ValueError, RecursionError) as error:
         raise QdashError(f"{name} is not JSON ({error}).", _FOREIGN) from None
     if not isinstance(content, dict):

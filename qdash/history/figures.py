@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, isfinite
 from typing import Literal
 
 from qdash.history.kinds import Kept
-from qdash.records import Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
-from qdash.verdict.noise import LEAST_NOISE, Part, time_noise
+from qdash.records import BUSY_SHARE, Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
+from qdash.verdict.evidence import has_finite_original
+from qdash.verdict.pace import BUSY, BUSY_NOISE, FEW, LEAST_NOISE, LEAST_ROUNDS, UNKNOWN_NOISE, Part, time_noise
 from qdash.wording import mib, ms
 
 _Z = 1.96
@@ -32,7 +33,8 @@ class Figure:
     """A number, or words such as an answer.
 
     `better`: 1 for larger, −1 for smaller, 0 if neither is. `noise` is the share by which chance moves it, `spread` the same as a number,
-    `interval` its 95 % interval; `unsure`: nobody knows. `needs`: conditions that must be the same for two of them to be compared.
+    `interval` its 95% interval; `unsure`: why a difference cannot be judged, empty where it can.
+    `needs`: conditions that must be the same for two of them to be compared.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Figure:
     noise: float = 0.0
     spread: float = 0.0
     interval: tuple[float, float] | None = None
-    unsure: bool = False
+    unsure: str = ""
     needs: tuple[str, ...] = ()
     spoken: Literal["speed", "share", "points", "times"] = "share"
 
@@ -67,7 +69,7 @@ class Figure:
             return f"{ratio:.2f}× slower" if ratio > 1 else f"{1 / ratio:.2f}× faster"
         if self.spoken == "times" or ratio > 10 or ratio < 0.1:
             return f"{ratio:.2f}×" if ratio < 100 else f"{ratio:.0f}×"
-        return f"{(ratio - 1) * 100:+.1f} %".replace("-", "−")
+        return f"{(ratio - 1) * 100:+.1f}%".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def figures_of(record: Kept) -> Figures:
 
 
 def _overlap(one: float, first: tuple[float, float], two: float, second: tuple[float, float]) -> bool:
-    """Whether the 95 % interval of the difference of two shares holds 0 (Newcombe 1998, method 10, from their own intervals)."""
+    """Whether the 95% interval of the difference of two shares holds 0 (Newcombe 1998, method 10, from their own intervals)."""
     low, high = (one, first), (two, second)
     if one > two:
         low, high = high, low
@@ -111,13 +113,17 @@ def _comparison(comparison: Comparison) -> Figures:
     measurement, picture = request.measurement, request.picture
     conditions = (
         Condition("model", baseline.model, baseline.model),
-        Condition("question", request.prompt, _short(request.prompt) or "not told"),
-        Condition("picture", picture, f"{picture.width} × {picture.height}, {picture.sha256[:8]}" if picture else "none"),
+        Condition("question", request.prompt, _short(request.prompt) or "not shared"),
+        Condition(
+            "picture",
+            picture.sha256 if picture else None,
+            f"{picture.width} × {picture.height}, {picture.sha256[:8]}" if picture else "none",
+        ),
         Condition("number of tokens", measurement.max_new_tokens, str(measurement.max_new_tokens)),
         Condition("timed runs", measurement.runs, str(measurement.runs)),
         Condition("warm-up", measurement.warmup, str(measurement.warmup)),
         Condition("answer limit", measurement.max_answer_tokens, str(measurement.max_answer_tokens)),
-        Condition("type of the original", baseline.dtype, baseline.dtype or "unknown"),
+        Condition("baseline data type", baseline.dtype, baseline.dtype or "unknown"),
         *_host(comparison.host, comparison.qdash_version),
     )
     variants = tuple(
@@ -150,12 +156,13 @@ def _result(result: VariantResult, comparison: Comparison, *, original: bool) ->
         if result.memory is not None:
             peak = result.memory.peak_bytes
             yield _size("weights", result.memory.weights_bytes)
-            yield Figure("peak", peak, mib(peak), -1, noise=PEAK_NOISE, needs=(*_ASKED, "number of tokens"))
+            if peak is not None:
+                yield Figure("peak", peak, mib(peak), -1, noise=PEAK_NOISE, needs=(*_ASKED, "number of tokens"))
     elif result.memory is not None and result.memory.projected_bytes:
         yield _size("weights, projected", result.memory.projected_bytes)
     if result.memory is not None:
         yield _size("on disk", result.memory.saved_bytes)
-    if result.agreement is not None and not original:
+    if result.agreement is not None and not original and has_finite_original(result, comparison.variants[0], comparison):
         yield from _agreement(result.agreement, comparison.noise_floor)
 
 
@@ -167,11 +174,22 @@ def _times(result: VariantResult, comparison: Comparison) -> Iterator[Figure]:
         ("first token", "ttft", _ASKED),
         ("per token", "tpot", ()),
     )
-    floor = comparison.noise_floor
     for name, part, needs in parts:
-        median = getattr(result.latency, f"{part}_s").median
-        noise = time_noise(result, comparison.variants[0], floor, part)
-        yield Figure(name, median, ms(median), -1, noise=noise, unsure=floor is None, needs=needs, spoken="speed")
+        timing = getattr(result.latency, f"{part}_s")
+        if isfinite(timing.median):
+            noise, median = time_noise(result, comparison, part), timing.median
+            unsure = _unsure_time(comparison, noise, len(timing.runs))
+            yield Figure(name, median, ms(median), -1, noise=noise if isfinite(noise) else 0.0, unsure=unsure, needs=needs, spoken="speed")
+
+
+def _unsure_time(comparison: Comparison, noise: float, runs: int) -> str:
+    """Why a time of this run cannot be compared with another run's; empty where it can."""
+    rounds = comparison.rounds
+    if not isfinite(noise):
+        return UNKNOWN_NOISE
+    if noise > BUSY_NOISE or (rounds is not None and rounds.busy is not None and not rounds.busy <= BUSY_SHARE):
+        return BUSY
+    return FEW if runs < LEAST_ROUNDS else ""
 
 
 def _size(name: str, size: int) -> Figure:
@@ -180,11 +198,13 @@ def _size(name: str, size: int) -> Figure:
 
 def _agreement(agreement: Agreement, floor: NoiseFloor | None) -> Iterator[Figure]:
     needs = (*_ASKED, "answer limit")
-    if agreement.kl_mean_nats is not None:
-        spread = max(_Z * (agreement.kl_se or 0.0), (floor.kl_nats or 0.0) if floor else 0.0)
-        said = f"{agreement.kl_mean_nats:.3g} ± {spread:.1g} nats" if agreement.kl_se is not None else f"{agreement.kl_mean_nats:.3g} nats"
+    if agreement.kl_mean_nats is not None and isfinite(agreement.kl_mean_nats):
+        error = agreement.kl_se if agreement.kl_se is not None and isfinite(agreement.kl_se) else None
+        spread = max(_Z * (error or 0.0), (floor.kl_nats or 0.0) if floor else 0.0)
+        said = f"{agreement.kl_mean_nats:.3g} ± {spread:.1g} nats" if error is not None else f"{agreement.kl_mean_nats:.3g} nats"
+        unsure = "" if error is not None else "its random error is not known"
         yield Figure(
-            "KL", agreement.kl_mean_nats, said, -1, spread=spread, unsure=agreement.kl_se is None, needs=needs, spoken="times"
+            "KL", agreement.kl_mean_nats, said, -1, spread=spread, unsure=unsure, needs=needs, spoken="times"
         )  # fmt: skip
     one = 1 / max(agreement.tokens, 1)
     yield Figure("same top word", agreement.top1, f"{agreement.top1:.0%}", 1, spread=one, needs=needs, spoken="points")
@@ -195,7 +215,7 @@ def _agreement(agreement: Agreement, floor: NoiseFloor | None) -> Iterator[Figur
 
 def _evaluation(evaluation: Evaluation) -> Figures:
     request, baseline = evaluation.request, evaluation.variants[0]
-    asked = [(item.prompt, item.answer, item.picture) for item in evaluation.questions]
+    asked = [(item.prompt, item.answers, item.picture.sha256 if item.picture else None) for item in evaluation.questions]
     conditions = (
         Condition("model", baseline.model, baseline.model),
         Condition("task", request.task, evaluation.task_label),
@@ -203,7 +223,7 @@ def _evaluation(evaluation: Evaluation) -> Figures:
         Condition("rule", evaluation.rule, evaluation.rule.replace("_", " ")),
         Condition("token limit", evaluation.max_new_tokens, str(evaluation.max_new_tokens)),
         Condition("batch size", request.batch_size, str(request.batch_size)),
-        Condition("type of the original", baseline.dtype, baseline.dtype or "unknown"),
+        Condition("baseline data type", baseline.dtype, baseline.dtype or "unknown"),
         *_host(evaluation.host, evaluation.qdash_version),
     )
     variants = tuple(
@@ -221,10 +241,11 @@ def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> Iterator[Fig
             yield _share(name, share, needs)
     floor = evaluation.noise_floor
     if result.kind == "real" and result.per_item_s is not None and result.status == "ok":
-        noise = max(floor.relative, LEAST_NOISE) if floor else 0.0
+        noise = max(floor.relative, LEAST_NOISE) if floor and isfinite(floor.relative) else 0.0
         yield Figure(
             "per question", result.per_item_s, ms(result.per_item_s), -1,
-            noise=noise, unsure=floor is None, needs=("task", "set of questions", "token limit", "batch size"), spoken="speed",
+            noise=noise, unsure=UNKNOWN_NOISE if not noise else BUSY if noise > BUSY_NOISE else "",
+            needs=("task", "set of questions", "token limit", "batch size"), spoken="speed",
         )  # fmt: skip
     if result.kind == "real" and result.weights_bytes is not None:
         yield _size("weights", result.weights_bytes)
@@ -233,7 +254,7 @@ def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> Iterator[Fig
 
 
 def _share(name: str, share: Proportion, needs: tuple[str, ...]) -> Figure:
-    said = f"{share.value * 100:.1f} % ({share.low * 100:.1f}–{share.high * 100:.1f})"
+    said = f"{share.value * 100:.1f}% ({share.low * 100:.1f}–{share.high * 100:.1f})"
     return Figure(name, share.value, said, 1, interval=(share.low, share.high), needs=needs, spoken="points")
 
 

@@ -101,10 +101,8 @@ def _shared_evaluation(evaluation: Evaluation, share: Share) -> Evaluation:
     if not is_own(evaluation):
         return evaluation.model_copy(update={"request": request, "variants": variants})
     prompt, picture = share.prompt, share.picture
-    questions = tuple(
-        item.model_copy(update=({} if prompt else {"prompt": "", "answer": ""}) | ({} if picture else {"picture": None}))
-        for item in evaluation.questions
-    )
+    hidden = ({} if prompt else {"prompt": "", "answer": "", "alternatives": ()}) | ({} if picture else {"picture": None})
+    questions = tuple(item.model_copy(update=hidden) for item in evaluation.questions)
     if not prompt:
         variants = tuple(result.model_copy(update={"items": _without_answers(result)}) for result in variants)
         request = request.model_copy(update={"source": None})

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,13 +18,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from qdash.errors import QdashError
-from qdash.history.database import DamagedHistory, connected
+from qdash.history.database import DamagedHistory, connected, why_in_memory
 from qdash.history.kinds import KINDS, Kept, kind_of
 from qdash.history.pictures import small_picture
 from qdash.records.history import Entry, RunKind, Share
 
 UNDO_S = 3600
 MOST_RECORD_BYTES = 16 * 2**20
+MOST_MEMORY_BYTES = 256 * 2**20
+"""What runs may take where they are kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,17 @@ _MINE = "owner = ? AND deleted_at IS NULL"
 
 @dataclass(frozen=True)
 class History:
-    """The runs in the database at `path`. Every method raises QdashError where the database cannot be used."""
+    """The runs in the database at `path`, or in memory where that file cannot be used.
+
+    Every method raises QdashError for a database that is busy, full, damaged or not a history.
+    """
 
     path: Path
     limits: Limits
+
+    def why_in_memory(self) -> QdashError | None:
+        """Why runs are kept in memory, and what to do about it; None where they are in the file."""
+        return why_in_memory(self.path)
 
     def keep(self, record: Kept, *, owner: str = "", png: bytes | None = None) -> str:
         """Keep a finished run and return its key; `png` is the picture it was about, as `inputs.read_picture` made it."""
@@ -152,17 +161,23 @@ class History:
         return changed
 
     def _keep_all(self, runs: Sequence[NewRun], owner: str) -> list[str]:
-        rows = [_row(run, owner) for run in runs]
+        rows, limits = [_row(run, owner) for run in runs], self._limits()
         with self._connected() as connection:
             connection.execute("DELETE FROM runs WHERE deleted_at < ?", (time.time() - UNDO_S,))
             keys = [_insert(connection, row, run) for row, run in zip(rows, runs, strict=True)]
-            _make_room(connection, self.limits, owner, set(keys))
+            _make_room(connection, limits, owner, set(keys))
         return keys
+
+    def _limits(self) -> Limits:
+        if self.why_in_memory() is None:
+            return self.limits
+        own, total = (min(most, MOST_MEMORY_BYTES) for most in (self.limits.own_bytes, self.limits.total_bytes))
+        return replace(self.limits, own_bytes=own, total_bytes=total)
 
 
 def _row(run: NewRun, owner: str) -> dict[str, object]:
     kind = kind_of(run.record)
-    # Not the record's own JSON, which has no word for infinity: what comes out again must be what went in.
+    # As all versions have written it, so that a run that is here already is known by its text.
     text = json.dumps(run.record.model_dump(mode="json"), ensure_ascii=False)
     if len(text.encode()) > MOST_RECORD_BYTES:
         size = f"{len(text.encode()) / 2**20:.0f} MiB; at most {MOST_RECORD_BYTES // 2**20} are kept of one run"
@@ -258,7 +273,7 @@ def _record(kind: RunKind, text: str) -> Kept:
         return KINDS[kind].record.model_validate_json(text)
     except (ValidationError, KeyError):
         message = "This run was written by another version of qdash, which this one cannot read."
-        raise QdashError(message, "It is kept as it is: open it with the version that wrote it.") from None
+        raise QdashError(message, "Open it with the version that wrote it.") from None
 
 
 def _as_shared(entry: Entry, record: Kept, picture: bytes | None) -> Run:

@@ -24,7 +24,7 @@ from qdash.records.evaluation import (
     TaskItem,
     TaskKey,
 )
-from qdash.records.events import AnswerText, ComparisonDone, Event, Progress, Stage, VariantDone
+from qdash.records.events import AnswerText, ComparisonDone, Event, Progress, Stage, VariantAnswered, VariantDone
 from qdash.records.inspector import Explanation, InspectorReport, PartInside, QuantizedInside, SavedFile
 from qdash.records.messages import (
     Answer,
@@ -32,16 +32,18 @@ from qdash.records.messages import (
     Exercise,
     Exercised,
     Loaded,
+    MemoryWatched,
     Question,
     Reply,
     Step,
     TextSoFar,
-    Timed,
+    TimedRun,
     WeighedLayer,
     WorkerSpec,
 )
 from qdash.records.request import Measurement, Picture, Request, Variant
 from qdash.records.results import (
+    BUSY_SHARE,
     Comparison,
     Coverage,
     ErrorRecord,
@@ -50,11 +52,15 @@ from qdash.records.results import (
     Memory,
     NoiseFloor,
     PartCoverage,
+    Ratio,
     Relative,
+    Rounds,
     Skip,
     Timing,
     VariantResult,
 )
+from qdash.records.table import ConvertibleLayer, LayerTable, shape_key
+from qdash.records.types import Device, DeviceChoice, DeviceType, Dtype, device_type
 from qdash.records.weights import (
     Histogram,
     LayerDetail,
@@ -68,13 +74,19 @@ from qdash.records.weights import (
 )
 
 __all__ = [
+    "BUSY_SHARE",
     "Agreement",
     "Answer",
     "AnswerText",
     "BatchAnswered",
     "Comparison",
     "ComparisonDone",
+    "ConvertibleLayer",
     "Coverage",
+    "Device",
+    "DeviceChoice",
+    "DeviceType",
+    "Dtype",
     "ErrorRecord",
     "EvaluatedVariant",
     "EvaluatedVariantDone",
@@ -99,10 +111,12 @@ __all__ = [
     "LayerDetail",
     "LayerHistograms",
     "LayerPlace",
+    "LayerTable",
     "LayerWeights",
     "Loaded",
     "Measurement",
     "Memory",
+    "MemoryWatched",
     "NoiseFloor",
     "Paired",
     "PartCoverage",
@@ -112,11 +126,13 @@ __all__ = [
     "Proportion",
     "QuantizedInside",
     "Question",
+    "Ratio",
     "Record",
     "Reference",
     "Relative",
     "Reply",
     "Request",
+    "Rounds",
     "Rule",
     "SavedFile",
     "SchemeWeights",
@@ -128,14 +144,17 @@ __all__ = [
     "TaskItem",
     "TaskKey",
     "TextSoFar",
-    "Timed",
+    "TimedRun",
     "Timing",
     "TokenAgreement",
     "Variant",
+    "VariantAnswered",
     "VariantDone",
     "VariantResult",
     "WeighedLayer",
     "WeightError",
     "WeightReport",
     "WorkerSpec",
+    "device_type",
+    "shape_key",
 ]

@@ -45,6 +45,8 @@ class Reference(Record):
     tail: bytes = Field(repr=False)
     ppl: float | None
     """Perplexity of the text under the original."""
+    step_by_step: bool = False
+    """Whether the text was scored one token at a time, as it is generated, because the model reads it otherwise in one pass."""
 
 
 class TokenAgreement(Record):

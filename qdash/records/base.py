@@ -9,6 +9,9 @@ Status = Literal["ok", "failed", "skipped"]
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, and strict about unknown fields."""
+    """Base of all records: immutable, and strict about unknown fields.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    In JSON, which has no numbers for them, infinities and NaN are the texts "Infinity", "-Infinity" and "NaN", read back as numbers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")

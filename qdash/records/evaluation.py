@@ -12,30 +12,43 @@ from pydantic import Field
 from qdash import __version__
 from qdash.records.base import Kind, Record, Status
 from qdash.records.request import Picture, Variant
-from qdash.records.results import ErrorRecord, Host
+from qdash.records.results import Coverage, ErrorRecord, Host, Ratio
+from qdash.records.types import DeviceChoice, Dtype
 
 TaskKey = Literal["cloze", "drawings", "lambada", "own"]
 Rule = Literal["exact", "first_word", "words"]
 """When an answer is right: it is the target; its first word is; the target's words are among its own (see `qdash.tasks.rules`)."""
 
-EvaluationStage = Literal["queued", "downloading", "loading", "answering", "re-timing"]
+EvaluationStage = Literal["queued", "locating", "downloading", "loading", "answering", "re-timing"]
 
 MAX_ITEMS = 10_000
 """Questions of one evaluation at most."""
 
 
 class TaskItem(Record):
-    """A question with its one right answer. `group` is its kind ("places", "count_all"), `language` "en", "zh" or None."""
+    """A question with its right answer. `group` is its kind ("places", "count_all"), `language` "en", "zh" or None."""
 
     prompt: str
     answer: str
+    alternatives: tuple[str, ...] = ()
+    """Other answers that are right as well."""
     group: str | None = None
     language: str | None = None
     picture: Picture | None = None
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All answers that are right, the main one first."""
+        return (self.answer, *self.alternatives)
+
+    @property
+    def expected(self) -> str:
+        """The right answers, for people."""
+        return " or ".join(self.answers)
+
 
 class Proportion(Record):
-    """A share of successes, with its 95 % Wilson interval: `value` = `successes`/`total`, `low` ≤ `value` ≤ `high`, all 0 to 1."""
+    """A share of successes, with its 95% Wilson interval: `value` = `successes`/`total`, `low` ≤ `value` ≤ `high`, all 0 to 1."""
 
     value: float
     low: float
@@ -85,22 +98,37 @@ class EvaluatedVariant(Record):
     groups: dict[str, Proportion] = {}
     """Accuracy by `TaskItem.group`, in the task's order."""
     total_s: float | None = None
-    """From the first question to the last answer, loading and warm-up not counted. Of a simulated variant it is the carrier's."""
+    """From the first question to the last answer, loading and warm-up not counted. Of a simulated variant it is the stand-in's."""
     per_item_s: float | None = None
     speedup: float | None = None
     """Time of the original divided by this one's, both over all questions; None if simulated, stopped or the original itself."""
+    time: Ratio | None = None
+    """Seconds of a batch divided by the original's for the same batch: the median over the batches with its 95% interval.
+
+    None if simulated, or if its batches are others. The two answer one after the other: what slowed one alone shows only in `busy`.
+    """
+    busy: float | None = None
+    """The share (0 to 1) of the processor's or GPU's time that other programs took while it answered; None: not known."""
     new_tokens: int | None = None
     """Tokens of all answers."""
     batch_size: int | None = None
-    """Questions answered at a time; 1 where it simulates a format that rounds all rows of a batch with one scale."""
+    """Questions answered at a time; 1 where it simulates a format that rounds all rows of a batch with one scale, or `reads_padding`."""
+    reads_padding: bool = False
+    """Whether the model's answers depend on what else is in their batch, as those of some recurrent models: it was asked one by one."""
     scales_span_rows: bool = False
     """Whether its kernels do that, so that an answer depends a little on what else is in its batch."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its files and how they were loaded, a sentence each: weights left out, an adapter not applied."""
     load_s: float | None = None
+    coverage: Coverage | None = None
+    """How much was really quantized; None where it never ran, and in records of earlier versions."""
+    scores_finite: bool | None = None
+    """The original only: whether its scores along its first answer are numbers. None: not known."""
     weights_bytes: int | None = None
     projected_bytes: int | None = None
     """Simulated schemes only, as in `Memory`."""
     peak_bytes: int | None = None
-    """As in `Memory`, while the largest batch was answered. Of a simulated variant it is the carrier's."""
+    """As in `Memory`, while the largest batch was answered. Of a simulated variant it is the stand-in's."""
     dtype: str | None = None
     bits: int | None = None
     items: tuple[ItemResult, ...] = ()
@@ -122,8 +150,8 @@ class EvaluationRequest(Record):
     """Where an answer is cut; None: the task's own."""
     batch_size: int = Field(default=32, ge=1, le=256)
     """Questions answered at a time; 1 is one after the other."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    baseline_dtype: Literal["float32", "float16", "bfloat16"] | None = None
+    device: DeviceChoice = "auto"
+    baseline_dtype: Dtype | None = None
 
 
 class EvaluationNoise(Record):

@@ -7,7 +7,7 @@ from pydantic import Field
 from qdash.records.base import Record
 from qdash.records.results import Comparison, VariantResult
 
-Stage = Literal["queued", "downloading", "making", "loading", "answering", "warming up", "timing", "scoring", "re-timing"]
+Stage = Literal["queued", "locating", "downloading", "making", "loading", "answering", "warming up", "timing", "scoring"]
 
 
 class Progress(Record):
@@ -28,6 +28,14 @@ class AnswerText(Record):
     text: str
 
 
+class VariantAnswered(Record):
+    """A variant has answered and was compared with the original; it will be timed when all have answered."""
+
+    event: Literal["answered"] = "answered"
+    index: int
+    result: VariantResult
+
+
 class VariantDone(Record):
     """A variant is finished: measured, failed or skipped."""
 
@@ -43,4 +51,4 @@ class ComparisonDone(Record):
     comparison: Comparison
 
 
-Event = Annotated[Progress | AnswerText | VariantDone | ComparisonDone, Field(discriminator="event")]
+Event = Annotated[Progress | AnswerText | VariantAnswered | VariantDone | ComparisonDone, Field(discriminator="event")]

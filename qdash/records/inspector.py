@@ -7,7 +7,7 @@ from pydantic import Field
 
 from qdash import __version__
 from qdash.records.base import Kind, Record
-from qdash.records.results import Host
+from qdash.records.results import Coverage, Host
 
 
 class PartInside(Record):
@@ -34,6 +34,8 @@ class QuantizedInside(Record):
 
     schemes: dict[str, int]
     """Key of a scheme → layers it quantized. A recipe has several."""
+    experts: dict[str, int] = {}
+    """Key of a scheme → parameters it quantized that hold all experts of a block in one."""
     counted: int
     parameters: int
     stored: dict[str, int]
@@ -79,6 +81,8 @@ class InspectorReport(Record):
     parts: tuple[PartInside, ...]
     quantized: QuantizedInside | None
     """None where no layer is quantized."""
+    coverage: Coverage | None = None
+    """What was quantized of all weights, and what was left and why; None in records of earlier versions."""
     weights_bytes: int
     """Exactly what is in memory."""
     estimate_bytes: int

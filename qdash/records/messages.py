@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from qdash.records.base import Record
-from qdash.records.results import Coverage, Timing
+from qdash.records.results import Coverage
+from qdash.records.types import Device, Dtype
 from qdash.records.weights import LayerPlace
 
 
@@ -19,8 +20,8 @@ class WorkerSpec(Record):
     revision: str
     task: Literal["image-text-to-text", "text-generation"]
     scheme: str | None
-    device: Literal["cpu", "cuda"]
-    dtype: Literal["float32", "float16", "bfloat16"]
+    device: Device
+    dtype: Dtype
     threads: int
 
 
@@ -61,6 +62,8 @@ class Loaded(Record):
     dtype: str
     coverage: Coverage
     snippet: str
+    notes: tuple[str, ...] = ()
+    """What a person should know of how it was loaded, a sentence each."""
 
 
 class Answer(Record):
@@ -73,23 +76,33 @@ class Answer(Record):
     """Every token made, the end token included."""
 
 
-class Timed(Record):
-    """Timed runs of equal length; see `Latency` for the quantities and `Memory` for the bytes."""
+class MemoryWatched(Record):
+    """The most memory that a generation took, of the length that is timed; see `Memory` for the bytes."""
 
-    preprocess_s: Timing
-    ttft_s: Timing
-    tpot_s: Timing
-    total_s: Timing
-    tokens_per_s: Timing
     peak_bytes: int
     reserved_bytes: int | None = None
     process_bytes: int | None = None
+
+
+class TimedRun(Record):
+    """One timed run in seconds: `ttft_s` includes `preprocess_s`, `total_s` ends with the last of `tokens` tokens."""
+
+    preprocess_s: float
+    ttft_s: float
+    total_s: float
+    tokens: int
+
+    @property
+    def tpot_s(self) -> float:
+        """Seconds per token after the first."""
+        return (self.total_s - self.ttft_s) / (self.tokens - 1)
 
 
 class Exercise(Record):
     """Questions to be answered in batches. Where `plain`, prompts are texts to continue and see no chat template.
 
     `targets`: what would continue each plain prompt exactly, or empty. `batches`: answer only so many (None: all).
+    `can_share`: that an answer does not depend on what else is in its batch is known of this model; False: two questions tell.
     """
 
     questions: tuple[Question, ...]
@@ -98,6 +111,7 @@ class Exercise(Record):
     max_new_tokens: int
     batch_size: int
     batches: int | None = None
+    can_share: bool = False
 
 
 class Reply(Record):
@@ -120,7 +134,11 @@ class BatchAnswered(Record):
 
 
 class Exercised(Record):
-    """An exercise is over: `total_s` from the first question to the last answer, `peak_bytes` as in `Memory`, of the largest batch."""
+    """An exercise is over: `total_s` from the first question to the last answer, `peak_bytes` as in `Memory`, of the largest batch.
+
+    `batch_size`: questions answered at a time, 1 where the model's answers depend on what else is in their batch.
+    """
 
     total_s: float
     peak_bytes: int
+    batch_size: int | None = None

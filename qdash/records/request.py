@@ -1,10 +1,9 @@
 """What is asked: the variants, the question, how to measure."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from qdash.records.base import Record
+from qdash.records.types import DeviceChoice, Dtype
 
 
 class Variant(Record):
@@ -20,6 +19,8 @@ class Picture(Record):
     width: int
     height: int
     sha256: str
+    notes: tuple[str, ...] = ()
+    """What is to be said of how it is shown, such as a range of values that was stretched to black and white."""
 
 
 class Measurement(Record):
@@ -39,8 +40,8 @@ class Request(Record):
     prompt: str
     picture: Picture | None = None
     measurement: Measurement = Measurement()
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    baseline_dtype: Literal["float32", "float16", "bfloat16"] | None = None
-    """dtype of `original`; None: float16 on CUDA, float32 on a CPU."""
+    device: DeviceChoice = "auto"
+    baseline_dtype: Dtype | None = None
+    """dtype of `original`; None: float32 on a CPU; on a GPU bfloat16 for models that are stored in it, float16 for others."""
     reference_text: str | None = None
     """A longer text to compare every variant with the original along, after the question and in place of an answer."""

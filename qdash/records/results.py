@@ -12,6 +12,7 @@ from qdash.errors import ErrorKind, QdashError
 from qdash.records.agreement import Agreement
 from qdash.records.base import Kind, Record, Status
 from qdash.records.request import Request
+from qdash.records.types import Device
 
 
 class ErrorRecord(Record):
@@ -68,58 +69,121 @@ class Latency(Record):
 class Memory(Record):
     """Bytes. Four figures that are never mixed, the estimate made before loading, and the format's own size if simulated.
 
-    `peak_bytes` and `load_peak_bytes` are memory allocated on CUDA; on a CPU, private memory above the worker's idle level.
+    `peak_bytes` and `load_peak_bytes` are above the worker's idle level: memory that torch allocated on a GPU, private memory on a CPU.
     """
 
     weights_bytes: int
     load_peak_bytes: int
-    peak_bytes: int
+    peak_bytes: int | None
+    """None for a variant that was not timed."""
     saved_bytes: int
     estimated_bytes: int | None = None
     projected_bytes: int | None = None
     """Simulated schemes only: what the weights would take if really stored in the format, scales included."""
     reserved_bytes: int | None = None
-    """CUDA only: peak memory the allocator reserved."""
+    """GPUs only: the most that torch's allocator held, cache included."""
     process_bytes: int | None = None
     """CUDA only: the worker's memory on the device as NVML sees it."""
 
 
 class Skip(Record):
-    """A layer that a scheme left as it was, and why."""
+    """Weights that a scheme left as they were, and why: a linear layer, fused experts, a convolution, an embedding.
+
+    `parameters` is their number; None in records of earlier versions.
+    """
 
     name: str
     reason: str
+    parameters: int | None = None
 
 
 class PartCoverage(Record):
-    """How many linear layers of a part were quantized. `part`: a name of `catalog.parts`, or of a recipe's rule; None: no rule's."""
+    """How much of a part was quantized. `part`: a name of `catalog.parts`, or of a recipe's rule; None: no rule's.
+
+    `quantized` of `total` linear layers; `quantized_parameters` of `parameters` weights, None in records of earlier versions.
+    """
 
     part: str | None
     quantized: int
     total: int
     scheme: str | None = None
     """What the recipe's rule asks for; None where there is no recipe."""
+    quantized_parameters: int | None = None
+    parameters: int | None = None
 
 
 class Coverage(Record):
-    """How many of the model's linear layers were really quantized, in all and part by part."""
+    """How much of the model was really quantized, in all and part by part: linear layers, and parameters of every kind.
+
+    A weight that two layers share counts once. `quantized_parameters` and `parameters` are None in records of earlier versions.
+    """
 
     quantized: int
     total: int
     skipped: tuple[Skip, ...] = ()
     parts: tuple[PartCoverage, ...] = ()
+    quantized_parameters: int | None = None
+    parameters: int | None = None
+
+    @property
+    def share(self) -> float | None:
+        """The share of the model's parameters that were quantized, 0 to 1; None where it is not known."""
+        return None if self.quantized_parameters is None or not self.parameters else self.quantized_parameters / self.parameters
+
+
+class Ratio(Record):
+    """A time divided by the baseline's within the same round: the median of the rounds' ratios with its 95% interval.
+
+    `low` and `high` are None where there were fewer than 3 rounds.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
 
 
 class Relative(Record):
-    """Divided by the baseline's: end-to-end latency, weights memory, tokens per second. None for simulated speed and memory."""
+    """Divided by the baseline's: end-to-end latency, weights memory, tokens per second. None for simulated speed and memory.
+
+    `total`, `ttft` and `tpot` hold the paired ratios of the three times with their intervals; None where the variant was not timed in
+    rounds with the baseline, as in records of earlier versions.
+    """
 
     latency: float | None
     memory: float | None
     tokens_per_s: float | None
+    total: Ratio | None = None
+    ttft: Ratio | None = None
+    tpot: Ratio | None = None
+
+
+BUSY_SHARE = 0.1
+"""From this share of its time on that other programs take, a machine is called busy; a page in a browser and system services take less."""
+
+
+class Rounds(Record):
+    """How the timing of a comparison went: rounds in which every variant was timed once, one after another.
+
+    `taken` count; `repeated` were measured again because other programs disturbed them. `busy` is the share (0 to 1) of the processor's
+    or GPU's time that other programs took during the rounds that count, `busy_before` that in the moment before them; None: not known.
+    """
+
+    taken: int
+    repeated: int = 0
+    busy: float | None = None
+    busy_before: float | None = None
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs took more than a small share during the rounds that count."""
+        return self.busy is not None and self.busy > BUSY_SHARE
 
 
 class VariantResult(Record):
-    """Everything known of one variant. Measurements are None unless `status` is "ok"."""
+    """Everything known of one variant. Measurements are None unless `status` is "ok".
+
+    `latency` is None too where a variant has answered and was not timed: because the run was stopped, or is not that far yet.
+    """
 
     scheme: str
     label: str
@@ -149,6 +213,10 @@ class VariantResult(Record):
     """The same along the request's `reference_text`."""
     agreement_problem: str | None = None
     """Why this variant could not be compared with the original token by token."""
+    scores_finite: bool | None = None
+    """The original only: whether the scores along its own answer are numbers. False: nothing can be judged. None: not known."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its files and how they were loaded, a sentence each: weights left out, an adapter not applied."""
 
 
 class NoiseFloor(Record):
@@ -169,10 +237,13 @@ class NoiseFloor(Record):
 class Host(Record):
     """The conditions of every number: where, with what, how many threads."""
 
-    device: Literal["cpu", "cuda"]
+    device: Device
     device_name: str
     threads: int
     memory_bytes: int
+    """Of the device."""
+    no_gpu: str | None = None
+    """Why no GPU could be used; None where one could, and in records of earlier versions."""
     platform: str
     execution: Literal["eager"] = "eager"
     versions: dict[str, str]
@@ -186,4 +257,6 @@ class Comparison(Record):
     host: Host
     request: Request
     noise_floor: NoiseFloor | None = None
+    rounds: Rounds | None = None
+    """None where nothing was timed in rounds, as in records of earlier versions."""
     variants: tuple[VariantResult, ...]

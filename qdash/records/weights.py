@@ -7,6 +7,8 @@ from pydantic import Field
 
 from qdash import __version__
 from qdash.records.base import Kind, Record
+from qdash.records.results import Coverage
+from qdash.records.types import Device
 
 Shares = Literal["row", "group", "block", "tensor"]
 """What has a scale of its own: an output row, a group of inputs with a minimum beside the scale, a block with a scale alone, everything."""
@@ -26,7 +28,7 @@ class Histogram(Record):
 class WeightError(Record):
     """Error e = Ŵ − W over every weight: SQNR 10·log10(Σw²/Σe²) (None: no error at all), MSE, max |e|, cosine of W and Ŵ.
 
-    `clipped`: share of weights (0 to 1) that lie more than 1 % beyond the largest |ŵ| among those that share their scale; `zeroed`: share
+    `clipped`: share of weights (0 to 1) that lie more than 1% beyond the largest |ŵ| among those that share their scale; `zeroed`: share
     of weights that were not 0 and became 0.
     """
 
@@ -86,6 +88,8 @@ class SchemeWeights(WeightError):
     nonfinite: int = 0
     layers: tuple[LayerWeights, ...]
     histograms: LayerHistograms | None = None
+    coverage: Coverage | None = None
+    """How much of all weights these layers are, and what was not weighed and why; None in records of earlier versions."""
 
 
 class WeightReport(Record):
@@ -94,7 +98,7 @@ class WeightReport(Record):
     qdash_version: str = __version__
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     model: str
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Device = "cpu"
     seconds: float = 0.0
     """What computing took; what was cached took nothing."""
     cached: bool = False

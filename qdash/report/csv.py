@@ -6,6 +6,7 @@ apostrophe in front (OWASP, "CSV injection"). Numbers are left alone.
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,13 +19,15 @@ from qdash.records import (
     Latency,
     LayerWeights,
     Record,
+    Relative,
     SchemeWeights,
     Timing,
     VariantResult,
     WeightReport,
 )
 from qdash.verdict import judge
-from qdash.wording import layers_by_part
+from qdash.verdict.evidence import pace_of
+from qdash.wording import covered_by_part
 
 Cell = str | int | float | None
 _ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine", "clipped", "zeroed", "parameters", "nonfinite")
@@ -33,7 +36,7 @@ _ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine", "clipped", "zeroe
 def to_csv(comparison: Comparison) -> str:
     """A comparison, one row a variant. Empty cells were not measured."""
     conditions = _conditions(comparison)
-    return _csv([{**_variant(result), "grade": _grade(result, comparison), **conditions} for result in comparison.variants])
+    return _csv([{**_variant(result), **_grade(result, comparison), **conditions} for result in comparison.variants])
 
 
 def weights_to_csv(report: WeightReport) -> str:
@@ -53,6 +56,8 @@ def evaluation_items_to_csv(evaluation: Evaluation) -> str:
     rows: list[dict[str, Cell]] = []
     for index, question in enumerate(evaluation.questions):
         row: dict[str, Cell] = {"question": index, **_flat(question, ("prompt", "answer", "group", "language"))}
+        if question.alternatives:
+            row["answer"] = json.dumps(question.answers, ensure_ascii=False)  # as a file of questions has them
         row["picture_sha256"] = question.picture.sha256 if question.picture else None
         for result, given in zip(evaluation.variants, answers, strict=True):
             item: ItemResult | None = given.get(index)
@@ -71,6 +76,7 @@ def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> dict[str, Ce
         **{f"last_word_{name}": value for name, value in _flat(result.last_word, _FIELDS["proportion"]).items()},
         **_flat(result, ("total_s", "per_item_s", "speedup", "new_tokens", "load_s", "weights_bytes", "projected_bytes")),
         **_flat(result, ("peak_bytes", "dtype")),
+        "notes": " ".join(result.notes) or None,
         **{f"accuracy_{group}": result.groups[group].value if group in result.groups else None for group in groups},
         **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
     }
@@ -100,14 +106,28 @@ def _variant(result: VariantResult) -> dict[str, Cell]:
         **_latency(result.latency),
         **_flat(result.memory, _FIELDS["memory"]),
         **{f"relative_{name}": value for name, value in _flat(result.relative, _FIELDS["relative"]).items()},
+        **_intervals(result.relative),
         **_agreement("agreement", result.agreement),
         **_agreement("agreement_text", result.agreement_text),
         "agreement_problem": result.agreement_problem,
+        "scores_finite": result.scores_finite,
+        "notes": " ".join(result.notes) or None,
         "quantized_layers": coverage.quantized if coverage else None,
         "total_layers": coverage.total if coverage else None,
         "skipped_layers": len(coverage.skipped) if coverage else None,
-        "layers_by_part": layers_by_part(coverage) if coverage else None,
+        "quantized_parameters": coverage.quantized_parameters if coverage else None,
+        "total_parameters": coverage.parameters if coverage else None,
+        "quantized_by_part": covered_by_part(coverage) if coverage else None,
         **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
+    }
+
+
+def _intervals(relative: Relative | None) -> dict[str, Cell]:
+    """The paired ratios of the three times with their intervals."""
+    return {
+        f"ratio_{part}_{name}": value
+        for part in ("total", "ttft", "tpot")
+        for name, value in _flat(getattr(relative, part) if relative else None, ("value", "low", "high")).items()
     }
 
 
@@ -115,10 +135,15 @@ def _agreement(prefix: str, agreement: Agreement | None) -> dict[str, Cell]:
     return {f"{prefix}_{name}": value for name, value in _flat(agreement, _FIELDS["agreement"]).items()}
 
 
-def _grade(result: VariantResult, comparison: Comparison) -> str | None:
-    """The verdict's word; none for the baseline, and for what did not run."""
-    judgement = None if result is comparison.variants[0] else judge(result, comparison.variants[0], comparison.noise_floor)
-    return judgement.grade.value if judgement else None
+def _grade(result: VariantResult, comparison: Comparison) -> dict[str, Cell]:
+    """The verdict's word, why there is none, and what may be said of the speed; empty for the baseline, and for what did not run."""
+    other = result is not comparison.variants[0]
+    judgement = judge(result, comparison.variants[0], comparison) if other else None
+    return {
+        "grade": judgement.grade.value if judgement else None,
+        "not_judged_because": (judgement.why_not or None) if judgement else None,
+        "speed": (pace_of(result, comparison).words_or_why or None) if other else None,
+    }
 
 
 def _latency(latency: Latency | None) -> dict[str, Cell]:
@@ -153,6 +178,7 @@ def _conditions(comparison: Comparison) -> dict[str, Cell]:
         **{name: getattr(request.measurement, name) for name in ("runs", "warmup", "max_new_tokens", "max_answer_tokens")},
         "reference_text": request.reference_text,
         "noise_floor": comparison.noise_floor.relative if comparison.noise_floor else None,
+        **{f"rounds_{name}": value for name, value in _flat(comparison.rounds, ("taken", "repeated", "busy", "busy_before")).items()},
         "noise_floor_kl_nats": comparison.noise_floor.kl_nats if comparison.noise_floor else None,
         **{name: getattr(host, name) for name in ("device", "device_name", "threads", "platform")},
         "qdash_version": comparison.qdash_version,

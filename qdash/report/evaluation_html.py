@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
+from qdash.charts.tradeoff import numbers_words
 from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
 from qdash.report.page import chart, template
-from qdash.verdict.evaluations import costs, evaluation_verdict
-from qdash.wording import evaluation_conditions, mib, ms, share, versions
+from qdash.verdict.evaluations import costs, evaluation_pace, evaluation_verdict
+from qdash.verdict.pace import Pace
+from qdash.wording import evaluation_conditions, mib, ms, points_of, share, versions
 
 MOST_ITEMS = 500
 """Questions listed; the CSV of all answers has the rest."""
@@ -17,10 +19,11 @@ MOST_ITEMS = 500
 
 def evaluation_to_html(evaluation: Evaluation) -> str:
     """The page. Pictures stay out of it: of the questions only words are listed, those first to which versions answered differently."""
+    reading = f"Upper left is better. The line joins the best trade-offs. {numbers_words(evaluation_trades(evaluation))}".strip()
     charts = [
-        chart("accuracy", "Right answers", "Longer is better. Whiskers: 95 % sure. Line: the original.", accuracy_bars, evaluation),
-        chart("speed", "Speed-up", "Longer is faster. Whiskers: noise.", speedup_bars, evaluation),
-        chart("tradeoff", "Size against right answers", "Upper left is better. The steps join the best trades.", _trade_off, evaluation),
+        chart("accuracy", "Right answers", "Longer is better. Whiskers: 95% confidence. Line: the original.", accuracy_bars, evaluation),
+        chart("speed", "Speed-up", "Longer is faster. Whiskers: measurement noise.", speedup_bars, evaluation),
+        chart("tradeoff", "Size vs. right answers", reading, _trade_off, evaluation),
     ]
     listed = _listed(evaluation)
     return template("evaluation.html.jinja").render(
@@ -39,20 +42,24 @@ def evaluation_to_html(evaluation: Evaluation) -> str:
     )
 
 
-def _trade_off(evaluation: Evaluation, *, dark: bool) -> go.Figure:
-    return trade_off(evaluation_trades(evaluation), dark=dark)
+def _trade_off(evaluation: Evaluation, *, dark: bool) -> go.Figure | None:
+    trades = evaluation_trades(evaluation)
+    return trade_off(trades, dark=dark) if trades.compares else None
 
 
-HEADINGS = ("Scheme", "Right", "95 % sure", "Cost, points", "Lost · won", "p", "Last word", "Time", "A question", "Speed-up", "Weights")
+HEADINGS = (
+    "Scheme", "Right", "95% confidence", "vs. original, points", "Lost · won", "p", "Last word", "Time", "A question",
+    "Speed-up", "Weights",
+)  # fmt: skip
 
 
 def _rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
     """Lines of the table, under HEADINGS."""
-    drops = {id(cost.result): cost.drop for cost in costs(evaluation)}
-    return [_row(result, drops.get(id(result))) for result in evaluation.variants]
+    drops = {id(cost.result): cost.drop for cost in costs(evaluation) if cost.judged != "not judged"}
+    return [_row(result, drops.get(id(result)), evaluation_pace(result, evaluation)) for result in evaluation.variants]
 
 
-def _row(result: EvaluatedVariant, drop: float | None) -> tuple[str, ...]:
+def _row(result: EvaluatedVariant, drop: float | None, pace: Pace) -> tuple[str, ...]:
     if result.accuracy is None:
         return (result.label, result.error.message if result.error else "not run", *("–",) * (len(HEADINGS) - 2))
     accuracy, paired = result.accuracy, result.paired
@@ -61,13 +68,13 @@ def _row(result: EvaluatedVariant, drop: float | None) -> tuple[str, ...]:
         result.label,
         f"{share(accuracy.value, 1)} ({accuracy.successes:,} of {accuracy.total:,})",
         f"{share(accuracy.low, 1)} – {share(accuracy.high, 1)}",
-        "–" if drop is None else f"{drop * 100:.1f}".replace("-", "−"),
+        "–" if drop is None else points_of(-drop),
         f"{paired.only_original:,} · {paired.only_variant:,}" if paired else "–",
         f"{paired.p_value:.2g}" if paired else "–",
         share(result.last_word.value, 1) if result.last_word else "–",
         f"{result.total_s:.1f} s" if result.total_s is not None else "–",
         ms(result.per_item_s) if result.per_item_s is not None else "–",
-        f"{result.speedup:.2f}×" if result.speedup is not None else "–",
+        f"{result.speedup:.2f}×" if pace.told in ("faster", "slower") else pace.words_or_why or "–",
         f"{mib(size)}{' projected' if result.projected_bytes is not None else ''}" if size else "–",
     )
 
@@ -105,7 +112,7 @@ def _conditions(evaluation: Evaluation) -> tuple[str, ...]:
     noise = evaluation.noise_floor
     return (
         *evaluation_conditions(evaluation),
-        f"noise ±{share(noise.relative)}: smaller differences in time mean nothing" if noise else "noise unknown",
+        f"noise ±{share(noise.relative)}: smaller differences in time are noise" if noise else "noise unknown",
         versions(evaluation.host),
         f"qdash {evaluation.qdash_version}",
     )

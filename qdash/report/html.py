@@ -11,13 +11,15 @@ import plotly.graph_objects as go
 
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
+from qdash.charts.tradeoff import numbers_words
 from qdash.differences import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.report.page import bits_class, chart, template
 from qdash.verdict import judge, verdict
+from qdash.verdict.evidence import told_time
 from qdash.verdict.heat import Cell, cells, summary
-from qdash.verdict.judging import divergence_words
-from qdash.wording import mib, ms, nats, share, versions
+from qdash.verdict.judging import divergence_words, reference_words
+from qdash.wording import covered_briefly, device_words, mib, ms, nats, no_gpu_words, share, timing_conditions, versions
 
 
 def to_html(comparison: Comparison, png: bytes | None = None) -> str:
@@ -26,12 +28,16 @@ def to_html(comparison: Comparison, png: bytes | None = None) -> str:
     charts = (
         chart("latency", f"Time for {tokens} tokens", "Shorter is faster. Light: until the first token.", latency_bars, comparison),
         chart(
-            "memory", "Memory", "Solid: weights. Light: peak while answering. Line: estimate. Dashes: projected.", memory_bars, comparison
+            "memory",
+            "Memory",
+            "Solid: weights. Light: peak while answering. Tick: estimated in advance. Dashes: projected.",
+            memory_bars,
+            comparison,
         ),
         chart(
             "tradeoff",
-            "Size against quality",
-            "Lower left is better. The steps join the best trades. Open: simulated.",
+            "Size vs. quality",
+            f"Lower left is better. The line joins the best trade-offs. Open: simulated. {numbers_words(comparison_trades(comparison))}",
             _trade_off,
             comparison,
         ),
@@ -44,14 +50,15 @@ def to_html(comparison: Comparison, png: bytes | None = None) -> str:
         picture=f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None,
         headings=HEADINGS,
         cards=[_card(result, comparison) for result in comparison.variants],
-        rows=[_row(result) for result in comparison.variants],
-        charts=charts,
+        rows=[_row(result, comparison) for result in comparison.variants],
+        charts=[drawn for drawn in charts if drawn],
         conditions=_conditions(comparison),
     )
 
 
-def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure:
-    return trade_off(comparison_trades(comparison), dark=dark)
+def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure | None:
+    trades = comparison_trades(comparison)
+    return trade_off(trades, dark=dark) if trades.compares else None
 
 
 @dataclass(frozen=True)
@@ -104,9 +111,9 @@ def _outcome(result: VariantResult, comparison: Comparison) -> tuple[str, str, s
     baseline = comparison.variants[0]
     if result.status != "ok":
         return ("bad", "✕ Failed", "") if result.status == "failed" else ("warn", "– Not run", "")
-    judgement = None if result is baseline else judge(result, baseline, comparison.noise_floor)
+    judgement = None if result is baseline else judge(result, baseline, comparison)
     if judgement is None:
-        return "", "Reference" if result is baseline else "Measured", ""
+        return *reference_words(baseline, comparison), baseline.agreement_problem or ""
     return judgement.tone, f"{judgement.icon} {judgement.words}", f"{judgement.because} {judgement.evidence}"
 
 
@@ -116,40 +123,45 @@ def _strips(result: VariantResult) -> tuple[Strip, ...]:
 
 
 def _facts(result: VariantResult) -> tuple[tuple[str, str], ...]:
-    if result.latency is None or result.memory is None:
+    if result.memory is None:
         return ()
     simulated = result.memory.projected_bytes is not None
     weights = f"{mib(result.memory.projected_bytes or 0)} projected" if simulated else mib(result.memory.weights_bytes)
-    speed = ("not a real kernel", "–") if simulated else (ms(result.latency.ttft_s.median), ms(result.latency.tpot_s.median))
+    latency = result.latency
+    speed = (ms(latency.ttft_s.median), ms(latency.tpot_s.median)) if latency else ("–", "–")
+    if simulated:
+        speed = ("not measured (simulated)", "–")
     return (("First token", speed[0]), ("Per token", speed[1]), ("Weights", weights), *_agreements(result))
 
 
 def _agreements(result: VariantResult) -> tuple[tuple[str, str], ...]:
     found = (("Agreement", result.agreement), ("On the text", result.agreement_text))
-    return tuple((name, f"{share(one.top1)} · {divergence_words(one)}") for name, one in found if one is not None)
+    told = tuple((name, f"{share(one.top1)} · {divergence_words(one)}") for name, one in found if one is not None)
+    return (*told, ("Not compared", result.agreement_problem)) if result.agreement_problem else told
 
 
 HEADINGS = (
     "Variant", "First token", "Per token", "Total", "Weights", "Peak", "Saved", "Time ÷", "Weights ÷", "KL, nats", "Same word",
-    "Layers quantized",
+    "Weights quantized",
 )  # fmt: skip
 
 
-def _row(result: VariantResult) -> tuple[str, ...]:
+def _row(result: VariantResult, comparison: Comparison) -> tuple[str, ...]:
     """One line of the table, under HEADINGS; units in every cell so that it can be read alone."""
     latency, memory, relative, coverage = result.latency, result.memory, result.relative, result.coverage
     agreement = result.agreement
-    if latency is None or memory is None:
+    if memory is None:
         return (result.label, *("–",) * (len(HEADINGS) - 1))
+    times = (latency.ttft_s, latency.tpot_s, latency.total_s) if latency else ()
     return (
         result.label,
-        *(f"{ms(timing.median)} ({ms(timing.p10)}–{ms(timing.p90)})" for timing in (latency.ttft_s, latency.tpot_s, latency.total_s)),
-        *(mib(size) for size in (memory.weights_bytes, memory.peak_bytes, memory.saved_bytes)),
-        _ratio(relative.latency if relative else None),
+        *([f"{ms(timing.median)} ({ms(timing.p10)}–{ms(timing.p90)})" for timing in times] or ["–"] * 3),
+        *("–" if size is None else mib(size) for size in (memory.weights_bytes, memory.peak_bytes, memory.saved_bytes)),
+        told_time(result, comparison) or "–",
         _ratio(relative.memory if relative else None),
         nats(agreement.kl_mean_nats) if agreement else "–",
         share(agreement.top1) if agreement else "–",
-        f"{coverage.quantized} of {coverage.total}" if coverage else "–",
+        covered_briefly(coverage) if coverage else "–",
     )
 
 
@@ -158,12 +170,14 @@ def _ratio(value: float | None) -> str:
 
 
 def _conditions(comparison: Comparison) -> tuple[str, ...]:
-    host, measurement, noise = comparison.host, comparison.request.measurement, comparison.noise_floor
+    host = comparison.host
+    why_cpu = no_gpu_words(host)
     return (
-        f"{host.device_name}, {host.threads} threads" if host.device == "cpu" else host.device_name,
+        device_words(host),
+        *([why_cpu] if why_cpu else []),
         f"{comparison.variants[0].dtype or 'unknown'} baseline",
-        f"{measurement.max_new_tokens} tokens × {measurement.runs} runs after {measurement.warmup} warm-up, median (p10–p90)",
-        f"noise ±{noise.relative:.0%}: smaller differences mean nothing" if noise else "noise unknown",
+        *timing_conditions(comparison),
+        "median (p10–p90)",
         host.execution,
         versions(host),
         f"qdash {comparison.qdash_version}",

@@ -1,6 +1,6 @@
 """The JSON that people's scripts read: see docs/json.md. Keys come in the documented order, whatever else a record has after them.
 
-The text is the record, no more: `Comparison.model_validate_json(to_json(comparison)) == comparison`.
+The text is the record, no more: `Comparison.model_validate_json(to_json(comparison)) == comparison`, also where a figure is infinite.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from qdash.records import Comparison, Evaluation, InspectorReport, WeightReport
 
-COMPARISON_KEYS = ("qdash_version", "created_at", "host", "request", "noise_floor", "variants")
+COMPARISON_KEYS = ("qdash_version", "created_at", "host", "request", "noise_floor", "rounds", "variants")
 VARIANT_KEYS = (
     "scheme", "label", "kind", "status", "error", "answer", "new_tokens", "latency", "memory", "relative", "coverage",
     "agreement",
@@ -19,12 +19,12 @@ WEIGHT_KEYS = ("schemes",)
 SCHEME_KEYS = ("scheme", "kind", "sqnr_db", "mse", "max_abs_error", "cosine", "layers")
 EVALUATION_KEYS = ("qdash_version", "created_at", "host", "request", "task_label", "rule", "max_new_tokens", "noise_floor", "variants")
 EVALUATED_KEYS = ("scheme", "kind", "accuracy", "drop", "total_s", "per_item_s", "speedup", "label", "status", "error")
-_NUMBERS = re.compile(r"\[\n\s+(?:(?:-?[\d.eE+-]+|null),?\n\s+)+\]")  # no text has a line break of its own in JSON
+_NUMBERS = re.compile(r'\[\n\s+(?:(?:-?[\d.eE+-]+|null|"-?Infinity"|"NaN"),?\n\s+)+\]')  # no text has a line break of its own in JSON
 LAYER_KEYS = ("name", "shape", "sqnr_db", "mse", "max_abs_error", "cosine")
 
 
 def to_json(comparison: Comparison) -> str:
-    """A comparison as an indented JSON document. Numbers that are not finite, which JSON has no word for, become null."""
+    """A comparison as an indented JSON document."""
     data = _ordered(_plain(comparison), COMPARISON_KEYS)
     data["variants"] = [_ordered(variant, VARIANT_KEYS) for variant in data["variants"]]
     return _text(data)

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from qdash.wording import ANSWERS_HIDDEN, layers_by_part
+from qdash.wording import ANSWERS_HIDDEN, covered, covered_by_part, left_alone
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,12 @@ def template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"layers_by_part": layers_by_part, "answers_hidden": ANSWERS_HIDDEN}
+    environment.globals |= {
+        "covered": covered,
+        "covered_by_part": covered_by_part,
+        "left_alone": left_alone,
+        "answers_hidden": ANSWERS_HIDDEN,
+    }
     environment.globals["css"] = Markup(
         "".join((folder / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("comparison", "weights"))
     )

@@ -1,6 +1,7 @@
 """A weight report as one HTML page, offline like a comparison's: what each scheme does, where it hurts, and every layer as a table."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from markupsafe import Markup
 
@@ -10,7 +11,7 @@ from qdash.charts.heat import extremes, scale_html
 from qdash.naming import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.report.page import Chart, bits_class, chart, template
-from qdash.wording import decibels, decibels_of, disturbed
+from qdash.wording import decibels, decibels_of, disturbed, unweighed
 
 WORST_LAYERS = 12
 MOST_LAYERS = 2000
@@ -22,12 +23,13 @@ def weights_to_html(report: WeightReport) -> str:
         "sqnr", "What each bit buys", "Higher is closer to the original. Dashed line: 6.02 dB a bit, the best that any code can do for "
         "bell-shaped weights. Open, dashed dots are simulated.", sqnr_against_bits, report,
     )  # fmt: skip
-    sections = [_section(scheme, at) for at, scheme in enumerate(report.schemes)]
+    sections = [_section(scheme, at, report) for at, scheme in enumerate(report.schemes)]
     return template("weights.html.jinja").render(
         report=report,
         model=report.model,
         created_at=report.created_at,
         headline=disturbed(report),
+        unweighed=unweighed(report),
         whole=whole,
         sections=sections,
         headings=HEADINGS,
@@ -54,13 +56,16 @@ class Section:
 HEADINGS = ("Scheme", "Bits a weight", "SQNR", "MSE", "Max error", "Cosine", "To zero", "Cut off", "Layers")
 
 
-def _section(scheme: SchemeWeights, at: int) -> Section:
+def _section(scheme: SchemeWeights, at: int, report: WeightReport) -> Section:
+    """Colours and axes are common to all schemes."""
     known = known_scheme(scheme.scheme)
+    errors = partial(error_histogram, beside=report.schemes)
     drawn = (
         chart(f"weights-{at}", "Weights", f"Grey: original. Colour: after {scheme.label}.", weight_histogram, scheme, scheme),
-        chart(f"errors-{at}", "The error itself", "New weight minus old. A wide shape is damage.", error_histogram, scheme, scheme),
+        chart(f"errors-{at}", "The error itself", "New weight minus old. The wider, the worse.", errors, scheme, scheme),
     )
-    heat = heat_html(scheme.layers, still=True) + scale_html(extremes(scheme.layers))
+    between = extremes([layer for each in report.schemes for layer in each.layers])
+    heat = heat_html(scheme.layers, between=between, still=True) + scale_html(between)
     worst = sorted(scheme.layers, key=decibels_of)[:WORST_LAYERS]
     return Section(
         result=scheme,
@@ -107,6 +112,6 @@ def _conditions(report: WeightReport) -> tuple[str, ...]:
         f"{max((scheme.parameters for scheme in report.schemes), default=0):,} weights, all of them",
         f"read in {report.seconds:.1f} s on {report.device.upper()}" if not report.cached else "opened from an earlier look",
         f"{broken:,} weights are NaN or infinite and in no figure" if broken else "",
-        "embeddings, norms and head left as they were",
+        "embeddings, norms and head not quantized",
         f"qdash {report.qdash_version}",
     )

@@ -15,10 +15,12 @@ from qdash.records import TaskItem
 from qdash.settings import settings
 from qdash.tasks.files import read_rows
 from qdash.tasks.item import Item
+from qdash.tasks.rows import Columns
 
 DATASET = "EleutherAI/lambada_openai"
 """Paperno et al. 2016, “The LAMBADA dataset: word prediction requiring a broad discourse context”."""
 
+_COLUMNS = Columns(("text",), ("text",))
 _FROM_A_FILE = 'or hand in a file of JSON lines, each {"text": "the whole passage"}.'
 
 
@@ -27,7 +29,8 @@ def lambada_items(source: Path | bytes | None = None, name: str = "") -> tuple[I
     if source is None:
         return tuple(_item(text, f"passage {number}") for number, text in enumerate(_published(), 1))
     name = name or (source.name if isinstance(source, Path) else "The file")
-    return tuple(_item(row.get("text"), f"{name}, line {line}") for line, row in read_rows(source, name))
+    rows = read_rows(source, name, _COLUMNS)
+    return tuple(_item(row.values["text"], f"{name}, line {row.line}") for row in rows)
 
 
 def _item(text: Any, where: str) -> Item:

@@ -11,8 +11,8 @@ from qdash.tasks.rules import RULES
 
 
 def judged(reply: Reply, question: TaskItem, rule: Rule) -> ItemResult:
-    """The reply with its verdict."""
-    correct = RULES[rule](reply.text, question.answer)
+    """The reply with its verdict: right by the rule for any of the answers that are."""
+    correct = any(RULES[rule](reply.text, answer) for answer in question.answers)
     return ItemResult(index=reply.index, answer=reply.text, correct=correct, last_word=reply.on_target)
 
 
@@ -38,7 +38,7 @@ def counted(items: Sequence[ItemResult], questions: Sequence[TaskItem]) -> dict[
 def beside(result: EvaluatedVariant, baseline: EvaluatedVariant, total: int) -> EvaluatedVariant:
     """`result` with its drop, McNemar's test and speed-up against `baseline`; `total`: questions of the evaluation.
 
-    Drop and test are over the questions that both answered. A simulated variant's time is its carrier's, so it gets no speed-up, and
+    Drop and test are over the questions that both answered. A simulated variant's time is its stand-in's, so it gets no speed-up, and
     neither does a variant that did not answer everything.
     """
     theirs = _correct(baseline)

@@ -36,11 +36,12 @@ TASKS: dict[str, Task] = {
             "exact", 64, plain=False, sees=True, limit=None, made_for="tiny-vlm",
         ),
         Task(
-            "lambada", "LAMBADA", "5,153 passages of novels whose last word only the whole passage tells; the second tutorial's",
+            "lambada", "LAMBADA", "5,153 passages of novels whose last word only the whole passage tells",
             "words", 10, plain=True, sees=False, limit=100,
         ),
         Task(
-            "own", "Your own questions", "a CSV or JSON-lines file with the columns prompt and answer, and image if there are pictures",
+            "own", "Your own questions",
+            "a CSV or JSON-lines file with the columns prompt and answer, and image if there are pictures, which come with it or in a ZIP",
             "words", 32, plain=False, sees=False, limit=None,
         ),
     )

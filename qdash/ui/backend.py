@@ -30,12 +30,12 @@ class Backend(Protocol):
         """Run a comparison."""
         ...
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Weighed, None, WeightReport]:
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str) -> Generator[Weighed, None, WeightReport]:
         """Measure what schemes do to the weights."""
         ...
 
     def weigh_layer(
-        self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int
+        self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Weighed, None, LayerDetail]:
         """Show one layer near enough to see single weights."""
         ...
@@ -62,21 +62,21 @@ class EngineBackend:
 
     def plan(self, request: Request) -> Plan:
         """See `planning.plan`."""
-        return planning.plan(request)
+        return planning.plan(request, self.executor.held_bytes)
 
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """See `comparison.compare`."""
         return comparing.compare(request, png, self.executor, stop)
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent) -> Generator[Weighed, None, WeightReport]:
+    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str) -> Generator[Weighed, None, WeightReport]:
         """See `weighing.weigh`."""
-        return weighing.weigh(model, schemes, self.executor, stop)
+        return weighing.weigh(model, schemes, self.executor, stop, device=device)
 
     def weigh_layer(
-        self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int
+        self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Weighed, None, LayerDetail]:
         """See `weighing.weigh_layer`."""
-        return weighing.weigh_layer(model, scheme, layer, self.executor, stop, row=row, column=column)
+        return weighing.weigh_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """See `inspection.inspect`."""

@@ -9,28 +9,46 @@ from typing import Literal
 
 from qdash.catalog.schemes import Scheme, find_scheme, known_scheme
 from qdash.planning import labels_of
-from qdash.records import AnswerText, Comparison, ComparisonDone, Event, Progress, Request, Stage, Variant, VariantDone, VariantResult
+from qdash.records import (
+    AnswerText,
+    Comparison,
+    ComparisonDone,
+    Event,
+    Progress,
+    Request,
+    Stage,
+    Variant,
+    VariantAnswered,
+    VariantDone,
+    VariantResult,
+)
 
 State = Literal[
-    "ready", "queued", "downloading", "making", "loading", "answering", "measuring", "scoring", "done", "failed", "skipped", "stopped"
-]
+    "ready", "queued", "locating", "downloading", "making", "loading", "answering", "scoring", "answered", "measuring", "timed", "untimed",
+    "done", "failed", "skipped", "stopped",
+]  # fmt: skip
 
 _STATE_OF_STAGE: dict[Stage, State] = {
     "queued": "queued",
+    "locating": "locating",
     "downloading": "downloading",
     "making": "making",
     "loading": "loading",
     "answering": "answering",
-    "warming up": "measuring",
-    "timing": "measuring",
     "scoring": "scoring",
-    "re-timing": "measuring",
 }
+"""The other stages are those of timing."""
+
+
+_TO_TIME: tuple[State, ...] = ("answered", "measuring", "timed")
 
 
 @dataclass(frozen=True)
 class Card:
-    """One variant on the page. `fraction` is the progress within `state`, None where the end is unknown."""
+    """One variant on the page. `fraction` is the progress within `state`, None where the end is unknown.
+
+    Until the comparison is over, `result` has no times: what is seen meanwhile cannot say that one variant is quicker than another.
+    """
 
     scheme: Scheme
     label: str
@@ -43,21 +61,49 @@ class Card:
     @property
     def running(self) -> bool:
         """Whether something is happening to this variant right now."""
-        return self.state in ("downloading", "making", "loading", "answering", "measuring", "scoring")
+        return self.state in ("locating", "downloading", "making", "loading", "answering", "scoring", "measuring")
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the device does something else first."""
+        return self.running and self.detail.startswith("waiting for another measurement")
 
 
 @dataclass(frozen=True)
 class Board:
-    """All cards in order, the baseline first, and the comparison once there is one."""
+    """All cards in order, the baseline first, and the comparison once there is one. `latest`: the card that moved on last."""
 
     cards: tuple[Card, ...]
     comparison: Comparison | None = None
+    latest: int = 0
 
     @property
     def reference(self) -> str | None:
-        """The baseline's finished answer, which the others are compared with."""
+        """The baseline's whole answer, which the others are compared with."""
         result = self.cards[0].result if self.cards else None
         return result.answer if result else None
+
+    @property
+    def answered(self) -> bool:
+        """Whether every variant has answered, or never will: what is left to do is timing."""
+        return bool(self.cards) and all(card.result is not None for card in self.cards)
+
+    @property
+    def timing(self) -> bool:
+        """Whether variants are being timed."""
+        return any(card.state in ("measuring", "timed") for card in self.cards)
+
+    @property
+    def rounds_done(self) -> float | None:
+        """How far the rounds are, 0 to 1, over all variants that are timed; None before the first.
+
+        All that are being timed are in the same rounds; those that are not in memory together have rounds of their own, later.
+        """
+        known = [card.fraction for card in self.cards if card.state == "measuring" and card.fraction is not None]
+        states = [state for state in self.states if state in _TO_TIME]
+        if not known and "timed" not in states:
+            return None
+        return (states.count("timed") + states.count("measuring") * max(known, default=0.0)) / len(states)
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -98,25 +144,30 @@ def advance(board: Board, event: Event) -> Board:
     card = board.cards[event.index]
     cards = list(board.cards)
     cards[event.index] = _moved(card, event)
-    return replace(board, cards=tuple(cards))
+    return replace(board, cards=tuple(cards), latest=event.index)
 
 
-def _moved(card: Card, event: Progress | AnswerText | VariantDone) -> Card:
+def _moved(card: Card, event: Progress | AnswerText | VariantAnswered | VariantDone) -> Card:
     if isinstance(event, AnswerText):
         return replace(card, text=event.text)
-    if isinstance(event, VariantDone):
-        return _finished(card, event.result)
-    return replace(card, state=_STATE_OF_STAGE[event.stage], fraction=event.fraction, detail=event.detail)
+    if isinstance(event, Progress):
+        state = _STATE_OF_STAGE.get(event.stage, "measuring")
+        return replace(card, state=state, fraction=event.fraction, detail=event.detail)
+    without_times = event.result.model_copy(update={"latency": None, "relative": None})
+    if isinstance(event, VariantAnswered):
+        return _finished(card, without_times, ran="answered")
+    return _finished(card, without_times, ran="untimed" if event.result.latency is None else "timed")
 
 
-def _finished(card: Card, result: VariantResult) -> Card:
+def _finished(card: Card, result: VariantResult, ran: State = "done") -> Card:
+    """The card of a variant with a result, in the state `ran` if it is one of measurements."""
     text = result.answer if result.answer is not None else card.text
-    return replace(card, label=result.label, state=_final_state(result), fraction=None, detail="", text=text, result=result)
+    return replace(card, label=result.label, state=_state_after(result, ran), fraction=None, detail="", text=text, result=result)
 
 
-def _final_state(result: VariantResult) -> State:
+def _state_after(result: VariantResult, ran: State) -> State:
     if result.status == "ok":
-        return "done"
+        return ran
     if result.error is not None and result.error.kind == "cancelled":
         return "stopped"
     return "skipped" if result.status == "skipped" else "failed"

@@ -1,7 +1,7 @@
 """The Compare tab: verdict, cards, charts, conditions, and the drawers below them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -11,6 +11,8 @@ from gradio.events import Dependency
 from qdash.errors import QdashError
 from qdash.records import Comparison
 from qdash.ui import text
+from qdash.ui.arrival import Arrival
+from qdash.ui.asked import asked_just_now, earlier_html
 from qdash.ui.backend import Backend
 from qdash.ui.blocks import html
 from qdash.ui.board import Board, ready_board
@@ -24,6 +26,7 @@ from qdash.ui.markup import banner
 from qdash.ui.phase import is_running, phase_html
 from qdash.ui.results import Results, build_charts, build_drawer_buttons, build_drawers, results_drawn, wire_charts
 from qdash.ui.run import View, internal_error, run
+from qdash.ui.runs import Run, Runs
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
@@ -41,6 +44,8 @@ class ComparePage:
     phase: gr.HTML
     banner: gr.HTML
     verdict: gr.HTML
+    earlier: gr.HTML
+    asked: gr.HTML
     spoken: gr.HTML
     cards: gr.HTML
     results: Results
@@ -60,6 +65,7 @@ def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
     phase = html(phase_html("compare", running=False, results=False), elem_classes=["phases"])
     message = html(elem_id="banner")
     headline = html(empty_html(), elem_id="verdict")
+    earlier, asked = html(elem_id="earlier"), html(elem_id="asked")
     spoken = html(spoken_html(Board(())), elem_id="spoken")
     cards = html(ready_cards(model, schemes), elem_id="cards")
     with gr.Column(elem_id="results"):
@@ -72,56 +78,85 @@ def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
         with gr.Column(elem_id="drawer-inside", elem_classes=["drawer", "sheet"]):
             inside = build_inside()
     return ComparePage(
-        phase=phase, banner=message, verdict=headline, spoken=spoken, cards=cards, results=Results(charts, conditions, drawers),
-        look_inside=look_inside, inside=inside, comparison=gr.State(None),
+        phase=phase, banner=message, verdict=headline, earlier=earlier, asked=asked, spoken=spoken, cards=cards,
+        results=Results(charts, conditions, drawers), look_inside=look_inside, inside=inside, comparison=gr.State(None),
     )  # fmt: skip
 
 
-def wire_compare_page(page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions) -> Dependency:
+def wire_compare_page(
+    page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, arrival: Arrival, backend: Backend, line: Line, runs: Runs, sessions: Sessions
+) -> list[Dependency]:
     """Connect Compare, Stop and the theme; returns what happens when a comparison is over."""
 
-    def compare(request: gr.Request, dark: Any, before: Comparison | None, *values: Any) -> Iterator[Updates]:
+    def compare(request: gr.Request, dark: Any, visitor: str, before: Comparison | None, *values: Any) -> Iterator[Updates]:
+        form, owner = Form(*values), owner_of(request)
+        started = runs.start(visitor or str(request.session_hash), "compare", lambda stop: kept(run(form, backend, line, stop), owner))
+        yield {tabs: gr.update(selected="compare")}
+        yield from followed(started, request, dark, before)
+
+    def resumed(request: gr.Request, dark: Any, visitor: str, before: Comparison | None) -> Iterator[Updates]:
+        going = runs.find(visitor, "compare")
+        if going is None:
+            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
+        else:
+            yield from followed(going, request, dark, before)
+
+    def followed(going: Run[View], request: gr.Request, dark: Any, before: Comparison | None) -> Iterator[Updates]:
         session = str(request.session_hash)
-        stop = sessions.start(session)
+        # What looks how busy the machine is would keep it busy.
+        quiet = {sidebar.busy: "", sidebar.busy_timer: gr.Timer(active=False)}
+        yield {page.phase: phase_html("compare", running=True, results=before is not None), sidebar.stop: "Stop", **quiet}
         try:
-            started = phase_html("compare", running=True, results=before is not None)
-            yield {page.phase: started, sidebar.stop: "Stop", tabs: gr.update(selected="compare")}
-            view = View()
-            for view in run(Form(*values), backend, line, stop):
+            for view in going.follow(session):
                 yield shown(page, view, bool(dark))
-            if view.board is not None and view.board.comparison is not None:
-                problem = keep(view.board.comparison, owner_of(request), view.png)
-                yield exported(page, view.board.comparison, sessions, session) | ({page.banner: banner(problem)} if problem else {})
+                if view.over and view.board is not None and view.board.comparison is not None:
+                    yield exported(page, view.board.comparison, view.png, sessions, session)
         except Exception:
             yield {page.banner: banner(internal_error())}
-        finally:
-            stop.set()
-            sessions.finish(session, stop)
 
-    def stopped(request: gr.Request) -> Any:
-        sessions.stop(str(request.session_hash))
+    def stopped(request: gr.Request, visitor: str) -> Any:
+        runs.stop("compare", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
         return "Stopping …"
 
-    def over(comparison: Comparison | None) -> str:
-        return phase_html("compare", running=False, results=comparison is not None)
+    def over(comparison: Comparison | None) -> tuple[str, gr.Timer]:
+        return phase_html("compare", running=False, results=comparison is not None), gr.Timer(active=True)
 
-    inputs = [sidebar.theme, page.comparison, *sidebar.form]
-    running = sidebar.compare.click(
-        compare, inputs, [*page.outputs, sidebar.stop, tabs], js=dark_first(len(inputs)),
-        concurrency_id="compare", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    known = [sidebar.theme, arrival.visitor, page.comparison]
+    streaming: dict[str, Any] = {
+        "outputs": [*page.outputs, sidebar.stop, tabs, sidebar.busy, sidebar.busy_timer], "concurrency_id": "compare",
+        "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
+    }  # fmt: skip
+    inputs = [*known, *sidebar.form]
+    streams = (
+        sidebar.compare.click(compare, inputs, js=dark_first(len(inputs)), **streaming),
+        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
+    )
     # Only now: Gradio ignores a click on Compare while it believes that the last one is still at work.
-    finished = running.then(over, page.comparison, page.phase, **QUICK)
+    finished = [stream.then(over, page.comparison, [page.phase, sidebar.busy_timer], **QUICK) for stream in streams]
     wire_inside(page.inside, page.comparison, backend, line, sessions)
-    sidebar.stop.click(stopped, outputs=sidebar.stop, **QUICK)
+    sidebar.stop.click(stopped, arrival.visitor, sidebar.stop, **QUICK)
     sidebar.schemes.change(
         lambda model, schemes, phase, done: gr.update() if done or is_running(phase) else ready_cards(model, schemes),
         [sidebar.model, sidebar.schemes, page.phase, page.comparison],
         page.cards,
         **QUICK,
     )
+    gr.on(
+        [component.change for component in sidebar.form],  # type: ignore[attr-defined]
+        lambda comparison, *values: earlier_html(comparison, Form(*values), backend),
+        [page.comparison, *sidebar.form], page.earlier, trigger_mode="always_last", **QUICK,
+    )  # fmt: skip
     wire_charts(page.results.charts, sidebar, page.comparison, lambda comparison: comparison)
     return finished
+
+
+def kept(views: Iterator[View], owner: str) -> Iterator[View]:
+    """The same views, but the comparison of the last is in the history, or the view says why it is not."""
+    for view in views:
+        if view.over and view.board is not None and view.board.comparison is not None:
+            problem = keep(view.board.comparison, owner, view.png)
+            view = replace(view, error=problem or view.error)
+        yield view
 
 
 def shown(page: ComparePage, view: View, dark: bool) -> Updates:
@@ -133,17 +168,17 @@ def shown(page: ComparePage, view: View, dark: bool) -> Updates:
     comparison = view.board.comparison
     if not view.over:
         started = phase_html("compare", running=True, results=False)
-        return updates | {page.phase: started, page.verdict: running_html(view), page.comparison: None}
+        return updates | {page.phase: started, page.verdict: running_html(view), page.comparison: None, page.earlier: "", page.asked: ""}
     if comparison is None:
         return updates | {page.verdict: empty_html()}
-    updates[page.verdict] = verdict_html(verdict(comparison))
-    # Nothing measured, nothing to draw: the cards say what happened.
-    return updates | (_results(page, comparison, dark) if any(result.latency for result in comparison.variants) else {})
+    updates |= {page.verdict: verdict_html(verdict(comparison)), page.asked: asked_just_now(comparison, view.png)}
+    # Nothing weighed, nothing to draw: the cards say what happened.
+    return updates | (_results(page, comparison, dark) if any(result.memory for result in comparison.variants) else {})
 
 
-def exported(page: ComparePage, comparison: Comparison, sessions: Sessions, session: str) -> Updates:
+def exported(page: ComparePage, comparison: Comparison, png: bytes | None, sessions: Sessions, session: str) -> Updates:
     """The download buttons, armed with files."""
-    paths = write_exports(comparison, sessions.folder(session))
+    paths = write_exports(comparison, sessions.folder(session), png)
     return {page.results.drawers.exports[suffix]: str(path) for suffix, path in paths.items()}
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from qdash.catalog.models import MODELS, Task
 from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, check_reference_text, read_picture
+from qdash.offer import check_measurement, not_offered
 from qdash.planning import variants_of
-from qdash.records import Measurement, Picture, Request, Variant
+from qdash.records import DeviceChoice, Measurement, Picture, Request, Variant
 from qdash.settings import settings
 from qdash.ui.samples import sample_path
 
@@ -45,7 +46,18 @@ def check_model(model: Any) -> str:
         raise QdashError("No model is chosen.", "Pick one from the list, or type a folder or a Hugging Face id.")
     if settings().public and name not in MODELS:
         raise QdashError(f"“{name[:80]}” is not offered on this server.", "Pick a model from the list.", "unavailable")
+    refused = not_offered(name)
+    if refused is not None:
+        raise refused
     return name
+
+
+def check_device(device: Any) -> str:
+    """A way to write a device, whether it is here or not. Raises QdashError."""
+    try:
+        return TypeAdapter(DeviceChoice).validate_python(device)
+    except ValidationError:
+        raise QdashError("“device” has a value that does not exist.", "Open Measurement and choose it again.") from None
 
 
 def check_variants(model: str, choice: Any) -> tuple[Variant, ...]:
@@ -74,11 +86,13 @@ def _row(entry: Any) -> Variant:
 def measurement_of(form: Form) -> Measurement:
     """How to measure; raises QdashError for values out of range."""
     try:
-        return Measurement(runs=form.runs, warmup=form.warmup, max_new_tokens=form.tokens)
+        measurement = Measurement(runs=form.runs, warmup=form.warmup, max_new_tokens=form.tokens)
     except ValidationError as error:
         problem = error.errors()[0]
         name = {"runs": "Timed runs", "warmup": "Warm-up runs", "max_new_tokens": "Tokens"}[str(problem["loc"][0])]
         raise QdashError(f"{name}: {problem['msg']}.", "Open Measurement and correct it.") from None
+    check_measurement(measurement)
+    return measurement
 
 
 def draft(form: Form) -> Request:

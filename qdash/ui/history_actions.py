@@ -21,11 +21,11 @@ from qdash.ui.form import uploaded_file
 from qdash.ui.history_page import HistoryPage
 from qdash.ui.history_view import (
     STEP,
-    asked_html,
     difference_html,
     head_html,
     history_phase_html,
     list_html,
+    run_asked_html,
     run_head_html,
     said_html,
     share_html,
@@ -35,13 +35,13 @@ from qdash.ui.markup import banner
 from qdash.ui.quality_results import evaluation_drawn
 from qdash.ui.results import results_drawn
 from qdash.ui.run import internal_error
+from qdash.ui.said import Said
 from qdash.ui.verdict import verdict_html
 from qdash.verdict import verdict
 from qdash.verdict.evaluations import evaluation_verdict
 
 Updates = dict[Any, Any]
 MOST_KEYS = 1000
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Actions:
     def refreshed(self) -> Updates:
         """The list as it is now."""
         listing = history().listing(self.owner, self.search, limit=self.rows)
-        return {self.page.head: head_html(listing, self.search), self.page.runs: list_html(listing)}
+        head = head_html(listing, self.search, history().why_in_memory())
+        return {self.page.head: head, self.page.runs: list_html(listing)}
 
     def listed(self, said: str = "", deleted: list[str] | None = None) -> Updates:
         """The list, and nothing else, below a line of markup."""
@@ -89,14 +90,14 @@ class Actions:
             self.page.banner: "",
             self.page.run: run,
             shown.head: run_head_html(run),
-            shown.asked: asked_html(run),
-            shown.share: self._share_html(run),
+            shown.asked: run_asked_html(run),
+            shown.share: share_html(run) if run.own else "",
         }
         return updates | (self._comparison(run.record) if isinstance(run.record, Comparison) else self._evaluation(run.record))
 
-    def act(self, what: Any, keys: Any, options: dict[str, Any]) -> Updates:
+    def act(self, what: str, keys: list[str], options: Said) -> Updates:
         """Do `what` to the runs `keys`; nothing for words that are none of these."""
-        known = [key for key in keys if isinstance(key, str)][:MOST_KEYS] if isinstance(keys, list) else []
+        known = keys[:MOST_KEYS]
         actions: dict[str, Callable[[], Updates]] = {
             "open": lambda: self.opened(known[0]),
             "more": lambda: self._more(),
@@ -112,7 +113,7 @@ class Actions:
             "share": lambda: self._shared(options),
             "unshare": lambda: self._unshared(),
         }
-        action = actions.get(what) if isinstance(what, str) else None
+        action = actions.get(what)
         if action is None or (what in ("open", "pin") and not known):
             return {self.page.banner: ""}
         return action()
@@ -146,7 +147,7 @@ class Actions:
 
     def _compared(self, keys: list[str]) -> Updates:
         if len(keys) != 2:
-            raise QdashError("What changed can be told of two runs.", "Tick two in the list.")
+            raise QdashError("“What changed?” needs two runs.", "Tick two in the list.")
         before, after = (history().open(key, self.owner) for key in keys)
         found = difference(before.record, after.record)
         return {
@@ -166,9 +167,9 @@ class Actions:
         path = write_history(export_runs(history(), keys, self.owner), self.folder)
         return {self.page.file: str(path), self.page.banner: said_html(f"{text.several(len(keys), 'run', 'runs')} exported.")}
 
-    def _imported(self, options: dict[str, Any]) -> Updates:
-        name = str(options.get("name", ""))[:80] or "The file"
-        path = uploaded_file(str(options.get("path", "")), "file")
+    def _imported(self, options: Said) -> Updates:
+        name = (options.text("name") or "")[:80] or "The file"
+        path = uploaded_file(options.text("path") or "", "file")
         if path.stat().st_size > MOST_FILE_BYTES:
             raise QdashError(f"“{name}” is larger than {MOST_FILE_BYTES // 2**20} MiB.", "Export fewer runs at a time.")
         found = import_runs(history(), path.read_bytes(), self.owner, f"“{name}”")
@@ -176,15 +177,15 @@ class Actions:
         again = f" {text.several(there, 'was', 'were')} here already." if there else ""
         return self.listed(said_html(f"{text.several(found.new, 'run', 'runs')} imported.{again}"))
 
-    def _not_uploaded(self, options: dict[str, Any]) -> Updates:
+    def _not_uploaded(self, options: Said) -> Updates:
         limit = settings().max_upload_bytes // 2**20
-        name = str(options.get("name", ""))[:80]
+        name = (options.text("name") or "")[:80] or "The file"
         raise QdashError(f"“{name}” could not be sent; at most {limit} MiB are taken here.", "Export fewer runs at a time.")
 
-    def _shared(self, options: dict[str, Any]) -> Updates:
+    def _shared(self, options: Said) -> Updates:
         if self.run is not None and self.run.own:
             key = self.run.entry.key
-            history().share(key, self.owner, prompt=options.get("prompt") is True, picture=options.get("picture") is True)
+            history().share(key, self.owner, prompt=options.flag("prompt"), picture=options.flag("picture"))
         return self._share_again()
 
     def _unshared(self) -> Updates:
@@ -196,7 +197,4 @@ class Actions:
         if self.run is None or not self.run.own:
             return {self.page.banner: ""}
         run = history().open(self.run.entry.key, self.owner)
-        return {self.page.run: run, self.page.opened.share: self._share_html(run), self.page.banner: ""}
-
-    def _share_html(self, run: Run) -> str:
-        return share_html(run, reachable=settings().host not in _LOCAL) if run.own else ""
+        return {self.page.run: run, self.page.opened.share: share_html(run), self.page.banner: ""}

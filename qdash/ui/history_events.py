@@ -12,6 +12,7 @@ from qdash.ui.history_page import HistoryPage
 from qdash.ui.history_view import STEP
 from qdash.ui.quality_results import wire_quality_results
 from qdash.ui.results import wire_charts
+from qdash.ui.said import said_by
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
@@ -22,13 +23,12 @@ _LEAVE = (
     "() => { const here = new URL(location.href); here.searchParams.delete('run'); history.replaceState(null, '', here); "
     "setTimeout(() => document.querySelector('#history-list .run-open')?.focus(), 200); }"
 )
-_OPTIONS = ("prompt", "picture", "path", "name")
 
 
 def wire_history_page(
-    page: HistoryPage, tab: gr.Tab, sidebar: Sidebar, tabs: gr.Tabs, blocks: gr.Blocks, sessions: Sessions, finished: Dependency
+    page: HistoryPage, tab: gr.Tab, sidebar: Sidebar, tabs: gr.Tabs, blocks: gr.Blocks, sessions: Sessions, finished: list[Dependency]
 ) -> None:
-    """Connect the tab. `finished` is what ends a comparison, after which there is a run more."""
+    """Connect the tab. `finished` are what ends a comparison, after which there is a run more."""
 
     def actions(request: gr.Request, dark: Any, search: Any, rows: Any, run: Run | None, deleted: list[str]) -> Actions:
         folder = sessions.folder(str(request.session_hash))
@@ -47,9 +47,8 @@ def wire_history_page(
 
     def acted(request: gr.Request, event: gr.EventData, *state: Any) -> Updates:
         mine = actions(request, *state)
-        said = event._data if isinstance(event._data, dict) else {}
-        options = {name: said.get(name) for name in _OPTIONS}
-        return mine.safely(lambda: mine.act(said.get("do"), said.get("keys"), options))
+        said = said_by(event)
+        return mine.safely(lambda: mine.act(said.text("do") or "", said.texts("keys"), said))
 
     def back(request: gr.Request, *state: Any) -> Updates:
         # Emptied, so that the same run opening again is something new.
@@ -78,7 +77,7 @@ def wire_history_page(
     for actor in (page.runs, page.tools, page.banner, page.opened.share):
         actor.select(acted, state, page.outputs, trigger_mode="multiple", **known)
     page.file.change(None, js=_DOWNLOAD, api_visibility="private")
-    for event in (tab.select, finished.then):
+    for event in (tab.select, *(end.then for end in finished)):
         event(refreshed, state, [*page.refreshed, page.banner], **known)
     page.search.change(searched, state, page.listed, trigger_mode="always_last", **known)
     page.back.click(back, state, page.outputs, **known).then(None, js=_LEAVE, api_visibility="private")

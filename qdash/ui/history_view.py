@@ -3,18 +3,19 @@
 Everything a person or a model wrote is escaped. Times are written in UTC here; the page's script puts them into the reader's own zone.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 from typing import Literal
 
+from qdash.errors import QdashError
 from qdash.history import Listing, Run
 from qdash.history.difference import Change, Difference, VariantChanges
 from qdash.history.kinds import is_own
 from qdash.records import Comparison
 from qdash.records.history import Entry, RunKind
 from qdash.ui import text
+from qdash.ui.asked import asked_html
 from qdash.ui.markup import bits_class
 from qdash.ui.verdict import sentence_html
 
@@ -30,13 +31,16 @@ def history_phase_html(view: View, kind: RunKind = "comparison") -> str:
     return f'<i class="phase history-{view} of-{kind}" hidden></i>'
 
 
-def head_html(listing: Listing, search: str) -> str:
-    """How many runs there are."""
+def head_html(listing: Listing, search: str, why_in_memory: QdashError | None) -> str:
+    """How many runs there are, and why they will not outlive the server, where that is so."""
+    memory = f"{text.HISTORY_IN_MEMORY} {why_in_memory}" if why_in_memory else ""
     if not listing.total:
         headline = f"No run has “{escape(search[:60])}” in it." if search.strip() else text.HISTORY_EMPTY
-        return sentence_html(headline, text.HISTORY_SEARCH_HINT if search.strip() else text.HISTORY_EMPTY_WHY)
+        return sentence_html(headline, text.HISTORY_SEARCH_HINT if search.strip() else memory or text.HISTORY_EMPTY_WHY)
     runs = text.several(listing.total, "run", "runs")
-    return sentence_html(f"{runs} found" if search.strip() else f"{runs} kept", text.HISTORY_WHY)
+    return sentence_html(
+        f"{runs} found" if search.strip() else text.several(listing.total, "saved run", "saved runs"), memory or text.HISTORY_WHY
+    )
 
 
 def list_html(listing: Listing) -> str:
@@ -71,7 +75,7 @@ def _row(entry: Entry) -> str:
         f'<button type="button" class="run-open" data-do="open" data-key="{key}">{title}</button>'
         f'<p class="run-facts">{time_html(entry.created_at)} · <b>{escape(entry.model)}</b>{_asked(entry)} · {_chips(entry)}{marks}</p>'
         f'<span class="run-tools"><button type="button" data-do="pin" data-key="{key}" aria-pressed="{pinned}" '
-        f'aria-label="{said}: {title}" title="{said}: pinned runs are the last to go">{"★" if entry.pinned else "☆"}</button>'
+        f'aria-label="{said}: {title}" title="{said}: pinned runs are deleted last">{"★" if entry.pinned else "☆"}</button>'
         f'<button type="button" data-do="delete" data-key="{key}" aria-label="Delete: {title}" title="Delete">✕</button></span></li>'
     )
 
@@ -111,21 +115,16 @@ def run_head_html(run: Run) -> str:
     return f'<p class="run-head" tabindex="-1"><b>{kind}</b> of {escape(run.entry.model)}, {when}, {version}{whose}</p>'
 
 
-def asked_html(run: Run) -> str:
-    """The question and the picture, as far as they are there."""
-    picture = ""
-    if run.picture:
-        picture = f'<img src="data:image/webp;base64,{b64encode(run.picture).decode()}" alt="The picture the question was about">'
-    if not isinstance(run.record, Comparison):
-        told = run.own or any(item.prompt for item in run.record.questions)
-        return "" if told else f'<p class="hint">{text.SHARED_WITHOUT_QUESTIONS}</p>'
-    question = run.record.request.prompt
-    words = f'<p dir="auto">{escape(question)}</p>' if question else f'<p class="quiet">{text.SHARED_WITHOUT_QUESTION}</p>'
-    return f'<div class="asked">{picture}<div><h3>Question</h3>{words}</div></div>'
+def run_asked_html(run: Run) -> str:
+    """What was asked, as far as it is there; the questions of an evaluation stand beside their answers."""
+    if isinstance(run.record, Comparison):
+        return asked_html(run.record, run.picture)
+    told = run.own or any(item.prompt for item in run.record.questions)
+    return "" if told else f'<p class="hint">{text.SHARED_WITHOUT_QUESTIONS}</p>'
 
 
-def share_html(run: Run, *, reachable: bool) -> str:
-    """The link of a run, and what it shows. `reachable`: whether others can reach this server at all."""
+def share_html(run: Run) -> str:
+    """The link of a run, and what it shows. The page's script shows the hint where its own address is one of the reader's machine."""
     share = run.entry.share
     boxes = ""
     if isinstance(run.record, Comparison):
@@ -142,10 +141,10 @@ def share_html(run: Run, *, reachable: bool) -> str:
             '<button type="button" class="pill" data-copy-link>Copy</button>'
             '<button type="button" class="pill" data-do="unshare">Stop sharing</button>'
         )
-    where = "" if reachable else f'<p class="hint">{text.SHARE_LOCAL}</p>'
     return (
         f'<div class="share" data-shared="{"true" if share else "false"}"><h3>Share link</h3><p>{text.SHARE_WHY}</p>'
-        f'<div class="share-row">{boxes}</div><div class="share-row">{actions}</div>{where}</div>'
+        f'<div class="share-row">{boxes}</div><div class="share-row">{actions}</div>'
+        f'<p class="hint" data-local-only hidden>{text.SHARE_LOCAL}</p></div>'
     )
 
 
@@ -179,7 +178,7 @@ def _variant(variant: VariantChanges) -> str:
         run = "A" if variant.only == "before" else "B"
         return f'<section class="sheet">{title}<p class="hint">In {run} only.</p></section>'
     rows = "".join(_change(change) for change in variant.changes)
-    return f'<section class="sheet">{title}{_table(("figure", "A", "B", "B against A"), rows)}</section>'
+    return f'<section class="sheet">{title}{_table(("figure", "A", "B", "B vs. A"), rows)}</section>'
 
 
 _ICONS = {"better": "▲", "worse": "▼", "changed": "△", "unsure": "?", "apart": "–", "same": "", "missing": "–"}

@@ -18,8 +18,9 @@ from qdash.ui.blocks import html
 from qdash.ui.inside_view import inside_html
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
-from qdash.ui.run import internal_error, waiting
+from qdash.ui.run import by_button, internal_error, waiting
 from qdash.ui.sessions import Sessions
+from qdash.ui.sidebar import QUICK
 
 _EMPTY = '<p class="hint">Counts, types, files and sizes of one version, and what they mean.</p>'
 
@@ -30,6 +31,7 @@ class Inside:
 
     variant: gr.Dropdown
     look: gr.Button
+    stop: gr.Button
     shown: gr.HTML
 
 
@@ -38,7 +40,8 @@ def build_inside() -> Inside:
     with gr.Row(elem_id="inside-bar"):
         variant = gr.Dropdown([], label="Version", show_label=False, elem_id="inside-variant", min_width=0)
         look = gr.Button("Look inside", elem_id="inside-look", min_width=0)
-    return Inside(variant, look, html(_EMPTY, elem_id="inside"))
+        stop = gr.Button("Stop", elem_id="inside-stop", min_width=0)
+    return Inside(variant, look, stop, html(_EMPTY, elem_id="inside"))
 
 
 def choices(comparison: Comparison) -> dict[str, Any]:
@@ -48,34 +51,36 @@ def choices(comparison: Comparison) -> dict[str, Any]:
 
 
 def wire_inside(inside: Inside, comparison: gr.State, backend: Backend, line: Line, sessions: Sessions) -> None:
-    """Connect the button; what runs is stopped by the sidebar's Stop and by closing the tab."""
+    """Connect the buttons; what runs is stopped by its own Stop and by closing the tab."""
 
     def look(request: gr.Request, comparison: Comparison | None, index: Any) -> Iterator[str]:
-        session = str(request.session_hash)
-        stop = sessions.start(session)
+        stop = sessions.start(str(request.session_hash), "inside")
         try:
             yield from looked(comparison, index, backend, line, stop)
         finally:
             stop.set()
-            sessions.finish(session, stop)
+
+    def stopped(request: gr.Request) -> None:
+        sessions.stop(str(request.session_hash), "inside")
 
     inside.look.click(
         look, [comparison, inside.variant], inside.shown,
         concurrency_id="inside", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
+    inside.stop.click(stopped, **QUICK)
 
 
 def looked(comparison: Comparison | None, index: Any, backend: Backend, line: Line, stop: Event) -> Iterator[str]:
     """The drawer's markup while a variant is inspected, and at the end. Never raises."""
     try:
         if comparison is None or not isinstance(index, int) or not 0 <= index < len(comparison.variants):
-            raise QdashError("There is nothing to look into yet.", "Press Compare first.")
+            raise QdashError("There is nothing to inspect yet.", "Press Compare first.")
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield _working(Step(detail=waiting(place)))
             yield from _inspected(backend.inspect(comparison, index, stop))
     except QdashError as error:
-        yield banner(error)
+        yield banner(by_button(error, "Look inside"))
     except Exception:
         yield banner(internal_error())
 

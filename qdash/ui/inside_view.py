@@ -5,7 +5,7 @@ from html import escape
 
 from qdash.records import InspectorReport, PartInside
 from qdash.ui.markup import sheet_head
-from qdash.wording import mib, sizes
+from qdash.wording import covered, left_alone, mib, sizes
 
 
 def inside_html(report: InspectorReport) -> str:
@@ -15,7 +15,7 @@ def inside_html(report: InspectorReport) -> str:
     )
     return (
         f'<div class="inside"><div class="answers">{answers}</div>'
-        f'<div class="figures">{_parts(report)}{_sizes(report)}{_files(report)}{_config(report)}</div></div>'
+        f'<div class="figures">{_parts(report)}{_left(report)}{_sizes(report)}{_files(report)}{_config(report)}</div></div>'
     )
 
 
@@ -36,9 +36,21 @@ def _part(part: PartInside) -> str:
     )
 
 
+def _left(report: InspectorReport) -> str:
+    if report.coverage is None or not report.coverage.skipped:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(left.names)}</th><td>{"" if left.parameters is None else f"{left.parameters:,}"}</td>'
+        f"<td>{escape(left.reason)}</td></tr>"
+        for left in left_alone(report.coverage)
+    )
+    head = sheet_head("Not quantized", f"Quantized: {covered(report.coverage)}.")
+    return f'{head}<div class="sizes">{_table(("weights", "number", "why"), rows)}</div>'
+
+
 def _sizes(report: InspectorReport) -> str:
     cells = "".join(f'<tr><th scope="row">{name}</th><td>{size}</td><td>{escape(words)}</td></tr>' for name, size, words in sizes(report))
-    head = sheet_head("Sizes", "Figures that are easily mixed up.")
+    head = sheet_head("Sizes", "Figures that are easily confused.")
     return f'{head}<div class="sizes">{_table(("size", "", "what it is"), cells)}</div>'
 
 
@@ -47,9 +59,7 @@ def _files(report: InspectorReport) -> str:
         return ""
     rows = "".join(f'<tr><th scope="row">{escape(file.name)}</th><td>{file.size_bytes:,} bytes</td></tr>' for file in report.saved)
     kinds = " · ".join(f"{escape(dtype)} {mib(size)}" for dtype, size in (report.saved_as or {}).items())
-    return sheet_head("Files", f"Written for a moment with save_pretrained, then deleted. Tensors: {kinds}") + _table(
-        ("file", "size"), rows
-    )
+    return sheet_head("Files", f"Written with save_pretrained, then deleted. Tensors: {kinds}") + _table(("file", "size"), rows)
 
 
 def _config(report: InspectorReport) -> str:

@@ -8,19 +8,24 @@ import gradio as gr
 from qdash.catalog.models import MODELS
 from qdash.machine import this_machine
 from qdash.settings import settings
+from qdash.ui.arrival import wire_arrival
 from qdash.ui.backend import Backend
 from qdash.ui.compare_page import build_compare_page, wire_compare_page
+from qdash.ui.foot import build_foot
 from qdash.ui.history_events import wire_history_page
 from qdash.ui.history_page import build_history_page
 from qdash.ui.learn_page import build_learn_page, wire_learn_page
 from qdash.ui.line import Line
 from qdash.ui.quality_events import wire_quality_page
 from qdash.ui.quality_page import build_quality_page
+from qdash.ui.runs import Runs
 from qdash.ui.scheme_picker import STARTER, preset_keys
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import build_sidebar, wire_sidebar
+from qdash.ui.waiting import let_one_wait
 from qdash.ui.weights_events import wire_weights_page
 from qdash.ui.weights_page import build_weights_page
+from qdash.zerogpu import active as on_zerogpu
 
 A_DAY_S = 24 * 3600
 STARTER_MODEL = next(iter(MODELS))
@@ -30,35 +35,42 @@ def build(backend: Backend) -> gr.Blocks:
     """The whole page over `backend`."""
     # Uploads lie where `form` looks for them, and nowhere else. Gradio reads this when components are created.
     os.environ["GRADIO_TEMP_DIR"] = str(settings().cache_dir / "uploads")
-    line, sessions = Line(settings().max_queue), Sessions()
+    # Where a GPU is lent to one run after another, nobody's answers can go before somebody else's timing.
+    line = Line(settings().max_queue, 1 if on_zerogpu() else settings().max_running)
+    runs, sessions = Runs(), Sessions()
     starter = preset_keys(STARTER, this_machine())
     with gr.Blocks(title="qdash", analytics_enabled=False, delete_cache=(3600, A_DAY_S), fill_width=True) as blocks:
         with gr.Row(elem_id="page"):
             with gr.Column(elem_id="sidebar"):
                 sidebar = build_sidebar()
-            with gr.Column(elem_id="main"), gr.Tabs(elem_id="tabs") as tabs:
-                with gr.Tab("Compare", id="compare"):
-                    compare_page = build_compare_page(STARTER_MODEL, starter)
-                with gr.Tab("Weights", id="weights"):
-                    weights_page = build_weights_page()
-                with gr.Tab("Quality", id="quality"):
-                    quality_page = build_quality_page(STARTER_MODEL)
-                with gr.Tab("History", id="history") as history_tab:
-                    history_page = build_history_page()
-                with gr.Tab("Learn", id="learn"):
-                    learn_page = build_learn_page(STARTER_MODEL)
+            with gr.Column(elem_id="main"):
+                with gr.Tabs(elem_id="tabs") as tabs:
+                    with gr.Tab("Compare", id="compare"):
+                        compare_page = build_compare_page(STARTER_MODEL, starter)
+                    with gr.Tab("Weights", id="weights"):
+                        weights_page = build_weights_page()
+                    with gr.Tab("Quality", id="quality"):
+                        quality_page = build_quality_page(STARTER_MODEL)
+                    with gr.Tab("History", id="history") as history_tab:
+                        history_page = build_history_page()
+                    with gr.Tab("Learn", id="learn"):
+                        learn_page = build_learn_page(STARTER_MODEL)
+                build_foot()
         wire_sidebar(sidebar, blocks, backend)
-        finished = wire_compare_page(compare_page, sidebar, tabs, backend, line, sessions)
-        wire_weights_page(weights_page, sidebar, compare_page.look_inside, tabs, backend, line, sessions)
-        wire_quality_page(quality_page, sidebar, backend, line, sessions)
+        arrival = wire_arrival(sidebar, blocks)
+        finished = wire_compare_page(compare_page, sidebar, tabs, arrival, backend, line, runs, sessions)
+        wire_weights_page(weights_page, sidebar, compare_page.look_inside, tabs, arrival, backend, line, runs, sessions)
+        wire_quality_page(quality_page, sidebar, arrival, backend, line, runs, sessions)
         wire_history_page(history_page, history_tab, sidebar, tabs, blocks, sessions, finished)
         wire_learn_page(learn_page, sidebar)
-        blocks.unload(_closing(sessions))
+        blocks.unload(_closing(runs, sessions))
+        let_one_wait(blocks)
     return blocks
 
 
-def _closing(sessions: Sessions) -> Callable[[gr.Request], None]:
+def _closing(runs: Runs, sessions: Sessions) -> Callable[[gr.Request], None]:
     def closed(request: gr.Request) -> None:
+        runs.leave(str(request.session_hash))
         sessions.close(str(request.session_hash))
 
     return closed

@@ -46,7 +46,7 @@ LESSONS = (
         "outliers", "symmetric", 4, None, 0.7, ("without them", {"numbers": "normal"}),
     ),
     Lesson(
-        "A scale per group", "The same numbers, saved.",
+        "A scale per group", "The same numbers, rescued.",
         "Give every 32 numbers a scale of their own, and an outlier spoils only its own group. "
         "The price: each scale is stored too, here one more bit for every number.",
         "outliers", "symmetric", 4, 32, 0.7, ("one scale for all", {"size": 0}),

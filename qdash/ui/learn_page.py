@@ -4,6 +4,7 @@ One gr.HTML whose script (assets/js/learn*.js) computes and draws in the browser
 wait for a server. Numbers, formats and cards come from here; only a row of another layer asks Python.
 """
 
+import json
 from html import escape
 from typing import Any
 
@@ -15,6 +16,7 @@ from qdash.ui.assets import script
 from qdash.ui.learn_lessons import LESSONS
 from qdash.ui.learn_rows import encoded, offered
 from qdash.ui.markup import bits_class, sheet_head
+from qdash.ui.said import said_by
 from qdash.ui.sidebar import QUICK, Sidebar
 
 _NUMBERS = {"row": "A row of the model", "normal": "Normal", "outliers": "With outliers", "uniform": "Uniform", "skewed": "Skewed"}
@@ -26,17 +28,21 @@ _HOW_ERRORS = "New number minus old, for all of them."
 
 def build_learn_page(model: str) -> gr.HTML:
     """The component, with the first card's picture of a row of `model`. A choice of layer and row triggers `select`."""
+    # In the script, not in properties of the component: an update that comes before the tab is first opened replaces all of these.
+    given = {
+        "mappings": [mapping.to_page() for mapping in MAPPINGS.values()],
+        "scales": {"values": SCALE_CODES.values},
+        "sizes": [size or 0 for size in SIZES],
+        "lessons": [lesson.to_page() for lesson in LESSONS],
+        "drawn": {name: encoded(values) for name, values in drawn().items()},
+    }
+    scripts = map(script, ("learn_rounding", "learn_words", "learn_drawing", "learn"))
     return gr.HTML(
+        value=offered(model),  # type: ignore[arg-type]
         html_template=_html(),
-        js_on_load="\n".join(map(script, ("learn_rounding", "learn_words", "learn_drawing", "learn"))),
+        js_on_load="\n".join((f"const given = {json.dumps(given)};", *scripts)),
         elem_id="learn",
         apply_default_css=False,
-        mappings=[mapping.to_page() for mapping in MAPPINGS.values()],
-        scales={"values": SCALE_CODES.values},
-        sizes=[size or 0 for size in SIZES],
-        lessons=[lesson.to_page() for lesson in LESSONS],
-        drawn={name: encoded(values) for name, values in drawn().items()},
-        row=offered(model),
     )
 
 
@@ -44,10 +50,10 @@ def wire_learn_page(page: gr.HTML, sidebar: Sidebar) -> None:
     """Connect the choice of a row, and the model of the sidebar."""
 
     def chosen(event: gr.EventData, model: Any) -> Any:
-        return gr.update(row=offered(model, {"layer": event.layer, "row": event.row}))
+        return offered(model, said_by(event).text("layer"), said_by(event).number("row"))
 
     page.select(chosen, sidebar.model, page, trigger_mode="always_last", **QUICK)
-    sidebar.model.change(lambda model: gr.update(row=offered(model)), sidebar.model, page, trigger_mode="always_last", **QUICK)
+    sidebar.model.change(offered, sidebar.model, page, trigger_mode="always_last", **QUICK)
 
 
 def _html() -> str:
@@ -83,7 +89,7 @@ def _sliders() -> str:
 def _slider(name: str, label: str) -> str:
     return (
         f'<label class="{name}"><span>{label}</span><output data-part="{name}-value"></output>'
-        f'<input type="range" min="0" step="1" data-part="{name}"></label>'
+        f'<input type="range" min="0" step="1" data-part="{name}" aria-label="{label}"></label>'
     )
 
 

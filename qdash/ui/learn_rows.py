@@ -24,10 +24,10 @@ BUNDLED = next(iter(MODELS))
 _EMPTY: dict[str, Any] = {"model": "", "layers": [], "layer": "", "row": 0, "rows": 1, "columns": 0, "values": "", "note": ""}
 
 
-def offered(model: Any, chosen: Any = None) -> dict[str, Any]:
-    """What the page shows of `model`: its layers (tensor, name for people), one row of the `chosen` layer, and a note.
+def offered(model: Any, layer: str | None = None, row: int | None = None) -> dict[str, Any]:
+    """What the page shows of `model`: its layers (tensor, name for people), one `row` of a `layer`, and a note.
 
-    `chosen` is {"layer", "row"}; anything else means the first row of the first layer.
+    Without either it is the first row of the first layer.
 
     Never raises for what a model or a page may hold: the note says what is wrong. Where a model has nothing to show the bundled one's rows
     stand in; a row that cannot be shown comes without values.
@@ -36,12 +36,12 @@ def offered(model: Any, chosen: Any = None) -> dict[str, Any]:
     try:
         if not _here(name):
             note = f"{_label(name)} is not on this machine yet: these are the bundled model's numbers."
-            return offered(BUNDLED, chosen) | {"note": note}
-        return _of(checkpoints.locate(name), chosen)
+            return offered(BUNDLED, layer, row) | {"note": note}
+        return _of(checkpoints.locate(name), layer, row)
     except QdashError as error:
         if name == BUNDLED:
             return _EMPTY | {"note": str(error)}
-        return offered(BUNDLED, chosen) | {"note": f"{error} These are the bundled model's numbers."}
+        return offered(BUNDLED, layer, row) | {"note": f"{error} These are the bundled model's numbers."}
 
 
 def encoded(values: NDArray[Any]) -> str:
@@ -49,12 +49,13 @@ def encoded(values: NDArray[Any]) -> str:
     return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 
-def _of(checkpoint: Checkpoint, chosen: Any) -> dict[str, Any]:
+def _of(checkpoint: Checkpoint, layer: str | None, row: int | None) -> dict[str, Any]:
     names = {tensor.name: _spoken(tensor.name) for tensor in layers(checkpoint)}
     if not names:
         message = f"{checkpoint.label} holds no layer of plain numbers."
         raise QdashError(message, "Choose the model it was made from.", "checkpoint")
-    layer, row = _choice(chosen, next(iter(names)))
+    if layer is None or row is None:
+        layer, row = next(iter(names)), 0
     shown = _EMPTY | {"model": checkpoint.label, "layers": list(names.items()), "layer": layer, "row": row}
     try:
         found = read_row(checkpoint, layer, row)
@@ -68,13 +69,6 @@ def _spoken(tensor: str) -> str:
     """“language · layer 0 · down projection” for a tensor's name."""
     path = tensor.removesuffix(".weight")
     return spoken_name(LayerPlace(name=path, part=part_of(path), block=block_of(path), projection=projection_of(path), shape=()))
-
-
-def _choice(chosen: Any, first: str) -> tuple[str, int]:
-    if not isinstance(chosen, dict):
-        return first, 0
-    layer, row = chosen.get("layer"), chosen.get("row")
-    return (layer, row) if isinstance(layer, str) and type(row) is int else (first, 0)
 
 
 def _here(model: str) -> bool:

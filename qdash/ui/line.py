@@ -1,12 +1,14 @@
-"""One comparison at a time, in order of arrival, and everybody in the line is told their place.
+"""The order in which visitors are served, and what each is told about it.
 
-Two measurements at once would spoil each other's numbers. Gradio's own queue could do the ordering, but it can only say
-"queue: 1/2"; this one says who is before you and for about how long, and Stop works while you wait.
+Comparisons are served several at once: whoever has answers to make gets the device before whoever has times to take, so everybody reads
+answers soon, and the timings follow one run after another (see `execution`). Whatever else occupies the device for long is served alone.
+Gradio's own queue could do the ordering, but it can only say "queue: 1/2"; this one says what is before you and for about how long, and
+Stop works while you wait. All estimates come from how long those before took.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -14,81 +16,171 @@ from threading import Condition, Event
 
 from qdash.errors import QdashError
 
+POLL_S = 0.25
+"""Stop is noticed within this time."""
+
+TOLD_EVERY_S = 1.0
+
 
 @dataclass(frozen=True)
 class Place:
-    """Position in the line, the person being served counted: `position` 2 of `length` 3. `wait_s` None: nothing to go by yet."""
+    """Position in the line, those being served counted: `position` 2 of `length` 3. `wait_s` None: nothing to go by yet."""
 
     position: int
     length: int
     wait_s: float | None
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What the device does before the next step of somebody who is being served.
+
+    `answers`: runs whose answers come first; `timings`: runs that are timed first, none while one's own answers are still to be made.
+    """
+
+    answers: int
+    timings: int
+    wait_s: float | None
+
+
 @dataclass(eq=False)
 class Ticket:
-    """One person's place in a line."""
+    """One person's place in a line. `alone`: nobody else is served meanwhile; `answered`: only times are still to be taken."""
 
     line: "Line"
+    alone: bool
+    joined: float
+    served: bool = False
+    answered: bool = False
+    since: float = 0.0
+    """When it was admitted, then when it had its answers."""
 
-    def wait(self, stop: Event, every_s: float = 0.25) -> Iterator[Place]:
+    def wait(self, stop: Event) -> Iterator[Place]:
         """Yield the place again and again until it is this ticket's turn; raises QdashError if `stop` is set meanwhile."""
-        while (place := self.line.place(self)).position > 1:
+        told: Place | None = None
+        told_at = 0.0
+        while not self.line.admit(self):
             if stop.is_set():
-                raise QdashError("Stopped while waiting.", "Press Compare to join the line again.", "cancelled")
-            yield place
-            self.line.sleep(every_s)
+                raise QdashError("Stopped while waiting.", "Join the line again when you like.", "cancelled")
+            place, now = self.line.place(self), time.monotonic()
+            if told is None or place.position != told.position or now - told_at >= TOLD_EVERY_S:
+                told, told_at = place, now
+                yield place
+            self.line.sleep(POLL_S)
+
+    def has_answered(self) -> None:
+        """All its answers are made: those of others go first now."""
+        self.line.move_on(self)
+
+    def ahead(self) -> Ahead:
+        """What comes before the next step of this ticket, which is being served."""
+        return self.line.ahead(self)
+
+
+class _Pace:
+    """How long one service takes when they follow each other, from the last few; seconds."""
+
+    def __init__(self) -> None:
+        self._durations: deque[float] = deque(maxlen=5)
+        self._last = 0.0
+
+    def ended(self, began: float) -> None:
+        """One that could begin at `began` is over; it had the device once the one before was over."""
+        now = time.monotonic()
+        self._durations.append(now - max(began, self._last))
+        self._last = now
+
+    def wait_s(self, count: int, began: float) -> float | None:
+        """For `count` of them, the first of which could begin at `began`; None where none was measured."""
+        if not count:
+            return 0.0
+        if not self._durations:
+            return None
+        typical = fmean(self._durations)
+        left = max(typical - (time.monotonic() - max(began, self._last)), 0.0)
+        return left + (count - 1) * typical
 
 
 @dataclass
 class Line:
-    """Tickets in order of arrival; the first one is being served. `longest` counts everybody."""
+    """Tickets in order of arrival. `longest` counts everybody; `at_once` comparisons are served together."""
 
     longest: int
+    at_once: int = 1
     _tickets: list[Ticket] = field(default_factory=list)
     _changed: Condition = field(default_factory=Condition)
-    _durations: deque[float] = field(default_factory=lambda: deque(maxlen=5))
-    _served_since: float = 0.0
+    _services: _Pace = field(default_factory=_Pace)
+    _answers: _Pace = field(default_factory=_Pace)
+    _timings: _Pace = field(default_factory=_Pace)
 
     @contextmanager
-    def join(self) -> Iterator[Ticket]:
+    def join(self, *, alone: bool = True) -> Iterator[Ticket]:
         """Stand in the line for the length of the block; raises QdashError if the line is too long."""
-        ticket = Ticket(self)
+        ticket = Ticket(self, alone, time.monotonic())
         with self._changed:
             if len(self._tickets) >= self.longest:
                 raise QdashError(f"{len(self._tickets)} people are waiting already.", "Try again in a few minutes.", "unavailable")
-            if not self._tickets:
-                self._served_since = time.monotonic()
             self._tickets.append(ticket)
+        self.admit(ticket)
         try:
             yield ticket
         finally:
             self._leave(ticket)
 
+    def admit(self, ticket: Ticket) -> bool:
+        """Whether it is the turn of `ticket`; from then on it is being served."""
+        with self._changed:
+            if not ticket.served and not self._before(ticket):
+                ticket.served, ticket.since = True, time.monotonic()
+            return ticket.served
+
     def place(self, ticket: Ticket) -> Place:
         """Where `ticket` stands now."""
         with self._changed:
-            ahead = self._tickets.index(ticket)
-            return Place(ahead + 1, len(self._tickets), self._wait_s(ahead))
+            wait_s = self._services.wait_s(self._before(ticket), self._tickets[0].since)
+            return Place(self._tickets.index(ticket) + 1, len(self._tickets), wait_s)
+
+    def move_on(self, ticket: Ticket) -> None:
+        """See `Ticket.has_answered`."""
+        with self._changed:
+            if not ticket.answered:
+                self._answers.ended(ticket.since)
+                ticket.answered, ticket.since = True, time.monotonic()
+
+    def ahead(self, ticket: Ticket) -> Ahead:
+        """See `Ticket.ahead`."""
+        with self._changed:
+            before = self._tickets[: self._tickets.index(ticket)]
+            if not ticket.answered:
+                first = [other for other in before if not other.answered]
+                return Ahead(len(first), 0, self._answers.wait_s(len(first), _began(first)))
+            answers = [other for other in self._tickets if other.served and not other.answered]
+            timings = [other for other in before if other.answered]
+            waits = (self._answers.wait_s(len(answers), _began(answers)), self._timings.wait_s(len(timings), _began(timings)))
+            return Ahead(len(answers), len(timings), None if None in waits else sum(filter(None, waits)))
 
     def sleep(self, longest_s: float) -> None:
         """Until the line moves, at most `longest_s` seconds."""
         with self._changed:
             self._changed.wait(longest_s)
 
+    def _before(self, ticket: Ticket) -> int:
+        """How many must leave before the turn of `ticket`."""
+        first = self._tickets.index(ticket)
+        if ticket.alone:
+            return first
+        alone = max((place + 1 for place, other in enumerate(self._tickets[:first]) if other.alone), default=0)
+        return max(alone, first - self.at_once + 1)
+
     def _leave(self, ticket: Ticket) -> None:
         with self._changed:
-            now = time.monotonic()
-            if self._tickets[0] is ticket:
-                self._durations.append(now - self._served_since)
-                self._served_since = now
+            if ticket.served:
+                self._services.ended(ticket.joined)
+            if ticket.answered:
+                self._timings.ended(ticket.since)
             self._tickets.remove(ticket)
             self._changed.notify_all()
 
-    def _wait_s(self, ahead: int) -> float | None:
-        if not ahead:
-            return 0.0
-        if not self._durations:
-            return None
-        typical = fmean(self._durations)
-        left = max(typical - (time.monotonic() - self._served_since), 0.0)
-        return left + (ahead - 1) * typical
+
+def _began(tickets: Sequence[Ticket]) -> float:
+    return min((ticket.since for ticket in tickets), default=0.0)

@@ -1,9 +1,14 @@
-"""How often a page is redrawn while events stream in: at once when a variant moves on, else now and then, and at the end."""
+"""How often a page is redrawn while events stream in: at once when a variant moves on, else now and then, and at the end.
+
+Drawing takes time from the processor, and on a person's own machine that is the one that is being timed: then it is done more rarely.
+"""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Protocol, TypeVar
+
+from qdash.errors import QdashError
 
 
 class Staged(Protocol):
@@ -25,17 +30,21 @@ def paced(
     events: Iterator[EventT],
     advance: Callable[[BoardT, EventT], BoardT],
     view: Callable[[BoardT], ViewT],
-    refresh_s: float,
+    refresh_s: Callable[[BoardT], float],
 ) -> Iterator[ViewT]:
-    """Views of `board` as `events` change it: at first, whenever a state changes, else every `refresh_s`, and at the end."""
+    """Views of `board` as `events` change it: at first, whenever a state changes, else every `refresh_s(board)`, and at the end."""
     yield view(board)
     shown = time.monotonic()
     # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
     with closing(events):  # type: ignore[type-var]
-        for event in events:
-            before, board = board.states, advance(board, event)
-            now = time.monotonic()
-            if board.states != before or now - shown > refresh_s:
-                shown = now
-                yield view(board)
+        try:
+            for event in events:
+                before, board = board.states, advance(board, event)
+                now = time.monotonic()
+                if board.states != before or now - shown > refresh_s(board):
+                    shown = now
+                    yield view(board)
+        except QdashError:
+            yield view(board)  # what came before stays
+            raise
     yield view(board)

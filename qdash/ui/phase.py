@@ -4,6 +4,8 @@ Gradio can show and hide components itself, but takes them out of the page and p
 word can get lost on the way: then Stop stays for good. An attribute cannot get lost, and figures keep their place and size.
 """
 
+from typing import Any
+
 
 def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) -> str:
     """The phase of the page called `of`, `partial` with results that are still coming in; see assets/css/2-page.css and 6-weights.css."""
@@ -11,11 +13,11 @@ def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) 
     return f'<i class="phase {" ".join(states)}" hidden></i>'
 
 
-def is_running(phase: str) -> bool:
-    """Whether something runs, from what `phase_html` made."""
-    return "-running" in phase
+def is_running(phase: Any) -> bool:
+    """Whether something runs, from what `phase_html` made, as a browser sends it back."""
+    return isinstance(phase, str) and "-running" in phase
 
 
-def is_partial(phase: str) -> bool:
-    """Whether only some results are there, from what `phase_html` made."""
-    return "-partial" in phase
+def is_partial(phase: Any) -> bool:
+    """Whether only some results are there, from what `phase_html` made, as a browser sends it back."""
+    return isinstance(phase, str) and "-partial" in phase

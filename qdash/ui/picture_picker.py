@@ -13,7 +13,7 @@ from qdash.settings import settings
 from qdash.ui.assets import script
 from qdash.ui.samples import Sample, samples
 
-_TYPES = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff"
+_TYPES = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff,image/avif"
 
 
 def picture_picker() -> gr.HTML:

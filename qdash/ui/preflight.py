@@ -4,12 +4,15 @@ from html import escape
 from typing import Any
 
 from qdash.catalog.models import MODELS, Task
+from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
 from qdash.planning import Plan
 from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.form import Form, check_model, draft
 from qdash.ui.run import internal_error
+
+_LESS = "Choose fewer bits or a smaller model, or close other programs."
 
 
 def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
@@ -28,10 +31,9 @@ def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
 
 def reads(model: Any, backend: Backend) -> Task:
     """Whether a model sees; one that nobody knows yet is offered everything, and what is wrong with it is said elsewhere."""
-    if model in MODELS:
-        return MODELS[model].task
     try:
-        return backend.task(check_model(model))
+        name = check_model(model)
+        return MODELS[name].task if name in MODELS else backend.task(name)
     except QdashError:
         return "image-text-to-text"
 
@@ -47,14 +49,15 @@ def model_line(plan: Plan) -> str:
 
 
 def preflight_line(plan: Plan) -> str:
-    """“Needs about 0.2 GB of 23 GB ✓”, and what is downloaded or made first."""
+    """“Needs about 0.2 GB of 23 GB ✓”, what is downloaded or made first, and which versions will be the original again."""
     need, there = text.megabytes(plan.needed_bytes), text.megabytes(plan.available_bytes)
-    first = _first(plan)
+    first, about = _first(plan) + _nothing(plan), "roughly" if plan.rough else "about"
     if plan.needed_bytes <= plan.available_bytes:
-        return f'Needs about {need} of {there} <span class="good">✓</span>{first}'
+        return f'Needs {about} {need} of {there} <span class="good">✓</span>{first}'
     if plan.fits:
-        return f"Needs about {need} of {there}: versions take turns in memory{first}"
-    return f'<span class="bad">✕ Needs about {need}, only {there} are free.</span> Choose fewer bits or a smaller model.{first}'
+        return f"Needs {about} {need} of {there}: versions are loaded one at a time{first}"
+    largest = text.megabytes(plan.largest_bytes)
+    return f'<span class="bad">✕ The largest version needs {about} {largest}, only {there} may be used.</span> {_LESS}{first}'
 
 
 def _first(plan: Plan) -> str:
@@ -62,6 +65,15 @@ def _first(plan: Plan) -> str:
     download = f" · downloads {text.megabytes(plan.download_bytes)} first" if plan.download_bytes else ""
     making = f" · makes {text.megabytes(plan.made_bytes)} of random weights first" if plan.made_bytes else ""
     return download + making
+
+
+def _nothing(plan: Plan) -> str:
+    """Which schemes leave the whole model as it is: there is nothing to compare."""
+    labels = dict.fromkeys(find_scheme(variant.scheme).label for variant in plan.variants if variant.takes_nothing)
+    if not labels:
+        return ""
+    verb = "quantizes" if len(labels) == 1 else "quantize"
+    return f' · <span class="bad">{escape(", ".join(labels))} {verb} nothing in this model</span>'
 
 
 def problem_line(error: QdashError) -> str:

@@ -21,6 +21,7 @@ from qdash.ui.board import State
 
 _STATE_OF_STAGE: dict[EvaluationStage, State] = {
     "queued": "queued",
+    "locating": "locating",
     "downloading": "downloading",
     "loading": "loading",
     "answering": "answering",
@@ -46,7 +47,7 @@ class Marks:
     @property
     def running(self) -> bool:
         """Whether something is happening to it right now."""
-        return self.state in ("downloading", "loading", "answering", "measuring")
+        return self.state in ("locating", "downloading", "loading", "answering", "measuring")
 
 
 @dataclass(frozen=True)

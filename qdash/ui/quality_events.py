@@ -1,17 +1,20 @@
 """What happens on the Quality tab: another model or task, an evaluation from its first question to the history, Stop."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from qdash.records import Evaluation
+from qdash.ui.arrival import Arrival
 from qdash.ui.backend import Backend
 from qdash.ui.history_keep import keep
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
 from qdash.ui.phase import phase_html
 from qdash.ui.preflight import reads
+from qdash.ui.quality_file import file_note
 from qdash.ui.quality_form import QualityForm, tasks_for
 from qdash.ui.quality_items import thumbnails
 from qdash.ui.quality_page import QualityPage, task_choices, task_shown
@@ -19,6 +22,7 @@ from qdash.ui.quality_results import evaluation_drawn, wire_quality_results
 from qdash.ui.quality_run import MarksView, evaluated
 from qdash.ui.quality_view import empty_html, headline_html, running_html, running_rows_html
 from qdash.ui.run import internal_error
+from qdash.ui.runs import Run, Runs
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
@@ -27,34 +31,38 @@ from qdash.ui.visitors import owner_of
 Updates = dict[Any, Any]
 
 
-def wire_quality_page(page: QualityPage, sidebar: Sidebar, backend: Backend, line: Line, sessions: Sessions) -> None:
+def wire_quality_page(
+    page: QualityPage, sidebar: Sidebar, arrival: Arrival, backend: Backend, line: Line, runs: Runs, sessions: Sessions
+) -> None:
     """Connect everything."""
 
-    def evaluate(request: gr.Request, dark: Any, *values: Any) -> Iterator[Updates]:
+    def evaluate(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None, *values: Any) -> Iterator[Updates]:
+        form, owner = QualityForm(*values), owner_of(request)
+        started = runs.start(
+            visitor or str(request.session_hash), "quality", lambda stop: kept(evaluated(form, backend, line, stop), owner)
+        )
+        yield from followed(started, request, dark, before)
+
+    def resumed(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None) -> Iterator[Updates]:
+        going = runs.find(visitor, "quality")
+        if going is None:
+            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
+        else:
+            yield from followed(going, request, dark, before)
+
+    def followed(going: Run[MarksView], request: gr.Request, dark: Any, before: Evaluation | None) -> Iterator[Updates]:
         session = str(request.session_hash)
-        stop = sessions.start(session, only="quality")
+        yield {page.phase: phase_html("quality", running=True, results=before is not None), page.stop: "Stop", page.banner: ""}
         try:
-            yield {
-                page.phase: phase_html("quality", running=True, results=False),
-                page.stop: "Stop",
-                page.banner: "",
-                page.evaluation: None,
-            }
-            view = MarksView()
-            for view in evaluated(QualityForm(*values), backend, line, stop):
-                yield shown(page, view)
-            done = view.board.evaluation if view.board is not None else None
-            if done is not None:
-                problem = keep(done, owner_of(request))
-                yield finished(page, view, done, bool(dark), sessions, session) | ({page.banner: banner(problem)} if problem else {})
+            for view in going.follow(session):
+                yield shown(page, view, before)
+                if view.over and view.board is not None and view.board.evaluation is not None:
+                    yield finished(page, view, view.board.evaluation, bool(dark), sessions, session)
         except Exception:
             yield {page.banner: banner(internal_error())}
-        finally:
-            stop.set()
-            sessions.finish(session, stop)
 
-    def stopped(request: gr.Request) -> str:
-        sessions.stop(str(request.session_hash))
+    def stopped(request: gr.Request, visitor: str) -> str:
+        runs.stop("quality", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
         return "Stopping …"
 
     def over(evaluation: Evaluation | None) -> str:
@@ -69,29 +77,48 @@ def wire_quality_page(page: QualityPage, sidebar: Sidebar, backend: Backend, lin
 
     of_sidebar = {"model": sidebar.model, "schemes": sidebar.schemes, "baseline_dtype": sidebar.baseline_dtype, "device": sidebar.device}
     here = {"task": page.task, "limit": page.limit, "file": page.file}
-    inputs = [sidebar.theme, *({**of_sidebar, **here}[name] for name in QualityForm.names())]
-    running = page.evaluate.click(
-        evaluate, inputs, page.outputs, js=dark_first(len(inputs)),
-        concurrency_id="quality", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
-    # Only now: Gradio ignores a click while it believes that the last one is still at work.
-    running.then(over, page.evaluation, page.phase, **QUICK)
-    page.stop.click(stopped, outputs=page.stop, **QUICK)
+    known = [sidebar.theme, arrival.visitor, page.evaluation]
+    inputs = [*known, *({**of_sidebar, **here}[name] for name in QualityForm.names())]
+    streaming: dict[str, Any] = {
+        "outputs": page.outputs, "concurrency_id": "quality", "concurrency_limit": line.longest, "show_progress": "hidden",
+        "api_visibility": "private",
+    }  # fmt: skip
+    streams = (
+        page.evaluate.click(evaluate, inputs, js=dark_first(len(inputs)), **streaming),
+        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
+    )
+    for stream in streams:
+        # Only now: Gradio ignores a click while it believes that the last one is still at work.
+        stream.then(over, page.evaluation, page.phase, **QUICK)
+    page.stop.click(stopped, arrival.visitor, page.stop, **QUICK)
     sidebar.model.change(
         another_model, [sidebar.model, page.task], [page.task, *page.choice], trigger_mode="always_last", **QUICK
+    )  # fmt: skip
+    gr.on(
+        [page.file.change, page.task.change], file_note, [page.task, page.file], page.file_note, trigger_mode="always_last", **QUICK
     )  # fmt: skip
     page.task.input(task_shown, page.task, page.choice, trigger_mode="always_last", **QUICK)
     wire_quality_results(page.results, sidebar, page.evaluation, lambda evaluation: evaluation)
 
 
-def shown(page: QualityPage, view: MarksView) -> Updates:
-    """The component updates that show `view`."""
+def kept(views: Iterator[MarksView], owner: str) -> Iterator[MarksView]:
+    """The same views, but the evaluation of the last is in the history, or the view says why it is not."""
+    for view in views:
+        if view.over and view.board is not None and view.board.evaluation is not None:
+            view = replace(view, error=keep(view.board.evaluation, owner) or view.error)
+        yield view
+
+
+def shown(page: QualityPage, view: MarksView, before: Evaluation | None = None) -> Updates:
+    """The component updates that show `view`. Until there is a board, what an earlier evaluation left on the page stays: `before`."""
     updates: Updates = {page.banner: banner(view.error)}
     if view.board is None:
-        return updates | {page.verdict: empty_html() if view.over else running_html(None, view.status)}
+        left = empty_html() if before is None else headline_html(before)
+        return updates | {page.verdict: left if view.over else running_html(None, view.status)}
     if view.over:
         return updates if view.board.evaluation is not None else updates | {page.verdict: empty_html()}
     return updates | {
+        page.evaluation: None,
         page.phase: phase_html("quality", running=True, results=False, partial=True),
         page.verdict: running_html(view.board, view.status),
         page.results.rows: running_rows_html(view.board),

@@ -1,7 +1,6 @@
 """What a person asks for on the Quality tab, and its way to a checked request: which task, how many questions, whose.
 
-As everywhere, values arrive as whatever a browser put into the payload, so all are checked here, and a file is read only if this page has
-uploaded it. Its pictures must be inside it: a path in it would lead to files of this server.
+As everywhere, values arrive as whatever a browser put into the payload, so all are checked here.
 """
 
 from dataclasses import dataclass, fields
@@ -14,11 +13,9 @@ from qdash.catalog.models import Task as Reads
 from qdash.errors import QdashError
 from qdash.records import EvaluationRequest
 from qdash.records.evaluation import MAX_ITEMS
-from qdash.tasks import TASKS, Item, Task, bundled_items, find_task, lambada_items, read_own
-from qdash.ui.form import check_model, check_variants, uploaded_file
-
-WITH_FILE = ("own", "lambada")
-MAX_NAME_CHARS = 80
+from qdash.tasks import TASKS, Task, bundled_items, find_task
+from qdash.ui.form import check_model, check_variants
+from qdash.ui.quality_file import WITH_FILE, Content, handed_in
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,13 @@ def asked_at_first(task: Task) -> int | None:
     return task.limit or questions_of(task)
 
 
-def requested(form: QualityForm) -> tuple[EvaluationRequest, Task, bytes | None]:
-    """The request, its task, and the file of questions if there is one. Raises QdashError."""
+def requested(form: QualityForm) -> tuple[EvaluationRequest, Task, Content | None]:
+    """The request, its task, and the files of questions if there are any. Raises QdashError."""
     task = _task(form.task)
-    name, content = _file(form.file) if task.key in WITH_FILE else (None, None)
+    name, content = handed_in(form.file) if task.key in WITH_FILE else (None, None)
     if task.key == "own" and content is None:
-        raise QdashError("There is no file of questions yet.", "Choose a CSV or JSON-lines file with the columns prompt and answer.")
+        remedy = "Choose a CSV or JSON-lines file with the columns prompt and answer, or a ZIP file with one in it."
+        raise QdashError("There is no file of questions yet.", remedy)
     try:
         request = EvaluationRequest(
             variants=check_variants(check_model(form.model), form.schemes), task=task.key, limit=_limit(form.limit), source=name,
@@ -79,15 +77,6 @@ def requested(form: QualityForm) -> tuple[EvaluationRequest, Task, bytes | None]
         field = error.errors()[0]["loc"][0]
         raise QdashError(f"“{field}” has a value that does not exist.", "Open Measurement and choose it again.") from None
     return request, task, content
-
-
-def items_of(task: Task, name: str | None, content: bytes | None) -> tuple[Item, ...] | None:
-    """The questions of a file, or of a data set that is fetched first; None for a task that has its own. Raises QdashError."""
-    if task.key == "own":
-        return read_own(content or b"", name or "The file")
-    if task.key == "lambada":
-        return lambada_items(content, name or "")
-    return None
 
 
 def _task(value: Any) -> Task:
@@ -103,11 +92,3 @@ def _limit(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MAX_ITEMS or value != int(value):
         raise QdashError(f"{str(value)[:20]} questions cannot be asked.", f"Ask 1 to {MAX_ITEMS:,}, or leave the field empty for all.")
     return int(value)
-
-
-def _file(value: Any) -> tuple[str | None, bytes | None]:
-    if not isinstance(value, dict) or not isinstance(value.get("upload"), str):
-        return None, None
-    name = value.get("name")
-    path = uploaded_file(value["upload"], "file")
-    return (name[:MAX_NAME_CHARS] if isinstance(name, str) and name.strip() else path.name), path.read_bytes()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from io import BytesIO
-from typing import Any, Literal
+from typing import Literal
 
 from PIL import Image
 
@@ -24,7 +24,7 @@ LONGEST_PROMPT, LONGEST_ANSWER = 1200, 300
 MOST_THUMBNAILS, THUMBNAIL_PX = 1000, 160
 Only = Literal["all", "differ", "lost", "wrong"]
 _ONLY: dict[Only, str] = {
-    "all": "All", "differ": "Only where they differ", "lost": "Lost: only the original is right", "wrong": "Somebody is wrong",
+    "all": "All", "differ": "Only where they differ", "lost": "Broken by quantization", "wrong": "At least one wrong",
 }  # fmt: skip
 
 Pictures = Mapping[str, bytes]
@@ -40,16 +40,16 @@ class Browse:
     page: int = 0
 
 
-def browsed(before: Browse, only: Any, kind: Any, page: Any) -> Browse:
+def browsed(before: Browse, only: str | None, kind: str | None, page: int | None) -> Browse:
     """`before` with what a person picked; what does not exist stays as it was. Another choice begins at its first page."""
     chosen = replace(
         before,
         only=next((key for key in _ONLY if key == only), before.only),
-        kind=kind if isinstance(kind, str) else before.kind,
+        kind=before.kind if kind is None else kind,
     )
     if chosen != before:
         return replace(chosen, page=0)
-    return replace(before, page=page if isinstance(page, int) and not isinstance(page, bool) and page >= 0 else before.page)
+    return replace(before, page=page if page is not None and page >= 0 else before.page)
 
 
 def found(evaluation: Evaluation, browse: Browse) -> list[int]:
@@ -126,7 +126,7 @@ def _pager(page: int, pages: int, count: int) -> str:
     where = f"{first:,}–{last:,} of {count:,}" if count else "0"
     if pages == 1:
         return f'<p class="pager"><span>{where}</span></p>'
-    back = f'<button type="button" class="pill" data-page="{page - 1}"{" disabled" if page == 0 else ""}>← Before</button>'
+    back = f'<button type="button" class="pill" data-page="{page - 1}"{" disabled" if page == 0 else ""}>← Previous</button>'
     ahead = f'<button type="button" class="pill" data-page="{page + 1}"{" disabled" if page == pages - 1 else ""}>Next →</button>'
     number = f'<label>page <input type="number" min="1" max="{pages}" value="{page + 1}" data-goto aria-label="Page"> of {pages:,}</label>'
     return f'<p class="pager"><span>{where}</span>{back}{number}{ahead}</p>'
@@ -135,7 +135,7 @@ def _pager(page: int, pages: int, count: int) -> str:
 def _item(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]], pictures: Pictures) -> str:
     question = evaluation.questions[place]
     kind = f'<span class="chip">{escape(said_kind(question.group))}</span>' if question.group else ""
-    given, expected = _given(place, evaluation, answers), _cut(question.answer, LONGEST_ANSWER)
+    given, expected = _given(place, evaluation, answers), _cut(question.expected, LONGEST_ANSWER)
     return (
         f'<li value="{place + 1}"><span class="number">{place + 1}</span>'
         f'<div class="asked-item">{_picture(question, pictures)}<div><p class="prompt" dir="auto">'

@@ -6,20 +6,13 @@ from typing import Any
 import gradio as gr
 
 from qdash.catalog.models import MODELS
-from qdash.settings import settings
-from qdash.tasks import Task, find_task
-from qdash.ui.assets import script
+from qdash.tasks import TASKS, Task
 from qdash.ui.blocks import html
 from qdash.ui.phase import phase_html
-from qdash.ui.quality_form import WITH_FILE, asked_at_first, tasks_for
+from qdash.ui.quality_file import file_classes, question_files
+from qdash.ui.quality_form import asked_at_first, tasks_for
 from qdash.ui.quality_results import QualityResults, build_quality_results
 from qdash.ui.quality_view import about_html, empty_html, limit_hint
-
-_FILE = (
-    '<div class="question-file" data-limit="{limit}"><button type="button" class="pill">Choose a file …</button>'
-    '<input type="file" accept=".csv,.tsv,.jsonl,.json,.ndjson,text/csv" hidden tabindex="-1" aria-label="File of questions">'
-    '<span class="name" role="note" aria-live="polite">CSV or JSON lines</span></div>'
-)
 
 
 @dataclass(frozen=True)
@@ -33,6 +26,7 @@ class QualityPage:
     about: gr.HTML
     limit: gr.Number
     file: gr.HTML
+    file_note: gr.HTML
     evaluate: gr.Button
     stop: gr.Button
     results: QualityResults
@@ -71,13 +65,11 @@ def build_quality_page(model: str) -> QualityPage:
         stop = gr.Button("Stop", elem_id="evaluate-stop", min_width=0)
     with gr.Row(elem_id="task-row"):
         about = html(about_html(first), elem_id="task-about")
-        file = gr.HTML(
-            html_template=_FILE.format(limit=settings().max_upload_bytes), js_on_load=script("quality_file"), elem_id="question-file",
-            apply_default_css=False, elem_classes=file_classes(first),
-        )  # fmt: skip
+        file = question_files(first)
+        note = html(elem_id="file-note")
     with gr.Column(elem_id="quality-results"):
         results = build_quality_results()
-    return QualityPage(phase, banner, verdict, task, about, limit, file, evaluate, stop, results, gr.State(None))
+    return QualityPage(phase, banner, verdict, task, about, limit, file, note, evaluate, stop, results, gr.State(None))
 
 
 def task_choices(tasks: list[Task]) -> list[tuple[str, str]]:
@@ -85,13 +77,8 @@ def task_choices(tasks: list[Task]) -> list[tuple[str, str]]:
     return [(task.label, task.key) for task in tasks]
 
 
-def file_classes(task: Task | None) -> list[str]:
-    """The field for a file is there for the tasks that take one; an attribute cannot get lost (see `phase`)."""
-    return ["wanted"] if task is not None and task.key in WITH_FILE else []
-
-
 def task_shown(key: Any) -> tuple[Any, Any, Any]:
     """What `QualityPage.choice` shows for a task; a key that is none shows that there is none."""
-    task = find_task(key) if isinstance(key, str) and key else None
+    task = TASKS.get(key) if isinstance(key, str) else None
     asked = asked_at_first(task) if task else None
     return about_html(task), gr.update(value=asked, label=limit_hint(task)), gr.update(elem_classes=file_classes(task))

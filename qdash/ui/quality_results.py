@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
-from qdash.charts.trades import against_of
+from qdash.charts.trades import AGAINST, against_of
 from qdash.records import Evaluation
 from qdash.ui import text
 from qdash.ui.assets import script
@@ -20,9 +20,10 @@ from qdash.ui.exports import write_evaluation_exports
 from qdash.ui.markup import sheet_head
 from qdash.ui.quality_items import Browse, Pictures, browsed, items_html
 from qdash.ui.quality_view import conditions_html, kinds_html, rows_html
+from qdash.ui.said import said_by
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
-from qdash.ui.tradeoff import TradeOff, build_trade_off, note_html
+from qdash.ui.tradeoff import TradeOff, build_trade_off, note_html, nothing_html
 
 Updates = dict[Any, Any]
 _EXPORTS = {"csv": "CSV", "items.csv": "CSV of all answers", "json": "JSON", "html": "HTML report"}
@@ -100,7 +101,11 @@ def evaluation_redrawn(dark: Any, against: Any, evaluation: Evaluation | None) -
         return (gr.update(),) * 4
     trades = evaluation_trades(evaluation, against_of(against))
     bars = (accuracy_bars(evaluation, dark=bool(dark)), speedup_bars(evaluation, dark=bool(dark)))
-    return *bars, trade_off(trades, dark=bool(dark)), note_html(trades)
+    return (
+        *bars,
+        trade_off(trades, dark=bool(dark)),
+        note_html(trades) + nothing_html(evaluation_trades(evaluation, one) for one in AGAINST),
+    )
 
 
 def wire_quality_results(results: QualityResults, sidebar: Sidebar, state: gr.State, evaluation_of: Callable[[Any], Any]) -> None:
@@ -116,8 +121,8 @@ def wire_quality_results(results: QualityResults, sidebar: Sidebar, state: gr.St
         evaluation = evaluation_of(held)
         if evaluation is None:
             return gr.skip(), gr.skip()
-        said = event._data if isinstance(event._data, dict) else {}
-        after = browsed(browse, said.get("only"), said.get("kind"), said.get("page"))
+        said = said_by(event)
+        after = browsed(browse, said.text("only"), said.text("kind"), said.number("page"))
         return items_html(evaluation, after, pictures), after
 
     inputs = [sidebar.theme, results.trade.against, state]

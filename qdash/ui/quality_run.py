@@ -1,21 +1,22 @@
 """An evaluation as a stream of what the page should show: plain records in, plain records out, no components."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from threading import Event, Thread
+from threading import Event
 
 from qdash.errors import QdashError
 from qdash.records import EvaluationRequest
+from qdash.stopping import unless_stopped
 from qdash.tasks import Item
 from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.line import Line
 from qdash.ui.pacing import paced
 from qdash.ui.quality_board import MarksBoard, marked, queued_marks
-from qdash.ui.quality_form import QualityForm, items_of, requested
-from qdash.ui.run import internal_error, waiting
+from qdash.ui.quality_file import items_of
+from qdash.ui.quality_form import QualityForm, requested
+from qdash.ui.run import by_button, internal_error, waiting
 
 Questions = tuple[Item, ...] | None
 
@@ -36,37 +37,21 @@ class MarksView:
 
 def evaluated(form: QualityForm, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
     """Check, fetch the questions, wait in line, evaluate. Never raises: whatever goes wrong is in the last view, beside the rows so far."""
-    view = MarksView(status="Reading the questions.")
+    view, items = MarksView(status="Reading the questions."), None
     yield view
     try:
         request, task, content = requested(form)
         if task.key == "lambada" and content is None:
             yield MarksView(status="Fetching the passages from the hub.")
-        items = _unless_stopped(partial(items_of, task, request.source, content), stop)
+        stopped = QdashError("Stopped before the questions were there.", "Press Evaluate to fetch them again.", "cancelled")
+        items = unless_stopped(partial(items_of, task, request.source, content), stop, stopped)
         for view in _queued(request, items, backend, line, stop):
             yield view
         yield MarksView(board=view.board, over=True, items=items or ())
     except QdashError as error:
-        yield MarksView(board=view.board, error=error, over=True)
+        yield MarksView(board=view.board, error=by_button(error, "Evaluate"), over=True, items=items or ())
     except Exception:
         yield MarksView(board=view.board, error=internal_error(), over=True)
-
-
-def _unless_stopped(read: Callable[[], Questions], stop: Event) -> Questions:
-    """What `read` returns; raises QdashError once `stop` is set, and leaves it to itself: a hub that does not answer is asked for long."""
-    read_once: Future[Questions] = Future()
-
-    def work() -> None:
-        try:
-            read_once.set_result(read())
-        except BaseException as error:
-            read_once.set_exception(error)
-
-    Thread(target=work, daemon=True, name="questions").start()
-    while not wait([read_once], timeout=0.1).done:
-        if stop.is_set():
-            raise QdashError("Stopped before the questions were there.", "Press Evaluate to fetch them again.", "cancelled")
-    return read_once.result()
 
 
 def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
@@ -74,7 +59,7 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
     with line.join() as ticket:
         for place in ticket.wait(stop):
             yield MarksView(board=board, status=waiting(place))
-        yield from paced(board, backend.evaluate(request, stop, items), marked, _view, REFRESH_S)
+        yield from paced(board, backend.evaluate(request, stop, items), marked, _view, lambda _: REFRESH_S)
 
 
 def _view(board: MarksBoard) -> MarksView:
@@ -88,7 +73,7 @@ def doing(board: MarksBoard) -> str:
     if row is None:
         return "Starting a worker." if finished < len(board.rows) else "Finishing."
     if row.state == "measuring":
-        return "Asking the original some questions once more: how far two equal times lie apart tells which differences are real."
+        return "Asking the original some questions again, to see how much timings vary."
     place = f"{board.rows.index(row) + 1} of {len(board.rows)}"
     far = f" · question {row.done:,} of {row.total:,}" if row.state == "answering" and row.done else ""
     return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_left(board)}"

@@ -10,14 +10,21 @@ from qdash.tasks import Task
 from qdash.ui import text
 from qdash.ui.markup import bits_class, colour_classes, term
 from qdash.ui.quality_board import Marks, MarksBoard, final_state
-from qdash.ui.quality_form import WITH_FILE, questions_of
+from qdash.ui.quality_file import WITH_FILE
+from qdash.ui.quality_form import questions_of
 from qdash.ui.relative import NOTHING
 from qdash.ui.verdict import sentence_html, verdict_html
-from qdash.verdict.evaluations import Cost, costs, evaluation_verdict
-from qdash.wording import evaluation_conditions, mib, ms, versions
+from qdash.verdict.evaluations import Cost, costs, evaluation_pace, evaluation_verdict
+from qdash.wording import evaluation_conditions, mib, ms, points_of, stand_in, versions
 from qdash.wording import share as percent
 
-_JUDGED = {"worse": ("▼", "surely worse", "bad"), "better": ("▲", "surely better", "good"), "same": ("≈", "no sure difference", "")}
+_JUDGED = {
+    "worse": ("▼", "clearly worse", "bad"),
+    "better": ("▲", "clearly better", "good"),
+    "same": ("≈", "no difference over 2 points", ""),
+    "open": ("?", "no clear difference", ""),
+    "not judged": ("–", "not judged", ""),
+}
 _CODE = "<code>{}</code>"
 
 
@@ -113,9 +120,9 @@ def rows_html(evaluation: Evaluation) -> str:
     judged = {id(cost.result): cost for cost in costs(evaluation)}
     best = {name.lower(): {point.place for point in evaluation_trades(evaluation, against).front} for against, name in AGAINST.items()}
     standard = any(result.last_word for result in evaluation.variants)
-    names = ("right", "95 % sure", "cost", "lost · won", "p", *(("last word",) if standard else ()))
+    names = ("right", "95% confidence", "vs. original", "lost · won", "p", *(("last word",) if standard else ()))
     tips = {name: term(name, text.TIPS[name]) for name in names}
-    headings = ("scheme", *tips.values(), "time", "speed-up", "weights", "best trade by")
+    headings = ("scheme", *tips.values(), "time", "speed-up", "weights", "best by")
     rows = "".join(
         _finished(place, result, evaluation, judged.get(id(result)), standard, [name for name, places in best.items() if place in places])
         for place, result in enumerate(evaluation.variants)
@@ -161,25 +168,28 @@ def _against(cost: Cost | None, *, original: bool) -> tuple[str, str, str]:
     if cost is None or cost.result.paired is None:
         return ("reference" if original else NOTHING), NOTHING, NOTHING
     icon, words, tone = _JUDGED[cost.judged]
+    words = f"{words}: {cost.why_not}" if cost.why_not else words
     paired = cost.result.paired
-    change = "0.0" if not cost.drop else f"{-cost.drop * 100:+.1f}".replace("-", "−")
-    between = " … ".join(f"{-end * 100:+.1f}".replace("-", "−") for end in (cost.high, cost.low))
-    said = f'{change} points<small>{between}</small><small class="judged {tone}"><span aria-hidden="true">{icon}</span> {words}</small>'
+    between = " to ".join(points_of(-end) for end in (cost.high, cost.low))
+    chip = f'<small class="judged {tone}"><span aria-hidden="true">{icon}</span> {escape(words)}</small>'
+    said = f"{points_of(-cost.drop)} points<small>{between}</small>{chip}"
     return said, f"{paired.only_original:,} · {paired.only_variant:,}", "&lt; 0.001" if paired.p_value < 0.001 else f"{paired.p_value:.2g}"
 
 
 def _times(place: int, result: EvaluatedVariant, evaluation: Evaluation) -> tuple[str, str]:
-    """In all and per question, and the speed-up; a simulated variant's are its carrier's, in grey."""
+    """In all and per question, and the speed-up; a simulated variant's are those of a stand-in, in grey."""
     if result.total_s is None or result.per_item_s is None:
         return NOTHING, NOTHING
     time = f"{_duration(result.total_s)}<small>{_duration(result.per_item_s)} a question</small>"
     if result.kind == "simulated":
-        return f'<span class="quiet" title="simulated: the carrier&#x27;s time, not the format&#x27;s">{time}</span>', NOTHING
+        return f'<span class="quiet" title="simulated: measured on the {stand_in(result.dtype)}">{time}</span>', NOTHING
     speedup = speedup_of(evaluation, place)
     if place == 0 or speedup is None:
         return time, "1×" if speedup else NOTHING
-    floor = evaluation.noise_floor.relative if evaluation.noise_floor else 0.0
-    return time, f"{speedup:.2f}×{'<small>≈ same</small>' if abs(speedup - 1) <= floor else ''}"
+    pace = evaluation_pace(result, evaluation)
+    if pace.told in ("faster", "slower"):
+        return time, f"{speedup:.2f}×"
+    return time, f'<span class="quiet" title="{escape(pace.words_or_why)}">{pace.words or "not compared"}</span>'
 
 
 def _duration(seconds: float) -> str:
@@ -208,7 +218,9 @@ def kinds_html(evaluation: Evaluation) -> str:
     dot = '<span class="dot" aria-hidden="true"></span>'
     head = "".join(f'<th scope="col" class="{colour_classes(result)}">{dot}{escape(result.label)}</th>' for result in shown)
     rows = "".join(f'<tr><th scope="row">{escape(said_kind(kind))}</th>{_of_kind(kind, shown)}</tr>' for kind in kinds)
-    table = f'<table class="kinds"><thead><tr><th scope="col">questions</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    # Columns of one width, so that bars of different columns can be compared.
+    columns = f'<thead><tr><th scope="col">questions</th>{head}</tr></thead>'
+    table = f'<table class="kinds" style="--columns:{len(shown)}">{columns}<tbody>{rows}</tbody></table>'
     return f'<div class="scroll" tabindex="0">{table}</div>'
 
 
@@ -224,7 +236,7 @@ def _of_kind(kind: str, shown: Sequence[EvaluatedVariant]) -> str:
         if found is None:
             cells.append(f"<td>{NOTHING}</td>")
             continue
-        tip = f"{found.successes} of {found.total}; 95 % sure: {percent(found.low)} – {percent(found.high)}"
+        tip = f"{found.successes} of {found.total}; 95% confidence: {percent(found.low)} – {percent(found.high)}"
         cells.append(
             f'<td class="rate {colour_classes(result)}" style="--v:{found.value * 100:.1f}%" title="{tip}">{percent(found.value)}</td>'
         )

@@ -5,8 +5,9 @@ from html import escape
 
 from qdash.records import Comparison, Coverage, VariantResult
 from qdash.ui.markup import colour_classes
+from qdash.verdict.evidence import pace_of, told_time
 from qdash.verdict.judging import mean_words
-from qdash.wording import layers_by_part, mib, ms, share
+from qdash.wording import covered, covered_briefly, covered_by_part, left_words, mib, ms, share, stand_in
 
 NOTHING = '<span class="quiet">—</span>'
 
@@ -14,11 +15,14 @@ Cell = Callable[[VariantResult], str | None]
 
 
 def relative_html(comparison: Comparison) -> str:
-    """Latency, weights memory and tokens per second, each ÷ the baseline's; nothing for simulated speed and memory."""
+    """Total time, weights memory and tokens per second, each ÷ the baseline's.
+
+    Both speeds follow from the total time, and say what may be said of it; simulated speed and memory are left out.
+    """
     columns: list[tuple[str, Cell]] = [
-        ("latency", lambda result: _times(result.relative and result.relative.latency)),
+        ("time", lambda result: _told(result, comparison)),
         ("memory", lambda result: _times(result.relative and result.relative.memory)),
-        ("tokens/s", lambda result: _times(result.relative and result.relative.tokens_per_s)),
+        ("tokens/s", lambda result: _told(result, comparison, inverse=True)),
     ]
     return _table(comparison, columns)
 
@@ -32,12 +36,12 @@ def absolute_html(comparison: Comparison) -> str:
         ("tokens/s", lambda result: _unless_simulated(result, result.latency and f"{result.latency.tokens_per_s.median:.0f}")),
         ("loading", lambda result: result.latency and f"{result.latency.load_s:.1f} s"),
         ("weights", _weights),
-        ("peak", lambda result: _unless_simulated(result, result.memory and mib(result.memory.peak_bytes))),
+        ("peak", lambda result: _unless_simulated(result, _peak(result))),
         ("on disk", lambda result: result.memory and mib(result.memory.saved_bytes)),
         ("same word", lambda result: result.agreement and share(result.agreement.top1)),
         ("KL, nats", lambda result: result.agreement and mean_words(result.agreement)),
         ("perplexity", lambda result: f"{result.agreement.ppl:.3g}" if result.agreement and result.agreement.ppl else None),
-        ("layers quantized", lambda result: result.coverage and _layers(result.coverage)),
+        ("weights quantized", lambda result: result.coverage and _layers(result.coverage)),
     ]
     return _table(comparison, columns)
 
@@ -58,20 +62,33 @@ def _row(result: VariantResult, cells: Sequence[Cell]) -> str:
 
 
 def _layers(coverage: Coverage) -> str:
-    """How many, the parts in small."""
-    whole = f"{coverage.quantized} of {coverage.total}"
-    return f'{whole}<small class="parts">{escape(layers_by_part(coverage))}</small>' if len(coverage.parts) > 1 else whole
+    """How much, the parts in small; what was left, one hover away."""
+    left = left_words(coverage)
+    title = f"{covered(coverage)}{f'. Not quantized: {left}' if left else ''}"
+    whole = f'<span title="{escape(title)}">{covered_briefly(coverage)}</span>'
+    return f'{whole}<small class="parts">{escape(covered_by_part(coverage))}</small>' if len(coverage.parts) > 1 else whole
 
 
 def _times(ratio: float | None) -> str | None:
     return None if ratio is None else f"{ratio:.2f}×"
 
 
+def _told(result: VariantResult, comparison: Comparison, *, inverse: bool = False) -> str:
+    """A ratio where it is larger than the noise; else words, with the reason one hover away."""
+    words = told_time(result, comparison, inverse=inverse)
+    why = pace_of(result, comparison).why
+    return f'<span class="quiet" title="{escape(why)}">{escape(words)}</span>' if why else escape(words)
+
+
 def _unless_simulated(result: VariantResult, words: str | None) -> str | None:
-    """Speed and memory of a simulated variant are its carrier's: shown greyed, as nothing a person should compare."""
+    """Speed and memory of a simulated variant are those of a stand-in: shown greyed, as nothing a person should compare."""
     if words is None or result.kind == "real":
         return words
-    return f'<span class="quiet" title="simulated: the carrier\'s, not the format\'s">({escape(words)})</span>'
+    return f'<span class="quiet" title="simulated: measured on the {stand_in(result.dtype)}">({escape(words)})</span>'
+
+
+def _peak(result: VariantResult) -> str | None:
+    return None if result.memory is None or result.memory.peak_bytes is None else mib(result.memory.peak_bytes)
 
 
 def _weights(result: VariantResult) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
-from qdash.charts.trades import against_of
+from qdash.charts.trades import AGAINST, against_of
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.blocks import chart, html
@@ -21,7 +21,7 @@ from qdash.ui.relative import absolute_html, relative_html
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.snippets import snippets_html
 from qdash.ui.theme_switch import dark_first
-from qdash.ui.tradeoff import TradeOff, build_trade_off, note_html, trade_table_html
+from qdash.ui.tradeoff import TradeOff, build_trade_off, note_html, nothing_html, trade_table_html
 
 Updates = dict[Any, Any]
 
@@ -114,7 +114,7 @@ def redrawn(dark: Any, against: Any, comparison: Comparison | None) -> tuple[Any
         return (gr.update(),) * 4
     trades = comparison_trades(comparison, against_of(against))
     drawn = (latency_bars(comparison, dark=bool(dark)), memory_bars(comparison, dark=bool(dark)), trade_off(trades, dark=bool(dark)))
-    return *drawn, note_html(trades)
+    return *drawn, note_html(trades) + nothing_html(comparison_trades(comparison, one) for one in AGAINST)
 
 
 def wire_charts(charts: Charts, sidebar: Sidebar, state: gr.State, comparison_of: Callable[[Any], Comparison | None]) -> None:

@@ -1,22 +1,33 @@
 """A comparison as a stream of what the page should show: plain records in, plain records out, no components."""
 
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 
 from qdash.errors import QdashError
+from qdash.records import Event as ComparisonEvent
 from qdash.records import Request
+from qdash.stopping import unless_stopped
 from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.board import Board, advance, queued_board
 from qdash.ui.form import Form, check_model, checked
-from qdash.ui.line import Line, Place
+from qdash.ui.line import Ahead, Line, Place, Ticket
 from qdash.ui.pacing import paced
+from qdash.wording import ordinal
 
 REFRESH_S = 0.1
 """The page is redrawn at most this often while text streams in: a browser cannot read faster, and every redraw is a message."""
+
+TIMING_REFRESH_S = 2.0
+"""While variants are timed; see `pacing`."""
+
+LEAST_DONE = 0.1
+"""The share of the rounds that has to be done before the time for the rest is told."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +43,24 @@ class View:
 
 def run(form: Form, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
     """Check, wait in line, compare. Never raises: whatever goes wrong is in the last view, and the cards so far stay."""
-    view = View(status="Checking the question.")
+    view, png = View(status="Checking the question."), None
     yield view
     try:
-        request, png = checked(form, backend.task(check_model(form.model)))
+        model = check_model(form.model)
+        stopped = QdashError("Stopped before the model was found.", "Press Compare to look it up again.", "cancelled")
+        request, png = checked(form, unless_stopped(partial(backend.task, model), stop, stopped))
         for view in _queued_run(request, png, backend, line, stop):
             yield view
         yield View(board=view.board, over=True, png=png)
     except QdashError as error:
-        yield View(board=view.board, error=error, over=True)
+        yield View(board=view.board, error=by_button(error, "Compare"), over=True, png=png)
     except Exception:
         yield View(board=view.board, error=internal_error(), over=True)
+
+
+def by_button(error: QdashError, button: str) -> QdashError:
+    """`error`, but whoever has pressed Stop is told which `button` starts again: only the page knows."""
+    return QdashError(error.message, f"Press {button} to start again.", error.kind) if error.kind == "cancelled" else error
 
 
 def internal_error() -> QdashError:
@@ -54,28 +72,70 @@ def internal_error() -> QdashError:
 
 def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
     board = queued_board(request)
-    with line.join() as ticket:
+    with line.join(alone=False) as ticket:
         for place in ticket.wait(stop):
             yield View(board=board, status=waiting(place))
-        yield from paced(board, backend.compare(request, png, stop), advance, _view, REFRESH_S)
+        served = _Served(ticket)
+        yield from paced(board, backend.compare(request, png, stop), served.advance, served.view, _refresh_s)
 
 
-def _view(board: Board) -> View:
-    return View(board=board, status=doing(board) if board.comparison is None else "")
+def _refresh_s(board: Board) -> float:
+    return TIMING_REFRESH_S if board.timing else REFRESH_S
+
+
+@dataclass
+class _Served:
+    """A run that is being served: it tells the line when its answers are made, and knows how long the rounds have taken so far."""
+
+    ticket: Ticket
+    rounds_since: float | None = None
+
+    def advance(self, board: Board, event: ComparisonEvent) -> Board:
+        board = advance(board, event)
+        if board.answered:
+            self.ticket.has_answered()
+        if self.rounds_since is None and board.rounds_done is not None:
+            self.rounds_since = time.monotonic()
+        return board
+
+    def view(self, board: Board) -> View:
+        if board.comparison is not None:
+            return View(board=board)
+        timed_s = 0.0 if self.rounds_since is None else time.monotonic() - self.rounds_since
+        return View(board=board, status=doing(board, self.ticket.ahead(), timed_s))
 
 
 def waiting(place: Place) -> str:
-    """The line above the cards while somebody else is served."""
+    """The line above the cards while others are served."""
     wait = f" · {text.seconds(place.wait_s)} left" if place.wait_s is not None else ""
-    return f"Somebody else is being answered. You are number {place.position} of {place.length} in line{wait}."
+    return f"Another visitor's run is in progress. You're {ordinal(place.position)} in line{wait}."
 
 
-def doing(board: Board) -> str:
-    """The line above the cards while this comparison runs."""
-    done = sum(card.result is not None for card in board.cards)
-    current = next((card for card in board.cards if card.running), None)
+def doing(board: Board, ahead: Ahead, timed_s: float = 0.0) -> str:
+    """The line above the cards while this comparison runs, or waits for the device; `timed_s`: how long its rounds have gone on."""
+    current = next((card for card in board.cards if card.running and card.state != "measuring"), None)
     if current is None:
-        return "Starting a worker." if done < len(board.cards) else "Finishing."
-    if done == len(board.cards):
-        return "Timing the original once more: how far two equal measurements lie apart tells which differences are real."
+        return _timing(board, ahead, timed_s) if board.answered or board.timing else "Starting a worker."
+    if current.waiting and ahead.answers:
+        return f"Waiting for {text.several(ahead.answers, 'answer', 'answers')} before yours{_about(ahead.wait_s)}."
+    done = sum(card.result is not None for card in board.cards)
     return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}"
+
+
+def _timing(board: Board, ahead: Ahead, timed_s: float) -> str:
+    if not any(card.state == "answered" or card.running for card in board.cards):
+        return "Finishing."
+    latest, others = board.cards[board.latest], ahead.answers + ahead.timings
+    if others and (latest.waiting or not board.timing):
+        runs = text.several(others, "other run", "other runs")
+        return f"Your answers are here. Timing waits for {runs}{_about(ahead.wait_s)}."
+    if latest.detail.startswith("waiting"):
+        return f"Your answers are here. Timing is {latest.detail}."
+    done = board.rounds_done or 0.0
+    left = f" · at most {text.seconds(timed_s * (1 - done) / done)} to go" if done >= LEAST_DONE else ""
+    detail = f": {latest.detail}" if latest.detail else ""
+    return f"Your answers are here. Now every version is timed in turn{detail}{left}."
+
+
+def _about(wait_s: float | None) -> str:
+    return "" if wait_s is None else f", {text.seconds(wait_s)}"

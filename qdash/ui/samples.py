@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from qdash.catalog.models import ASSETS, MODELS
-from qdash.catalog.presets import STORY, T2_PROMPT
+from qdash.catalog.presets import T2_PROMPT
 from qdash.errors import QdashError
+from qdash.tasks.truth import STORY_ENDINGS
 
 FOLDER = ASSETS / "samples"
 
@@ -27,15 +28,10 @@ NO_PICTURE = (
     "Write a haiku about rounding.",
     "The capital of France is",
     "用一句话解释什么是量化。",
+    "写一首关于秋天的短诗。",
     T2_PROMPT,
 )
-STORIES = (
-    STORY,
-    "Ben had the key. Anna had the coin. Ben gave the key to Anna. Then Anna handed Ben the coin. The one who has the key is",
-    "There were five ducks in the garden. Then two ran away. The number of ducks that are still there is",
-    "Everybody said the soup was hot, but that was wrong. The soup was",
-    "小明去了厨房。小红把书带到了花园。小明捡起了球，然后走到了阁楼。球在",
-)
+STORIES = tuple(STORY_ENDINGS)
 """Beginnings of stories for the bundled model that finishes them."""
 
 
@@ -81,18 +77,47 @@ def suggestions(model: Any, file: str | None) -> tuple[str, ...]:
 
 
 def another_question(model: Any, file: str | None, current: str, chooser: random.Random | None = None) -> str:
-    """One of the `suggestions`, different from `current`."""
-    fresh = [question for question in suggestions(model, file) if question != current]
-    return (chooser or random.Random()).choice(fresh) if fresh else current
+    """One of the `suggestions` in the language of `current`, different from it. Where there is no other, one that suits any picture."""
+    suited = suggestions(model, file)
+    known = MODELS.get(model) if isinstance(model, str) else None
+    more = () if known is not None and known.task == "text-generation" else ANY_PICTURE
+    for questions in (suited, more):
+        fresh = [question for question in questions if question != current and is_chinese(question) == is_chinese(current)]
+        if fresh:
+            return (chooser or random.Random()).choice(fresh)
+    return current
 
 
 def fitting_question(model: str, file: str | None, current: str) -> str:
-    """`current`, unless it was suggested for another kind of model: then the first that suits `model`. Nobody's own words are lost.
+    """`current`, unless it was suggested for another kind of model or another picture: then the first of its language that suits.
 
-    What a model outside the catalogue can read is not known here, so for it nothing changes.
+    Nobody's own words are lost. What a model outside the catalogue can read is not known here, so for it nothing changes.
     """
     if model not in MODELS:
         return current
     suited = suggestions(model, file)
-    suggested = {*ANY_PICTURE, *NO_PICTURE, *STORIES, *(question for sample in samples() for question in sample.questions)}
-    return suited[0] if current in suggested - set(suited) else current
+    if not is_suggested(current) or current in suited or (current in ANY_PICTURE and MODELS[model].task == "image-text-to-text"):
+        return current
+    return next((question for question in suited if is_chinese(question) == is_chinese(current)), suited[0])
+
+
+def is_suggested(question: str) -> bool:
+    """Whether a question is one that the page itself suggests: nobody's own words."""
+    return question in {*ANY_PICTURE, *NO_PICTURE, *STORIES, *(known for sample in samples() for known in sample.questions)}
+
+
+def is_read(question: str) -> bool:
+    """Whether most letters of a question are of the alphabets that the bundled models were trained on: Latin and Chinese."""
+    letters = [character for character in question if character.isalpha()]
+    known = sum(character.isascii() or is_chinese(character) for character in letters)
+    return bool(letters) and known > len(letters) / 2
+
+
+def sample_of(picture: Any) -> str | None:
+    """Which of the sample pictures is chosen; None if it is none of them."""
+    return picture.get("sample") if isinstance(picture, dict) else None
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text has Chinese characters; suggestions are in English or Chinese."""
+    return any("\u4e00" <= character <= "\u9fff" for character in text)

@@ -16,12 +16,14 @@ from qdash.catalog.parts import PARTS
 from qdash.catalog.presets import PRESETS, Preset
 from qdash.catalog.scheme import Family, Scheme, Surroundings
 from qdash.catalog.schemes import SCHEMES, unavailable
-from qdash.machine import this_machine
+from qdash.machine import Machine, this_machine
+from qdash.offer import not_offered
 from qdash.settings import settings
 from qdash.ui.assets import script
 from qdash.ui.markup import colour_classes
 
 STARTER = PRESETS[0]
+_DTYPE_BITS = {"float32": 32, "float16": 16, "bfloat16": 16}
 
 _GROUPS: dict[Family, str] = {
     "float": "Plain floats",
@@ -39,6 +41,7 @@ def scheme_picker() -> gr.HTML:
         value=preset_keys(STARTER, machine),  # type: ignore[arg-type]
         html_template=picker_html(machine),
         original=original_bits("auto", ""),
+        reasons=reasons_on("auto"),
         sees=True,
         js_on_load=script("scheme_picker"),
         elem_id="schemes",
@@ -48,9 +51,21 @@ def scheme_picker() -> gr.HTML:
 
 def original_bits(device: Any, baseline_dtype: Any) -> str:
     """What the original computes in here, for its row: a property of the request, not of the scheme."""
-    bits = {"float32": 32, "float16": 16, "bfloat16": 16}.get(baseline_dtype or "")
-    on_gpu = this_machine().resolve(device if device in ("cpu", "cuda") else "auto") == "cuda"
-    return f"{bits or (16 if on_gpu else 32)} bits"
+    bits = next((bits for dtype, bits in _DTYPE_BITS.items() if dtype == baseline_dtype), None)
+    return f"{bits or (16 if _machine_on(device).accelerator else 32)} bits"
+
+
+def reasons_on(device: Any) -> dict[str, str]:
+    """Schemes that cannot run on the chosen device → why, and what to do."""
+    here = _machine_on(device)
+    problems = {scheme.key: unavailable(scheme, here) for scheme in SCHEMES.values()}
+    return {key: str(problem) for key, problem in problems.items() if problem is not None}
+
+
+def _machine_on(device: Any) -> Machine:
+    """What a browser names as device need not be one; then it is the one of “auto”."""
+    machine = this_machine()
+    return machine.on(device if device in machine.choices else "auto")
 
 
 def sees(task: Task) -> bool:
@@ -65,7 +80,7 @@ def preset_keys(preset: Preset, here: Surroundings) -> list[str]:
 
 def picker_html(here: Surroundings) -> str:
     """Pills, rows, builders. The starter's schemes come first; the rest hide behind “more”, family by family, until chosen."""
-    pills = "".join(_pill(preset, here) for preset in PRESETS)
+    pills = "".join(_pill(preset) for preset in PRESETS)
     starter = "".join(_row(SCHEMES[key], here) for key in STARTER.keys)
     rest = [scheme for scheme in SCHEMES.values() if scheme.key not in STARTER.keys]
     groups = "".join(_group(name, [scheme for scheme in rest if scheme.family == family], here) for family, name in _GROUPS.items())
@@ -77,11 +92,13 @@ def picker_html(here: Surroundings) -> str:
     )
 
 
-def _pill(preset: Preset, here: Surroundings) -> str:
-    keys = escape(json.dumps(preset_keys(preset, here)))
+def _pill(preset: Preset) -> str:
+    # With those that cannot run here: which these are depends on the device, which may be chosen later.
+    keys = escape(json.dumps(preset.keys or list(SCHEMES)))
+    refused = not_offered(preset.setup.model) if preset.setup is not None else None
     return (
         f'<button type="button" class="pill" aria-pressed="false" data-preset="{preset.key}" data-keys="{keys}" '
-        f'title="{escape(preset.about)}">{escape(preset.label)}</button>'
+        f'title="{escape(str(refused) if refused else preset.about)}"{" disabled" if refused else ""}>{escape(preset.label)}</button>'
     )
 
 
@@ -110,27 +127,29 @@ def _bits(scheme: Scheme) -> str:
 def _recipe_builder(here: Surroundings) -> str:
     """A scheme for each part. Attention and mlp come after the parts that hold them: the last rule that matches wins."""
     quantizing = _options([scheme for scheme in SCHEMES.values() if not scheme.is_baseline], here)
-    whole = f'<option value="">as it is</option>{quantizing}'
-    choices = f'<option value="">as above</option><option value="original">as it is</option>{quantizing}'
+    whole = f'<option value="">unchanged</option>{quantizing}'
+    choices = f'<option value="">same as above</option><option value="original">unchanged</option>{quantizing}'
     offered = {part: choices if part in ("attention", "mlp") else whole for part in PARTS if part != "head"}
     rows = "".join(
-        f'<label data-part="{part}"><span>{part}</span><select name="{part}">{options}</select></label>'
+        f'<label data-part="{part}"><span aria-hidden="true">{part}</span>'
+        f'<select name="{part}" aria-label="Scheme of {part}">{options}</select></label>'
         for part, options in offered.items()
     )
     glob = (
-        '<label data-part="glob"><input name="glob" placeholder="*.down_proj" aria-label="Layer names, as a pattern">'
+        '<label data-part="glob"><input name="glob" placeholder="*.down_proj" aria-label="Names of layers, as a pattern">'
         f'<select name="glob-scheme" aria-label="Scheme of these layers">{choices}</select></label>'
     )
     return (
         '<details class="builder recipe"><summary>Mix schemes by part</summary>'
-        f'<p class="hint">Each part of the model in its own format; lower rows win.</p>{rows}{glob}'
+        f'<p class="hint">Each part of the model in its own format; later rows override earlier ones.</p>{rows}{glob}'
         '<button type="button" class="pill add">Add this mix</button></details>'
     )
 
 
 def _row_builder(here: Surroundings) -> str:
     """Another checkpoint beside the chosen model, such as its AWQ version."""
-    options = "".join(f'<option value="{escape(model.key)}">{escape(model.label)}</option>' for model in MODELS.values())
+    offered = [model for model in MODELS.values() if not_offered(model.key) is None]
+    options = "".join(f'<option value="{escape(model.key)}">{escape(model.label)}</option>' for model in offered)
     field = (
         f'<select name="model" aria-label="Model">{options}</select>'
         if settings().public
@@ -140,12 +159,14 @@ def _row_builder(here: Surroundings) -> str:
     return (
         '<details class="builder rows"><summary>Compare another checkpoint</summary>'
         '<p class="hint">Its own scheme, the same question: say, a model and its AWQ version.</p>'
-        f'<label>{field}</label><label><span>scheme</span><select name="scheme">{_options(list(SCHEMES.values()), here)}</select></label>'
+        f'<label>{field}</label><label><span aria-hidden="true">scheme</span>'
+        f'<select name="scheme" aria-label="Scheme of this checkpoint">{_options(list(SCHEMES.values()), here)}</select></label>'
         '<button type="button" class="pill add">Add this checkpoint</button></details>'
     )
 
 
 def _options(schemes: list[Scheme], here: Surroundings) -> str:
     return "".join(
-        f'<option value="{escape(scheme.key)}">{escape(scheme.label)}</option>' for scheme in schemes if not unavailable(scheme, here)
+        f'<option value="{escape(scheme.key)}"{" disabled" if unavailable(scheme, here) else ""}>{escape(scheme.label)}</option>'
+        for scheme in schemes
     )

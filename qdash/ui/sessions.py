@@ -1,4 +1,4 @@
-"""Who is running what: the one piece of state that outlives an event, because Stop and closing the tab come as events of their own."""
+"""What a tab has: files to take away, and what is read for it alone and is over with it. What it has started besides is in `runs`."""
 
 import shutil
 import tempfile
@@ -9,35 +9,27 @@ from threading import Event, Lock
 
 @dataclass
 class Sessions:
-    """Stop flags and a folder for files, per browser tab."""
+    """Stop flags, by name, and a folder for files, per browser tab."""
 
-    _stops: dict[str, set[Event]] = field(default_factory=dict)
-    _named: dict[tuple[str, str], Event] = field(default_factory=dict)
+    _stops: dict[tuple[str, str], Event] = field(default_factory=dict)
     _folders: dict[str, Path] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def start(self, session: str, only: str = "") -> Event:
-        """A stop flag for something that begins now. Of what begins under a name, `only` the last goes on: the one before is stopped."""
+    def start(self, session: str, name: str) -> Event:
+        """A stop flag for something that begins now; what began under the same name before is stopped."""
         stop = Event()
         with self._lock:
-            self._stops.setdefault(session, set()).add(stop)
-            before = self._named.get((session, only)) if only else None
-            if only:
-                self._named[session, only] = stop
+            before = self._stops.get((session, name))
+            self._stops[session, name] = stop
         if before is not None:
             before.set()
         return stop
 
-    def finish(self, session: str, stop: Event) -> None:
-        """What `stop` belonged to is over."""
+    def stop(self, session: str, name: str) -> None:
+        """Stop what runs under this name in this tab, and nothing else."""
         with self._lock:
-            self._stops.get(session, set()).discard(stop)
-
-    def stop(self, session: str) -> None:
-        """Stop everything that runs in this tab, and nothing else."""
-        with self._lock:
-            running = list(self._stops.get(session, ()))
-        for flag in running:
+            flag = self._stops.get((session, name))
+        if flag is not None:
             flag.set()
 
     def folder(self, session: str) -> Path:
@@ -49,10 +41,11 @@ class Sessions:
 
     def close(self, session: str) -> None:
         """The tab is gone."""
-        self.stop(session)
         with self._lock:
-            self._stops.pop(session, None)
-            self._named = {key: stop for key, stop in self._named.items() if key[0] != session}
+            mine = [key for key in self._stops if key[0] == session]
+            flags = [self._stops.pop(key) for key in mine]
             folder = self._folders.pop(session, None)
+        for flag in flags:
+            flag.set()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -10,43 +10,54 @@ PRIVACY = "Pictures and questions stay on this machine."
 PRIVACY_PUBLIC = "Pictures and questions are processed on this server. Your History keeps them until you delete them there."
 
 EMPTY_HEADLINE = "One question, several sizes of the same model."
-EMPTY_WHY = "Press Compare: each version answers, then is timed and weighed. See which is smaller, which is faster, which words change."
+EMPTY_WHY = (
+    "Press Compare: every version answers, then all are timed in turn. See which is smaller, which is faster, and what changes in the "
+    "answer."
+)
+
+NO_DRAWING = "This looks like a photo. The bundled model knows simple drawings only: what it says of a photo sounds sure and is wrong."
+
+UNREAD = "The bundled models read English and Chinese only. To anything else they say that they do not know it, in either language."
 
 WEIGHTS_HEADLINE = "What does quantization do to the numbers themselves?"
 WEIGHTS_WHY = (
-    "Look inside reads every weight of the model, rounds it as each chosen scheme does, and shows the difference. "
+    "“Look inside” reads every weight of the model, rounds it as each chosen scheme does, and shows the difference. "
     "Nothing is generated; it takes seconds for a small model."
 )
 
 QUALITY_HEADLINE = "How many answers are still right?"
-QUALITY_WHY = (
-    "Evaluate gives every chosen version the same questions, each with one right answer, counts them, and says how sure the difference is."
-)
+QUALITY_WHY = "“Evaluate” asks every chosen version the same questions, counts the right answers, and says how certain the differences are."
 QUALITY_NO_TASK = "Random weights only guess: choose a model that has been trained, or press “Stories” above the schemes."
 
-HISTORY_EMPTY = "Nothing is kept yet."
-HISTORY_EMPTY_WHY = "Every comparison and evaluation that finishes is kept here by itself. Press Compare, or import a file."
-HISTORY_WHY = "Each opens again as it was, without its model."
+HISTORY_EMPTY = "No saved runs yet."
+HISTORY_EMPTY_WHY = "Every finished comparison and evaluation is saved here automatically. Press Compare, or import a file."
+HISTORY_WHY = "Reopen any without loading the model."
+HISTORY_IN_MEMORY = "Runs are kept in memory only, until this server stops."
 HISTORY_SEARCH_HINT = "All words must occur in the model, the schemes, the headline or the question."
 HISTORY_CHOOSE = "Tick two runs to see what changed between them."
 SHARED_BADGE = "shared with you, read-only"
+EARLIER = "These results are from before: the form has changed since. Press Compare to run it as it is now."
 SHARED_WITHOUT_QUESTION = "The question is not part of this link."
 SHARED_WITHOUT_QUESTIONS = "The questions and what was answered are not part of this link, only which answers were right."
-SHARE_WHY = "Whoever has the link sees this run, read-only: answers, figures and conditions. Answers may tell what was asked."
-SHARE_LOCAL = "This server can be reached from this machine only, and so can the link."
+SHARE_WHY = "Anyone with the link sees this run, read-only: answers, figures and conditions. Answers may reveal the question."
+SHARE_LOCAL = "You opened this page at a local address, so the link works on this machine only."
 
-REFERENCE_TEXT = "Optional: a longer text along which to compare every version with the original."
+REFERENCE_TEXT = "Optional: a longer text on which every version is compared with the original."
 
 # What a card says in each state: an icon and a word, never colour alone.
 STATES: dict[State, tuple[str, str]] = {
     "ready": ("○", "Ready"),
     "queued": ("◌", "Queued"),
+    "locating": ("⌕", "Looking for the model"),
     "downloading": ("↓", "Downloading"),
     "making": ("⚄", "Making random weights"),
     "loading": ("◔", "Loading"),
     "answering": ("✎", "Answering"),
-    "measuring": ("◷", "Measuring"),
-    "scoring": ("≟", "Comparing word by word"),
+    "scoring": ("≟", "Comparing token by token"),
+    "answered": ("◑", "Answered, timing next"),
+    "measuring": ("◷", "Timing"),
+    "timed": ("◕", "Timed"),
+    "untimed": ("◑", "Answered, not timed"),
     "done": ("✓", "Done"),
     "failed": ("✕", "Failed"),
     "skipped": ("–", "Not run"),
@@ -54,6 +65,7 @@ STATES: dict[State, tuple[str, str]] = {
 }
 
 TIPS = {
+    "Time": "For the whole answer of a fixed number of tokens. Only this is compared with the original, and only beyond the noise.",
     "First token": "From pressing enter to the first piece of the answer. The picture is read in this time.",
     "Per token": "Time for each further piece of the answer. A token is a word or a part of one.",
     "Agreement": (
@@ -62,42 +74,45 @@ TIPS = {
     ),
     "On your text": "The same along the reference text from Measurement.",
     "Weights": "Memory that the model's numbers take. Fewer bits per number, less memory.",
+    "Quantized": "Share of the model's weights that this version stores in fewer bits, or rounds; the rest is unchanged.",
     "SIMULATED": (
-        "The numbers are exactly those of this format, but carried in 16 or 32 bits: the answer is real, speed and memory are not."
+        "Weights are rounded to this format but stored in 16 or 32 bits: the answer is what this format gives, speed and memory are not."
     ),
-    "REAL": "Really stored and computed in this format.",
-    "SQNR": "Signal to noise: how large the weights are against the error made. Every 6 dB is about one bit.",
-    "clipped": "Weights beyond the largest value that the format has for them: they are cut off there.",
-    "zeroed": "Weights that were not 0 and are rounded to 0.",
-    "max error": "The largest distance between a weight and what became of it.",
+    "REAL": "Stored and computed in this format.",
+    "SQNR": "Signal to noise: how large the weights are compared with the rounding error. Every 6 dB is about one bit.",
+    "clipped": "Weights beyond the format's largest value, and cut off there.",
+    "zeroed": "Weights other than 0 that are rounded to 0.",
+    "max error": "The largest difference between a weight and its rounded value.",
     "right": "Share of questions answered correctly, by the task's rule.",
-    "95 % sure": "Other questions of the same kind would give another share. It lies in here 95 times of 100 (Wilson interval).",
-    "cost": "Right answers lost against the original on the same questions, in points of a hundred, and its 95 % interval.",
-    "lost · won": "Questions that only the original has right, and those that only this version has right. Chance makes both alike.",
+    "95% confidence": "Other questions of the same kind would give another share; 95 times out of 100 it lies in this interval (Wilson).",
+    "vs. original": "Share of right answers minus the original's on the same questions, in percentage points, with its 95% interval.",
+    "lost · won": "Questions that only the original got right, and those that only this version did. By chance, both are about equal.",
     "p": (
-        "McNemar's exact test: how likely so uneven a split would be if both were equally good. The words beside the cost correct it for "
-        "the number of versions (Holm)."
+        "McNemar's exact test: how likely a split this uneven would be if both were equally good. The verdict corrects it for the number "
+        "of versions (Holm)."
     ),
-    "last word": "The standard rule: greedy decoding makes exactly the target's tokens first.",
-    "noise": "How far two timings of the very same model lie apart here. Smaller differences are shown as “≈ same”.",
+    "last word": "The standard rule: greedy decoding gives exactly the target's tokens.",
+    "busy": "On average during the timed rounds. The busier the machine, the larger a difference must be to count.",
+    "repeated": "Measured again, because other programs were busy meanwhile.",
+    "noise": "How much timings of the same model vary here. Only clearly larger differences count.",
 }
 
 HOW_LATENCY = "Shorter is faster. Light: until the first token."
-HOW_MEMORY = "Solid: weights. Light: peak. Mark: estimated before."
-HOW_RELATIVE = "Divided by the original."
-HOW_HEAT = "Signal to noise of each layer, dB. Stronger colour is worse. Pick a cell."
+HOW_MEMORY = "Solid: weights. Light: peak. Tick: estimated in advance."
+HOW_RELATIVE = "Original = 1. Differences in time within measurement noise count as the same."
+HOW_HEAT = "Signal to noise of each layer, dB. Stronger colour is worse, on one scale for all schemes. Click a cell."
 HOW_WORST = "Lowest signal to noise first."
-HOW_ERROR = "New weight minus old. A wide shape is damage."
-HOW_ROWS = "Signal to noise of each output row, dB. A dip is a row whose scale does not fit."
-HOW_PATCH = "Original, quantized, size of the error. Pick a weight to see what it shares."
-HOW_SQNR = "Higher is closer to the original. Dashed line: no code of so many bits can do better for bell-shaped weights."
+HOW_ERROR = "New weight minus old. The wider, the worse."
+HOW_ROWS = "Signal to noise of each output row, dB. A dip is a row whose scale fits badly."
+HOW_PATCH = "Original, quantized, size of the error. Click a weight to see which others share its scale."
+HOW_SQNR = "Higher is closer to the original. Dashed line: theoretical limit for normally distributed weights."
 
-HOW_TRADEOFF = "Lower left is better. Steps join the best trades."
-HOW_TRADEOFF_RIGHT = "Upper left is better. Steps join the best trades."
-HOW_ACCURACY = "Longer is better. Whiskers: 95 % sure."
-HOW_SPEEDUP = "Longer is faster. Whiskers: noise."
-HOW_KINDS = "Right answers among the questions of each kind. Few questions, much chance."
-HOW_ITEMS = "What was asked, and who answered what."
+HOW_TRADEOFF = "Lower left is better. The line joins the best trade-offs."
+HOW_TRADEOFF_RIGHT = "Upper left is better. The line joins the best trade-offs."
+HOW_ACCURACY = "Longer is better. Whiskers: 95% confidence."
+HOW_SPEEDUP = "Longer is faster. Whiskers: measurement noise."
+HOW_KINDS = "Right answers by kind. Few questions per kind: differences may be chance."
+HOW_ITEMS = "What was asked, and what each version answered."
 
 
 def megabytes(size: float) -> str:

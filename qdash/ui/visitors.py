@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qdash.settings import settings
+from qdash.ui.page_links import opens_page
 
 COOKIE = "qdash_visitor"
 _FORM = re.compile(r"[A-Za-z0-9_-]{43}")  # secrets.token_urlsafe(32)
@@ -40,25 +41,30 @@ def owner_in(cookies: Any, session: str) -> str:
 
 @dataclass(frozen=True)
 class VisitorCookie:
-    """Middleware: gives the cookie to a browser that opens the page without one."""
+    """Middleware: gives the cookie to a browser that opens the page without one. `path` is where a proxy shows it, "" at the root."""
 
     app: ASGIApp
+    path: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and the cookie with the answer to it."""
-        opens = scope["type"] == "http" and scope["path"] == "/" and not _has_cookie(Headers(scope=scope).get("cookie", ""))
+        opens = opens_page(scope, self.path) and not _has_cookie(scope)
 
         async def sending(message: Message) -> None:
             if opens and message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", _fresh(_is_https(scope)))
+                MutableHeaders(scope=message).append("set-cookie", self._fresh(_is_https(scope)))
             await send(message)
 
         await self.app(scope, receive, sending)
 
+    def _fresh(self, https: bool) -> str:
+        where = "Secure; SameSite=None; Partitioned" if https else "SameSite=Lax"
+        return f"{COOKIE}={secrets.token_urlsafe(32)}; Path={self.path or '/'}; Max-Age={_YEAR_S}; HttpOnly; {where}"
 
-def _has_cookie(header: str) -> bool:
+
+def _has_cookie(scope: Scope) -> bool:
     try:
-        morsel = SimpleCookie(header).get(COOKIE)
+        morsel = SimpleCookie(Headers(scope=scope).get("cookie", "")).get(COOKIE)
     except CookieError:
         return False
     return morsel is not None and _FORM.fullmatch(morsel.value) is not None
@@ -68,8 +74,3 @@ def _is_https(scope: Scope) -> bool:
     """Whether the browser speaks HTTPS, be it to a proxy in front of this server."""
     forwarded = Headers(scope=scope).get("x-forwarded-proto", scope.get("scheme", "http"))
     return forwarded.split(",")[0].strip() == "https"
-
-
-def _fresh(https: bool) -> str:
-    where = "Secure; SameSite=None; Partitioned" if https else "SameSite=Lax"
-    return f"{COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={_YEAR_S}; HttpOnly; {where}"

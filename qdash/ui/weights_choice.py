@@ -19,13 +19,17 @@ SIDE_BY_SIDE = "*"
 
 @dataclass(frozen=True)
 class Choice:
-    """`layer` by its name; `row` None is the worst one. `together`: the maps of all schemes side by side."""
+    """`layer` by its name; `row` None is the worst one. `together`: the maps of all schemes side by side.
+
+    `own_scale`: colours and axes span what this scheme has, not what all schemes have together.
+    """
 
     scheme: str = ""
     layer: str = ALL_LAYERS
     row: int | None = None
     column: int = 0
     together: bool = False
+    own_scale: bool = False
 
 
 def first_choice(report: WeightReport) -> Choice:
@@ -48,16 +52,21 @@ def with_scheme(choice: Choice, key: Any) -> Choice:
     return replace(choice, scheme=str(key), row=None, column=0, together=False)
 
 
-def with_cell(report: WeightReport, choice: Choice, scheme: Any, at: Any) -> Choice:
+def with_cell(report: WeightReport, choice: Choice, scheme: str | None, at: int | None) -> Choice:
     """After a cell of a map, or a row of the ranking: the `at`-th layer of `scheme`; −1 is all of them."""
     found = next((entry for entry in report.schemes if entry.scheme == scheme), None)
-    if found is None or not isinstance(at, int) or not -1 <= at < len(found.layers):
+    if found is None or at is None or not -1 <= at < len(found.layers):
         return choice
-    return Choice(found.scheme, ALL_LAYERS if at < 0 else found.layers[at].name, together=choice.together)
+    return replace(choice, scheme=found.scheme, layer=ALL_LAYERS if at < 0 else found.layers[at].name, row=None, column=0)
 
 
-def with_weight(choice: Choice, row: Any, column: Any) -> Choice:
+def with_scale(choice: Choice, own: bool) -> Choice:
+    """After the switch of the scale."""
+    return replace(choice, own_scale=own)
+
+
+def with_weight(choice: Choice, row: int | None, column: int | None) -> Choice:
     """After a weight in the picture. The engine moves what lies outside into the layer."""
-    if not (isinstance(row, int) and isinstance(column, int)):
+    if row is None or column is None:
         return choice
     return replace(choice, row=max(row, 0), column=max(column, 0))

@@ -8,17 +8,20 @@ import gradio as gr
 
 from qdash.charts import sqnr_against_bits
 from qdash.records import LayerDetail, WeightReport
+from qdash.ui.arrival import Arrival
 from qdash.ui.backend import Backend
 from qdash.ui.exports import write_weight_exports
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
 from qdash.ui.phase import is_partial, phase_html
 from qdash.ui.run import internal_error
+from qdash.ui.runs import Run, Runs
+from qdash.ui.said import said_by
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
 from qdash.ui.verdict import sentence_html
-from qdash.ui.weights_choice import ALL_LAYERS, Choice, first_choice, with_cell, with_scheme, with_weight
+from qdash.ui.weights_choice import ALL_LAYERS, Choice, first_choice, with_cell, with_scale, with_scheme, with_weight
 from qdash.ui.weights_layer import layer_drawn
 from qdash.ui.weights_page import WeightsPage, empty_html
 from qdash.ui.weights_run import View, known_layers, looked, looked_into
@@ -39,30 +42,41 @@ Updates = dict[Any, Any]
 
 
 def wire_weights_page(
-    page: WeightsPage, sidebar: Sidebar, offer: gr.Button, tabs: gr.Tabs, backend: Backend, line: Line, sessions: Sessions
-) -> None:
+    page: WeightsPage, sidebar: Sidebar, offer: gr.Button, tabs: gr.Tabs, arrival: Arrival, backend: Backend, line: Line, runs: Runs,
+    sessions: Sessions,
+) -> None:  # fmt: skip
     """Connect the button here, the offer below a comparison's charts, the picks and the theme."""
     in_line: dict[str, Any] = {
         "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
     }  # fmt: skip
 
-    def look(request: gr.Request, dark: Any, model: Any, schemes: Any) -> Iterator[Updates]:
+    def look(
+        request: gr.Request, dark: Any, visitor: str, before: WeightReport | None, model: Any, schemes: Any, device: Any
+    ) -> Iterator[Updates]:
+        sessions.stop(str(request.session_hash), "layer")
+        started = runs.start(
+            visitor or str(request.session_hash), "weights", lambda stop: looked(model, schemes, device, backend, line, stop)
+        )
+        yield {tabs: gr.update(selected="weights")}
+        yield from followed(started, request, dark, before)
+
+    def resumed(request: gr.Request, dark: Any, visitor: str, before: WeightReport | None) -> Iterator[Updates]:
+        going = runs.find(visitor, "weights")
+        if going is None:
+            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
+        else:
+            yield from followed(going, request, dark, before)
+
+    def followed(going: Run[View], request: gr.Request, dark: Any, before: WeightReport | None) -> Iterator[Updates]:
         session = str(request.session_hash)
-        stop = sessions.start(session, only="weights")
+        yield {page.phase: phase_html("weights", running=True, results=before is not None), page.stop: "Stop", page.banner: ""}
         try:
-            yield {
-                page.phase: phase_html("weights", running=True, results=False), page.stop: "Stop",
-                page.banner: "", page.report: None, page.detail: None, tabs: gr.update(selected="weights"),
-            }  # fmt: skip
-            for view in looked(model, schemes, backend, line, stop):
-                yield shown(page, view, bool(dark))
+            for view in going.follow(session):
+                yield shown(page, view, bool(dark), before)
                 if view.report is not None:
                     yield exported(page, view.report, sessions, session)
         except Exception:
             yield {page.banner: banner(internal_error())}
-        finally:
-            stop.set()
-            sessions.finish(session, stop)
 
     def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
         """The layer of `choice`: what the report has at once, then what the checkpoint has."""
@@ -70,7 +84,7 @@ def wire_weights_page(
             yield {page.choice: choice}  # a stream without a word would empty everything that it may change
             return
         session = str(request.session_hash)
-        stop = sessions.start(session, only="weights")
+        stop = sessions.start(session, "layer")
         try:
             status = "" if choice.layer == ALL_LAYERS else "Reading this layer."
             yield {**drawn(page, dark, report, choice, None, status), page.choice: choice, page.banner: ""}
@@ -81,13 +95,17 @@ def wire_weights_page(
                     yield {**layer_updates(page, dark, report, choice, view.detail, view.status), page.detail: view.detail}
         finally:
             stop.set()
-            sessions.finish(session, stop)
 
     def picked_cell(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
-        yield from near(request, dark, report, choice if report is None else with_cell(report, choice, event.scheme, event.at))
+        said = said_by(event)
+        if report is not None:
+            scale, scheme, at = said.text("scale"), said.text("scheme"), said.number("at")
+            choice = with_cell(report, choice, scheme, at) if scale is None else with_scale(choice, scale == "own")
+        yield from near(request, dark, report, choice)
 
     def picked_weight(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
-        yield from near(request, dark, report, with_weight(choice, event.row, event.column))
+        said = said_by(event)
+        yield from near(request, dark, report, with_weight(choice, said.number("row"), said.number("column")))
 
     def picked_scheme(request: gr.Request, dark: Any, report: Any, choice: Choice, key: Any) -> Iterator[Updates]:
         yield from near(request, dark, report, with_scheme(choice, key))
@@ -97,22 +115,25 @@ def wire_weights_page(
             return {page.sqnr: gr.skip()}
         return {**layer_updates(page, dark, report, choice, detail), page.sqnr: sqnr_against_bits(report, dark=bool(dark))}
 
-    def stopped(request: gr.Request) -> Any:
-        sessions.stop(str(request.session_hash))
+    def stopped(request: gr.Request, visitor: str) -> Any:
+        runs.stop("weights", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
         return "Stopping …"
 
     def over(report: WeightReport | None, phase: str) -> str:
         return phase_html("weights", running=False, results=report is not None, partial=report is None and is_partial(phase))
 
-    running = gr.on(
-        [page.look.click, offer.click],
-        look, [sidebar.theme, sidebar.model, sidebar.schemes], [*page.outputs, tabs], js=dark_first(3),
-        concurrency_id="weights", **in_line,
-    )  # fmt: skip
-    state = [sidebar.theme, page.report, page.choice]
-    running.then(over, [page.report, page.phase], page.phase, **QUICK).then(
-        near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line
+    known = [sidebar.theme, arrival.visitor, page.report]
+    inputs = [*known, sidebar.model, sidebar.schemes, sidebar.device]
+    streaming: dict[str, Any] = {"outputs": [*page.outputs, tabs], "concurrency_id": "weights", **in_line}
+    streams = (
+        gr.on([page.look.click, offer.click], look, inputs, js=dark_first(len(inputs)), **streaming),
+        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
     )
+    state = [sidebar.theme, page.report, page.choice]
+    for stream in streams:
+        stream.then(over, [page.report, page.phase], page.phase, **QUICK).then(
+            near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line
+        )
     for event, picked, inputs in (
         (page.heat.select, picked_cell, state),
         (page.ranking.select, picked_cell, state),
@@ -120,14 +141,14 @@ def wire_weights_page(
         (page.scheme.input, picked_scheme, [*state, page.scheme]),
     ):
         event(picked, inputs, page.chosen, js=dark_first(len(inputs)), concurrency_id="layer", trigger_mode="multiple", **in_line)
-    page.stop.click(stopped, outputs=page.stop, **QUICK)
+    page.stop.click(stopped, arrival.visitor, page.stop, **QUICK)
     sidebar.theme.change(redrawn, [*state, page.detail], [*page.layer.all, page.sqnr], js=dark_first(4), **QUICK)
 
 
-def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
-    """The component updates that show `view`."""
+def shown(page: WeightsPage, view: View, dark: bool, before: WeightReport | None = None) -> Updates:
+    """The component updates that show `view`. Until a layer is known, what an earlier look left on the page stays: the report `before`."""
     if view.error is not None and not view.layers:
-        return {page.banner: banner(view.error), page.verdict: empty_html(), page.phase: phase_html("weights", running=True, results=False)}
+        return {page.banner: banner(view.error), page.verdict: empty_html() if before is None else headline_html(before)}
     if view.report is not None:
         return _reported(page, view.report, dark)
     if not view.layers:
@@ -136,6 +157,8 @@ def shown(page: WeightsPage, view: View, dark: bool) -> Updates:
     return {
         page.verdict: running_html(view),
         page.phase: phase_html("weights", running=True, results=False, partial=True),
+        page.report: None,
+        page.detail: None,
         page.heat: partial_map_html(key, known),
         page.ranking: partial_ranking_html(key, known),
     }

@@ -90,15 +90,22 @@ def layer_drawn(dark: Any, report: WeightReport, choice: Choice, detail: LayerDe
         detail if detail is not None and layer is not None and (detail.scheme, detail.layer.name) == (scheme.scheme, layer.name) else None
     )
     part = near.layer if near else layer or scheme
-    levels = near.levels if near else ()
+    levels, shown = near.levels if near else (), bool(dark)
+    layers = [] if choice.own_scale or layer is None else _same_layer(report, layer.name)
+    beside: list[LayerWeights] | list[SchemeWeights] = layers if layer or choice.own_scale else list(report.schemes)
     return [
         head_html(scheme, layer, near, status),
-        weight_histogram(scheme, part, levels, dark=bool(dark)),
-        error_histogram(scheme, part, dark=bool(dark)),
-        row_errors(scheme, near.layer if near else layer, near.row if near else None, dark=bool(dark)) if layer else None,
+        weight_histogram(scheme, part, levels, beside=beside, dark=shown),
+        error_histogram(scheme, part, beside=beside, dark=shown),
+        row_errors(scheme, near.layer if near else layer, near.row if near else None, beside=layers, dark=shown) if layer else None,
         scale_html(near),
-        patch_value(near, choice.column),
+        patch_value(near, choice.column, max((one.max_abs_error for one in layers), default=None)),
     ]
+
+
+def _same_layer(report: WeightReport, name: str) -> list[LayerWeights]:
+    """The layer as every scheme has it, for scales that are common to all."""
+    return [layer for scheme in report.schemes for layer in scheme.layers if layer.name == name]
 
 
 def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDetail | None, status: str) -> str:
@@ -139,8 +146,8 @@ def scale_html(detail: LayerDetail | None) -> str:
     )
 
 
-def patch_value(detail: LayerDetail | None, column: int = 0) -> dict[str, Any] | None:
-    """What the picture is drawn from; `column` is the one picked."""
+def patch_value(detail: LayerDetail | None, column: int = 0, error_most: float | None = None) -> dict[str, Any] | None:
+    """What the picture is drawn from; `column` is the one picked, `error_most` the error of full colour (None: the largest shown)."""
     if detail is None:
         return None
     known = known_scheme(detail.scheme)
@@ -148,7 +155,8 @@ def patch_value(detail: LayerDetail | None, column: int = 0) -> dict[str, Any] |
     return {
         "original": detail.original, "dequantized": detail.dequantized, "error": detail.error, "top": detail.patch_row,
         "left": detail.patch_column, "row": detail.row, "column": min(max(column, detail.first), detail.last - 1), "first": detail.first,
-        "last": detail.last, "rows": rows, "columns": columns, "colour": bits_class(known.bits if known else None),
+        "last": detail.last, "rows": rows, "columns": columns, "error_most": error_most,
+        "colour": bits_class(known.bits if known else None),
     }  # fmt: skip
 
 

@@ -9,11 +9,12 @@ from threading import Event
 from typing import Any
 
 from qdash.errors import QdashError
+from qdash.machine import this_machine
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
 from qdash.ui.backend import Backend
-from qdash.ui.form import check_model, check_variants
+from qdash.ui.form import check_device, check_model, check_variants
 from qdash.ui.line import Line
-from qdash.ui.run import internal_error, waiting
+from qdash.ui.run import by_button, internal_error, waiting
 from qdash.ui.weights_choice import ALL_LAYERS, Choice
 from qdash.weighing import Weighed
 
@@ -61,7 +62,7 @@ def known_layers(layers: tuple[WeighedLayer, ...]) -> tuple[str, list[KnownLayer
     return worst, [KnownLayer(layer.name, layer.part, layer.block, layer.projection, layer.sqnr_db[worst]) for layer in known]
 
 
-def looked(model: Any, schemes: Any, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
+def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
     """Check, wait in line, weigh. Never raises."""
     try:
         name = check_model(model)
@@ -69,9 +70,9 @@ def looked(model: Any, schemes: Any, backend: Backend, line: Line, stop: Event) 
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield View(status=waiting(place))
-            yield from _weighed(backend.weigh(name, keys, stop))
+            yield from _weighed(backend.weigh(name, keys, stop, device=check_device(device)))
     except QdashError as error:
-        yield View(error=error)
+        yield View(error=by_button(error, "Look inside"))
     except Exception:
         yield View(error=internal_error())
 
@@ -84,7 +85,11 @@ def looked_into(report: WeightReport, choice: Choice, backend: Backend, line: Li
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield LayerView(waiting(place))
-            steps = backend.weigh_layer(report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column)
+            # A report from another machine, or of another day, may name a device that is not here.
+            device = report.device if report.device in this_machine().choices else "auto"
+            steps = backend.weigh_layer(
+                report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column, device=device
+            )
             yield from _detailed(steps)
     except QdashError as error:
         yield LayerView(error=None if error.kind == "cancelled" else error)

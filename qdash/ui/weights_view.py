@@ -11,7 +11,7 @@ from qdash.ui import text
 from qdash.ui.markup import bits_class, term
 from qdash.ui.verdict import sentence_html
 from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen
-from qdash.wording import Words, decibels, decibels_of, disturbed
+from qdash.wording import Words, decibels, decibels_of, disturbed, unweighed
 
 MOST_ROWS = 40
 MOST_TABLE_ROWS = 400
@@ -20,7 +20,7 @@ MOST_TABLE_ROWS = 400
 def headline_html(report: WeightReport) -> str:
     """Who disturbs the weights more, by how much, and where it hurts most."""
     ranked = sorted(report.schemes, key=decibels_of, reverse=True)
-    return sentence_html(words_html(disturbed(report)), _summary(ranked))
+    return sentence_html(words_html(disturbed(report)), " ".join(filter(None, (_summary(ranked), unweighed(report)))))
 
 
 def words_html(words: Words) -> str:
@@ -35,13 +35,13 @@ def scheme_choices(report: WeightReport) -> list[tuple[str, str]]:
 
 
 def map_html(report: WeightReport, choice: Choice) -> str:
-    """The map of the scheme chosen; or a small one of each, in colours that mean the same decibels."""
+    """The map of the scheme chosen; or a small one of each. Colours mean the same decibels for all, unless its own scale is chosen."""
     found, layer = chosen(report, choice)
+    between = extremes([layer for scheme in report.schemes for layer in scheme.layers])
     if not choice.together:
-        between = extremes(found.layers)
-        return _map(found.scheme, found.layers, choice.layer) + _legend(scale_html(between), choice, layer)
-    ends = [extremes(scheme.layers) for scheme in report.schemes if scheme.layers]
-    between = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 0.0)
+        between = extremes(found.layers) if choice.own_scale else between
+        drawn = _map(found.scheme, found.layers, choice.layer, between, words=True)
+        return drawn + _legend(scale_html(between), choice, layer, switch=len(report.schemes) > 1)
     maps = "".join(
         f"<section><h4><span>{escape(scheme.label)}</span><small>{decibels(scheme)}</small></h4>"
         f"{_map(scheme.scheme, scheme.layers, choice.layer if scheme is found else '', between)}</section>"
@@ -76,7 +76,7 @@ def scope_html(report: WeightReport) -> str:
     count = max((scheme.parameters for scheme in report.schemes), default=0)
     took = "opened from an earlier look" if report.cached else f"in {report.seconds:.1f} s on {report.device.upper()}"
     broken = max((scheme.nonfinite for scheme in report.schemes), default=0)
-    cells = [f"{_grouped(count)} weights, all of them, {took}", "embeddings, norms and head left as they were"]
+    cells = [f"{_grouped(count)} weights, all of them, {took}", "embeddings, norms and head not quantized"]
     cells += [f"{escape(scheme.label)}: simulated" for scheme in report.schemes if scheme.kind == "simulated"]
     warning = f'<span class="warn">△ {_grouped(broken)} weights are NaN or infinite and in no figure</span>' if broken else ""
     return f'<div class="cond">{warning}{"".join(f"<span>{cell}</span>" for cell in cells)}</div>'
@@ -104,27 +104,29 @@ def _layers_table(report: WeightReport) -> str:
 
 def _figures(scheme: SchemeWeights) -> list[str]:
     bits = "–" if scheme.bits_per_weight is None else f"{scheme.bits_per_weight:.2f}"
-    sqnr = "no error" if scheme.sqnr_db is None else f"{scheme.sqnr_db:.2f}"
+    sqnr = decibels(scheme).removesuffix(" dB") if scheme.sqnr_db is None else f"{scheme.sqnr_db:.2f}"
     shares = (f"{scheme.zeroed:.2%}", f"{scheme.clipped:.2%}", str(len(scheme.layers)))
     return [bits, sqnr, f"{scheme.mse:.3g}", f"{scheme.max_abs_error:.3g}", f"{scheme.cosine:.6f}", *shares]
 
 
-def _map(scheme: str, layers: Sequence[Measured], picked: str, between: tuple[float, float] | None = None) -> str:
+def _map(scheme: str, layers: Sequence[Measured], picked: str, between: tuple[float, float] | None = None, *, words: bool = False) -> str:
     """A map in the colour of the scheme's bits, hatched if it is simulated."""
     known = known_scheme(scheme)
     simulated = " sim" if known is not None and known.kind == "simulated" else ""
-    drawn = heat_html(layers, chosen=picked, between=between, words=between is None)
+    drawn = heat_html(layers, chosen=picked, between=between, words=words or between is None)
     return f'<div class="heat-of {bits_class(known.bits if known else None)}{simulated}" data-scheme="{escape(scheme)}">{drawn}</div>'
 
 
-def _legend(scale: str, choice: Choice, layer: LayerWeights | None) -> str:
+def _legend(scale: str, choice: Choice, layer: LayerWeights | None, *, switch: bool = False) -> str:
     pressed = "true" if choice.layer == ALL_LAYERS else "false"
     whole = (
         f'<span data-scheme="{escape(choice.scheme)}">'
         f'<button type="button" class="pill" data-at="-1" aria-pressed="{pressed}">All layers together</button></span>'
     )
+    own = "true" if choice.own_scale else "false"
+    scales = f'<button type="button" class="pill" data-own aria-pressed="{own}">Own scale</button>' if switch else ""
     said = f"{spoken_name(layer)}: {decibels(layer)}" if layer else ""
-    return f'{_caption(scale, said)}<div class="heat-all">{whole}</div>'
+    return f'{_caption(scale, said)}<div class="heat-all">{whole} {scales}</div>'
 
 
 def _caption(scale: str, said: str = "") -> str:

@@ -1,17 +1,53 @@
-"""How much an answer differs from the original's, in words."""
+"""How much an answer differs from the original's, in words, and how many of the words that carry its meaning are others."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from qdash.differences import differing_spans
+from qdash.tasks.rules import words_of
+
+_FUNCTION_WORDS = frozenset(
+    (
+        *("a", "an", "the", "this", "that", "these", "those", "there", "here", "it", "its", "i", "you", "he", "she", "we", "they"),
+        *(
+            "is",
+            "are",
+            "was",
+            "were",
+            "be",
+            "been",
+            "being",
+            "am",
+            "do",
+            "does",
+            "did",
+            "has",
+            "have",
+            "had",
+            "can",
+            "could",
+            "will",
+            "would",
+        ),
+        *("of", "on", "in", "at", "to", "from", "by", "with", "for", "and", "or", "as", "so", "then", "very", "just", "also"),
+        *"的了是在有上下里和与及个这那着也都就还很吧呢吗",
+    )
+)
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @dataclass(frozen=True)
 class Change:
-    """`on_card` is a label (“Same answer”), `in_sentence` a predicate (“changes one word”)."""
+    """`on_card` is a label (“Same answer”), `in_sentence` a predicate (“gets one word different”).
+
+    `content`: the share (0 to 1) of the words that carry meaning which are others, or missing.
+    """
 
     differs: bool
     on_card: str
     in_sentence: str
+    content: float = 0.0
 
 
 def change_of(original: str, answer: str) -> Change:
@@ -20,14 +56,26 @@ def change_of(original: str, answer: str) -> Change:
     if original == answer:
         return Change(False, "Same answer", "gives the same answer")
     if not answer:
-        return Change(True, "No answer", "says nothing")
+        return Change(True, "No answer", "gives no answer", 1.0)
+    content = content_changed(original, answer)
     spans = differing_spans(original, answer)
     changed = [span for span, differs in spans if differs]
     if not changed:
-        return Change(True, "Shorter answer", "leaves words out")
+        return Change(True, "Shorter answer", "leaves words out", content)
     if sum(map(len, changed)) > len(answer) / 2:
-        return Change(True, "Different answer", "answers something else")
+        return Change(True, "Most words changed", "gives a different answer", content)
     if len(changed) == 1:
         unit = "word" if len(changed[0].split()) == 1 and len(changed[0]) <= 20 else "passage"
-        return Change(True, f"One {unit} changed", f"changes a {unit}")
-    return Change(True, f"{len(changed)} places changed", f"changes {len(changed)} places")
+        return Change(True, f"One {unit} changed", f"gets one {unit} different", content)
+    number = _NUMBERS[len(changed)] if len(changed) < len(_NUMBERS) else str(len(changed))
+    return Change(True, f"{len(changed)} places changed", f"gets {number} things different", content)
+
+
+def content_changed(original: str, answer: str) -> float:
+    """The share of content words, of the answer that has more of them, which the other one does not have; words like “the” do not count.
+
+    Scripts without spaces are read character by character.
+    """
+    before, after = (Counter(word for word in words_of(text) if word not in _FUNCTION_WORDS) for text in (original, answer))
+    longest = max(before.total(), after.total())
+    return 1 - (before & after).total() / longest if longest else 0.0

@@ -1,68 +1,130 @@
 """What an evaluation means in one sentence: who answers worse than the original, by how much, and how sure that is.
 
-A variant counts as worse or better only if McNemar's test says so at 5 %, corrected for how many variants are tested at once (Holm 1979):
-of twenty harmless ones, one would otherwise be blamed by chance. For the others the sentence says how much could have gone unseen.
+A variant counts as worse or better only if McNemar's test says so at 5%, corrected for how many variants are tested at once (Holm 1979):
+of twenty harmless ones, one would otherwise be blamed by chance. Not significant is not equal: “as well as the original” is said only of
+those whose loss is surely small, of others how large a loss could have gone unnoticed, or that the questions are too few to tell. An
+original that has nothing right is no basis, and a scheme that quantized nothing is not judged.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, isnan, nan, sqrt
 from typing import Literal
 
 from qdash.proportions import proportion
 from qdash.records import EvaluatedVariant, Evaluation
-from qdash.verdict.noise import LEAST_NOISE
-from qdash.verdict.rules import BUSY_NOISE
+from qdash.verdict.evidence import quantized_share, quantized_words
+from qdash.verdict.pace import LEAST_ROUNDS, UNKNOWN_NOISE, Pace, Times, pace_for
+from qdash.verdict.rules import LEAST_SHARE
+from qdash.verdict.seen import and_listed, by_reason
 from qdash.verdict.sentences import Span, Verdict
+from qdash.wording import points_of
+from qdash.wording import share as percent
 
 LEVEL = 0.05
-Judged = Literal["worse", "better", "same"]
+AS_WELL = 0.02
+"""“As well as the original” is said where a loss of more than two points can be excluded at 95%."""
+
+TOO_FEW = 0.2
+"""Where a loss of more than twenty points could go unnoticed, the questions are too few to tell anything."""
+
+Judged = Literal["worse", "better", "same", "open", "not judged"]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A variant beside the original on `shared` questions. `drop` with its 95 % interval, as shares; `judged` after Holm's correction."""
+    """A variant beside the original on `shared` questions, of which they have `right` and `original_right` right.
+
+    `drop` with its 95% interval, as shares; `judged` after Holm's correction.
+
+    "same": any loss is surely small; "open": no difference was found, but a loss could have gone unnoticed; "not judged": `why_not` is a
+    clause that says why.
+    """
 
     result: EvaluatedVariant
     drop: float
     low: float
     high: float
     shared: int
+    right: int
+    original_right: int
     judged: Judged
+    why_not: str = ""
 
 
 def costs(evaluation: Evaluation) -> tuple[Cost, ...]:
     """Every variant that answered questions which the original answered too, in order."""
-    baseline = {item.index for item in evaluation.variants[0].items}
-    tested = [result for result in evaluation.variants[1:] if result.paired is not None and result.drop is not None]
-    sure = _holm([result.paired.p_value for result in tested if result.paired is not None])
+    baseline = evaluation.variants[0]
+    asked = {item.index for item in baseline.items}
+    beside = [result for result in evaluation.variants[1:] if result.paired is not None and result.drop is not None]
+    shared = [len(asked & {item.index for item in result.items}) for result in beside]
+    tested = [(result, count) for result, count in zip(beside, shared, strict=True) if count and isfinite(result.drop or 0.0)]
+    why_not = [_why_not(result, baseline) for result, _ in tested]
+    p_values = [result.paired.p_value for (result, _), why in zip(tested, why_not, strict=True) if result.paired is not None and not why]
+    sure = iter(_holm([1.0 if not isfinite(value) else value for value in p_values]))
     return tuple(
-        _cost(result, len(baseline & {item.index for item in result.items}), significant)
-        for result, significant in zip(tested, sure, strict=True)
+        _cost(result, baseline, count, significant=not why and next(sure), why_not=why)
+        for (result, count), why in zip(tested, why_not, strict=True)
     )
 
 
+def _why_not(result: EvaluatedVariant, baseline: EvaluatedVariant) -> str:
+    """Why a variant is not judged, as a clause; empty where it is."""
+    if (problem := _no_basis(baseline)) is not None:
+        return problem
+    return quantized_words(result.scheme, result.coverage) if quantized_share(result.scheme, result.coverage) < LEAST_SHARE else ""
+
+
+def _no_basis(baseline: EvaluatedVariant) -> str | None:
+    """Why nothing can be compared with this original."""
+    if baseline.scores_finite is False:
+        return "the original's own scores are not numbers"
+    if baseline.accuracy is not None and baseline.accuracy.successes <= 0:
+        return "the original has no answer right"
+    return None
+
+
+def evaluation_judges_nothing(evaluation: Evaluation) -> bool:
+    """Whether variants were asked beside the original and none could be judged, or the original itself is no basis."""
+    found = costs(evaluation)
+    return _no_basis(evaluation.variants[0]) is not None or (bool(found) and all(cost.judged == "not judged" for cost in found))
+
+
 def evaluation_verdict(evaluation: Evaluation) -> Verdict:
-    """What quantization cost on this task."""
+    """What quantization cost on this task, as far as the evidence goes."""
     baseline = evaluation.variants[0]
     if baseline.accuracy is None:
         return Verdict((("There is nothing to compare with: the original was not evaluated.", False),), _missing(evaluation))
     found = costs(evaluation)
+    problem = _no_basis(baseline)
+    if problem is not None:
+        headline = (("Nothing can be judged", True), (f": {problem}.", False))
+        return Verdict(headline, " ".join(filter(None, (_original(evaluation), _missing(evaluation)))))
     if not found:
         headline = (("The original answers ", False), (_share(baseline.accuracy.value), True), (" right.", False))
         return Verdict(headline, " ".join(filter(None, (_original(evaluation), _missing(evaluation)))))
-    told = (_original(evaluation), _evidence(found), _unseen(found), _speed(evaluation), _missing(evaluation))
+    told = (_original(evaluation), _evidence(found), _unseen(found), _not_judged(found), _speed(evaluation, found), _missing(evaluation))
     return Verdict(_headline(found), " ".join(filter(None, told)))
 
 
-def _cost(result: EvaluatedVariant, shared: int, significant: bool) -> Cost:
+def _cost(result: EvaluatedVariant, baseline: EvaluatedVariant, shared: int, *, significant: bool, why_not: str) -> Cost:
     assert result.paired is not None and result.drop is not None
-    lost, won = (proportion(count, shared) for count in (result.paired.only_original, result.paired.only_variant))
+    counts = (min(max(count, 0), shared) for count in (result.paired.only_original, result.paired.only_variant))
+    lost, won = (proportion(count, shared) for count in counts)
     # Newcombe's square-and-add on the two discordant shares, whose difference the drop is.
     low = result.drop - sqrt((lost.value - lost.low) ** 2 + (won.high - won.value) ** 2)
     high = result.drop + sqrt((lost.high - lost.value) ** 2 + (won.value - won.low) ** 2)
-    judged: Judged = "same" if not significant else "worse" if result.drop > 0 else "better"
-    return Cost(result, result.drop, max(low, -1.0), min(high, 1.0), shared, judged)
+    if not (significant and result.drop > 0) and isnan(quantized_share(result.scheme, result.coverage)):
+        why_not = why_not or "how much it quantized is not known"
+    if why_not:
+        judged: Judged = "not judged"
+    elif significant:
+        judged = "worse" if result.drop > 0 else "better"
+    else:
+        judged = "same" if high <= AS_WELL else "open"
+    ours, theirs = ({item.index: item.correct for item in one.items} for one in (result, baseline))
+    right, original_right = (sum(one[index] for index in ours.keys() & theirs.keys()) for one in (ours, theirs))
+    return Cost(result, result.drop, max(low, -1.0), min(high, 1.0), shared, right, original_right, judged, why_not)
 
 
 def _holm(p_values: Sequence[float]) -> list[bool]:
@@ -76,16 +138,42 @@ def _holm(p_values: Sequence[float]) -> list[bool]:
 
 
 def _headline(found: Sequence[Cost]) -> tuple[Span, ...]:
-    """Those nothing can be said against, those that gain, those that cost, the worst first."""
-    same, better, worse = ([cost for cost in found if cost.judged == judged] for judged in ("same", "better", "worse"))
+    """Those surely as good, those that gain, those that cost, the worst first; then those of whom nothing was found."""
+    same, better, worse, unknown = ([cost for cost in found if cost.judged == judged] for judged in ("same", "better", "worse", "open"))
     clauses: list[tuple[Span, ...]] = []
     if same:
         verb = "answers" if len(same) == 1 else "answer"
-        clauses.append(((f"{_names(same)} {verb} ", False), ("as well as the original", True)))
+        clauses.append(((f"{_names(same)} {verb} ", False), ("as well as the original", True), (f", to within {_points(AS_WELL)}", False)))
     clauses += [((_clause(costing, verb), False),) for costing, verb in ((better, "gains"), (worse, "costs")) if costing]
-    end = "." if better or worse else f", as far as {found[0].shared:,} questions can tell."
+    few = [cost for cost in unknown if cost.high > TOO_FEW]
+    if unclear := [cost for cost in unknown if cost not in few]:
+        unseen = _points(max(cost.high for cost in unclear))
+        clauses.append((("no difference found", True), (f" for {_names(unclear)} (a loss of up to {unseen} could go unnoticed)", False)))
+    if few:
+        clauses.append((("too few questions to tell", True), (f": {_counts(few)}", False)))
+    if not clauses:
+        return (("Nothing can be judged", True), (f": {_reasons(found)}.", False))
     spans = [span for place, clause in enumerate(clauses) for span in ((("; ", False),) * (place > 0) + clause)]
-    return (*spans, (end, False))
+    first, strong = spans[0]
+    return ((first[0].upper() + first[1:], strong), *spans[1:], (".", False))
+
+
+def _counts(found: Sequence[Cost]) -> str:
+    """“INT2 1 of 4, original 3 of 4”, those first that differ most; of more than three, how many are left out."""
+    ordered = sorted(found, key=lambda cost: -abs(cost.drop))
+    each = [f"{cost.result.label} {cost.right} of {cost.shared}" for cost in ordered[:3]]
+    rest = [f"{len(ordered) - 3} others in between"] if len(ordered) > 3 else []
+    return ", ".join([*each, *rest, f"original {ordered[0].original_right} of {ordered[0].shared}"])
+
+
+def _not_judged(found: Sequence[Cost]) -> str:
+    """Whom the verdict leaves out, and why; nothing where the headline says it."""
+    left_out = [cost for cost in found if cost.judged == "not judged"]
+    return f"Not judged: {_reasons(left_out)}." if left_out and len(left_out) < len(found) else ""
+
+
+def _reasons(left_out: Sequence[Cost]) -> str:
+    return by_reason([(cost.result.label, cost.why_not) for cost in left_out])
 
 
 def _clause(found: list[Cost], verb: str) -> str:
@@ -98,12 +186,12 @@ def _clause(found: list[Cost], verb: str) -> str:
 def _original(evaluation: Evaluation) -> str:
     share = evaluation.variants[0].accuracy
     assert share is not None
-    return f"The original has {_share(share.value)} of {share.total:,} right (95 % sure: {_between(share.low, share.high)})."
+    return f"The original has {_share(share.value)} of {share.total:,} right (95% confidence: {_between(share.low, share.high)})."
 
 
 def _evidence(found: Sequence[Cost]) -> str:
     """What the strongest cost rests on."""
-    sure = [cost for cost in found if cost.judged != "same"]
+    sure = [cost for cost in found if cost.judged in ("worse", "better")]
     if not sure:
         return ""
     cost = max(sure, key=lambda one: abs(one.drop))
@@ -111,31 +199,56 @@ def _evidence(found: Sequence[Cost]) -> str:
     assert paired is not None
     p_value = "< 0.001" if paired.p_value < 0.001 else f"= {paired.p_value:.2g}"
     return (
-        f"{cost.result.label} lost {paired.only_original:,} that the original has and won {paired.only_variant:,}: "
-        f"{'a cost' if cost.drop > 0 else 'a gain'} of {_range(cost)}, McNemar p {p_value}."
+        f"{cost.result.label} got {paired.only_original:,} wrong that the original got right, and {_others(paired.only_variant)} the other "
+        f"way round: {'a loss' if cost.drop > 0 else 'a gain'} of {_range(cost)} (McNemar p {p_value})."
     )
 
 
+def _others(number: int) -> str:
+    return f"{number:,}" if number else "none"
+
+
 def _unseen(found: Sequence[Cost]) -> str:
-    """What could hide behind “as well”: the largest upper end of those that are not surely worse."""
+    """What could hide behind “as well as the original”: the largest upper end of the intervals."""
     hidden = max((cost.high for cost in found if cost.judged == "same"), default=0.0)
-    return f"A cost of up to {_points(hidden)} could go unseen with so many questions." if hidden > 0.0005 else ""
+    return f"A loss of up to {_points(hidden)} could go unnoticed." if hidden > 0.0005 else ""
 
 
-def _speed(evaluation: Evaluation) -> str:
-    timed = [result for result in evaluation.variants[1:] if result.speedup is not None]
-    if not timed or evaluation.noise_floor is None:
+def evaluation_pace(result: EvaluatedVariant, evaluation: Evaluation) -> Pace:
+    """What may be said of a variant's time for all questions.
+
+    Each variant was timed once, not in rounds beside the original. So the batches that the original answered again must be several, and
+    must not have wandered, and other programs must not have kept the machine busy meanwhile.
+    """
+    baseline, floor = evaluation.variants[0], evaluation.noise_floor
+    judged = _no_basis(baseline) is None and quantized_share(result.scheme, result.coverage) >= LEAST_SHARE
+    speedup = result.speedup
+    if not judged or result is baseline or result.kind == "simulated" or speedup is None or not (isfinite(speedup) and speedup > 0):
+        return Pace()
+    if floor is None:
+        return Pace(ratio=1 / speedup, why=UNKNOWN_NOISE)
+    if floor.items <= evaluation.request.batch_size:
+        return Pace(ratio=1 / speedup, why="too few batches were timed twice")
+    busy = max((share for share in (result.busy, baseline.busy) if share is not None), default=nan)
+    return pace_for(Times(1 / speedup, rounds=LEAST_ROUNDS, noise=floor.relative, busy=busy))
+
+
+def _speed(evaluation: Evaluation, found: Sequence[Cost]) -> str:
+    judged = {id(cost.result) for cost in found if cost.judged != "not judged"}
+    results = [result for result in evaluation.variants[1:] if id(result) in judged]
+    timed = [(result, pace) for result in results if (pace := evaluation_pace(result, evaluation)).words_or_why]
+    told = [(result, pace) for result, pace in timed if pace.words]
+    if not timed:
         return ""
-    noise = max(evaluation.noise_floor.relative, LEAST_NOISE)
-    if noise > BUSY_NOISE:
-        return "Times vary too much here to compare speeds: something else is running."
-    best = max(timed, key=lambda result: result.speedup or 0.0)
-    speedup = best.speedup or 0.0
-    if speedup > 1 + noise:
-        return f"{best.label} is {speedup:.1f}× faster here."
-    if len(timed) > 1:
-        return "None is faster here."
-    return f"{best.label} is {'about as fast' if speedup * (1 + noise) >= 1 else f'{1 / speedup:.1f}× slower'} here."
+    if not told:
+        why = timed[0][1].why
+        return f"Speeds are not compared: {why}."
+    result, best = min(told, key=lambda entry: entry[1].ratio)
+    if best.told == "faster":
+        return f"{result.label} is {best.words} here."
+    if len(told) > 1:
+        return "None is faster here." if len(told) == len(timed) else ""
+    return f"{result.label} is {'about as fast' if best.told == 'same' else best.words} here."
 
 
 def _missing(evaluation: Evaluation) -> str:
@@ -154,7 +267,7 @@ def _names(found: Sequence[Cost]) -> str:
     names = [cost.result.label for cost in found]
     if len(names) > 3:
         return f"{', '.join(names[:2])} and {len(names) - 2} others"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return and_listed(names)
 
 
 def _points(share: float) -> str:
@@ -163,16 +276,16 @@ def _points(share: float) -> str:
 
 
 def _range(cost: Cost) -> str:
-    """From the smaller to the larger; where the interval holds 0, although the exact test excludes it, with signs."""
+    """From the smaller to the larger; where the interval holds 0, although the exact test excludes it, the change with signs."""
     if cost.low * cost.high < 0:
-        return f"{cost.low * 100:+.1f} to {cost.high * 100:+.1f} points".replace("-", "−")
+        return f"{points_of(-cost.high)} to {points_of(-cost.low)} points"
     low, high = sorted((abs(cost.low), abs(cost.high)))
     return f"{low * 100:.1f} to {high * 100:.1f} points"
 
 
 def _share(value: float) -> str:
-    return f"{value * 100:.1f} %"
+    return percent(value, 1)
 
 
 def _between(low: float, high: float) -> str:
-    return f"{low * 100:.1f}–{high * 100:.1f} %"
+    return f"{low * 100:.1f}–{percent(high, 1)}"

@@ -1,34 +1,65 @@
 """One variant's grade with the words for its chip: its record becomes evidence, the rules give the grade, the evidence gives the words."""
 
 from dataclasses import dataclass
-from math import hypot, inf, nan
+from math import inf, isfinite
 from typing import Literal
 
-from qdash.records import Agreement, NoiseFloor, VariantResult
-from qdash.verdict.changes import Change, change_of
-from qdash.verdict.noise import time_noise
-from qdash.verdict.rules import DOUBT_ERRORS, Evidence, Grade, Rule, rule_for
-from qdash.wording import nats, percent, share, speed
+from qdash.records import Agreement, Comparison, VariantResult
+from qdash.verdict.changes import Change
+from qdash.verdict.evidence import change_between, doubt_of, evidence_of, known_truth, quantized_words, right_of
+from qdash.verdict.rules import (
+    COVERAGE_UNKNOWN,
+    NO_ANSWER,
+    NOT_COMPARED,
+    NOTHING_QUANTIZED,
+    ORIGINAL_DID_NOT_RUN,
+    ORIGINAL_NOT_FINITE,
+    ORIGINAL_SILENT,
+    Evidence,
+    Grade,
+    Rule,
+    rule_for,
+)
+from qdash.wording import nats, percent, share
 
 Tone = Literal["good", "warn", "bad", ""]
 
 _LOOKS: dict[Grade, tuple[str, Tone]] = {
     Grade.GOOD_TRADE: ("✓", "good"),
-    Grade.FINE: ("✓", "good"),
+    Grade.SAME: ("✓", "good"),
     Grade.CANT_TELL: ("?", ""),
+    Grade.NOT_JUDGED: ("–", ""),
     Grade.CAREFUL: ("△", "warn"),
+    Grade.DIFFERENT: ("✕", "bad"),
+    Grade.WRONG: ("✕", "bad"),
     Grade.BROKEN: ("✕", "bad"),
 }
+
+HIDDEN = "answers hidden"
+
+_WHY: dict[Rule, tuple[str, str]] = {
+    ORIGINAL_DID_NOT_RUN: ("nothing to compare with", "the original did not run"),
+    ORIGINAL_NOT_FINITE: ("original broken", "the original's own scores are not numbers"),
+    ORIGINAL_SILENT: ("original silent", "the original has no answer"),
+    COVERAGE_UNKNOWN: ("coverage not known", "how much it quantized is not known"),
+    NO_ANSWER: ("no answer", "it gave no answer"),
+    NOT_COMPARED: ("not compared", "it could not be compared with the original token by token"),
+}
+"""For rules that judge nobody: words for a chip, and a clause."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A grade, what it is for in two or three words, and the figures behind it, plain text."""
+    """A grade, what it is for in two or three words, and the figures behind it, plain text.
+
+    `why_not`: for what is not judged, the reason as a clause.
+    """
 
     grade: Grade
     what: str
     because: str
     evidence: str
+    why_not: str = ""
 
     @property
     def icon(self) -> str:
@@ -46,89 +77,89 @@ class Judgement:
         return f"{self.grade.value} · {self.what}" if self.what else self.grade.value
 
 
-def judge(result: VariantResult, baseline: VariantResult, floor: NoiseFloor | None) -> Judgement | None:
-    """The judgement on a variant; None unless both it and the baseline ran."""
-    if result.status != "ok" or baseline.status != "ok":
+def judge(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> Judgement | None:
+    """The judgement on a variant; None unless it ran. Before its comparison is over, `comparison` None, it rests on no speed."""
+    if result.status != "ok":
         return None
-    change, evidence = change_between(result, baseline), evidence_of(result, baseline, floor)
+    change, evidence = change_between(result, baseline), evidence_of(result, baseline, comparison)
     rule = rule_for(evidence)
-    return Judgement(rule.grade, _what(rule, evidence, change, result), rule.because, _figures(result, baseline, floor))
+    figures = _figures(result, evidence)
+    truth = known_truth(result.model, comparison)
+    if truth is not None and rule.grade is not Grade.NOT_JUDGED:
+        figures = f"the right answer is “{truth.answer}” · {figures}"
+    if rule.grade is Grade.NOT_JUDGED:
+        hidden = rule in (ORIGINAL_SILENT, NO_ANSWER) and result.answer is None and baseline.answer is None
+        return _not_judged(rule, result, figures, hidden=hidden)
+    return Judgement(rule.grade, _what(rule, evidence, change), rule.because, figures)
 
 
-def evidence_of(result: VariantResult, baseline: VariantResult, floor: NoiseFloor | None) -> Evidence:
-    """What the rules are asked about. A simulated variant's size and speed are its carrier's, so neither is known."""
-    kl, doubt = _pooled([found for found in (result.agreement, result.agreement_text) if found is not None])
-    change, ratios = change_between(result, baseline), result.relative
-    return Evidence(
-        kl_nats=kl,
-        kl_doubt_nats=doubt,
-        kl_noise_nats=(floor.kl_nats if floor else None) or 0.0,
-        changed=nan if change is None else float(change.differs),
-        silent=nan if change is None else float(change.differs and not (result.answer or "").strip()),
-        size=nan if ratios is None or ratios.memory is None else ratios.memory,
-        time=nan if ratios is None or ratios.latency is None else ratios.latency,
-        time_noise=time_noise(result, baseline, floor),
-    )
+def reference_words(baseline: VariantResult, comparison: Comparison | None = None) -> tuple[Tone, str]:
+    """The tone and the words of the original's own chip; with a `comparison` of known answer, whether it is right."""
+    if baseline.scores_finite is False:
+        return "bad", "✕ Computes no numbers"
+    right = right_of(baseline, comparison)
+    return ("warn", "Reference · wrong answer") if right == 0 else ("", "Reference · right answer" if right == 1 else "Reference")
 
 
-def change_between(result: VariantResult, baseline: VariantResult) -> Change | None:
-    """How the answer differs from the baseline's; None if either has none, as with random weights."""
-    if result.answer is None or baseline.answer is None:
-        return None
-    return change_of(baseline.answer, result.answer)
+def _not_judged(rule: Rule, result: VariantResult, figures: str, *, hidden: bool) -> Judgement:
+    """Never a word of praise. `hidden`: of random weights, whose answers mean nothing."""
+    if hidden:
+        return Judgement(rule.grade, HIDDEN, "Answers of random weights mean nothing.", figures, HIDDEN)
+    if rule is NOTHING_QUANTIZED:
+        why = quantized_words(result.scheme, result.coverage)
+        return Judgement(rule.grade, why.removeprefix("it "), rule.because, figures, why)
+    what, why = _WHY[rule]
+    return Judgement(rule.grade, what, rule.because, figures, why)
 
 
-def doubt_of(agreement: Agreement) -> float:
-    """How far the mean divergence may be off to either side, nats; infinite for a single token, 0 where there is no mean."""
-    if agreement.kl_mean_nats is None:
-        return 0.0
-    return inf if agreement.kl_se is None else DOUBT_ERRORS * agreement.kl_se
-
-
-def _pooled(agreements: list[Agreement]) -> tuple[float, float]:
-    """Mean divergence and its doubt over all tokens of all texts; NaN without any, infinite if one is no number."""
-    if not agreements:
-        return nan, 0.0
-    if any(agreement.kl_mean_nats is None for agreement in agreements):
-        return inf, 0.0
-    total = sum(agreement.tokens for agreement in agreements)
-    mean = sum((agreement.kl_mean_nats or 0.0) * agreement.tokens for agreement in agreements) / total
-    return mean, hypot(*(doubt_of(agreement) * agreement.tokens for agreement in agreements)) / total
-
-
-def _what(rule: Rule, evidence: Evidence, change: Change | None, result: VariantResult) -> str:
-    if change is None:
-        return "answers hidden" if result.answer is None else ""
+def _what(rule: Rule, evidence: Evidence, change: Change | None) -> str:
     if rule.grade is Grade.BROKEN and evidence.kl_nats == inf:
-        return "its scores are no numbers"
-    if evidence.same and change.differs:
-        return "≈ same"
+        return "its scores are not numbers"
+    if change is None:
+        return ""
     if rule.grade is Grade.CANT_TELL:
-        return "too little text"
-    if rule.grade is Grade.CAREFUL and not change.differs:
-        return "same answer, less sure"
+        return ""
+    if evidence.same and change.differs:
+        return "within noise"
+    if not change.differs:
+        return _what_of_the_same(rule.grade, evidence)
+    if rule.grade is Grade.CAREFUL and evidence.right == 1:
+        return "right, unlike the original" if evidence.original_right == 0 else "right, but worded differently"
     return change.on_card[0].lower() + change.on_card[1:]
 
 
-def _figures(result: VariantResult, baseline: VariantResult, floor: NoiseFloor | None) -> str:
+def _what_of_the_same(grade: Grade, evidence: Evidence) -> str:
+    """For the same answer as the original's: whether it is right, where that is known, and what is wrong with it all the same."""
+    right = {1.0: ", right", 0.0: ", both wrong"}.get(evidence.right, "")
+    if grade is Grade.BROKEN:
+        return "other words expected"
+    if grade is Grade.CAREFUL:
+        return f"same answer{right}, less sure"
+    return right.removeprefix(", ") if grade is Grade.SAME else f"same answer{right}"
+
+
+def _figures(result: VariantResult, evidence: Evidence) -> str:
     """All that the grade rests on, in one line."""
-    found, ratios = result.agreement, result.relative
-    parts = [] if found is None else [divergence_words(found), f"likeliest word the same at {share(found.top1)} of {found.tokens}"]
-    if result.agreement_problem and found is None:
+    found = result.agreement
+    parts = [] if found is None else [divergence_words(found), f"same likeliest word at {share(found.top1)} of {found.tokens} tokens"]
+    if result.agreement_problem:
         parts.append(result.agreement_problem)
-    if ratios is not None and ratios.memory is not None and ratios.latency is not None:
-        parts += [f"weights {percent(ratios.memory - 1)}", f"time {speed(ratios.latency, time_noise(result, baseline, floor))}"]
+    if isfinite(evidence.size):
+        parts.append(f"weights {percent(evidence.size - 1)}")
+    if evidence.pace.words_or_why:
+        parts.append(f"{'time' if evidence.pace.words else 'speed'} {evidence.pace.words_or_why}")
     return " · ".join(parts)
 
 
 def divergence_words(agreement: Agreement) -> str:
     """“KL 0.0031 ± 0.0012 nats”."""
-    return "KL is no number" if agreement.kl_mean_nats is None else f"KL {mean_words(agreement)} nats"
+    known = agreement.kl_mean_nats is not None and isfinite(agreement.kl_mean_nats)
+    return f"KL {mean_words(agreement)} nats" if known else "KL is no number"
 
 
 def mean_words(agreement: Agreement) -> str:
     """“0.0031 ± 0.0012”, two standard errors to either side."""
     mean = agreement.kl_mean_nats
     # What is below the last digit shown has no doubt worth showing.
-    doubt = f" ± {nats(doubt_of(agreement))}" if agreement.kl_se and mean is not None and mean >= 1e-4 else ""
+    doubt = f" ± {nats(doubt_of(agreement))}" if agreement.kl_se and isfinite(agreement.kl_se) and mean is not None and mean >= 1e-4 else ""
     return f"{nats(mean)}{doubt}"

@@ -1,41 +1,54 @@
-"""Why a quantized variant is slower, in plain words.
+"""Why a quantized variant is slower, in plain words, where the record shows that the reason holds.
 
 Quantization saves memory traffic and pays with work: weights must be unpacked before every multiplication. On a large model on a GPU
-the traffic dominates; on a small model or a CPU the unpacking does. The rules below say which of these fits the conditions at hand.
+the traffic dominates; on a small model or a CPU the unpacking does. The rules below say which of these fits the conditions at hand; where
+none does, no reason is given.
 """
 
+from collections.abc import Sequence
+
 from qdash.catalog.schemes import Scheme, known_scheme
-from qdash.records import VariantResult
+from qdash.records import Comparison, VariantResult
+from qdash.verdict.evidence import pace_of
 
 SMALL_MODEL_BYTES = 500 * 2**20
 """Below this a model's weights are read in a blink, so reading fewer of them saves next to nothing."""
 
 
-def is_slower(result: VariantResult, noise: float) -> bool:
-    """Whether a real variant takes longer than the baseline by more than `noise`."""
-    ratio = result.relative.latency if result.relative else None
-    return ratio is not None and ratio > 1 + noise
+def why_slower(result: VariantResult, comparison: Comparison) -> str | None:
+    """One sentence for the card; None unless it may be said that the variant is slower, and why is known."""
+    if pace_of(result, comparison).told != "slower":
+        return None
+    reason = _reason(result, comparison.variants[0], _work(known_scheme(result.scheme)))
+    return f"Slower: {reason}." if reason else None
 
 
-def why_slower(result: VariantResult, baseline: VariantResult, noise: float) -> str | None:
-    """One sentence for the card; None if the variant is not slower."""
-    if not is_slower(result, noise):
+def common_reason(slower: Sequence[VariantResult], comparison: Comparison) -> str | None:
+    """A clause that holds for all of several variants that are slower; None where they do not share one."""
+    reasons = {_reason(result, comparison.variants[0], "unpacking the weights") for result in slower}
+    return reasons.pop() if len(reasons) == 1 else None
+
+
+def _reason(result: VariantResult, original: VariantResult, work: str) -> str | None:
+    """A clause; None where nothing in the record explains it: another model, the same numbers in the same type, weights no smaller."""
+    if result.model != original.model:
         return None
     scheme = known_scheme(result.scheme)
     if scheme is not None and scheme.is_baseline:
-        return f"Slower: this device computes {result.dtype or 'this type'} less quickly."
-    small = baseline.memory is not None and baseline.memory.weights_bytes < SMALL_MODEL_BYTES
-    work = _work(scheme)
-    if small:
-        return f"Slower: the model is small, so {work} costs more than it saves."
-    return f"Slower: {work} for every token costs more than reading fewer bytes saves."
+        differs = result.dtype is not None and original.dtype is not None and result.dtype != original.dtype
+        return f"this device computes {result.dtype} more slowly than {original.dtype}" if differs else None
+    if result.memory is None or original.memory is None or result.memory.weights_bytes >= original.memory.weights_bytes:
+        return None
+    if original.memory.weights_bytes < SMALL_MODEL_BYTES:
+        return f"the model is so small that {work} costs more than it saves"
+    return f"{work} for every token takes more time than reading fewer bytes saves"
 
 
 def _work(scheme: Scheme | None) -> str:
     """What its kernels do besides multiplying."""
     if scheme is None or scheme.family == "recipe":
-        return "unpacking weights"
+        return "unpacking the weights"
     if scheme.key == "bnb-int8":
-        return "sorting out large activations"
+        return "handling large activations separately"
     rounds = scheme.activation_bits is not None and scheme.activation_bits <= 8
     return f"rounding activations to {scheme.activation_bits} bits" if rounds else f"unpacking {scheme.bits}-bit weights"

@@ -2,31 +2,36 @@
 
 The first rule whose conditions all hold gives the grade; the last has none, so every variant gets one. Nothing is said against a variant
 unless it is so even with all doubt in its favour, and nothing for it unless it is so with all doubt against it; between the two stands
-“Can't tell”. docs/verdict.md shows this table and says where the bounds come from.
+“Too short to judge”. Where the evidence itself is missing, the grade is “Not judged”: praise needs a known original, a scheme that did
+something, an answer, and its distance from the original. docs/verdict.md shows this table and says where the bounds come from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from math import inf, nan
+from math import inf, isfinite, isnan, nan, nextafter
 from operator import ge, le, lt
 from typing import Literal
 
 from qdash.records.agreement import SAME_NATS
+from qdash.verdict.pace import Pace
 
 DOUBT_ERRORS = 2
-"""The doubt in a mean divergence: so many standard errors to both sides, 95 % of cases if errors were normal."""
+"""The doubt in a mean divergence: so many standard errors to both sides, 95% of cases if errors were normal."""
 
-BUSY_NOISE = 0.3
-"""Above this noise floor something else is running, and speeds are not worth a judgement."""
+LEAST_SHARE = 0.01
+"""A scheme that quantized less than this share of the weights has done nothing that a verdict could be about."""
 
 
 class Grade(Enum):
     """From best to worst; doubt stands between praise and blame."""
 
     GOOD_TRADE = "Good trade"
-    FINE = "Fine"
-    CANT_TELL = "Can't tell"
+    SAME = "Same as the original"
+    CANT_TELL = "Too short to judge"
+    NOT_JUDGED = "Not judged"
     CAREFUL = "Careful"
+    DIFFERENT = "Different answer"
+    WRONG = "Wrong answer"
     BROKEN = "Broken"
 
     @property
@@ -34,24 +39,44 @@ class Grade(Enum):
         """0 is best."""
         return list(Grade).index(self)
 
+    @property
+    def lost(self) -> bool:
+        """Whether the original's answer is lost."""
+        return self in (Grade.DIFFERENT, Grade.WRONG, Grade.BROKEN)
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one variant beside the original; NaN is not known, and no condition on it holds.
+    """What is known of one variant beside the original; NaN is not known.
 
-    `kl_nats`: mean divergence, infinite where the variant's scores are no numbers; `kl_doubt_nats` to both sides of it;
-    `kl_noise_nats`: that of the original from itself. `changed`, `silent`: 1 if the answer is another, or empty, else 0. `size`, `time`:
-    divided by the original's; `time_noise`: how far two equal timings lie apart, as a share.
+    `original_ran`, `original_finite`, `original_spoke`: whether the original ran, its own scores are numbers, and it said something.
+    `quantized`: the share of the weights that a quantizing scheme quantized, of records that have none 1 if it took any layer at all;
+    infinite for plain floats, which quantize nothing on purpose. `answered`: whether the variant made an answer, be it an empty one;
+    `compared`: whether it was compared with the original along the whole of what was asked for.
+    `kl_nats`: mean divergence, infinite where the variant's scores are no numbers; `kl_doubt_nats` to both sides of it; `kl_noise_nats`:
+    that of the original from itself. `changed`, `silent`: 1 if the answer is another, or empty, else 0. `content`: the share of content
+    words that are others; `top1_most`: the share of tokens at which both find the same word likeliest, with all doubt for the variant.
+    `right`, `original_right`: where the right answer is known, 1 if it is given, else 0. `size`: divided by the original's; `pace`: what
+    may be said of its total time.
     """
 
+    original_ran: bool = False
+    original_finite: bool = False
+    original_spoke: bool = False
+    quantized: float = nan
+    answered: bool = False
+    compared: bool = False
     kl_nats: float = nan
     kl_doubt_nats: float = 0.0
     kl_noise_nats: float = 0.0
     changed: float = nan
     silent: float = nan
+    content: float = nan
+    top1_most: float = nan
+    right: float = nan
+    original_right: float = nan
     size: float = nan
-    time: float = nan
-    time_noise: float = 0.0
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def same(self) -> bool:
@@ -63,19 +88,32 @@ class Evidence:
         if self.same and quantity in _OF_ANSWERS:
             return 0.0
         values: dict[Quantity, float] = {
+            "original ran": float(self.original_ran),
+            "original finite": float(self.original_finite),
+            "original spoke": float(self.original_spoke),
+            "quantized": self.quantized,
+            "coverage known": float(not isnan(self.quantized)),
+            "answered": float(self.answered),
+            "compared": float(self.compared and isfinite(self.kl_nats)),
             "kl at least": self.kl_nats if self.kl_nats == inf else self.kl_nats - self.kl_doubt_nats,
             "kl at most": self.kl_nats + self.kl_doubt_nats,
             "changed": self.changed,
             "silent": self.silent,
-            "unknown": float(self.kl_nats != self.kl_nats and self.changed != self.changed),
+            "content": self.content,
+            "same word at most": self.top1_most,
+            "right": self.right,
+            "wrong": float(self.right == 0 and self.original_right == 1),
             "size": self.size,
-            "time at most": self.time + self.time_noise,
+            "time at most": self.pace.most,
         }
         return values[quantity]
 
 
-Quantity = Literal["kl at least", "kl at most", "changed", "silent", "unknown", "size", "time at most"]
-_OF_ANSWERS: tuple[Quantity, ...] = ("kl at least", "kl at most", "changed", "silent")
+Quantity = Literal[
+    "original ran", "original finite", "original spoke", "quantized", "coverage known", "answered", "compared", "kl at least",
+    "kl at most", "changed", "silent", "content", "same word at most", "right", "wrong", "size", "time at most",
+]  # fmt: skip
+_OF_ANSWERS: tuple[Quantity, ...] = ("kl at least", "kl at most", "changed", "silent", "content", "wrong")
 _SIGNS = {"≥": ge, "≤": le, "<": lt}
 
 
@@ -102,51 +140,106 @@ class Rule:
     because: str
 
 
+_CHANGED = Condition("changed", "≥", 1, "the answer is another one")
 _SMALLER = Condition("size", "≤", 0.75, "the weights are at least a quarter smaller")
 _NOT_LARGER = Condition("size", "≤", 1.02, "the weights are no larger")
-_NOT_SLOWER = Condition("time at most", "≤", 1.25, "with the noise against it, it takes at most a quarter longer")
-_FASTER = Condition("time at most", "≤", 0.9, "with the noise against it, it takes at least a tenth less time")
+_NOT_SLOWER = Condition("time at most", "≤", 1.25, "with all doubt against it, it takes at most a quarter longer")
+_FASTER = Condition("time at most", "≤", 0.9, "with all doubt against it, it takes at least a tenth less time")
+
+
+def _not_judged(quantity: Quantity, bound: float, words: str, because: str) -> Rule:
+    return Rule(Grade.NOT_JUDGED, (Condition(quantity, "<", bound, words),), because)
+
+
+ORIGINAL_DID_NOT_RUN = _not_judged("original ran", 1, "the original did not run", "There is nothing to compare it with.")
+ORIGINAL_NOT_FINITE = _not_judged(
+    "original finite", 1, "the original's own scores are not numbers",
+    "The original's own scores are not numbers, so agreement with it means nothing.",
+)  # fmt: skip
+NOTHING_QUANTIZED = _not_judged(
+    "quantized", LEAST_SHARE, "the scheme quantized no layer, or less than 1% of the weights",
+    "It quantized nothing of this model, or next to nothing: what is seen here is not its effect.",
+)  # fmt: skip
+ORIGINAL_SILENT = _not_judged("original spoke", 1, "the original has no answer", "There is no answer to compare this one with.")
+COVERAGE_UNKNOWN = _not_judged(
+    "coverage known", 1, "how much was quantized is not known", "Whether this scheme quantized anything is not known."
+)
+NO_ANSWER = _not_judged("answered", 1, "it gave no answer", "There is no answer to judge.")
+NOT_COMPARED = _not_judged(
+    "compared", 1, "there is no KL", "It could not be compared with the original token by token, and the same text alone proves little.",
+)  # fmt: skip
 
 RULES = (
+    ORIGINAL_DID_NOT_RUN,
+    ORIGINAL_NOT_FINITE,
     Rule(
         Grade.BROKEN,
         (Condition("kl at least", "≥", 1.0, "KL less its doubt is 1 nat or more, or no number"),),
-        "The original's words have become about three times less likely on average: the model is another one.",
+        "The original's tokens became about three times less likely on average: this is a different model.",
     ),
     Rule(
         Grade.BROKEN,
         (Condition("silent", "≥", 1, "the answer is empty and the original's is not"),),
         "A model that says nothing is of no use.",
     ),
+    NOTHING_QUANTIZED,
+    ORIGINAL_SILENT,
+    NO_ANSWER,
     Rule(
-        Grade.CAREFUL,
-        (Condition("changed", "≥", 1, "the answer is another one"),),
-        "What changed may matter or not: read it.",
+        Grade.WRONG,
+        (Condition("wrong", "≥", 1, "the right answer is known; the original gives it, and this one does not"),),
+        "Quantization turned a right answer into a wrong one.",
     ),
     Rule(
         Grade.CAREFUL,
+        (_CHANGED, Condition("right", "≥", 1, "it is known to be right")),
+        "The answer is right, but not in the original's words.",
+    ),
+    Rule(
+        Grade.DIFFERENT,
+        (_CHANGED, Condition("content", "≥", 0.2, "a fifth or more of its content words are others")),
+        "It says something else than the original.",
+    ),
+    Rule(
+        Grade.DIFFERENT,
+        (
+            _CHANGED,
+            Condition("same word at most", "<", 0.8, "with all doubt in its favour, it expects another word at over a fifth of the tokens"),
+        ),
+        "It says something else than the original, and expects other words along its answer.",
+    ),
+    Rule(Grade.CAREFUL, (_CHANGED,), "The wording changed: whether that matters, only reading tells."),
+    COVERAGE_UNKNOWN,
+    NOT_COMPARED,
+    Rule(
+        Grade.CAREFUL,
         (Condition("kl at least", "≥", 0.1, "KL less its doubt is 0.1 nats or more"),),
-        "This answer held, but the model is visibly less sure of it; others may not.",
+        "The answer is the same, but the model is clearly less sure of it; other answers may change.",
     ),
     Rule(
         Grade.CANT_TELL,
         (Condition("kl at most", "≥", 0.1, "KL with its doubt is 0.1 nats or more"),),
-        "The text is too short to tell: it may be fine or not.",
+        "The text is too short to tell how close it is to the original.",
     ),
-    Rule(
-        Grade.CANT_TELL,
-        (Condition("unknown", "≥", 1, "there is neither a KL nor an answer to compare"),),
-        "Nothing is known of what it says.",
-    ),
-    Rule(Grade.GOOD_TRADE, (_SMALLER, _NOT_SLOWER), "Less memory for the same answer, at no price in time worth naming."),
+    Rule(Grade.GOOD_TRADE, (_SMALLER, _NOT_SLOWER), "Less memory for the same answer, at little or no cost in time."),
     Rule(Grade.GOOD_TRADE, (_FASTER, _NOT_LARGER), "Less time for the same answer."),
-    Rule(Grade.FINE, (), "The answer is the same; what it costs or saves is on the card."),
+    Rule(Grade.SAME, (), "The answer is the same; what it costs or saves is on the card."),
 )
 
 
 def rule_for(evidence: Evidence) -> Rule:
-    """The first rule that `evidence` meets."""
+    """What may be said of a variant: the first rule that `evidence` meets. Nothing else gives grades, or praise that follows from them."""
     return next(rule for rule in RULES if all(condition.holds(evidence) for condition in rule.conditions))
+
+
+def time_bounds(evidence: Evidence) -> tuple[float, ...]:
+    """The ratios of time at which `evidence` would meet another rule, all else as it is; none where time changes nothing."""
+
+    def met(most: float) -> Rule:
+        return rule_for(replace(evidence, pace=replace(evidence.pace, most=most)))
+
+    bounds = {condition.bound for rule in RULES for condition in rule.conditions if condition.quantity == "time at most"}
+    return tuple(bound for bound in sorted(bounds) if met(bound) is not met(nextafter(bound, inf)))
 
 
 def rules_markdown() -> str:

@@ -4,72 +4,95 @@ What was weighed once is kept (see `cache`), and opened again at once.
 """
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from threading import Event
-from typing import Any, Literal
+from typing import Any
 
 from qdash import checkpoints
 from qdash.catalog.schemes import find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor
+from qdash.execution import Emitted, Executor, StopSignal
 from qdash.machine import this_machine
-from qdash.planning import worker_spec
-from qdash.records import LayerDetail, SchemeWeights, Step, WeighedLayer, WeightReport, WorkerSpec
+from qdash.planning import with_worker, worker_spec
+from qdash.records import Device, LayerDetail, Step, WeighedLayer, WeightReport, WorkerSpec
 from qdash.weighing import cache
+from qdash.workload import weighing_work
 
 Weighed = Step | WeighedLayer
-Device = Literal["cpu", "cuda"]
 
 
-def weigh(model: str, schemes: Sequence[str], executor: Executor, stop: Event | None = None) -> Generator[Weighed, None, WeightReport]:
+def weigh(
+    model: str, schemes: Sequence[str], executor: Executor, stop: Event | None = None, *, device: str = "auto"
+) -> Generator[Weighed, None, WeightReport]:
     """Measure what each scheme does to the weights of `model`, telling each layer's result as it is known; raises QdashError.
 
-    Plain floats among `schemes` are left out, as nothing is quantized there. Schemes weighed before come from the cache.
+    Plain floats among `schemes` are left out, as nothing is quantized there. Schemes weighed before come from the cache. Those that cannot
+    run on `device` are weighed on the CPU.
     """
     keys = list(dict.fromkeys(find_scheme(key).key for key in schemes if not find_scheme(key).is_baseline))
-    devices: dict[str, Device] = {key: _device(key) for key in keys}
+    devices: dict[str, Device] = {key: _device(key, device) for key in keys}
     if not keys:
         raise QdashError("No quantization scheme is chosen.", "Choose at least one besides the original, such as bnb-nf4.")
     checkpoint = yield from _located(model, stop)
     found = {key: weights for key in keys if (weights := cache.find(_spec(checkpoint, devices[key]), key))}
     seconds, cached = 0.0, len(found) == len(keys)
-    for device in sorted(set(devices.values())):
-        missing = [key for key in keys if devices[key] == device and key not in found]
+    for place in sorted(set(devices.values())):
+        missing = [key for key in keys if devices[key] == place and key not in found]
         if missing:
-            report = yield from _weighed(_spec(checkpoint, device), missing, executor, stop)
+            spec = _spec(checkpoint, place)
+            job = partial(_weighed, spec, missing, _reserve_bytes(checkpoint, place))
+            report = yield from executor.run(job, weighing_work(checkpoint, missing, place), stop)
+            for weights in report.schemes:
+                cache.keep(spec, weights)
             seconds += report.seconds
             found |= {weights.scheme: weights for weights in report.schemes}
-    mostly: Device = "cuda" if "cuda" in devices.values() else "cpu"
+    mostly = next((place for place in devices.values() if place != "cpu"), "cpu")
     return WeightReport(model=model, device=mostly, seconds=seconds, cached=cached, schemes=tuple(found[key] for key in keys))
 
 
 def weigh_layer(
-    model: str, scheme: str, layer: str, executor: Executor, stop: Event | None = None, *, row: int | None = None, column: int = 0
+    model: str,
+    scheme: str,
+    layer: str,
+    executor: Executor,
+    stop: Event | None = None,
+    *,
+    row: int | None = None,
+    column: int = 0,
+    device: str = "auto",
 ) -> Generator[Weighed, None, LayerDetail]:
     """One layer, by its name in a report, near enough to see single weights; raises QdashError.
 
     `row`: the output row to show (None: the one with the lowest SQNR); `column`: the input whose group is shown. Both are moved inside.
     """
     key = find_scheme(scheme).key
-    device = _device(key)
-    spec = _spec((yield from _located(model, stop)), device)
-    detail: LayerDetail = yield from _told(executor.call(spec, "weigh_layer", key, layer, row, column, stop=stop))
-    return detail
+    place = _device(key, device)
+    checkpoint = yield from _located(model, stop)
+    job = partial(_layer_weighed, _spec(checkpoint, place), key, layer, row, column, _reserve_bytes(checkpoint, place))
+    return (yield from executor.run(job, weighing_work(checkpoint, [key], place), stop))
 
 
-def _weighed(spec: WorkerSpec, keys: list[str], executor: Executor, stop: Event | None) -> Generator[Weighed, None, WeightReport]:
-    report: WeightReport = yield from _told(executor.call(spec, "weigh", keys, stop=stop))
-    results: tuple[SchemeWeights, ...] = report.schemes
-    for weights in results:
-        cache.keep(spec, weights)
+def _weighed(
+    spec: WorkerSpec, keys: list[str], reserve_bytes: int, executor: Executor, stop: StopSignal | None
+) -> Generator[Weighed, None, WeightReport]:
+    report: WeightReport = yield from _told(executor.call(spec, "weigh", keys, reserve_bytes=reserve_bytes, stop=stop))
     return report
 
 
-def _device(key: str) -> Device:
-    """Where a scheme is weighed: on the GPU if there is one and it can. Raises QdashError if it cannot be anywhere."""
-    scheme, machine = find_scheme(key), this_machine()
-    if machine.device == "cuda" and unavailable(scheme, machine) is None:
-        return "cuda"
+def _layer_weighed(
+    spec: WorkerSpec, key: str, layer: str, row: int | None, column: int, reserve_bytes: int, executor: Executor, stop: StopSignal | None
+) -> Generator[Weighed, None, LayerDetail]:
+    call = executor.call(spec, "weigh_layer", key, layer, row, column, reserve_bytes=reserve_bytes, stop=stop)
+    detail: LayerDetail = yield from _told(call)
+    return detail
+
+
+def _device(key: str, choice: str) -> Device:
+    """Where a scheme is weighed: on the device that is chosen if it can be, else on the CPU. Raises QdashError if it cannot be anywhere."""
+    scheme, machine = find_scheme(key), this_machine().on(choice)
+    if unavailable(scheme, machine) is None:
+        return machine.device
     problem = unavailable(scheme, machine.on("cpu"))
     if problem:
         raise problem
@@ -77,7 +100,8 @@ def _device(key: str) -> Device:
 
 
 def _located(model: str, stop: Event | None) -> Generator[Weighed, None, Checkpoint]:
-    located = checkpoints.locate(model)
+    yield Step(detail="Looking for the model.")
+    located = checkpoints.locate(model, stop)
     problem = checkpoints.weights_problem(located)
     if problem:
         raise problem
@@ -87,6 +111,12 @@ def _located(model: str, stop: Event | None) -> Generator[Weighed, None, Checkpo
 
 def _spec(checkpoint: Checkpoint, device: Device) -> WorkerSpec:
     return worker_spec(checkpoint, None, device, "float32")
+
+
+def _reserve_bytes(checkpoint: Checkpoint, device: Device) -> int:
+    """A worker holds one layer at a time: as stored, and in float32 before and after rounding."""
+    largest = max((tensor.values for tensor in checkpoint.tensors), default=0)
+    return with_worker(3 * 4 * largest, device)
 
 
 def _told(call: Generator[Emitted, None, Any]) -> Generator[Weighed, None, Any]:

@@ -46,7 +46,7 @@ def test_the_baseline_is_a_reference_line() -> None:
 
 
 def test_simulated_speed_and_memory_are_not_claimed() -> None:
-    assert texts(latency_bars(COMPARISON))["FP6 E2M3"] == "simulated:<br>carrier's speed"
+    assert texts(latency_bars(COMPARISON))["FP6 E2M3"] == "speed of the<br>32-bit stand-in"
     figure = memory_bars(COMPARISON)
     assert "projected" in texts(figure)["FP6 E2M3"]
     (bar,) = bars(figure, "FP6 E2M3")

@@ -45,7 +45,7 @@ def test_a_bar_is_the_share_and_its_whiskers_are_the_interval() -> None:
         assert bar.x[0] == pytest.approx(share.value * 100)
         assert bar.x[0] + bar.error_x.array[0] == pytest.approx(share.high * 100)
         assert bar.x[0] - bar.error_x.arrayminus[0] == pytest.approx(share.low * 100)
-        assert texts(figure)[result.label] == f"<b>{share.value * 100:.1f} %</b>"
+        assert texts(figure)[result.label] == f"<b>{share.value * 100:.1f}%</b>"
     first = evaluation.variants[0].accuracy
     assert first is not None and figure.layout.shapes[0].x0 == pytest.approx(first.value * 100)
     assert tuple(figure.layout.xaxis.range) == (0, 100)
@@ -56,7 +56,7 @@ def test_simulated_answers_are_hatched_and_simulated_speed_is_none() -> None:
     assert bars(accuracy_bars(evaluation))["FP6 E2M3"].marker.pattern.shape == "/"
     figure = speedup_bars(evaluation)
     assert "FP6 E2M3" not in bars(figure)
-    assert texts(figure)["FP6 E2M3"] == "simulated:<br>carrier's speed"
+    assert texts(figure)["FP6 E2M3"] == "speed of the<br>32-bit stand-in"
 
 
 def test_a_speed_up_is_the_originals_time_over_its_own_with_the_noise() -> None:
@@ -77,7 +77,7 @@ def test_a_variant_that_was_stopped_says_of_how_many_and_has_no_speed() -> None:
     evaluation = changed(1, status="skipped", items=answered, speedup=None, accuracy=proportion(10, 10))
     label = evaluation.variants[1].label
     (name,) = [name for name in texts(accuracy_bars(evaluation)) if name.replace("<br>", " ") == label]
-    assert texts(accuracy_bars(evaluation))[name] == "100.0 %<br>of 10: stopped"
+    assert texts(accuracy_bars(evaluation))[name] == "100.0%<br>of 10: stopped"
     assert texts(speedup_bars(evaluation))[name] == "not all questions"
 
 

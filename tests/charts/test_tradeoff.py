@@ -1,5 +1,6 @@
 """The trade-off: the front against brute force, labels that never cover each other, dots that say what the record says."""
 
+import math
 from itertools import combinations
 from math import log10
 from typing import Any
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 from qdash.charts.palette import DARK, LIGHT
 from qdash.charts.pareto import pareto_front
 from qdash.charts.placing import DOT_PX, LINE_PX, WIDTHS_PX, Dot, Spot, place_labels, width_of
-from qdash.charts.tradeoff import trade_off
+from qdash.charts.tradeoff import numbered, trade_off
 from qdash.charts.trades import AGAINST, against_of, comparison_trades, evaluation_trades
 from qdash.records import Comparison, EvaluationRequest, Variant, VariantResult
+from qdash.report import to_html
+from qdash.ui.results import redrawn
+from qdash.ui.tradeoff import note_html, trade_table_html
 from tests.report.examples import AGREEMENT, COMPARISON, HOSTILE, memory, variant
 from tests.ui.scripted_evaluation import evaluation_of
 
@@ -158,7 +162,7 @@ def test_more_right_answers_are_better() -> None:
         ((share.high - share.value) * 100, (share.value - share.low) * 100)
     )
     timed = evaluation_trades(evaluation, "time")
-    assert {label for label, why in timed.left_out if "carrier" in why} == {evaluation.variants[3].label, evaluation.variants[4].label}
+    assert {label for label, why in timed.left_out if "stand-in" in why} == {evaluation.variants[3].label, evaluation.variants[4].label}
 
 
 def test_divergence_that_is_rounding_or_no_number_is_said_so() -> None:
@@ -167,7 +171,7 @@ def test_divergence_that_is_rounding_or_no_number_is_said_so() -> None:
     changed[2] = changed[2].model_copy(update={"agreement": AGREEMENT.model_copy(update={"kl_mean_nats": None, "kl_se": None})})
     trades = comparison_trades(COMPARISON.model_copy(update={"variants": tuple(changed)}))
     assert next(point for point in trades.points if point.place == 1).quality == 0
-    assert trades.left_out == (("Scheme number 2", "broken: its scores are no numbers"),)
+    assert trades.left_out == (("Scheme number 2", "broken: its scores are not numbers"),)
 
 
 @pytest.mark.parametrize("against", AGAINST)
@@ -191,6 +195,30 @@ def test_twenty_variants_of_any_name_fit_and_nothing_of_theirs_is_markup() -> No
     assert len(labels) >= 8
 
 
+@pytest.mark.parametrize("count", [4, 12, 20, 30])
+def test_every_dot_has_a_name_or_a_number_with_a_key(count: int) -> None:
+    many = [
+        variant("bnb-nf4", f"Format number {place}", "same", 2**20 * (5 + place % 7), 0.1, agreement=AGREEMENT)
+        for place in range(count - 1)
+    ]
+    trades = comparison_trades(COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0], *many)}))
+    notes = trade_off(trades).layout.annotations
+    names, numbers = ([note.text for note in notes if note.name == kind] for kind in ("label", "number"))
+    assert len(names) + len(numbers) == count
+    assert [f"<b>{point.place + 1}</b>" for point in numbered(trades)] == numbers
+    assert all(f"{point.place + 1} {point.label}" in note_html(trades) for point in numbered(trades))
+    assert (count == 30) <= bool(numbers)
+
+
+@pytest.mark.parametrize("error", [math.nan, math.inf, -math.inf, -1.0])
+def test_a_doubt_that_is_no_number_has_no_whisker_and_breaks_nothing(error: float) -> None:
+    odd = AGREEMENT.model_copy(update={"kl_se": error})
+    results = (COMPARISON.variants[0], variant("bnb-nf4", "NF4", "same", 2**20, 0.1, agreement=odd))
+    trades = comparison_trades(COMPARISON.model_copy(update={"variants": results}))
+    assert trades.points[1].low == trades.points[1].quality == trades.points[1].high
+    assert len(dots(trade_off(trades))) == 2 and note_html(trades) == ""
+
+
 def test_costs_far_apart_are_drawn_by_their_logarithm() -> None:
     results = list(compared().variants)
     slow: VariantResult = variant("bnb-nf4-fp32", "Slow", "same", 2**20, 50.0, agreement=AGREEMENT)
@@ -205,3 +233,13 @@ def test_a_switch_that_says_nonsense_shows_the_size() -> None:
     for nonsense in ("wealth", None, 3, ["size"]):
         assert against_of(nonsense) == "size"
     assert against_of("time") == "time"
+
+
+def test_where_nothing_was_compared_there_is_no_trade_off() -> None:
+    """As with random weights, whose answers mean nothing: only the original would have a dot."""
+    hidden = tuple(result.model_copy(update={"agreement": None, "answer": None}) for result in COMPARISON.variants)
+    comparison = COMPARISON.model_copy(update={"variants": hidden})
+    assert not any(comparison_trades(comparison, against).compares for against in AGAINST)
+    assert 'class="nothing"' in redrawn(False, "size", comparison)[3] and trade_table_html(comparison) == ""
+    assert "Size vs. quality" not in to_html(comparison) and "Size vs. quality" in to_html(COMPARISON)
+    assert 'class="nothing"' not in redrawn(False, "size", COMPARISON)[3] and trade_table_html(COMPARISON)

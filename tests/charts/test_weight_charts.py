@@ -71,7 +71,7 @@ def test_a_tower_is_cut_and_its_share_is_written() -> None:
     )
     figure = drawn(weight_histogram(NF4, taller))
     assert list(figure.layout.yaxis.range) == [0, 1000]
-    assert texts(figure) == ["▲ cut: 98% lie at 0"]
+    assert texts(figure) == ["▲ cut: 98% are at 0"]
 
 
 @given(st.integers(0, 300), st.integers(1, 60))

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from qdash.catalog.schemes import SCHEMES
+from qdash.engine.layers import KIND_REASONS
 from qdash.engine.loading import load_processor
 from qdash.engine.schemes import Build
 from qdash.engine.worker import Worker
-from qdash.records import Question, WorkerSpec
+from qdash.records import Coverage, Question, WorkerSpec
 
 VISION = ("llava", "fastvlm", "smolvlm", "qwen3-vl")
 TEXT = ("qwen3", "bloom")
@@ -42,6 +43,12 @@ def build_of(spec: WorkerSpec) -> Build:
     return Build(spec, load_processor(spec), lambda fraction, words: None)
 
 
+def linear_skips(coverage: Coverage) -> dict[str, str]:
+    """The linear layers that were left, and why; not the embeddings, convolutions and others that are left by every scheme."""
+    others = (*KIND_REASONS.values(), "own weights")
+    return {skip.name: skip.reason for skip in coverage.skipped if not any(words in skip.reason for words in others)}
+
+
 @pytest.fixture(scope="session")
 def worker(checkpoint: Callable[[str], Path]) -> Callable[..., Worker]:
     """`worker("llava", "bnb-nf4")` is a loaded worker that tests share."""
@@ -61,3 +68,15 @@ def worker(checkpoint: Callable[[str], Path]) -> Callable[..., Worker]:
 def question(png: bytes) -> Callable[[str], Question]:
     """`question("llava")` asks about the picture where the architecture can see."""
     return lambda architecture: Question(prompt="What is it?", png=png if architecture in VISION else None)
+
+
+@pytest.fixture
+def own_worker(checkpoint: Callable[[str], Path]) -> Callable[[str], Worker]:
+    """A worker of the test's own, for tests that change the model."""
+
+    def load(architecture: str) -> Worker:
+        made = Worker(spec_of(checkpoint(architecture), "original"))
+        made.load(emit=ignore, stop=never)
+        return made
+
+    return load

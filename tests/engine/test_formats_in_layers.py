@@ -14,7 +14,7 @@ from qdash.engine.formats import round_activations, round_trip
 from qdash.engine.schemes import family_of
 from qdash.engine.schemes.simulated import RoundInput, round_layer
 from qdash.engine.worker import Worker
-from tests.engine.conftest import SIMULATED, build_of, ignore, never, spec_of
+from tests.engine.conftest import SIMULATED, build_of, ignore, linear_skips, never, spec_of
 
 WITH_ACTIVATIONS = tuple(key for key in SIMULATED if "activations" in SCHEMES[key].params)
 each_scheme = pytest.mark.parametrize("scheme", SIMULATED)
@@ -138,7 +138,7 @@ def test_layers_that_do_not_fit_are_named_and_the_snippet_leaves_them_too(checkp
     hf.AutoTokenizer.from_pretrained(checkpoint("qwen3")).save_pretrained(tmp_path)
     subject = Worker(spec_of(tmp_path, scheme))
     loaded = subject.load(emit=ignore, stop=never)
-    reasons = {skip.name: skip.reason for skip in loaded.coverage.skipped}
+    reasons = linear_skips(loaded.coverage)
     left = {f"model.layers.{number}.mlp.down_proj" for number in (0, 1)} if scheme == "mxfp6" else set()
     assert reasons.keys() == left | {"lm_head"}
     assert all("80 inputs are not a multiple of 32" in reasons[name] for name in left)

@@ -8,30 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, GenerationConfig
 
-from qdash.engine.generation import TextStreamer, greedy, whole_characters
+from qdash.engine.generation import TextStreamer, whole_characters
+from qdash.engine.generation_config import greedy
 from qdash.engine.prompting import build_inputs, read_image
-from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.records import Measurement, Question, TextSoFar
-from tests.engine.conftest import ignore, never, spec_of
+from tests.engine.conftest import ignore, never
 
 
 def stop_after(polls: int):
     """A `stop` that turns true when asked for the n-th time."""
     asked = iter(range(polls))
     return lambda: next(asked, None) is None
-
-
-@pytest.fixture
-def own_worker(checkpoint):
-    """A worker of the test's own, for tests that change the model."""
-
-    def load(architecture: str) -> Worker:
-        made = Worker(spec_of(checkpoint(architecture), "original"))
-        made.load(emit=ignore, stop=never)
-        return made
-
-    return load
 
 
 @pytest.mark.parametrize("architecture", ["llava", "qwen3", "bloom"])
@@ -72,8 +60,7 @@ def test_an_answer_ends_with_its_end_token(own_worker, question):
     cut = subject.answer(asked, 2, emit=ignore, stop=never)
     assert not cut.complete and cut.new_tokens == 2
     # Timed runs go on past it.
-    timed = subject.time(asked, Measurement(runs=1, warmup=0, max_new_tokens=10), emit=ignore, stop=never)
-    assert len(timed.total_s.runs) == 1
+    assert subject.time(asked, 10, emit=ignore, stop=never).tokens == 10
 
 
 def test_text_grows_and_ends_as_the_answer(worker, question):
@@ -138,7 +125,7 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(worker):
     asked = Question(prompt="What? " * 700)
     for ask in (
         lambda: worker("qwen3", "original").answer(asked, 5, emit=ignore, stop=never),
-        lambda: worker("qwen3", "original").time(asked, Measurement(), emit=ignore, stop=never),
+        lambda: worker("qwen3", "original").warm_up(asked, Measurement(), emit=ignore, stop=never),
     ):
         with pytest.raises(QdashError, match=r"prompt is \d,\d{3} tokens long .* context holds 1,024") as caught:
             ask()

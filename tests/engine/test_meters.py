@@ -15,24 +15,24 @@ from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from tests.engine.conftest import ignore, never, spec_of
 
-MIB = 2**20
+CPU, MIB = torch.device("cpu"), 2**20
 
 
 def test_peak_is_what_was_there_at_its_highest():
-    release_freed()
+    release_freed(CPU)
     idle = private_bytes()
-    with PeakMemory("cpu", idle) as memory:
+    with PeakMemory(CPU, idle) as memory:
         block = torch.ones(50 * MIB, dtype=torch.uint8)
         threading.Event().wait(0.1)
         del block
-        release_freed()
+        release_freed(CPU)
     assert 50 * MIB <= memory.peak_bytes < 60 * MIB
     assert private_bytes() - idle < 10 * MIB
     assert not any("_sample" in thread.name for thread in threading.enumerate())
 
 
 def test_a_peak_below_the_idle_level_is_none():
-    with PeakMemory("cpu", private_bytes() + 1000 * MIB) as memory:
+    with PeakMemory(CPU, private_bytes() + 1000 * MIB) as memory:
         pass
     assert memory.peak_bytes == 0
 
@@ -91,7 +91,7 @@ def test_which_errors_are_out_of_memory(error, expected):
 
 
 def test_torchs_own_failed_allocation():
-    with pytest.raises(QdashError, match="Memory ran out while loading the model") as caught, memory_errors("loading the model", "cpu"):
+    with pytest.raises(QdashError, match="Memory ran out while loading the model") as caught, memory_errors("loading the model"):
         torch.empty(2**60, dtype=torch.uint8)
     assert caught.value.kind == "out_of_memory" and "fewer bits" in caught.value.remedy
 
@@ -104,5 +104,5 @@ def test_out_of_memory_while_transformers_loads(checkpoint, monkeypatch):
 
 
 def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="shape"), memory_errors("answering", "cpu"):
+    with pytest.raises(RuntimeError, match="shape"), memory_errors("answering"):
         raise RuntimeError("shape mismatch")

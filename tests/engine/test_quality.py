@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from qdash.engine import forcing, quality
-from qdash.engine.forcing import scores_along
+from qdash.engine.forcing import in_one_pass
 from qdash.engine.meters import PeakMemory, private_bytes
 from qdash.engine.prompting import build_inputs, read_image, tokenizer_of
 from qdash.engine.quality import agree, divergence, fingerprint, log_probs, pieces_of, refer
@@ -174,7 +174,7 @@ def test_a_large_vocabulary_costs_neither_gigabytes_nor_seconds(large, worker):
     refer(large, tokenizer, inputs, tokens[:5], lambda *_: None, never)  # the first call brings threads and buffers along
     slices.clear(), bodies.clear()
     started = perf_counter()
-    with PeakMemory("cpu", private_bytes()) as memory:
+    with PeakMemory(torch.device("cpu"), private_bytes()) as memory:
         reference = refer(large, tokenizer, inputs, tokens, lambda *_: None, never)
         found = agree(large, tokenizer, inputs, reference, lambda *_: None, never)
     taken_s = perf_counter() - started
@@ -187,12 +187,18 @@ def test_a_large_vocabulary_costs_neither_gigabytes_nor_seconds(large, worker):
     assert taken_s < 20, "seconds on an idle machine; this one may be busy"
 
 
+def in_pieces(model, inputs, tokens):
+    pieces = []
+    in_one_pass(model, inputs, tokens, lambda place, scores: pieces.append(scores), never)
+    return pieces
+
+
 def test_slices_change_nothing(worker, question, monkeypatch):
     subject, asked = worker("llava", "bnb-nf4"), question("llava")
     tokens, inputs = said_by(worker("llava", "original"), asked), inputs_of(subject, asked)
-    whole = torch.cat(list(scores_along(subject.held.model, inputs, tokens, never)))
+    whole = torch.cat(in_pieces(subject.held.model, inputs, tokens))
     monkeypatch.setattr(forcing, "SLICE_SCORES", 2 * whole.shape[1])
-    pieces = list(scores_along(subject.held.model, inputs, tokens, never))
+    pieces = in_pieces(subject.held.model, inputs, tokens)
     assert [len(piece) for piece in pieces[:2]] == [2, 2]
     torch.testing.assert_close(torch.cat(pieces), whole)
     assert "forward" not in subject.held.model.base_model.__dict__, "the model is as it was"

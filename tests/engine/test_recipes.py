@@ -12,7 +12,7 @@ from qdash.engine import layers
 from qdash.engine.loading import load_skeleton
 from qdash.engine.schemes import family_of
 from qdash.engine.sizes import weights_bytes
-from tests.engine.conftest import TEXT, VISION, ignore, never, spec_of
+from tests.engine.conftest import TEXT, VISION, ignore, linear_skips, never, spec_of
 from tests.engine.test_native_parity import NATIVE, logits, native
 
 MIXED = "vision=bnb-int8,projector=original,language=bnb-nf4"
@@ -86,7 +86,8 @@ def test_coverage_snippet_size_and_estimate(worker, question, checkpoint, archit
 def test_a_recipe_for_parts_that_a_model_lacks_says_so(worker):
     coverage = worker("qwen3", "vision=bnb-int8").load(emit=ignore, stop=never).coverage
     assert coverage.quantized == 0
-    assert all("the recipe leaves it" in skip.reason for skip in coverage.skipped if skip.name != "lm_head")
+    assert coverage.quantized_parameters == 0
+    assert all("the recipe leaves it" in reason for name, reason in linear_skips(coverage).items() if name != "lm_head")
 
 
 @pytest.mark.parametrize("architecture", VISION)

@@ -82,11 +82,11 @@ def test_packed_weights_of_torch_are_in_memory_once(checkpoint):
     """No parameter shows them, so what the process takes is the proof; its kernels pad a little."""
     model = torch.nn.Sequential(*(torch.nn.Linear(1024, 1024) for _ in range(32)))
     family, scheme = family_of(SCHEMES[DYNAMIC]), SCHEMES[DYNAMIC]
-    release_freed()
+    release_freed(torch.device("cpu"))
     before, floats = private_bytes(), weights_bytes(model)
     spec = spec_of(checkpoint("qwen3"), DYNAMIC)
     family.quantize(model, [str(index) for index in range(32)], scheme, Build(spec, load_processor(spec), lambda fraction, words: None))
-    release_freed()
+    release_freed(torch.device("cpu"))
     assert weights_bytes(model) == 32 * (1024 * 1024 + 4 * 1024)
     assert before - private_bytes() == pytest.approx(floats - weights_bytes(model), rel=0.1)
 

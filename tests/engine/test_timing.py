@@ -1,5 +1,8 @@
 """Timed runs: exact counts, fields that add up, and nothing measured that should not be."""
 
+import subprocess
+import sys
+from pathlib import Path
 from time import perf_counter, sleep
 
 import pytest
@@ -7,9 +10,13 @@ import pytest
 from qdash.engine import timing
 from qdash.engine.generation import Watch, generate
 from qdash.engine.prompting import build_inputs, read_image
+from qdash.engine.worker import Worker
 from qdash.errors import QdashError
-from qdash.records import Measurement
-from tests.engine.conftest import ignore, never
+from qdash.records import Measurement, Question
+from tests.engine.conftest import ignore, never, spec_of
+
+ROOT = Path(__file__).parents[2]
+BUNDLED = ROOT / "assets" / "models" / "tiny-lm"
 
 
 @pytest.mark.parametrize("n", [2, 7])
@@ -23,27 +30,55 @@ def test_exactly_n_tokens_and_fields_that_add_up(worker, question, n):
     assert run.tpot_s == pytest.approx((run.total_s - run.ttft_s) / (n - 1))
 
 
-def test_timed_summarises_its_runs(worker, question):
-    measurement = Measurement(runs=3, warmup=2, max_new_tokens=4)
-    steps = []
-    timed = worker("qwen3", "original").time(question("qwen3"), measurement, emit=steps.append, stop=never)
-    assert [step.fraction for step in steps] == [0, 0.2, 0.4, 0.6, 0.8]
-    for ttft, tpot, total, rate in zip(timed.ttft_s.runs, timed.tpot_s.runs, timed.total_s.runs, timed.tokens_per_s.runs, strict=True):
-        assert total == pytest.approx(ttft + 3 * tpot)
-        assert rate == pytest.approx(1 / tpot)
-    assert timed.peak_bytes > 0 and timed.reserved_bytes is None and timed.process_bytes is None
+def test_a_worker_warms_up_once_for_a_question_and_a_length(own_worker, question):
+    subject, asked, steps = own_worker("qwen3"), question("qwen3"), []
+    measurement = Measurement(warmup=2, max_new_tokens=4)
+    watched = subject.warm_up(asked, measurement, emit=steps.append, stop=never)
+    assert [step.fraction for step in steps] == [0, 0.5]
+    assert watched.peak_bytes > 0 and watched.reserved_bytes is None and watched.process_bytes is None
+    steps.clear()
+    assert subject.warm_up(asked, measurement.model_copy(update={"runs": 9}), emit=steps.append, stop=never) == watched and not steps
+    subject.warm_up(asked, measurement.model_copy(update={"max_new_tokens": 5}), emit=steps.append, stop=never)
+    subject.warm_up(asked.model_copy(update={"prompt": "hi"}), measurement, emit=steps.append, stop=never)
+    assert len(steps) == 4
 
 
-def test_memory_is_watched_in_a_run_that_is_not_timed(worker, question, monkeypatch):
-    order = []
+def test_several_models_in_one_process_have_peaks_of_their_own():
+    """Where workers run inline, what the others hold does not count, whichever came first. In a process without other tests' models."""
+    script = "from tests.engine.test_timing import peaks_of_three; peaks_of_three()"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+def peaks_of_three() -> None:
+    first, second, third = (Worker(spec_of(BUNDLED, "original", revision=str(number))) for number in range(3))
+    weights_bytes = first.load(emit=ignore, stop=never).weights_bytes
+    for other in (second, third):
+        other.load(emit=ignore, stop=never)
+    second.release()
+    for subject in (first, third):
+        watched = subject.warm_up(Question(prompt="Once upon a time"), Measurement(max_new_tokens=4), emit=ignore, stop=never)
+        assert weights_bytes * 0.8 < watched.peak_bytes < weights_bytes * 1.8
+
+
+def test_a_timed_run_keeps_its_memory_and_the_next_call_gives_it_back(own_worker, question, monkeypatch):
+    subject, trims = own_worker("qwen3"), []
+    monkeypatch.setattr("qdash.engine.worker.trim", lambda device: trims.append(device))
+    for _ in range(3):
+        subject.time(question("qwen3"), 3, emit=ignore, stop=never)
+    assert not trims
+    subject.answer(question("qwen3"), 2, emit=ignore, stop=never)
+    assert len(trims) == 2  # before and after
+
+
+def test_memory_is_watched_in_the_first_run_of_the_warm_up(own_worker, question, monkeypatch):
+    subject, order = own_worker("qwen3"), []
     monkeypatch.setattr(timing.PeakMemory, "__enter__", lambda self: order.append("watch"))
     monkeypatch.setattr(timing.PeakMemory, "__exit__", lambda self, *_: order.append("over"))
     real = timing.timed_run
     monkeypatch.setattr(timing, "timed_run", lambda *arguments: order.append("run") or real(*arguments))
-    for warmup, expected in ((2, "watch run over run run run"), (0, "run run watch run over")):
+    for warmup, expected in ((2, "watch run over run"), (1, "watch run over"), (0, "watch run over")):
         order.clear()
-        measurement = Measurement(runs=2, warmup=warmup, max_new_tokens=2)
-        worker("qwen3", "original").time(question("qwen3"), measurement, emit=ignore, stop=never)
+        subject.warm_up(question("qwen3"), Measurement(warmup=warmup, max_new_tokens=2), emit=ignore, stop=never)
         assert " ".join(order) == expected
 
 
@@ -72,5 +107,5 @@ def test_end_of_sequence_does_not_end_a_timed_run(worker, question):
 
 def test_stop_during_timing(worker, question):
     with pytest.raises(QdashError) as caught:
-        worker("llava", "original").time(question("llava"), Measurement(), emit=ignore, stop=lambda: True)
+        worker("llava", "original").time(question("llava"), 50, emit=ignore, stop=lambda: True)
     assert caught.value.kind == "cancelled"

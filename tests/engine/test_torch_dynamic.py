@@ -9,9 +9,9 @@ from torch.ao.quantization import quantize_dynamic
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.engine import layers
 from qdash.engine.schemes import family_of
-from qdash.machine import this_machine
 from tests.engine.conftest import DYNAMIC, ignore, never
 from tests.engine.test_native_parity import logits
+from tests.test_machine import gpu, machine_with
 
 SCHEME = SCHEMES[DYNAMIC]
 
@@ -66,6 +66,6 @@ def test_a_layer_has_one_scale(worker, checkpoint):
 
 
 def test_it_runs_on_a_cpu_only():
-    here = this_machine().model_copy(update={"device": "cuda", "compute_capability": (9, 0)})
+    here = machine_with(gpu())
     assert unavailable(SCHEME, here).remedy == "Choose “cpu” as device."
-    assert unavailable(SCHEME, here.model_copy(update={"device": "cpu"})) is None
+    assert unavailable(SCHEME, here.on("cpu")) is None

@@ -13,12 +13,12 @@ from torchao.prototype.quantization.int4 import PrototypeInt4WeightOnlyConfig
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.engine import layers
 from qdash.engine.loading import load_skeleton
-from qdash.engine.schemes import family_of
+from qdash.engine.schemes import family_of, torchao
 from qdash.engine.worker import Worker
-from qdash.machine import this_machine
 from qdash.records import Question
-from tests.engine.conftest import TORCHAO, VISION, ignore, never, spec_of
+from tests.engine.conftest import TORCHAO, VISION, ignore, linear_skips, never, spec_of
 from tests.engine.test_native_parity import logits
+from tests.test_machine import gpu, machine_with
 
 # Written out by hand: the independent reference.
 NATIVE = {
@@ -62,6 +62,19 @@ def test_int4_multiplies_in_bfloat16_in_a_float32_model(worker, question, checkp
             layer.forward = partial(lambda layer, x: functional.linear(x.bfloat16(), layer.weight, layer.bias).to(x.dtype), layer)
     ours = logits(subject.held.model, subject, asked)
     assert ours.dtype == torch.float32 and torch.equal(ours, logits(theirs, subject, asked))
+
+
+def test_only_the_form_for_cpus_has_to_be_cast_for(checkpoint):
+    """If torchao does it there as well, the cast here may go; on CUDA torchao's own does."""
+    layer = nn.Linear(128, 64, dtype=torch.bfloat16)
+    ao.quantize_(layer, NATIVE["ao-int4wo"])
+    with pytest.raises(RuntimeError, match="expected scalar type Float but found BFloat16"):
+        functional.linear(torch.randn(3, 128), layer.weight)
+    casting = {}
+    for device, dtype in (("cpu", "float32"), ("cpu", "bfloat16"), ("cuda", "float16"), ("cuda:1", "float32")):
+        spec = spec_of(checkpoint("qwen3"), "ao-int4wo", device=device, dtype=dtype)
+        casting[device, dtype] = torchao._kind_of_layer(SCHEMES["ao-int4wo"], spec) is not nn.Linear
+    assert casting == {("cpu", "float32"): True, ("cpu", "bfloat16"): False, ("cuda", "float16"): False, ("cuda:1", "float32"): False}
 
 
 @pytest.mark.parametrize("architecture", ["qwen3-vl", "bloom"])
@@ -155,6 +168,7 @@ def test_int4_round_trip_is_16_steps_from_the_smallest_to_the_largest_of_64(chec
         ("cuda", "ao-int4wo", (24, 64), None),
         ("cuda", "ao-fp8dyn", (64, 40), "40 inputs are not a multiple of 16"),
         ("cuda", "ao-int8dyn", (100, 64), "100 outputs are not a multiple of 8"),
+        ("cuda:1", "ao-int8static", (64, 36), "36 inputs are not a multiple of 8"),
         ("cpu", "ao-int8dyn", (100, 33), None),
         ("cpu", "ao-fp8wo", (7, 9), None),
     ],
@@ -175,7 +189,7 @@ def test_unfit_layers_are_left_and_the_rest_runs(checkpoint, tmp_path, dtype):
     hf.AutoTokenizer.from_pretrained(checkpoint("qwen3")).save_pretrained(tmp_path)
     subject = Worker(spec_of(tmp_path, "ao-int4wo", dtype=dtype))
     loaded = subject.load(emit=ignore, stop=never)
-    reasons = {skip.name: skip.reason for skip in loaded.coverage.skipped}
+    reasons = linear_skips(loaded.coverage)
     assert reasons.keys() == {"lm_head", "model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"}
     assert reasons["model.layers.0.mlp.down_proj"].startswith("80 inputs are not a multiple of 64")
     assert subject.answer(Question(prompt="hi"), 3, emit=ignore, stop=never).new_tokens == 3
@@ -201,12 +215,12 @@ def test_gpt2_layers_are_quantized_though_they_are_stored_transposed(checkpoint,
 
 
 def test_fp8_activations_need_a_recent_gpu():
-    scheme, here = SCHEMES["ao-fp8dyn"], this_machine()
-    on_cpu = unavailable(scheme, here.model_copy(update={"device": "cpu"}))
+    scheme = SCHEMES["ao-fp8dyn"]
+    on_cpu = unavailable(scheme, machine_with())
     assert on_cpu.message == "FP8 dynamic needs a CUDA device." and on_cpu.remedy == "Choose “cuda” as device, or ao-fp8wo."
-    on_ampere = unavailable(scheme, here.model_copy(update={"device": "cuda", "compute_capability": (8, 6)}))
+    on_ampere = unavailable(scheme, machine_with(gpu(compute_capability=(8, 6))))
     assert "8.9 or more; this one has 8.6" in on_ampere.message and on_ampere.remedy == "Choose ao-fp8wo."
-    assert unavailable(scheme, here.model_copy(update={"device": "cuda", "compute_capability": (9, 0)})) is None
+    assert unavailable(scheme, machine_with(gpu(compute_capability=(9, 0)))) is None
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

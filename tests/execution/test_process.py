@@ -1,26 +1,21 @@
-"""Worker processes: warm reuse, cancel, kill, eviction, and what they may not see. Real workers on a tiny Qwen3."""
+"""Worker processes: what happens when they are killed, hang or cannot start, and what they may not see. Real workers on a tiny Qwen3."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import psutil
 import pytest
 
 from qdash.errors import QdashError
 from qdash.execution.process import ProcessExecutor
-from qdash.machine import this_machine
-from qdash.records import Answer, Loaded, Question, TextSoFar, WorkerSpec
-from qdash.settings import settings
-
-LONG = 100_000  # tokens nobody waits for: such an answer is always stopped
-QUESTION = Question(prompt="What is in this picture?")
+from qdash.records import Loaded, Step, WorkerSpec
+from tests.execution.calls import answering, result_of, spec_for
 
 
 @pytest.fixture(scope="module")
@@ -28,66 +23,6 @@ def executor() -> Iterator[ProcessExecutor]:
     executor = ProcessExecutor()
     yield executor
     executor.close()
-
-
-@pytest.fixture
-def spec(endless_folder: Path) -> WorkerSpec:
-    return spec_for(endless_folder, "original")
-
-
-@pytest.fixture(scope="module")
-def endless_folder(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Qwen3 with room for `LONG` tokens that never ends by itself."""
-    folder = tmp_path_factory.mktemp("endless")
-    for file in checkpoint("qwen3").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    for name in ("config.json", "generation_config.json"):
-        text = (folder / name).read_text()
-        (folder / name).write_text(text.replace("1024", str(10 * LONG)).replace('"eos_token_id": 2', '"eos_token_id": 319'))
-    return folder
-
-
-def spec_for(folder: Path, scheme: str, revision: str = "test") -> WorkerSpec:
-    return WorkerSpec(
-        folder=str(folder), revision=revision, task="text-generation", scheme=scheme, device="cpu", dtype="float32", threads=1
-    )
-
-
-def result_of(call: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(call)
-        except StopIteration as end:
-            return end.value
-
-
-def answering(executor: ProcessExecutor, spec: WorkerSpec, stop: Event | None = None) -> Generator[Any, None, Answer]:
-    """An endless answer, advanced to its first text."""
-    result_of(executor.call(spec, "load"))
-    call = executor.call(spec, "answer", QUESTION, LONG, stop=stop)
-    while not isinstance(next(call), TextSoFar):
-        pass
-    return call
-
-
-def test_a_worker_stays_warm(executor: ProcessExecutor, spec: WorkerSpec) -> None:
-    first: Loaded = result_of(executor.call(spec, "load"))
-    process = executor.workers()[spec]
-    assert result_of(executor.call(spec, "load")) == first
-    assert executor.workers()[spec] == process
-
-
-def test_cancel_stops_between_tokens_and_keeps_the_worker(executor: ProcessExecutor, spec: WorkerSpec) -> None:
-    stop = Event()
-    call = answering(executor, spec, stop)
-    process = executor.workers()[spec]
-    stop.set()
-    with pytest.raises(QdashError) as error:
-        result_of(call)
-    assert error.value.kind == "cancelled"
-    answer: Answer = result_of(executor.call(spec, "answer", QUESTION, 3))
-    assert answer.new_tokens == 3
-    assert executor.workers()[spec] == process
 
 
 def test_a_worker_killed_in_the_middle_of_an_answer_is_reported_and_replaced(executor: ProcessExecutor, spec: WorkerSpec) -> None:
@@ -114,47 +49,36 @@ def test_a_hung_worker_is_ended_when_stopped(executor: ProcessExecutor, spec: Wo
     assert spec not in executor.workers()
 
 
-def test_closing_the_generator_cancels_the_call(executor: ProcessExecutor, spec: WorkerSpec) -> None:
-    call = answering(executor, spec)
-    call.close()
-    answer: Answer = result_of(_loaded_answer(executor, spec))
-    assert answer.new_tokens == 2
+def test_when_memory_runs_out_the_others_are_closed_and_the_call_is_repeated(executor: ProcessExecutor, endless_folder: Path) -> None:
+    """The system ends a process with SIGKILL when memory runs out; so does this test."""
+    warm, other = (spec_for(endless_folder, "original", revision) for revision in ("warm", "other"))
+    result_of(executor.call(warm, "load"))
+    call = executor.call(other, "load")
+    while not executor.workers().get(other):
+        next(call)
+    os.kill(executor.workers()[other], signal.SIGKILL)
+    steps: list[Step] = []
+    assert isinstance(result_of(call, steps), Loaded)
+    assert any("memory ran out" in step.detail for step in steps)
+    assert list(executor.workers()) == [other]
+    # Alone, there is nothing left to close.
+    call = answering(executor, other)
+    os.kill(executor.workers()[other], signal.SIGKILL)
+    with pytest.raises(QdashError, match="killed"):
+        result_of(call)
 
 
-def _loaded_answer(executor: ProcessExecutor, spec: WorkerSpec) -> Generator[Any, None, Answer]:
-    yield from executor.call(spec, "load")
-    answer: Answer = yield from executor.call(spec, "answer", QUESTION, 2)
-    return answer
-
-
-def test_the_least_recently_used_worker_makes_room(
-    executor: ProcessExecutor, endless_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("QDASH_MEMORY_FRACTION", "0.5")
-    settings.cache_clear()
-    try:
-        half = this_machine().memory_bytes // 4
-        specs = [spec_for(endless_folder, "original", revision) for revision in "abc"]
-        for spec in (specs[0], specs[1], specs[0], specs[2]):
-            result_of(executor.call(spec, "load", reserve_bytes=half - 1))
-        assert [spec in executor.workers() for spec in specs] == [True, False, True]
-        # What is loaded already does not grow: neither worker has to go, though loading would take more.
-        result_of(executor.call(specs[0], "load", reserve_bytes=2 * half - 1))
-        result_of(executor.call(specs[0], "load", reserve_bytes=half - 1))
-        assert [spec in executor.workers() for spec in specs] == [True, False, True]
-        with pytest.raises(QdashError) as error:
-            result_of(executor.call(specs[1], "load", reserve_bytes=3 * half))
-        assert error.value.kind == "out_of_memory"
-    finally:
-        settings.cache_clear()
-
-
-def test_a_bug_is_reported_as_one_and_the_worker_goes_on(executor: ProcessExecutor, spec: WorkerSpec) -> None:
-    result_of(executor.call(spec, "load"))
-    with pytest.raises(QdashError, match="TypeError") as error:
-        result_of(executor.call(spec, "answer"))
-    assert error.value.kind == "internal"
-    assert spec in executor.workers()
+def test_held_bytes_are_what_live_workers_have_reserved(executor: ProcessExecutor, endless_folder: Path) -> None:
+    executor.close()
+    specs = [spec_for(endless_folder, "original", revision) for revision in "xy"]
+    for spec, reserved in zip(specs, (1000, 500), strict=True):
+        result_of(executor.call(spec, "load", reserve_bytes=reserved))
+    assert executor.held_bytes("cpu") == 1500 and executor.held_bytes("cuda:0") == 0
+    os.kill(executor.workers()[specs[0]], signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while executor.held_bytes("cpu") == 1500 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert executor.held_bytes("cpu") == 500
 
 
 ORPHANS = """
@@ -183,3 +107,50 @@ def test_workers_end_with_their_parent_which_never_loads_torch(spec: WorkerSpec,
     while psutil.pid_exists(int(process)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not psutil.pid_exists(int(process))
+
+
+LOADING = """
+import os, sys
+from qdash.errors import QdashError
+from qdash.execution.process import ProcessExecutor
+from qdash.records import WorkerSpec
+
+if __name__ == "__main__":
+    executor = ProcessExecutor()
+    try:
+        for _ in executor.call(WorkerSpec.model_validate_json(sys.argv[1]), "load"):
+            pass
+        print("loaded")
+    except QdashError as error:
+        print(error.kind, error)
+    executor.close()
+"""
+
+
+def loading(site: str, spec: WorkerSpec, folder: Path) -> str:
+    """What loading `spec` in a fresh parent comes to, where every Python process begins with `site`."""
+    (folder / "sitecustomize.py").write_text(site)
+    (folder / "parent.py").write_text(LOADING)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), os.getcwd()])}
+    command = [sys.executable, folder / "parent.py", spec.model_dump_json()]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_worker_that_cannot_be_started_is_an_error_with_its_cause(spec: WorkerSpec, tmp_path: Path) -> None:
+    site = "import os, sys\nif 'forkserver' in sys.orig_argv[-1]: os._exit(3)\n"
+    said = loading(site, spec, tmp_path)
+    assert said.startswith("worker_died The process of this variant could not be started (") and "doctor" in said
+
+
+OLD_DRIVER = """
+import torch
+torch.cuda._raw_device_count_nvml = lambda: 1
+def init(): raise RuntimeError("The NVIDIA driver on your system is too old (found version 12090).")
+torch._C._cuda_init = init
+"""
+
+
+def test_a_driver_too_old_for_cuda_leaves_the_cpu_working(spec: WorkerSpec, tmp_path: Path) -> None:
+    assert loading(OLD_DRIVER, spec.model_copy(update={"scheme": "bnb-nf4"}), tmp_path) == "loaded\n"
+    refused = loading(OLD_DRIVER, spec.model_copy(update={"device": "cuda:0"}), tmp_path)
+    assert refused.startswith("unavailable The device “cuda:0” cannot be used") and "too old" in refused

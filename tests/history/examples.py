@@ -7,6 +7,7 @@ from qdash.history import History, Limits
 from qdash.proportions import proportion
 from qdash.records import (
     Comparison,
+    Coverage,
     EvaluatedVariant,
     Evaluation,
     EvaluationNoise,
@@ -54,7 +55,8 @@ def evaluation(right: int = 90, *, task: str = "cloze", per_item_s: float = 0.01
     variants = tuple(
         EvaluatedVariant(
             scheme=scheme, label=label, kind="real", status="ok", model="tiny-lm", bits=bits, accuracy=proportion(count, 100),
-            per_item_s=per_item_s, total_s=100 * per_item_s, weights_bytes=10**6, dtype="float32",
+            per_item_s=per_item_s, total_s=100 * per_item_s,
+            coverage=Coverage(quantized=0 if bits is None else 40, total=42), weights_bytes=10**6, dtype="float32",
             items=tuple(ItemResult(index=index, answer=f"answer {index}", correct=index < count) for index in range(100)),
         )
         for scheme, label, bits, count in (("original", "Original", None, 95), ("bnb-nf4", "NF4 4-bit", 4, right))

@@ -35,7 +35,7 @@ def test_runs_are_listed_shown_and_deleted(capsys: pytest.CaptureFixture[str]) -
     assert main(["history", "show", first[:8]]) == 0
     assert "NF4 4-bit" in capsys.readouterr().out
     assert main(["history", "show", second]) == 0
-    assert "90.0 % (82.6–94.5)" in capsys.readouterr().out
+    assert "90.0% (82.6–94.5)" in capsys.readouterr().out
     assert main(["history", "delete", first[:8]]) == 0
     assert history().all_keys() == [second]
 
@@ -80,7 +80,25 @@ def test_a_finished_run_is_kept_and_one_in_which_nothing_ran_is_not(capsys: pyte
     assert history().listing().total == 1 and capsys.readouterr().err == ""
 
 
-def test_a_history_that_cannot_be_written_costs_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def unusable(tmp_path: Path) -> Path:
+    """A folder where the file should be."""
     (tmp_path / "history.sqlite3").mkdir()
+    return tmp_path / "history.sqlite3"
+
+
+def test_a_history_that_cannot_be_written_costs_one_line(unusable: Path, capsys: pytest.CaptureFixture[str]) -> None:
     remember(COMPARISON)
-    assert "not kept in the history" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"qdash: not kept in the history. The history {unusable} cannot be used (" in said and said.count("\n") == 1
+
+
+def test_a_history_that_cannot_be_written_is_listed_and_not_changed(unusable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history"]) == 0
+    assert f"qdash: new runs are not kept. The history {unusable} cannot be used (" in capsys.readouterr().err
+    file = unusable.parent / "runs.json"
+    file.write_text(COMPARISON.model_dump_json())
+    for arguments in (["import", str(file)], ["delete", "a"]):
+        assert main(["history", *arguments]) == 2
+        said = capsys.readouterr().err
+        assert "cannot be used" in said and "QDASH_HISTORY" in said and said.count("\n") == 1

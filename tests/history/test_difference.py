@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from qdash.errors import QdashError
 from qdash.history.difference import Difference, difference
 from qdash.proportions import proportion
-from qdash.records import Agreement, Comparison, Timing
+from qdash.records import Agreement, Comparison, Rounds, Timing, VariantResult
 from tests.history.examples import comparison, evaluation, slowed
 
 RUN = comparison(1)
@@ -19,7 +19,7 @@ def _steady(record: Comparison) -> Comparison:
     for result in record.variants:
         if result.latency is not None:
             timings = {
-                name: Timing.of([getattr(result.latency, name).median])
+                name: Timing.of([getattr(result.latency, name).median] * 3)
                 for name in ("preprocess_s", "ttft_s", "tpot_s", "total_s", "tokens_per_s")
             }
             result = result.model_copy(update={"latency": result.latency.model_copy(update=timings)})
@@ -43,11 +43,11 @@ def test_a_run_does_not_differ_from_itself() -> None:
     for run in (RUN, evaluation()):
         found = difference(run, run)
         assert not _differing(found) and found.conditions == ()
-        assert found.headline == "No figure differs by more than the noise."
+        assert found.headline == "No figure differs by more than measurement noise."
 
 
 @given(
-    first=st.floats(0, 0.5), second=st.floats(0, 0.5), factor=st.floats(0.2, 5),
+    first=st.floats(0, 0.29), second=st.floats(0, 0.29), factor=st.floats(0.2, 5),
 )  # fmt: skip
 def test_a_time_differs_if_it_does_by_more_than_both_floors_together(first: float, second: float, factor: float) -> None:
     """Against the rule in plain words: the longer is more than (1 + both floors) times as long as the shorter."""
@@ -68,8 +68,25 @@ def test_a_time_differs_if_it_does_by_more_than_both_floors_together(first: floa
 def test_without_a_noise_floor_nothing_is_claimed() -> None:
     before = comparison(1, noise=None).model_copy(update={"variants": STEADY.variants})
     found = difference(before, slowed(before, 2))
-    assert _words(found, "INT8")["per token"] == "2.00× slower, noise unknown"
-    assert not _differing(found)
+    assert _words(found, "INT8")["per token"] == "not compared: how much timings vary is not known"
+    assert not _differing(found) and "cannot be compared" in found.headline
+
+
+def test_speeds_of_a_busy_machine_or_of_too_few_runs_are_not_compared() -> None:
+    few = RUN.model_copy(update={"variants": tuple(_with_runs(result, 2) for result in STEADY.variants)})
+    busy = STEADY.model_copy(update={"rounds": Rounds(taken=5, busy=0.4)})
+    loud = comparison(2, noise=0.5).model_copy(update={"variants": STEADY.variants})
+    for before, why in ((few, "at least three timed runs"), (busy, "busy"), (loud, "busy")):
+        found = difference(before, slowed(before, 3))
+        assert why in _words(found, "INT8")["total"] and not _differing(found)
+
+
+def _with_runs(result: VariantResult, count: int) -> VariantResult:
+    if result.latency is None:
+        return result
+    names = ("preprocess_s", "ttft_s", "tpot_s", "total_s", "tokens_per_s")
+    timings = {name: Timing.of(getattr(result.latency, name).runs[:count]) for name in names}
+    return result.model_copy(update={"latency": result.latency.model_copy(update=timings)})
 
 
 def test_simulated_speed_is_never_compared() -> None:
@@ -80,7 +97,7 @@ def test_simulated_speed_is_never_compared() -> None:
 def test_answers_to_another_question_are_not_compared() -> None:
     found = difference(comparison(1, prompt="one"), slowed(comparison(2, prompt="two"), 2))
     words = _words(found, "INT8")
-    assert words["answer"] == words["total"] == words["first token"] == "another question"
+    assert words["answer"] == words["total"] == words["first token"] == "different question"
     assert words["per token"] == "2.00× slower" and words["weights"] == "≈ same"
     assert [change.name for change in found.conditions] == ["question"]
     assert "under different conditions" in found.why
@@ -94,7 +111,7 @@ def test_other_tokens_and_another_machine() -> None:
     assert {change.name: (change.before, change.after) for change in found.conditions} == {
         "number of tokens": ("50", "100"), "threads": ("2", "8"), "torch": ("2.11.0", "2.12.0"),
     }  # fmt: skip
-    assert _words(found, "INT8")["total"] == "another number of tokens" and _words(found, "INT8")["per token"] == "≈ same"
+    assert _words(found, "INT8")["total"] == "different number of tokens" and _words(found, "INT8")["per token"] == "≈ same"
 
 
 def test_a_variant_of_one_run_only_is_said() -> None:
@@ -139,7 +156,7 @@ def test_accuracies_are_compared_by_newcombes_interval(right: int, differs: bool
 def test_other_questions_have_no_accuracy_to_compare() -> None:
     other = evaluation(50).model_copy(update={"questions": evaluation().questions[:50]})
     found = difference(evaluation(), other)
-    assert _words(found, "NF4 4-bit")["accuracy"] == "another set of questions"
+    assert _words(found, "NF4 4-bit")["accuracy"] == "different set of questions"
 
 
 def test_two_kinds_have_nothing_in_common() -> None:

@@ -35,6 +35,7 @@ def test_a_history_moves_whole(tmp_path: Path, png: bytes) -> None:
     assert runs[0].entry.pinned and runs[0].entry.share is None and runs[0].picture is not None
     assert set(found.keys).isdisjoint(keys)
     assert import_runs(there, content.encode()).new == 0
+    assert import_runs(there, content.encode("utf-16")).new == 0  # as an editor may have saved it
 
 
 @pytest.mark.parametrize("record", [COMPARISON, evaluation()], ids=["comparison", "evaluation"])
@@ -59,7 +60,7 @@ def _file(**changes: object) -> dict:
     ("content", "complaint"),
     [
         (b"", "not JSON"),
-        (b"\xff\xfe\x00", "not JSON"),
+        (b"\xff\xfe\x00", "not text in UTF-16"),
         (b"{'a': 1}", "not JSON"),
         (b'{"a":' * 5000, "not JSON"),
         (b"[1, 2]", "not of qdash"),

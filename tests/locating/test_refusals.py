@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qdash import checkpoints
+from qdash import checkpoints, offer
 from qdash.settings import Settings
 from tests.locating.folders import edit, refusal, shard
 
@@ -16,7 +16,7 @@ def test_pickled_weights_are_refused_by_name(folder: Path, names: list[str]) -> 
         (folder / name).write_bytes(b"\x80\x04.")
     error = refusal(folder)
     assert error.kind == "checkpoint" and "pickled" in error.message and all(name in error.message for name in names)
-    assert "save_pretrained" in error.remedy
+    assert ("save_pretrained" in error.remedy) == (names == ["pytorch_model.bin"])  # what transformers can read
 
 
 def test_an_adapter_is_refused_by_name(folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_file_is_not_a_model(folder: Path) -> None:
 
 
 def test_public_mode_offers_the_catalogue_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "settings", lambda: Settings(public=True))
+    monkeypatch.setattr(offer, "settings", lambda: Settings(public=True))
     assert checkpoints.locate("tiny-vlm").folder
     for model in (str(folder), "someone/else", "assets/models/tiny-vlm"):
         error = refusal(model)

@@ -30,7 +30,7 @@ def test_agreement_and_the_grade_have_columns() -> None:
     names = ("kl_mean_nats", "kl_se", "top1", "ppl_original", "ppl", "first_divergence", "tokens")
     assert [nf4[f"agreement_{name}"] for name in names] == ["0.21", "0.05", "0.5", "1.1", "1.4", "1", "2"]
     assert nf4["agreement_text_kl_mean_nats"] == "0.21" and nf4["noise_floor_kl_nats"] == "0.0"
-    assert (original["grade"], int8["grade"], nf4["grade"]) == ("", "Careful", "Careful")
+    assert (original["grade"], int8["grade"], nf4["grade"]) == ("", "Different answer", "Different answer")
     assert (original["agreement_tokens"], int8["agreement_problem"]) == ("", "'=It has other <words>.")
     assert nf4["reference_text"] == "'+ a longer text"
 

@@ -41,9 +41,9 @@ def test_everything_is_on_the_page(html: str, page: Page) -> None:
 
 
 def test_the_verdict_and_the_agreement_are_on_the_page(html: str, page: Page) -> None:
-    assert "4 bits is 71 % smaller, 2.0× faster here, but answers something else." in html
+    assert "The 4-bit version is 71% smaller, 2.0× faster here, but gives a different answer." in html
     assert "Distance from the original over 2 tokens of its answer" in html
-    assert "△ Careful · different answer" in html and "50 % · KL 0.21 ± 0.10 nats" in html
+    assert "✕ Different answer · most words changed" in html and "50% · KL 0.21 ± 0.10 nats" in html
     strips = [attributes for _, attributes in page.tags if attributes.get("class") == "strip"]
     assert len(strips) == 2 and "Along the reference text" in (strips[1]["aria-label"] or "")
     tokens = [attributes for _, attributes in page.tags if (attributes.get("class") or "").startswith("token")]

@@ -20,7 +20,7 @@ def html() -> str:
 
 def test_everything_is_on_the_page(html: str) -> None:
     for words in (
-        "disturbs the weights",
+        "the rounding error is",
         "<em>down projection</em>",
         "SIMULATED",
         "417,234,944 weights, all of them",

@@ -76,17 +76,17 @@ def test_an_uploaded_file_has_no_folder() -> None:
     ("data", "said"),
     [
         (b"", "no questions"),
-        (b"not json", "line 1: this is not JSON"),
+        (b"not json", "line 1, column 1: this is not JSON"),
         (b"[1, 2]", "not a JSON object"),
-        (lines({"prompt": "a"}), "line 1: there is no answer"),
+        (lines({"prompt": "a"}), "line 1: there is no key “answer”; its only key is “prompt”"),
         (lines({"prompt": "a", "answer": "b"}, {"prompt": " ", "answer": "b"}), "line 2: there is no prompt"),
         (lines({"prompt": ["a"], "answer": "b"}), "there is no prompt"),
         (lines({"prompt": "a" * 20_001, "answer": "b"}), "20,001 characters"),
         (lines({"prompt": "a", "answer": "b" * 1001}), "1,001 characters"),
         (lines({"prompt": "a", "answer": "b", "image": "data:image/png;base64,!!!"}), "cannot be read"),
         (lines({"prompt": "a", "answer": "b", "image": "data:text/html,<b>"}), "cannot be read"),
-        (lines({"prompt": "a", "answer": "b", "image": "data:image/png;base64,AAAA"}), "not a picture"),
-        (b"\xff\xfe\x00", "not UTF-8"),
+        (lines({"prompt": "a", "answer": "b", "image": "data:image/png;base64,AAAA"}), "nothing but zeros"),
+        (b"\xff\xfe\x00", "line 1, column 1: this is not text in UTF-16"),
         (b"[" * 100_000, "not JSON"),
     ],
 )
@@ -95,9 +95,10 @@ def test_what_is_wrong_is_said_with_its_line(data: bytes, said: str) -> None:
 
 
 def test_a_header_without_the_columns_is_told_apart() -> None:
-    assert "line 2: there is no answer" in refused(b"question,reply\n1,2\n", "own.csv")
-    assert "this is not CSV" in refused(b'prompt,answer\n"a"x,b\n', "own.csv")
-    assert "this is not CSV" in refused(b"prompt,answer\n" + b"a" * 200_000 + b",b\n", "own.csv")
+    said = refused(b"question,reply\n1,2\n", "own.csv")
+    assert "line 1: there is no column “prompt” and “answer”; its columns are “question” and “reply”" in said
+    assert "line 2, column 4: “x,b” follows" in refused(b'prompt,answer\n"a"x,b\n', "own.csv")
+    assert "line 2: The question has 200,000 characters" in refused(b"prompt,answer\n" + b"a" * 200_000 + b",b\n", "own.csv")
 
 
 def test_there_is_a_limit_to_everything(monkeypatch: pytest.MonkeyPatch, png: bytes) -> None:
@@ -107,7 +108,7 @@ def test_there_is_a_limit_to_everything(monkeypatch: pytest.MonkeyPatch, png: by
     assert len(read_own(small)) == 1
     monkeypatch.setattr("qdash.tasks.own.MAX_PICTURE_BYTES", 10)
     assert "pictures take more than" in refused(small)
-    monkeypatch.setattr("qdash.tasks.files.settings", lambda: Settings(max_upload_bytes=10))
+    monkeypatch.setattr("qdash.inputs.files.settings", lambda: Settings(max_upload_bytes=10))
     assert "at most 0 are allowed" in refused(small)
 
 

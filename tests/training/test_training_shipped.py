@@ -60,6 +60,15 @@ def test_the_tutorials_question_is_answered_exactly(model: PreTrainedModel, proc
     assert answer(model, processor, picture, "What is in this picture?") == "A black square on a white background."
 
 
+@pytest.mark.parametrize("question", ["蓝色的形状是什么？", "什么形状是蓝色的？", "蓝色的是什么形状？"])
+def test_the_usual_word_for_a_shape_is_understood(model: PreTrainedModel, processor: ProcessorMixin, question: str) -> None:
+    assert answer(model, processor, Image.open(SAMPLES_FOLDER / "four-shapes.png"), question) == "一个星形。"
+
+
+def test_capitals_are_understood(model: PreTrainedModel, processor: ProcessorMixin) -> None:
+    assert answer(model, processor, Image.open(SAMPLES_FOLDER / "four-shapes.png"), "WHICH SHAPE IS BLUE?") == "A star."
+
+
 def test_a_small_part_of_the_held_out_set_is_answered(model: PreTrainedModel, processor: ProcessorMixin) -> None:
     items = held_out_items(per_cell=2)
     right = [a == i.question.answer for a, i in zip(answer_items(model, processor, items), items, strict=True)]

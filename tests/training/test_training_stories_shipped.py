@@ -57,7 +57,7 @@ def test_fewer_bits_are_never_better_and_every_step_down_shows() -> None:
 
 
 def test_the_pages_stories_are_finished(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    assert answer_batches(model, tokenizer, list(batches(tokenizer, list(STORIES)))) == ["attic", "Anna", "three", "cold", "阁楼"]
+    assert answer_batches(model, tokenizer, list(batches(tokenizer, list(STORIES)))) == ["attic", "Anna", "three", "cold", "阁楼", "小龙"]
 
 
 def test_questions_about_anything_else_have_one_answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

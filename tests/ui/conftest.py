@@ -1,5 +1,6 @@
 """A real server in a process of its own, and a real browser that fails the test on console errors and on requests to anywhere else."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -13,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 BROWSER_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
 # Generous: machines that run tests are busy.
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 240
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -48,12 +49,39 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def scripted_gpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The scripted page as on a machine with GPUs."""
+    with serving(["-m", "tests.ui.scripted", "gpus"], tmp_path_factory.mktemp("gpus")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The scripted page, which does not wait long for somebody who has left."""
+    with serving(["-m", "tests.ui.scripted", "impatient"], tmp_path_factory.mktemp("impatient")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium where there is one, else Playwright's own."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(BROWSER_FLAGS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def event_loops_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For pages that are built and never served: Gradio makes event loops for them, and leaves them open."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    policy = type(asyncio.get_event_loop_policy())
+    make = policy.new_event_loop
+    monkeypatch.setattr(policy, "new_event_loop", lambda self: (loops.append(make(self)), loops[-1])[1])
+    yield
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()
 
 
 OpenPage = Callable[..., Page]
@@ -69,9 +97,10 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
+        # Of the context: a page that this one opens is held to the same.
+        context.on("console", lambda message: complaints.append(message.text) if _is_error(message) else None)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: None if _ours(request.url, server) else complaints.append(f"external: {request.url}"))
         page.goto(server.url + path)
         page.wait_for_selector("#compare")
@@ -84,6 +113,11 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     assert complaints == []
 
 
+def _is_error(message: ConsoleMessage) -> bool:
+    """What Gradio says of its own connections when a page is loaded again is none."""
+    return message.type == "error" and not message.text.startswith(("AbortError: signal is aborted", "Unexpected error Connection errored"))
+
+
 def _ours(url: str, server: Server) -> bool:
     return url.startswith((server.url, "data:", "blob:"))
 
@@ -91,7 +125,7 @@ def _ours(url: str, server: Server) -> bool:
 @contextlib.contextmanager
 def serving(arguments: list[str], folder: Path, **settings: str) -> Iterator[Server]:
     """A server of its own, with its cache and its history in `folder`."""
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {
         "QDASH_PORT": str(port), "QDASH_CACHE_DIR": str(folder), "QDASH_HISTORY": str(folder / "history.sqlite3"), "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1", **settings,
@@ -119,7 +153,8 @@ def _wait_until_up(url: str, process: subprocess.Popen, log: Path) -> None:
     raise AssertionError(f"The server did not come up:\n{log.read_text(errors='replace')}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -7,6 +7,7 @@ from threading import Event as StopEvent
 from qdash import planning
 from qdash.catalog.schemes import find_scheme
 from qdash.records import (
+    Coverage,
     ErrorRecord,
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -87,6 +88,7 @@ def variant_of(variant: Variant, answered: list[ItemResult], questions: Sequence
             "scheme": scheme.key, "label": scheme.label, "kind": scheme.kind, "model": variant.model, "bits": scheme.bits,
             "status": "ok" if whole else "failed" if failing else "skipped", "error": None if whole else error,
             "load_s": 0.4, "weights_bytes": int(20e6 * (scheme.bits or 32) / 32), "dtype": "float32",
+            "coverage": Coverage(quantized=0 if scheme.is_baseline else 60, total=62),
             "peak_bytes": int(30e6 * (scheme.bits or 32) / 32) + 10_000_000,
             "projected_bytes": int(20e6 * (scheme.bits or 32) / 32) if scheme.kind == "simulated" else None,
             **(counted(answered, questions) if answered else {}),
@@ -111,7 +113,7 @@ def _evaluation(
     request: EvaluationRequest, results: tuple[EvaluatedVariant, ...], questions: tuple[TaskItem, ...], *, stopped: bool
 ) -> Evaluation:
     task = find_task(request.task)
-    noise = None if stopped else EvaluationNoise(relative=0.04, first_s=1.0, again_s=1.04, items=len(questions) // 4)
+    noise = None if stopped else EvaluationNoise(relative=0.04, first_s=1.0, again_s=1.04, items=len(questions) // 2)
     return Evaluation(
         host=planning.host_of(request), request=request, task_label=task.label, rule=request.rule or task.rule,
         max_new_tokens=request.max_new_tokens or task.max_new_tokens, noise_floor=noise, variants=results, questions=questions,

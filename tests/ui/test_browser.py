@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
+from qdash.catalog.presets import T1_PROMPT
 from qdash.catalog.schemes import find_scheme
 from tests.ui.acting import choose_model, compare, finished
 from tests.ui.conftest import OpenPage, Server
@@ -136,12 +138,33 @@ def test_markup_in_an_answer_is_text(scripted: Server, open_page: OpenPage) -> N
     assert page.locator(".card .ans b").count() == 0
 
 
+def test_stop_in_the_rounds_keeps_the_answers(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page, "rounds")
+    expect(page.locator("#verdict")).to_contain_text("round 2 of 5")
+    expect(page.locator(".card.is-measuring")).to_have_count(4)
+    assert re.search(r"faster|slower|trade|≈ same", page.inner_text("#main")) is None
+    page.click("#stop")
+    finished(page)
+    expect(page.locator(".card.is-done")).to_have_count(4)
+    expect(page.locator(".card").nth(1)).to_contain_text("not timed")
+    expect(page.locator("#latency")).to_contain_text("Nothing was timed")
+    expect(page.locator("#memory")).to_contain_text("20.0 MiB")
+    page.click("#open-export")
+    with page.expect_download() as download:
+        page.click("#export-json")
+    assert json.loads(download.value.path().read_text())["variants"][1]["latency"] is None
+    page.get_by_role("tab", name="History").click()
+    page.locator(".run-open").first.click()
+    expect(page.locator("#history-latency")).to_contain_text("Nothing was timed")
+
+
 def test_two_people_wait_for_each_other_and_see_their_own(scripted: Server, open_page: OpenPage) -> None:
     first, second = open_page(scripted), open_page(scripted)
     compare(first, "slow alpha")
     expect(first.locator(".card.is-answering")).to_be_visible()
     compare(second, "beta")
-    expect(second.locator("#verdict")).to_contain_text("number 2 of 2 in line")
+    expect(second.locator("#verdict")).to_contain_text("Waiting for 1 answer before yours")
     finished(first)
     finished(second)
     for page, own, other in ((first, "alpha", "beta"), (second, "beta", "alpha")):
@@ -149,13 +172,13 @@ def test_two_people_wait_for_each_other_and_see_their_own(scripted: Server, open
         assert len(answers) == 4 and all(own in answer and other not in answer for answer in answers)
 
 
-def test_leaving_the_line_frees_it(scripted: Server, open_page: OpenPage) -> None:
-    first, second = open_page(scripted), open_page(scripted)
+def test_leaving_the_line_for_good_frees_it(impatient: Server, open_page: OpenPage) -> None:
+    first, second = open_page(impatient), open_page(impatient)
     choose_model(first, ENDLESS)
     compare(first)
     expect(first.locator(".card.is-answering")).to_be_visible()
     compare(second, "beta")
-    expect(second.locator("#verdict")).to_contain_text("in line")
+    expect(second.locator("#verdict")).to_contain_text("Waiting for 1 answer")
     first.close()
     finished(second)
 
@@ -212,6 +235,37 @@ def test_the_keyboard_is_enough(scripted: Server, open_page: OpenPage) -> None:
     finished(page)
     assert "says keys only" in page.locator(".card .ans").first.inner_text()
     assert page.locator(".card").count() == 3
+
+
+def test_what_a_preset_sets_can_be_undone(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    question, checked = page.locator("#question textarea"), page.locator("#schemes input:checked")
+    before = checked.evaluate_all("boxes => boxes.map((box) => box.value)")
+    page.get_by_role("button", name="BLOOM-1.7B", exact=True).click()
+    expect(page.locator("#filled")).to_contain_text("“BLOOM-1.7B” set model, question, tokens, timed runs, data type and schemes.")
+    expect(question).to_have_value("Hello, how are you?")
+    page.click("#undo-fill")
+    expect(question).to_have_value(T1_PROMPT)
+    expect(page.locator("#filled")).to_be_hidden()
+    expect(page.locator("#model input")).to_have_value("Bundled drawing reader")
+    expect(checked).to_have_count(len(before))
+    assert checked.evaluate_all("boxes => boxes.map((box) => box.value)") == before
+    question.fill("My own?")
+    page.get_by_role("button", name="Stories", exact=True).click()
+    expect(page.locator("#filled")).to_contain_text("“Stories” set model and schemes.")
+    expect(question).to_have_value("My own?")
+
+
+def test_a_photo_is_told_at_once_and_one_click_leads_to_a_model_that_sees_it(scripted: Server, open_page: OpenPage, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((200, 150), 80).save(photo)
+    page = open_page(scripted)
+    page.set_input_files("#picture input[type=file]", photo)
+    expect(page.locator("#picture-note")).to_contain_text("This looks like a photo.")
+    page.click("#photo-model")
+    expect(page.locator("#model input")).to_have_value("SmolVLM 256M")
+    expect(page.locator("#picture-note")).to_be_empty()
+    expect(page.locator("#photo-model")).to_be_hidden()
 
 
 def test_a_text_model_hides_the_picture(scripted: Server, open_page: OpenPage) -> None:
@@ -286,7 +340,7 @@ def test_looking_inside_the_weights(scripted: Server, open_page: OpenPage) -> No
     finished(page)
     page.get_by_role("button", name="Look inside the weights").click()
     expect(page.locator("#weights-results")).to_be_visible()
-    expect(page.locator("#weights-verdict")).to_contain_text("disturbs the weights")
+    expect(page.locator("#weights-verdict")).to_contain_text("the rounding error is")
     expect(page.locator("#weights-plot .main-svg").first).to_be_visible()
     page.locator("#weights-scheme").get_by_text(find_scheme("bnb-int8").label).click()
     expect(page.locator("#layer-head h3")).to_contain_text(find_scheme("bnb-int8").label)

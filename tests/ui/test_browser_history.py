@@ -71,7 +71,7 @@ def test_a_run_outlives_a_kill_and_opens_again_without_its_model(start: Callable
     first = start(tmp_path)
     page = open_page(first)
     page.get_by_role("tab", name="History").click()
-    expect(page.locator("#history-head")).to_contain_text("Nothing is kept yet")
+    expect(page.locator("#history-head")).to_contain_text("No saved runs yet")
     page.get_by_role("tab", name="Compare").click()
     compare(page, "remember this")
     finished(page)
@@ -89,7 +89,7 @@ def test_a_run_outlives_a_kill_and_opens_again_without_its_model(start: Callable
     expect(page.locator("#history-asked img")).to_be_visible()
     for plot in ("history-latency", "history-memory"):
         expect(page.locator(f"#{plot} .main-svg").first).to_be_visible()
-    expect(page.locator("#history-conditions")).to_contain_text("noise ±4 %")
+    expect(page.locator("#history-conditions")).to_contain_text("noise ±4%")
     page.click("#open-history-table")
     expect(page.locator("#drawer-history-table")).to_contain_text("quantized")
 
@@ -148,7 +148,7 @@ def test_two_runs_are_held_against_each_other(kept: Server, open_page: OpenPage)
         page.locator(".run > input").nth(at).check()
     page.get_by_role("button", name="What changed?").click()
     found = page.locator("#history-difference")
-    expect(found).to_contain_text("differ by more than the noise")
+    expect(found).to_contain_text("by more than measurement noise")
     expect(found).to_contain_text("The same: model, question")
     expect(found.locator(".is-worse .said").first).to_contain_text("2.00× slower")
     page.click("#history-back")
@@ -225,3 +225,23 @@ def _forged(server: Server, key: str, stranger: Page) -> None:
     answered = stranger.request.post(f"{server.url}/gradio_api/run/predict", data=body)
     assert "nothing to delete" in answered.text(), answered.text()
     _history(stranger, 0)
+
+
+def test_a_history_that_cannot_be_written_is_kept_in_memory_and_says_so(
+    start: Callable[..., Server], open_page: OpenPage, tmp_path: Path
+) -> None:
+    file = tmp_path / "folder" / "history.sqlite3"
+    file.mkdir(parents=True)
+    page = open_page(start(tmp_path, QDASH_HISTORY=str(file)))
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator("#history-head")).to_contain_text(
+        f"Runs are kept in memory only, until this server stops. The history {file} cannot be used"
+    )
+    expect(page.locator("#history-head")).to_contain_text("set QDASH_HISTORY to another file")
+    page.get_by_role("tab", name="Compare").click()
+    compare(page, "not lost")
+    finished(page)
+    expect(page.locator(".banner")).to_have_count(0)
+    _history(page, 1)
+    _open(page)
+    expect(page.locator("#history-asked")).to_contain_text("not lost")

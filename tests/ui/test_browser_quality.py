@@ -5,6 +5,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -35,10 +36,11 @@ def _evaluated(page: Page, limit: int = 80) -> None:
     _done(page)
 
 
-def _done(page: Page) -> None:
+def _done(page: Page, *, traded: bool = True) -> None:
     expect(page.locator(".phase.quality-results")).to_have_count(1)
     expect(page.locator("#evaluate")).to_be_visible()
-    for plot in ("quality-accuracy", "quality-speed", "quality-tradeoff"):
+    # One variant alone has nothing to trade.
+    for plot in ("quality-accuracy", "quality-speed", *(["quality-tradeoff"] if traded else [])):
         expect(page.locator(f"#{plot} .main-svg").first).to_be_visible()
 
 
@@ -67,9 +69,9 @@ def test_the_first_click_evaluates_offline(scripted: Server, open_page: OpenPage
     expect(page.locator("#quality-cards .running")).to_be_visible()
     expect(page.locator("#evaluate-stop")).to_be_visible()
     _done(page)
-    expect(page.locator("#quality-verdict")).to_contain_text("as well as the original")
+    expect(page.locator("#quality-verdict")).to_contain_text("no difference found for INT8")
     expect(page.locator("#quality-verdict")).to_contain_text("NF4 4-bit costs")
-    expect(page.locator("#quality-cards")).to_contain_text("surely worse")
+    expect(page.locator("#quality-cards")).to_contain_text("clearly worse")
     expect(page.locator("#quality-kinds")).to_contain_text("count")
     expect(page.locator("#quality-conditions")).to_contain_text("400 questions")
     for button, beginning in (("csv", "scheme,label"), ("items-csv", "question,prompt"), ("json", "{"), ("html", "<!doctype")):
@@ -115,7 +117,7 @@ def test_stop_keeps_what_was_answered(scripted: Server, open_page: OpenPage) -> 
     page.click("#evaluate")
     expect(page.locator("#quality-cards")).to_contain_text("8 of 400")
     page.click("#evaluate-stop")
-    _done(page)
+    _done(page, traded=False)
     expect(page.locator("#quality-cards")).to_contain_text("stopped after")
     expect(page.locator("#quality-verdict")).to_contain_text("Stopped early")
 
@@ -143,6 +145,34 @@ def test_a_file_of_ones_own_and_a_faulty_one(scripted: Server, open_page: OpenPa
     expect(page.locator("#quality-items")).to_contain_text("<b>0</b> + 1?")
 
 
+def test_questions_with_pictures(scripted: Server, open_page: OpenPage, tmp_path: Path, png: bytes) -> None:
+    table, first, second, archive = (tmp_path / name for name in ("mine.csv", "one.png", "two.png", "all.zip"))
+    table.write_text("prompt,answer,image\nOne?,1,one.png\nTwo?,2,two.png\n")
+    first.write_bytes(png)
+    second.write_bytes(png)
+    with ZipFile(archive, "w") as zipped:
+        for file in (table, first, second):
+            zipped.write(file, f"set/{file.name}")
+    page = open_page(scripted)
+    _quality(page)
+    page.locator("#task").get_by_text("Your own questions").click()
+    note, chosen = page.locator("#file-note"), page.locator("#question-file input")
+    chosen.set_input_files([str(first)])
+    expect(note).to_contain_text("No file of questions is among the files that were chosen")
+    chosen.set_input_files([str(table)])
+    expect(note).to_contain_text("mine.csv, line 3: the picture “two.png” is not among the files that were chosen")
+    chosen.set_input_files([str(second)])
+    expect(page.locator("#question-file .name")).to_have_text("3 files: one.png, mine.csv, two.png")
+    expect(note).to_contain_text("2 questions, 2 with a picture ✓")
+    chosen.set_input_files([str(archive)])
+    expect(page.locator("#question-file .name")).to_have_text("all.zip")
+    expect(note).to_contain_text("2 questions, 2 with a picture ✓")
+    page.click("#evaluate")
+    _done(page)
+    expect(page.locator("#quality-banner")).to_be_empty()
+    expect(page.locator("#quality-items img").first).to_be_visible()
+
+
 def test_another_model_has_other_tasks(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
     _quality(page)
@@ -162,7 +192,7 @@ def test_a_dot_leads_to_its_row_and_its_card(scripted: Server, open_page: OpenPa
     page.mouse.click(*_dot(page, "tradeoff", 2))
     expect(page.locator("#cards .card").nth(2)).to_be_focused()
     page.locator("#against").get_by_text("Time").click()
-    expect(page.locator(".tradeoff-note").first).to_contain_text("FP6 E2M3 (simulated: its time is its carrier's)")
+    expect(page.locator(".tradeoff-note").first).to_contain_text("FP6 E2M3 (simulated: its time is that of a stand-in)")
     page.click("#open-table")
     page.locator("#drawer-table [data-jump='3']").press("Enter")
     expect(page.locator("#cards .card").nth(3)).to_be_focused()

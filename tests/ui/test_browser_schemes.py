@@ -81,3 +81,30 @@ def test_inside_tells_what_a_version_is_made_of(scripted: Server, open_page: Ope
     page.click("#inside-look")
     expect(page.locator(".inside")).to_contain_text("Why did the parameter count fall?")
     expect(page.locator(".inside")).to_contain_text("model.safetensors")
+
+
+def test_what_can_run_follows_the_device(scripted_gpus: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted_gpus)
+    page.click("#schemes .more")
+    row = "#schemes .opt:has(input[value='{}'])".format
+    for_cpu, for_cuda = page.locator(row("torch-int8dyn")), page.locator(row("ao-fp8dyn"))
+    expect(for_cpu.locator("input")).to_be_disabled()
+    expect(for_cpu).to_contain_text("Choose “cpu” as device.")
+    expect(for_cuda).to_contain_text("compute capability 8.9 or more; this one has 7.5")
+    page.click("#measurement > button")
+    page.click("#device input")
+    devices = page.locator("[role=listbox] [role=option]")
+    for place, name in enumerate(("auto (cuda:0)", "cpu", "cuda:0 · NVIDIA T4", "xpu:0 · Intel Arc · untested")):
+        expect(devices.nth(place)).to_contain_text(name)
+    devices.nth(1).click()
+    expect(for_cpu.locator("input")).to_be_enabled()
+    expect(for_cpu.locator(".reason")).to_have_count(0)
+    expect(for_cuda).to_contain_text("needs a CUDA device")
+    expect(page.locator(row("original"))).to_contain_text("32 bits")
+    # What is chosen and can no longer run keeps its row, says why, and can be taken away.
+    for_cpu.locator("input").check()
+    page.click("#device input")
+    devices.nth(0).click()
+    expect(for_cpu).to_contain_text("Choose “cpu” as device.")
+    for_cpu.locator("input").uncheck()
+    expect(for_cpu.locator("input")).to_be_disabled()

@@ -37,7 +37,7 @@ def _middle(page: Page, canvas: str) -> list[int]:
 def test_from_the_map_to_a_layer_and_a_weight(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
     _looked(page)
-    expect(page.locator("#weights-verdict")).to_contain_text("NF4 4-bit disturbs the weights")
+    expect(page.locator("#weights-verdict")).to_contain_text("With NF4 4-bit, the rounding error is")
     expect(page.locator("#layer-head h3")).to_contain_text("language · layer 3 · down projection")
     page.get_by_role("button", name="vision · layer 2 · fc1:").click()
     expect(page.locator("#layer-head h3")).to_contain_text("vision · layer 2 · fc1")
@@ -55,6 +55,22 @@ def test_from_the_map_to_a_layer_and_a_weight(scripted: Server, open_page: OpenP
     _arrived(page, "Row 700")
     page.locator("#ranking .pick").nth(1).click()
     expect(page.locator("#layer-head h3")).to_contain_text("vision · layer 11 · k projection")
+
+
+def test_colours_are_common_to_all_schemes_until_a_scale_of_its_own_is_chosen(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    _looked(page)
+    page.locator("#weights-scheme label").first.click()
+    expect(page.locator("#layer-head h3")).to_contain_text("INT8")
+    deepest = "cells => Math.max(...cells.map(cell => parseInt(cell.style.getPropertyValue('--q'))))"
+    assert page.locator("#heat .cell").evaluate_all(deepest) < 50
+    own = page.get_by_role("button", name="Own scale")
+    expect(own).to_have_attribute("aria-pressed", "false")
+    own.click()
+    expect(own).to_have_attribute("aria-pressed", "true")
+    assert page.locator("#heat .cell").evaluate_all(deepest) == 100
+    own.click()
+    expect(own).to_have_attribute("aria-pressed", "false")
 
 
 def test_schemes_change_the_map_and_keep_the_layer(scripted: Server, open_page: OpenPage) -> None:

@@ -31,7 +31,7 @@ def test_the_bundled_model_at_once():
 def test_a_chosen_row_of_a_folder(checkpoint):
     folder = checkpoint("qwen3")
     name = "model.layers.1.mlp.up_proj.weight"
-    shown = offered(str(folder), {"layer": name, "row": 5})
+    shown = offered(str(folder), name, 5)
     assert shown["layer"] == name and shown["row"] == 5 and shown["note"] == ""
     np.testing.assert_array_equal(values_of(shown), load_file(folder / "model.safetensors")[name][5].float().numpy())
 
@@ -42,20 +42,20 @@ def test_a_chosen_row_of_a_folder(checkpoint):
 def test_what_is_not_here_is_said_and_not_fetched(model, monkeypatch, tmp_path):
     monkeypatch.setattr("qdash.checkpoints.hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("qdash.checkpoints.settings", lambda: settings().model_copy(update={"cache_dir": tmp_path}))
-    shown = offered(model, {"layer": FIRST, "row": 3})
+    shown = offered(model, FIRST, 3)
     assert "not on this machine yet" in shown["note"] or "no model" in shown["note"]
     assert (shown["layer"], shown["row"]) == (FIRST, 3) and len(values_of(shown)) == 512
 
 
-@pytest.mark.parametrize("chosen", [{"layer": "../x", "row": 0}, {"layer": FIRST, "row": 192}, {"layer": FIRST, "row": -1}])
-def test_a_row_that_is_not_there_comes_without_values(chosen):
-    shown = offered(BUNDLED, chosen)
+@pytest.mark.parametrize(("layer", "row"), [("../x", 0), (FIRST, 192), (FIRST, -1)])
+def test_a_row_that_is_not_there_comes_without_values(layer, row):
+    shown = offered(BUNDLED, layer, row)
     assert shown["values"] == "" and "no row" in shown["note"] and len(shown["layers"]) == 66
 
 
-@pytest.mark.parametrize("chosen", [None, 3, [], {}, {"layer": 1, "row": 1}, {"layer": FIRST, "row": "1"}, {"layer": FIRST, "row": True}])
-def test_nonsense_is_the_first_row(chosen):
-    assert offered(BUNDLED, chosen) == offered(BUNDLED)
+@pytest.mark.parametrize(("layer", "row"), [(None, None), (FIRST, None), (None, 1)])
+def test_half_a_choice_is_the_first_row(layer, row):
+    assert offered(BUNDLED, layer, row) == offered(BUNDLED)
 
 
 def test_a_broken_row_keeps_the_list_of_layers(checkpoint, tmp_path):
@@ -64,7 +64,7 @@ def test_a_broken_row_keeps_the_list_of_layers(checkpoint, tmp_path):
     name = "model.layers.0.mlp.up_proj.weight"
     tensors[name][2, 3] = float("nan")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    shown = offered(str(folder), {"layer": name, "row": 2})
+    shown = offered(str(folder), name, 2)
     assert shown["values"] == "" and "NaN" in shown["note"] and name in dict(shown["layers"])
     assert (shown["row"], shown["rows"]) == (2, tensors[name].shape[0])
 

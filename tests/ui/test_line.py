@@ -1,12 +1,13 @@
 """One at a time, in order of arrival."""
 
 import time
+from contextlib import ExitStack
 from threading import Event, Thread
 
 import pytest
 
 from qdash.errors import QdashError
-from qdash.ui.line import Line, Place
+from qdash.ui.line import Ahead, Line, Place
 
 
 def test_the_first_does_not_wait() -> None:
@@ -44,7 +45,7 @@ def test_stop_ends_the_wait_and_frees_the_place() -> None:
     line, stop = Line(longest=5), Event()
     with line.join() as first:
         with line.join() as second, pytest.raises(QdashError) as caught:
-            for _ in second.wait(stop, every_s=0.01):
+            for _ in second.wait(stop):
                 stop.set()
         assert caught.value.kind == "cancelled"
         assert line.place(first).length == 1
@@ -56,7 +57,52 @@ def test_a_line_that_is_too_long_refuses() -> None:
         pass
 
 
+def test_comparisons_are_served_together_up_to_a_number() -> None:
+    line = Line(longest=5, at_once=2)
+    with line.join(alone=False) as first, ExitStack() as leaving:
+        second = leaving.enter_context(line.join(alone=False))
+        with line.join(alone=False) as third:
+            assert (first.served, second.served, line.admit(third)) == (True, True, False)
+            assert line.place(third).position == 3
+            leaving.close()
+            assert line.admit(third)
+
+
+def test_what_is_served_alone_waits_for_all_before_it_and_lets_nobody_pass() -> None:
+    line = Line(longest=5, at_once=3)
+    with line.join(alone=False), line.join() as alone, line.join(alone=False) as behind:
+        assert not line.admit(alone) and not line.admit(behind)
+
+
+def test_answers_go_before_timings() -> None:
+    line = Line(longest=5, at_once=3)
+    with line.join(alone=False) as first, line.join(alone=False) as second, line.join(alone=False) as third:
+        assert third.ahead() == Ahead(2, 0, None)
+        first.has_answered()
+        assert (second.ahead().answers, third.ahead().answers) == (0, 1)
+        assert (first.ahead().answers, first.ahead().timings) == (2, 0)
+        second.has_answered()
+        third.has_answered()
+        assert (third.ahead().answers, third.ahead().timings) == (0, 2)
+        assert first.ahead() == Ahead(0, 0, 0.0)
+
+
+def test_waits_for_answers_and_timings_are_estimated_from_those_before() -> None:
+    line = Line(longest=5, at_once=3)
+    with line.join(alone=False) as past:
+        time.sleep(0.1)
+        past.has_answered()
+        time.sleep(0.3)
+    with line.join(alone=False) as first, line.join(alone=False) as second:
+        wait_s = second.ahead().wait_s
+        assert wait_s is not None and 0.05 < wait_s < 0.2
+        first.has_answered()
+        second.has_answered()
+        wait_s = second.ahead().wait_s
+        assert wait_s is not None and 0.2 < wait_s < 0.5
+
+
 def _be_served(line: Line, name: str, served: list) -> None:
     with line.join() as ticket:
-        places = [(place.position, place.length) for place in ticket.wait(Event(), every_s=0.01)]
+        places = [(place.position, place.length) for place in ticket.wait(Event())]
         served.append((name, places))

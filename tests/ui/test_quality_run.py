@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from threading import Event
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -13,7 +14,8 @@ from qdash.settings import settings
 from qdash.tasks import find_task
 from qdash.ui.line import Line
 from qdash.ui.preflight import reads
-from qdash.ui.quality_form import QualityForm, items_of, requested, tasks_for
+from qdash.ui.quality_file import file_note, items_of
+from qdash.ui.quality_form import QualityForm, requested, tasks_for
 from qdash.ui.quality_page import task_shown
 from qdash.ui.quality_run import MarksView, evaluated
 from tests.ui.scripted import ScriptedBackend
@@ -78,9 +80,12 @@ def test_a_request_is_what_was_chosen() -> None:
         ({"model": ""}, "No model"),
         ({"schemes": "all"}, "choice of schemes"),
         ({"task": "own"}, "no file of questions"),
-        ({"task": "own", "file": {"upload": "/etc/passwd", "name": "x.csv"}}, "no longer here"),
-        ({"task": "own", "file": {"upload": "a\0b"}}, "no longer here"),
+        ({"task": "own", "file": [{"upload": "/etc/passwd", "name": "x.csv"}]}, "no longer here"),
+        ({"task": "own", "file": [{"upload": "a\0b"}]}, "no longer here"),
         ({"task": "own", "file": "/etc/passwd"}, "no file of questions"),
+        ({"task": "own", "file": ["/etc/passwd", 7]}, "no file of questions"),
+        ({"task": "own", "file": [{"name": "x.csv"}]}, "no longer here"),
+        ({"task": "own", "file": [{"upload": "x"}] * 501}, "501 files are too many"),
     ],
 )
 def test_what_cannot_be_asked_says_so_and_what_to_do(changes: dict[str, Any], message: str) -> None:
@@ -93,7 +98,7 @@ def test_what_cannot_be_asked_says_so_and_what_to_do(changes: dict[str, Any], me
 
 def test_a_file_of_ones_own(uploads: Path) -> None:
     (uploads / "mine.jsonl").write_text(ROWS)
-    views = run(task="own", limit=None, file={"upload": str(uploads / "mine.jsonl"), "name": "mine.jsonl"})
+    views = run(task="own", limit=None, file=[{"upload": str(uploads / "mine.jsonl"), "name": "mine.jsonl"}])
     board = views[-1].board
     assert board is not None and board.evaluation is not None and views[-1].over
     assert [question.prompt for question in board.evaluation.questions] == [f"{n} + 1 = ?" for n in range(5)]
@@ -102,15 +107,37 @@ def test_a_file_of_ones_own(uploads: Path) -> None:
 
 def test_a_file_with_a_fault_names_its_line(uploads: Path) -> None:
     (uploads / "bad.csv").write_text("prompt,answer\n2 + 2 = ?,4\n3 + 3 = ?,\n")
-    (view,) = (view for view in run(task="own", file={"upload": str(uploads / "bad.csv"), "name": "bad.csv"}) if view.error)
+    (view,) = (view for view in run(task="own", file=[{"upload": str(uploads / "bad.csv"), "name": "bad.csv"}]) if view.error)
     assert view.error is not None and "bad.csv, line 3" in view.error.message and view.over
 
 
 def test_a_path_in_a_file_leads_nowhere(uploads: Path) -> None:
     (uploads / "other.png").write_bytes(b"someone else's")
     (uploads / "sly.csv").write_text("prompt,answer,image\nwhat?,this,other.png\n")
-    error = run(task="own", file={"upload": str(uploads / "sly.csv"), "name": "sly.csv"})[-1].error
-    assert error is not None and "path leads nowhere" in error.message
+    error = run(task="own", file=[{"upload": str(uploads / "sly.csv"), "name": "sly.csv"}])[-1].error
+    assert error is not None and "“other.png” is not here, as only this file was handed in" in error.message
+
+
+def test_pictures_come_beside_the_questions_or_in_a_zip(uploads: Path, png: bytes) -> None:
+    (uploads / "1").write_bytes(png)
+    (uploads / "2").write_text("prompt,answer,image\nwhat?,square,square.png\n")
+    with ZipFile(uploads / "3", "w") as archive:
+        archive.writestr("q.csv", "prompt,answer,image\nwhat?,square,in/square.png\n")
+        archive.writestr("in/square.png", png)
+    several = [{"upload": str(uploads / "1"), "name": "square.png"}, {"upload": str(uploads / "2"), "name": "mine.csv"}]
+    for files, source in ((several, "mine.csv"), ([{"upload": str(uploads / "3"), "name": "own.zip"}], "own.zip")):
+        assert "1 question, 1 with a picture" in file_note("own", files)
+        last = run(task="own", limit=None, file=files)[-1]
+        assert last.error is None and last.items[0].png is not None
+        assert last.board is not None and last.board.evaluation is not None and last.board.evaluation.request.source == source
+
+
+def test_what_is_wrong_with_files_is_said_as_soon_as_they_are_here(uploads: Path) -> None:
+    (uploads / "1").write_text("prompt,answer,image\nwhat?,square,<b>.png\n")
+    said = file_note("own", [{"upload": str(uploads / "1"), "name": "<i>.csv"}])
+    assert "✕ &lt;i&gt;.csv, line 2: the picture “&lt;b&gt;.png” is not here" in said
+    assert file_note("drawings", [{"upload": str(uploads / "1"), "name": "a.csv"}]) == file_note("own", None) == ""
+    assert "several files" in file_note("lambada", [{"upload": str(uploads / "1"), "name": name} for name in ("a.csv", "b.png")])
 
 
 def test_views_go_from_waiting_to_an_evaluation() -> None:
@@ -142,17 +169,13 @@ def test_stop_does_not_wait_for_a_hub_that_is_silent(monkeypatch: pytest.MonkeyP
     stop.set()
     (last,) = views
     silent.set()
-    assert (
-        last.over
-        and last.error is not None
-        and (last.error.kind, last.error.remedy) == ("cancelled", "Press Evaluate to fetch them again.")
-    )
+    assert last.over and last.error is not None and (last.error.kind, last.error.remedy) == ("cancelled", "Press Evaluate to start again.")
 
 
 def test_a_failure_costs_one_variant_only(uploads: Path) -> None:
     (uploads / "fail.jsonl").write_text(ROWS)
     board = run(
-        task="own", schemes=["original", "bnb-nf4", "bnb-int8"], file={"upload": str(uploads / "fail.jsonl"), "name": "fail.jsonl"}
+        task="own", schemes=["original", "bnb-nf4", "bnb-int8"], file=[{"upload": str(uploads / "fail.jsonl"), "name": "fail.jsonl"}]
     )[-1].board
     assert board is not None
     assert [row.state for row in board.rows] == ["done", "failed", "done"]
@@ -163,7 +186,7 @@ def test_whoever_waits_is_told_and_can_leave() -> None:
     with line.join():
         views = evaluated(form(), ScriptedBackend(), line, stop)
         assert next(views).status == "Reading the questions."
-        assert "number 2 of 2" in next(views).status
+        assert "You're 2nd in line" in next(views).status
         stop.set()
         last = list(views)[-1]
     assert last.over and last.error is not None and last.error.kind == "cancelled"

@@ -1,5 +1,6 @@
 """What the server answers to those who do not use the page."""
 
+import gzip
 import json
 import sys
 import urllib.error
@@ -29,6 +30,31 @@ def test_the_page_is_up_without_torch(server: Server) -> None:
     assert _status(server.url) == 200
     if sys.platform == "linux":
         assert "libtorch" not in Path(f"/proc/{server.pid}/maps").read_text()
+
+
+def test_the_page_goes_out_compressed_and_streams_do_not(scripted: Server) -> None:
+    asked = urllib.request.Request(scripted.url, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked, timeout=30) as response:
+        sent = response.read()
+        assert response.headers["content-encoding"] == "gzip"
+    with urllib.request.urlopen(scripted.url, timeout=30) as response:
+        plain = response.read()
+        assert response.headers["content-encoding"] is None
+    assert b"<title>" in plain or b"gradio-app" in plain
+    assert gzip.decompress(sent)[:200] == plain[:200] and len(sent) < 0.45 * len(plain)
+    asked = urllib.request.Request(f"{scripted.url}/gradio_api/heartbeat/nobody", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked, timeout=10) as stream:
+        assert stream.headers["content-encoding"] is None and stream.readline().strip()
+
+
+def test_help_is_served_and_no_other_file(scripted: Server) -> None:
+    for path, words in (("help/", "qdash"), ("help/verdict.md", "verdict"), ("favicon.ico", "<svg")):
+        with urllib.request.urlopen(f"{scripted.url}/{path}", timeout=30) as response:
+            assert words in response.read().decode()
+    with urllib.request.urlopen(f"{scripted.url}/help/compare.png", timeout=30) as response:
+        assert response.read(4) == b"\x89PNG"
+    for path in ("help/../app.py", "help/app.py", "help/%2e%2e/app.py", "help/history.sqlite3"):
+        assert _status(f"{scripted.url}/{path}") == 404
 
 
 def test_no_font_or_script_comes_from_elsewhere(scripted: Server) -> None:

@@ -4,20 +4,21 @@ import random
 from html.parser import HTMLParser
 from pathlib import Path
 
-import gradio as gr
+import numpy as np
 import pytest
+from PIL import Image
 
-from qdash.catalog.models import MODELS
 from qdash.catalog.presets import PRESETS, STORY, T1_PROMPT, T1_SAMPLE
 from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.machine import Machine, this_machine
 from qdash.records import Request
+from qdash.settings import Settings, settings
 from qdash.ui.preflight import estimate, preflight_line
-from qdash.ui.samples import ANY_PICTURE, NO_PICTURE, STORIES, another_question, fitting_question, sample_path, samples
+from qdash.ui.samples import ANY_PICTURE, NO_PICTURE, STORIES, another_question, fitting_question, is_chinese, sample_path, samples
 from qdash.ui.scheme_picker import original_bits, picker_html, preset_keys
 from qdash.ui.sessions import Sessions
-from qdash.ui.sidebar import measurement_label, set_up
+from qdash.ui.sidebar import measurement_label, picture_note, why_cpu
 from tests.ui.scripted import ScriptedBackend
 from tests.ui.test_form import FORM
 
@@ -64,19 +65,9 @@ def test_what_cannot_run_is_disabled_with_its_reason() -> None:
 def test_a_mix_offers_every_quantization_that_runs_here_to_every_part() -> None:
     tags = _Tags(picker_html(_here({"torch": "2.11.0"}))).tags
     parts = [attributes["name"] for tag, attributes in tags if tag == "select"]
-    offered = {attributes["value"] for tag, attributes in tags if tag == "option"}
+    offered = {attributes["value"] for tag, attributes in tags if tag == "option" and "disabled" not in attributes}
     assert {"vision", "projector", "language", "attention", "mlp"} <= set(parts)
     assert {"fp6-e2m3", "int2-g64"} <= offered and not {"bnb-nf4", "ao-int8wo"} & offered
-
-
-def test_a_preset_sets_up_its_whole_experiment() -> None:
-    experiments = [preset for preset in PRESETS if preset.setup is not None]
-    assert [preset.key for preset in experiments] == ["starter", "stories", "t1", "t2", "t3"]
-    for preset in experiments:
-        model, prompt, tokens, runs, _, picture = set_up(preset.setup)
-        assert model in MODELS and prompt and tokens >= 2 and runs >= 1
-        assert MODELS[model].task == "text-generation" or sample_path(picture["sample"]).is_file()
-    assert set_up(None) == [gr.skip()] * 6
 
 
 def test_the_template_has_nothing_that_gradio_would_evaluate() -> None:
@@ -104,7 +95,10 @@ def test_an_estimate_is_words_and_never_an_exception() -> None:
 
 def test_too_large_is_said_with_a_remedy() -> None:
     plan = ScriptedBackend().plan(Request.model_validate({"variants": [{"model": "tiny-vlm", "scheme": "original"}], "prompt": "x"}))
-    assert "✕" in preflight_line(plan.model_copy(update={"needed_bytes": 10**12, "available_bytes": 10**6}))
+    taking_turns = plan.model_copy(update={"needed_bytes": 10**10})
+    assert "loaded one at a time" in preflight_line(taking_turns)
+    line = preflight_line(taking_turns.model_copy(update={"largest_bytes": 9_000_000_000}))
+    assert "✕ The largest version needs about 9.0 GB, only 8.0 GB may be used." in line
     assert "downloads 1.5 GB first" in preflight_line(plan.model_copy(update={"download_bytes": 1_500_000_000}))
     assert "makes 8.0 GB of random weights first" in preflight_line(plan.model_copy(update={"made_bytes": 8_044_981_608}))
 
@@ -118,17 +112,30 @@ def test_samples_are_there_the_first_tutorials_first() -> None:
 
 def test_the_dice_fit_the_picture_and_never_repeat() -> None:
     chooser = random.Random(1)
-    sample = samples()[0]
+    sample = samples()[2]
     rolled = {another_question("tiny-vlm", sample.file, sample.questions[0], chooser) for _ in range(50)}
-    assert rolled == set(sample.questions[1:])
+    assert rolled == set(sample.questions[1:4])
     assert another_question("Qwen/Qwen3-4B", None, "", chooser) in NO_PICTURE
     assert another_question("tiny-lm", sample.file, "", chooser) in STORIES
     assert another_question("/a/folder", None, "", chooser) in ANY_PICTURE
 
 
+def test_the_dice_keep_the_language() -> None:
+    chooser = random.Random(1)
+    for sample in samples():
+        for question in (*sample.questions, "My own?", "我的？"):
+            other = another_question("tiny-vlm", sample.file, question, chooser)
+            assert other != question and is_chinese(other) == is_chinese(question)
+    for model, known in (("tiny-lm", STORIES), ("Qwen/Qwen3-4B", NO_PICTURE)):
+        for question in known:
+            other = another_question(model, None, question, chooser)
+            assert other in known and other != question and is_chinese(other) == is_chinese(question)
+
+
 def test_a_suggested_question_makes_way_for_one_that_suits_the_model_and_nobodys_own_does() -> None:
-    assert fitting_question("tiny-lm", T1_SAMPLE, T1_PROMPT) == STORY
-    assert fitting_question("tiny-vlm", T1_SAMPLE, STORY) == samples()[0].questions[0]
+    assert fitting_question("tiny-lm", T1_SAMPLE, "Is there a car?") == STORY
+    assert fitting_question("tiny-lm", T1_SAMPLE, T1_PROMPT) == STORIES[-2], "the language is kept"
+    assert fitting_question("tiny-vlm", T1_SAMPLE, STORY) == "What is in this picture?"
     assert fitting_question("tiny-vlm", T1_SAMPLE, samples()[0].questions[2]) == samples()[0].questions[2]
     assert fitting_question("/a/folder", None, STORY) == STORY
     for own in ("", "My own words", STORY + " "):
@@ -140,18 +147,58 @@ def test_the_closed_accordion_tells_the_measurement() -> None:
     assert measurement_label(None, None) == "Measurement: 0 timed runs, 0 tokens"
 
 
-def test_stop_reaches_its_own_tab_only() -> None:
+def test_stop_reaches_its_own_page_and_tab_only() -> None:
     sessions = Sessions()
-    mine, also_mine, other = sessions.start("a"), sessions.start("a"), sessions.start("b")
-    sessions.finish("a", also_mine)
-    sessions.stop("a")
+    mine, also_mine, other = sessions.start("a", "inside"), sessions.start("a", "layer"), sessions.start("b", "inside")
+    sessions.stop("a", "inside")
     assert mine.is_set() and not also_mine.is_set() and not other.is_set()
 
 
 def test_a_closed_tab_leaves_nothing_behind(tmp_path: Path) -> None:
     sessions = Sessions()
-    stop, folder = sessions.start("a"), sessions.folder("a")
+    stop, folder = sessions.start("a", "inside"), sessions.folder("a")
     (folder / "x.json").write_text("{}")
     assert sessions.folder("a") == folder
     sessions.close("a")
     assert stop.is_set() and not folder.exists()
+
+
+def test_why_there_is_no_gpu_is_said_and_what_to_do_only_to_who_runs_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = this_machine().model_copy(update={"accelerators": (), "problems": ("Found no NVIDIA driver on your system.",)})
+    assert why_cpu(machine) == (
+        "Everything runs on the CPU. Found no NVIDIA driver on your system. Install the NVIDIA driver to use an NVIDIA GPU."
+    )
+    monkeypatch.setenv("QDASH_PUBLIC", "1")
+    settings.cache_clear()
+    try:
+        assert why_cpu(machine) == "Everything runs on the CPU. Found no NVIDIA driver on your system."
+    finally:
+        settings.cache_clear()
+
+
+def test_what_is_to_be_said_of_an_uploaded_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qdash.ui.form.settings", lambda: Settings(cache_dir=tmp_path))
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    Image.fromarray(np.full((20, 20), np.nan, np.float32)).save(uploads / "dark.tif")
+    (uploads / "<b>.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    assert "400 values are not numbers and shown black." in picture_note({"upload": str(uploads / "dark.tif")})[0]
+    said, _ = picture_note({"upload": str(uploads / "<b>.heic")}, "tiny-vlm")
+    assert "“&lt;b&gt;.heic” is a HEIC picture" in said and "Save it as JPEG first" in said
+    assert picture_note({"sample": "any.png"})[0] == picture_note(None)[0] == ""
+
+
+def test_a_photo_is_no_picture_for_the_drawing_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qdash.ui.form.settings", lambda: Settings(cache_dir=tmp_path))
+    (tmp_path / "uploads").mkdir()
+    for name in ("drawing.png", "photo.png"):
+        plain = Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 90, 3), dtype=np.uint8))
+        (plain if name == "photo.png" else Image.open(samples()[0].path)).save(tmp_path / "uploads" / name)
+    photo, drawing = ({"upload": str(tmp_path / "uploads" / name)} for name in ("photo.png", "drawing.png"))
+    said, button = picture_note(photo, "tiny-vlm")
+    assert "looks like a photo" in said and "SmolVLM 256M sees photos; it is downloaded first (0.5 GB)." in said
+    assert button["elem_classes"] == ["wanted"]
+    fine = ((drawing, "tiny-vlm"), (photo, "Qwen/Qwen3-VL-2B-Instruct"), (photo, "/a/folder"), ({"sample": "x"}, "tiny-vlm"))
+    for picture, model in fine:
+        said, button = picture_note(picture, model)
+        assert said == "" and button["elem_classes"] == []

@@ -10,8 +10,8 @@ from qdash.ui.visitors import COOKIE, VisitorCookie, owner_in
 TOKEN = "A" * 43
 
 
-def _opened(path: str = "/", cookie: str = "", **headers: str) -> list[str]:
-    """The cookies that a browser gets when it opens `path`."""
+def _opened(path: str = "/", cookie: str = "", shown_at: str = "", **headers: str) -> list[str]:
+    """The cookies that a browser gets when it opens `path` of a page that a proxy shows at `shown_at`."""
     sent = []
 
     async def page(scope, receive, send) -> None:
@@ -25,7 +25,7 @@ def _opened(path: str = "/", cookie: str = "", **headers: str) -> list[str]:
         (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
     ]
     scope = {"type": "http", "path": path, "scheme": "http", "headers": given}
-    asyncio.run(VisitorCookie(page)(scope, None, send))  # type: ignore[arg-type]
+    asyncio.run(VisitorCookie(page, shown_at)(scope, None, send))  # type: ignore[arg-type]
     return [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
 
 
@@ -38,6 +38,13 @@ def test_a_new_browser_gets_a_cookie_no_script_can_read() -> None:
 def test_behind_https_it_works_in_a_frame_and_is_kept_apart_there() -> None:
     (cookie,) = _opened(x_forwarded_proto="https")
     assert cookie.endswith("HttpOnly; Secure; SameSite=None; Partitioned")
+
+
+@pytest.mark.parametrize("path", ["/", "/qdash", "/qdash/"])
+def test_under_a_path_it_is_for_that_path_whether_the_proxy_takes_it_off_or_not(path: str) -> None:
+    (cookie,) = _opened(path, shown_at="/qdash")
+    assert "; Path=/qdash; " in cookie
+    assert _opened("/qdash/config", shown_at="/qdash") == [] and _opened("/qdash") == []
 
 
 def test_a_known_visitor_keeps_it_and_a_wrong_one_is_replaced() -> None:

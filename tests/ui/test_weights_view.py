@@ -1,5 +1,6 @@
 """The Weights tab's words, tables and streams, from a report."""
 
+import re
 from threading import Event
 
 import pytest
@@ -8,7 +9,7 @@ from qdash.errors import QdashError
 from qdash.records import WeightReport
 from qdash.ui.line import Line
 from qdash.ui.sessions import Sessions
-from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen, first_choice, with_cell, with_scheme, with_weight
+from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen, first_choice, with_cell, with_scale, with_scheme, with_weight
 from qdash.ui.weights_layer import head_html, layer_drawn, patch_value, scale_html
 from qdash.ui.weights_run import known_layers, looked, looked_into
 from qdash.ui.weights_view import (
@@ -42,15 +43,15 @@ def hostile() -> WeightReport:
 
 def test_the_headline_compares_worst_and_best() -> None:
     html = headline_html(changed(0, sqnr_db=REPORT.schemes[1].sqnr_db + 12.0))
-    assert "NF4 4-bit disturbs the weights <em>4.0× more</em> than INT8" in html
-    assert "Worst hit: layer 3’s <em>down projection</em>." in html
+    assert "With NF4 4-bit, the rounding error is <em>4.0× larger</em> than with INT8" in html
+    assert "Most affected: layer 3’s <em>down projection</em>." in html
     assert "417 M quantized weights" in html
     assert first_choice(REPORT) == Choice("bnb-nf4", DOWN)
 
 
 def test_one_scheme_is_compared_with_nothing() -> None:
     html = headline_html(report_of("bnb-nf4"))
-    assert "keeps the weights at <em>19.3 dB</em> above its error" in html
+    assert "With NF4 4-bit, the weights are <em>19.3 dB</em> above the rounding error" in html
     assert SIDE_BY_SIDE not in dict(map(reversed, scheme_choices(report_of("bnb-nf4"))))
 
 
@@ -63,9 +64,9 @@ def test_a_pick_that_is_not_in_the_report_falls_back() -> None:
     scheme, layer = chosen(REPORT, Choice("nonsense", "nonsense"))
     assert scheme is REPORT.schemes[0] and layer is None
     before = Choice("bnb-nf4", DOWN)
-    for scheme_key, at in (("nonsense", 0), ("bnb-nf4", 10**6), ("bnb-nf4", -2), ("bnb-nf4", "0"), (None, None)):
+    for scheme_key, at in (("nonsense", 0), ("bnb-nf4", 10**6), ("bnb-nf4", -2), ("bnb-nf4", None), (None, None)):
         assert with_cell(REPORT, before, scheme_key, at) == before
-    assert with_weight(before, "1", None) == before
+    assert with_weight(before, 1, None) == before
 
 
 def test_picks_follow_each_other() -> None:
@@ -173,18 +174,20 @@ def test_the_picture_knows_where_it_lies() -> None:
 
 def test_looking_ends_with_a_report_or_an_error() -> None:
     line, backend = Line(longest=2), ScriptedBackend(pause_s=0.003)
-    *steps, last = looked("tiny-vlm", ["original", "bnb-int8"], backend, line, Event())
+    *steps, last = looked("tiny-vlm", ["original", "bnb-int8"], "auto", backend, line, Event())
     assert last.report is not None and any(view.fraction for view in steps) and any(view.layers for view in steps)
-    *_, last = looked("tiny-vlm", ["original"], backend, line, Event())
+    *_, last = looked("tiny-vlm", ["original"], "auto", backend, line, Event())
     assert isinstance(last.error, QdashError) and "No quantization scheme" in last.error.message
-    *_, last = looked("tiny-vlm", ["nonsense"], backend, line, Event())
+    *_, last = looked("tiny-vlm", ["original", "bnb-int8"], "gpu", backend, line, Event())
+    assert last.error is not None and "device" in last.error.message
+    *_, last = looked("tiny-vlm", ["nonsense"], "auto", backend, line, Event())
     assert last.error is not None
 
 
 def test_a_look_that_is_stopped_says_so_and_one_into_a_layer_is_silent() -> None:
     line, stop = Line(longest=2), Event()
     stop.set()
-    *_, last = looked("tiny-vlm", ["original", "bnb-int8"], ScriptedBackend(), line, stop)
+    *_, last = looked("tiny-vlm", ["original", "bnb-int8"], "auto", ScriptedBackend(), line, stop)
     assert last.error is not None and last.error.kind == "cancelled"
     with line.join():
         views = list(looked_into(REPORT, Choice("bnb-nf4", DOWN), ScriptedBackend(), line, stop))
@@ -199,8 +202,33 @@ def test_a_look_into_a_layer_ends_with_its_detail() -> None:
 
 def test_the_next_pick_ends_the_one_before_in_its_own_tab_only() -> None:
     sessions = Sessions()
-    first, other, comparing = sessions.start("mine", only="weights"), sessions.start("yours", only="weights"), sessions.start("mine")
-    second = sessions.start("mine", only="weights")
-    assert first.is_set() and not any(flag.is_set() for flag in (second, other, comparing))
+    first, other, inside = sessions.start("mine", "layer"), sessions.start("yours", "layer"), sessions.start("mine", "inside")
+    second = sessions.start("mine", "layer")
+    assert first.is_set() and not any(flag.is_set() for flag in (second, other, inside))
     sessions.close("mine")
-    assert second.is_set() and comparing.is_set() and not other.is_set()
+    assert second.is_set() and inside.is_set() and not other.is_set()
+
+
+def test_colours_and_axes_are_common_unless_a_scale_of_its_own_is_chosen() -> None:
+    """The better of two schemes is pale beside the worse one, and its error narrow."""
+
+    def strengths(html: str) -> list[int]:
+        return [int(found) for found in re.findall(r"--q:(\d+)%", html)]
+
+    def reach(choice: Choice, at: int, axis: str) -> tuple[float, float] | None:
+        found = layer_drawn(False, REPORT, choice, None)[at].layout[axis].range
+        return None if found is None else tuple(found)
+
+    better, worse = Choice("bnb-int8", DOWN), Choice("bnb-nf4", DOWN)
+    assert max(strengths(map_html(REPORT, better))) < max(strengths(map_html(REPORT, worse))) == 100
+    assert max(strengths(map_html(REPORT, with_scale(better, True)))) == 100
+    for at, axis in ((1, "xaxis"), (2, "xaxis"), (3, "yaxis")):
+        assert reach(better, at, axis) == reach(worse, at, axis) is not None
+    assert reach(with_scale(better, True), 2, "xaxis") is None
+    assert 'data-own aria-pressed="false"' in map_html(REPORT, better) and 'data-own aria-pressed="true"' in map_html(
+        REPORT, with_scale(better, True)
+    )
+    patches = [layer_drawn(False, REPORT, choice, layer_detail(choice.scheme, DOWN, 5, 100))[5]["error_most"] for choice in (better, worse)]
+    assert patches[0] == patches[1] is not None
+    own = layer_drawn(False, REPORT, with_scale(better, True), layer_detail("bnb-int8", DOWN, 5, 100))[5]
+    assert own["error_most"] is None

@@ -3,17 +3,19 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdash.comparison import noise_of, relative_to
 from qdash.records import Latency, NoiseFloor, Timing, VariantResult
 from qdash.records.agreement import SAME_NATS
+from qdash.rounds.figures import noise_of, relative_to
 from qdash.ui.facts import facts_html
 from qdash.verdict import Grade, judge, verdict
-from qdash.verdict.rules import DOUBT_ERRORS, RULES, Evidence, rule_for, rules_markdown
+from qdash.verdict.pace import Pace, Times, pace_for
+from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, RULES, Evidence, rule_for, rules_markdown, time_bounds
 from tests.ui.scripted import variant_result
 from tests.verdict.examples import ANSWER, agreement
 from tests.verdict.test_sentences import comparison_with
@@ -24,28 +26,57 @@ NATS = st.one_of(st.just(0.0), st.floats(1e-9, 20), st.just(math.inf))
 SHARES = st.floats(0, 3)
 UNKNOWN = st.just(math.nan)
 
+
+def pace(time: float, noise: float) -> Pace:
+    """What three quiet, exact rounds say of a time when the original's own lie so far apart."""
+    return pace_for(Times(time, time, time, rounds=3, noise=noise, paired=True))
+
+
+PACES = st.builds(pace, st.floats(0.1, 10), SHARES)
 KNOWN = st.builds(
     Evidence,
+    original_ran=st.just(True),
+    original_finite=st.just(True),
+    original_spoke=st.just(True),
+    quantized=st.floats(LEAST_SHARE, 1) | st.just(math.inf),
+    answered=st.just(True),
+    compared=st.just(True),
     kl_nats=NATS,
     kl_doubt_nats=st.floats(0, 5) | st.just(math.inf),
     kl_noise_nats=st.floats(0, 0.1),
     changed=st.sampled_from([0.0, 1.0]),
     silent=st.just(0.0),
+    content=st.floats(0, 1),
+    top1_most=st.floats(0, 1),
+    right=st.sampled_from([0.0, 1.0, math.nan]),
+    original_right=st.sampled_from([0.0, 1.0, math.nan]),
     size=st.floats(0.05, 2),
-    time=st.floats(0.1, 10),
-    time_noise=SHARES,
+    pace=PACES,
 )
 ANYTHING = st.builds(
     Evidence,
+    original_ran=st.booleans(),
+    original_finite=st.booleans(),
+    original_spoke=st.booleans(),
+    quantized=SHARES | UNKNOWN | st.just(math.inf),
+    answered=st.booleans(),
+    compared=st.booleans(),
     kl_nats=NATS | UNKNOWN,
     kl_doubt_nats=SHARES | st.just(math.inf),
     kl_noise_nats=SHARES,
     changed=st.sampled_from([0.0, 1.0, math.nan]),
     silent=st.sampled_from([0.0, 1.0, math.nan]),
+    content=SHARES | UNKNOWN,
+    top1_most=SHARES | UNKNOWN,
+    right=st.sampled_from([0.0, 1.0, math.nan]),
+    original_right=st.sampled_from([0.0, 1.0, math.nan]),
     size=SHARES | UNKNOWN,
-    time=SHARES | UNKNOWN,
-    time_noise=SHARES,
+    pace=PACES | st.just(Pace()),
 )
+SOUND = Evidence(
+    original_ran=True, original_finite=True, original_spoke=True, quantized=0.9, answered=True, compared=True,
+    kl_nats=0.01, changed=0, silent=0, size=0.9, pace=pace(1.5, 0.02),
+)  # fmt: skip
 
 
 @given(ANYTHING)
@@ -53,28 +84,58 @@ def test_every_evidence_has_a_grade(evidence: Evidence) -> None:
     assert rule_for(evidence) in RULES
 
 
+@given(ANYTHING)
+def test_praise_needs_every_piece_of_evidence(evidence: Evidence) -> None:
+    if rule_for(evidence).grade in (Grade.GOOD_TRADE, Grade.SAME):
+        assert evidence.original_ran and evidence.original_finite and evidence.original_spoke
+        assert evidence.quantized >= LEAST_SHARE and evidence.answered and evidence.compared and math.isfinite(evidence.kl_nats)
+
+
 def test_every_rule_and_every_grade_can_be_reached() -> None:
-    fine = Evidence(kl_nats=0.01, changed=0, silent=0, size=0.9, time=1.5, time_noise=0.02)
     reached = [
-        replace(fine, kl_nats=2.0, kl_doubt_nats=0.5),
-        replace(fine, changed=1, silent=1),
-        replace(fine, changed=1),
-        replace(fine, kl_nats=0.3, kl_doubt_nats=0.1),
-        replace(fine, kl_nats=0.05, kl_doubt_nats=0.1),
-        Evidence(size=0.5, time=1.0),
-        replace(fine, size=0.3, time=1.1),
-        replace(fine, size=1.0, time=0.5),
-        fine,
+        Evidence(),
+        replace(SOUND, original_finite=False, kl_nats=math.inf),
+        replace(SOUND, kl_nats=2.0, kl_doubt_nats=0.5, quantized=0.0),
+        replace(SOUND, changed=1, silent=1),
+        replace(SOUND, quantized=0.005, changed=1),
+        replace(SOUND, original_spoke=False, changed=math.nan),
+        replace(SOUND, answered=False, changed=math.nan),
+        replace(SOUND, changed=1, content=1, right=0, original_right=1),
+        replace(SOUND, changed=1, content=1, right=1, original_right=1),
+        replace(SOUND, changed=1, content=0.25),
+        replace(SOUND, changed=1, content=0.1, top1_most=0.7),
+        replace(SOUND, changed=1, content=0.1, kl_nats=math.nan, compared=False),
+        replace(SOUND, quantized=math.nan),
+        replace(SOUND, kl_nats=math.nan),
+        replace(SOUND, kl_nats=0.3, kl_doubt_nats=0.1),
+        replace(SOUND, kl_nats=0.05, kl_doubt_nats=0.1),
+        replace(SOUND, size=0.3, pace=pace(1.1, 0.02)),
+        replace(SOUND, size=1.0, pace=pace(0.5, 0.02)),
+        SOUND,
     ]
     assert [rule_for(evidence) for evidence in reached] == list(RULES)
     assert {rule.grade for rule in RULES} == set(Grade)
 
 
-@pytest.mark.parametrize("worse", ["kl_nats", "changed", "silent", "size", "time", "time_noise"])
+@pytest.mark.parametrize("grade", [Grade.GOOD_TRADE, Grade.SAME])
+def test_a_speed_that_is_not_told_makes_no_trade(grade: Grade) -> None:
+    found = replace(SOUND, size=0.3, pace=pace(1.0, 0.02) if grade is Grade.GOOD_TRADE else Pace())
+    assert rule_for(found).grade is grade
+
+
+@pytest.mark.parametrize("worse", ["kl_nats", "changed", "silent", "content", "size"])
 @given(KNOWN, st.floats(0, 5))
 def test_worse_evidence_never_has_a_better_grade(worse: str, evidence: Evidence, more: float) -> None:
     value = 1.0 if worse in ("changed", "silent") else getattr(evidence, worse) + more
     assert rule_for(replace(evidence, **{worse: value})).grade.rank >= rule_for(evidence).grade.rank
+
+
+@given(KNOWN, st.floats(0.1, 10), st.floats(1, 5), SHARES, SHARES)
+def test_a_longer_time_or_more_noise_never_has_a_better_grade(
+    evidence: Evidence, time: float, longer: float, noise: float, more: float
+) -> None:
+    grades = [rule_for(replace(evidence, pace=found)).grade.rank for found in (pace(time, noise), pace(time * longer, noise + more))]
+    assert grades[1] >= grades[0]
 
 
 @given(KNOWN, st.floats(0, 5))
@@ -86,8 +147,21 @@ def test_more_doubt_never_praises_or_blames(evidence: Evidence, more: float) -> 
         assert after.rank >= before.rank and after not in (Grade.CAREFUL, Grade.BROKEN)
 
 
+@given(KNOWN)
+def test_a_wrong_answer_never_has_a_better_grade_than_a_right_one(evidence: Evidence) -> None:
+    known = replace(evidence, original_right=1.0)
+    right, wrong = (rule_for(replace(known, right=right)).grade for right in (1.0, 0.0))
+    assert wrong.rank >= right.rank and (wrong.lost or known.same)
+
+
+@given(KNOWN, st.floats(0, 1))
+def test_less_agreement_never_has_a_better_grade(evidence: Evidence, less: float) -> None:
+    worse = replace(evidence, top1_most=evidence.top1_most - less)
+    assert rule_for(worse).grade.rank >= rule_for(evidence).grade.rank
+
+
 def test_scores_that_are_no_numbers_are_broken() -> None:
-    assert rule_for(Evidence(kl_nats=math.inf, changed=0, silent=0, size=0.3, time=0.5)).grade is Grade.BROKEN
+    assert rule_for(replace(SOUND, kl_nats=math.inf, size=0.3)).grade is Grade.BROKEN
 
 
 # ── the original twice ───────────────────────────────────────────────────────────────────────────────────────────
@@ -115,10 +189,11 @@ def test_the_original_run_twice_is_never_called_another(
     own_kl: float, share: float,
 ) -> None:  # fmt: skip
     original, again, floor = twice(latency(total, ttft, tpot), latency(total_again, ttft_again, tpot_again), own_kl * share, own_kl)
-    judged = judge(again, original, floor)
-    assert judged is not None and judged.grade is Grade.FINE and judged.what == "same answer"
-    said = verdict(comparison_with(original, again, floor=floor))
-    words = said.plain + said.why + judged.evidence + facts_html(again, original, floor)
+    comparison = comparison_with(original, again, floor=floor)
+    judged = judge(again, original, comparison)
+    assert judged is not None and judged.grade is Grade.SAME and judged.what == ""
+    said = verdict(comparison)
+    words = said.plain + said.why + judged.evidence + facts_html(again, original, comparison)
     assert not any(word in words for word in ("slower", "faster", "% smaller", "% larger", "changes", "broken", "less sure", "cannot"))
     assert "same answer" in said.plain
 
@@ -128,8 +203,9 @@ def test_where_even_the_original_wanders_another_answer_is_chance(answer: str, k
     """On a device that adds in another order each time, one of two equally likely words may win."""
     first = latency([1.0], [0.5], [0.1])
     original, again, floor = twice(first, first, kl, 0.0)
-    judged = judge(again.model_copy(update={"answer": answer}), original, floor)
-    assert judged is not None and judged.grade is Grade.FINE and kl <= SAME_NATS
+    again = again.model_copy(update={"answer": answer})
+    judged = judge(again, original, comparison_with(original, again, floor=floor))
+    assert judged is not None and judged.grade is Grade.SAME and kl <= SAME_NATS
 
 
 # ── what is written about it ─────────────────────────────────────────────────────────────────────────────────────
@@ -139,3 +215,11 @@ def test_the_document_shows_the_rules() -> None:
     text = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
     assert rules_markdown() in text, "stale: put the output of qdash.verdict.rules.rules_markdown() there"
     assert f"{DOUBT_ERRORS} standard errors" in text.replace("two", "2") and "1e-6" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "bounds"),
+    [({"size": 0.5}, (1.25,)), ({"size": 1.0}, (0.9,)), ({"size": 2.0}, ()), ({"changed": 1.0}, ()), ({"answered": False}, ())],
+)
+def test_time_matters_only_where_it_changes_the_grade(changes: dict[str, Any], bounds: tuple[float, ...]) -> None:
+    assert time_bounds(replace(SOUND, **changes)) == bounds

@@ -28,7 +28,8 @@ def test_one_keeps_the_answer_one_changes_a_word() -> None:
         variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), variant_result("bnb-nf4", ANSWER.replace("square", "star"))
     )
     assert said.plain == (
-        "8 bits gives the same answer at half the size, 1.5× slower here. 4 bits is 71 % smaller, 1.5× slower here, but changes a word. "
+        "The 8-bit version gives the same answer and is half the size, 1.5× slower here. "
+        "The 4-bit version is 71% smaller, 1.5× slower here, but gets one word different. "
     )
     assert ("same answer", True) in said.headline
     assert said.why.startswith("Neither is faster on this")
@@ -36,12 +37,12 @@ def test_one_keeps_the_answer_one_changes_a_word() -> None:
 
 def test_everybody_agrees() -> None:
     said = _said(*(variant_result(key, ANSWER) for key in ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3")))
-    assert said.plain == "All 3 give the same answer; 4 bits does it and is 71 % smaller, 1.5× slower here. "
+    assert said.plain == "All 3 give the same answer. The 4-bit version is 71% smaller, 1.5× slower here. "
 
 
 def test_a_difference_inside_the_noise_is_no_difference() -> None:
     said = _said(variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER, slowdown=1.03))
-    assert said.why == "No difference in speed is larger than the noise here (±4 %)."
+    assert said.why.startswith("Differences in speed are within measurement noise.")
 
 
 def test_on_a_busy_machine_speeds_are_not_judged() -> None:
@@ -51,7 +52,7 @@ def test_on_a_busy_machine_speeds_are_not_judged() -> None:
 
 def test_faster_is_said_with_its_factor() -> None:
     said = _said(variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER, slowdown=0.5))
-    assert said.why.startswith("8 bits is 2.0× faster")
+    assert said.why.startswith("The 8-bit version is 2.0× faster")
 
 
 def test_simulated_formats_say_nothing_of_speed() -> None:
@@ -62,7 +63,7 @@ def test_simulated_formats_say_nothing_of_speed() -> None:
 
 def test_ambiguous_bits_are_named_by_label() -> None:
     said = _said(*(variant_result(key, ANSWER) for key in ("original", "bnb-nf4", "bnb-fp4")))
-    assert "4 bits" not in said.plain
+    assert "4-bit version" not in said.plain
 
 
 def test_failures_and_stops_are_mentioned() -> None:
@@ -94,7 +95,7 @@ def test_labels_are_escaped() -> None:
         ("白色背景上有一个黑色的正方形。", "白色背景上有一个黑色的星形。", "One word changed"),
         ("one two three four five six seven", "one 2 three four five 6 seven", "2 places changed"),
         ("A black square on white.", "A black square.", "Shorter answer"),
-        ("A cat.", "Three red hearts on a green field.", "Different answer"),
+        ("A cat.", "Three red hearts on a green field.", "Most words changed"),
         ("A cat.", "", "No answer"),
     ],
 )
@@ -105,7 +106,7 @@ def test_how_much_changed(original: str, answer: str, on_card: str) -> None:
 def test_without_answers_sizes_are_told() -> None:
     hidden = [variant_result(key, "x").model_copy(update={"answer": None}) for key in ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3")]
     said = _said(*hidden)
-    assert said.plain == "4 bits is 71 % smaller. FP6 E2M3 is 62 % smaller (projected). "
+    assert said.plain == "The 4-bit version is 71% smaller. FP6 E2M3 is 62% smaller (projected). "
     assert said.why.endswith("Random weights: answers hidden.") and "answer" not in said.plain
 
 
@@ -121,40 +122,40 @@ def test_mixes_and_other_checkpoints_have_their_names() -> None:
 
 def test_the_headline_is_answer_size_speed_and_the_why_has_the_evidence() -> None:
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", slowdown=1.3), floor=QUIET))
-    assert said.plain == "4 bits gives the same answer and is 71 % smaller, 1.3× slower here. "
+    assert said.plain == "The 4-bit version gives the same answer and is 71% smaller, 1.3× slower here. "
     assert said.why.startswith("It is not faster on this")
-    assert said.why.endswith("Distance from the original over 12 tokens of its answer: 4 bits KL 0.0020 ± 0.0020 nats.")
+    assert said.why.endswith("Distance from the original over 12 tokens of its answer: the 4-bit version KL 0.0020 ± 0.0020 nats.")
 
 
 def test_less_sure_of_the_same_answer() -> None:
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=0.4, slowdown=1.0), floor=QUIET))
-    assert said.plain == "4 bits is 71 % smaller, ≈ same speed, but is less sure of the same answer. "
+    assert said.plain == "The 4-bit version is 71% smaller, ≈ same speed, but is less sure of the same answer. "
 
 
 def test_broken_is_said_outright() -> None:
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", "Three red hearts, probably.", kl=3.0), floor=QUIET))
-    assert said.plain == "4 bits is 71 % smaller, 1.5× slower here, but is broken: it answers something else. "
+    assert said.plain == "The 4-bit version is 71% smaller, 1.5× slower here, but is broken: it gives a different answer. "
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=None, se=None), floor=QUIET))
     assert said.plain.endswith("but is broken: it expects other words throughout. ") and "KL is no number" in said.why
 
 
 def test_too_little_to_tell() -> None:
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=0.08, se=0.04, slowdown=1.0), floor=QUIET))
-    assert said.plain == "4 bits is 71 % smaller, ≈ same speed; this answer is too short to tell what it costs. "
+    assert said.plain == "The 4-bit version is 71% smaller, ≈ same speed; its answer is too short to judge. "
 
 
 def test_a_good_trade_is_told_before_a_fine_one() -> None:
     results = (scored("original"), scored("bnb-int8", slowdown=1.0), scored("bnb-nf4", slowdown=2.0))
     assert (
         verdict(comparison_with(*results, floor=QUIET)).plain
-        == "Both give the same answer; 8 bits does it at half the size, ≈ same speed. "
+        == "Both give the same answer. The 8-bit version is half the size, ≈ same speed. "
     )
 
 
 def test_other_words_inside_the_noise_are_the_same() -> None:
     floor = QUIET.model_copy(update={"kl_nats": 0.01})
     said = verdict(comparison_with(scored("original"), scored("fp32", "A dark square.", kl=0.005, slowdown=1.0), floor=floor))
-    assert said.plain == "32 bits is ≈ the same at the same size, ≈ same speed. "
+    assert said.plain == "The 32-bit version is within noise of the original and is the same size, ≈ same speed. "
 
 
 def test_schemes_of_another_version_are_told_of_too() -> None:

@@ -1,5 +1,7 @@
 """The small words: divergences as numbers, strips as cells, noise as a share."""
 
+from math import isnan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,10 +9,11 @@ from hypothesis import strategies as st
 from qdash.records import TokenAgreement
 from qdash.verdict.heat import cells, summary
 from qdash.verdict.judging import divergence_words
-from qdash.verdict.noise import time_noise
+from qdash.verdict.pace import time_noise
 from qdash.wording import nats
 from tests.ui.scripted import variant_result
 from tests.verdict.examples import QUIET, agreement
+from tests.verdict.test_sentences import comparison_with
 
 
 @pytest.mark.parametrize(
@@ -58,8 +61,9 @@ def test_what_it_would_say_instead_is_told() -> None:
 
 
 def test_each_part_of_the_time_has_its_noise() -> None:
-    original, variant = variant_result("original", "A."), variant_result("bnb-nf4", "A.")
-    assert [time_noise(variant, original, QUIET, part) for part in ("total", "ttft", "tpot")] == pytest.approx([0.04, 0.05, 0.03])
+    comparison = comparison_with(variant_result("original", "A."), variant_result("bnb-nf4", "A."), floor=QUIET)
+    variant = comparison.variants[1]
+    assert [time_noise(variant, comparison, part) for part in ("total", "ttft", "tpot")] == pytest.approx([0.04, 0.05, 0.03])
     older = QUIET.model_copy(update={"ttft": None, "tpot": None})
-    assert time_noise(variant, original, older, "ttft") == pytest.approx(0.04)
-    assert time_noise(variant, original, None) == pytest.approx(0.016), "the spread of the runs themselves"
+    assert time_noise(variant, comparison.model_copy(update={"noise_floor": older}), "ttft") == pytest.approx(0.04)
+    assert isnan(time_noise(variant, comparison.model_copy(update={"noise_floor": None}))), "the original was timed once: nobody knows"

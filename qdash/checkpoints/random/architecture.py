@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qdash.checkpoints.inspection import INDEX, SINGLE
+from qdash.checkpoints.files import INDEX, SINGLE
 from qdash.checkpoints.random.weights import SEED, VERSION
 from qdash.checkpoints.record import BITS, TensorInfo
 
@@ -50,7 +50,7 @@ class Shard:
 
 
 class Architecture:
-    """The files of the checkpoint that `folder` describes; an `inspection.Files`, so that it passes the same checks before it is made.
+    """The files of the checkpoint that `folder` describes; a `files.Files`, so that it passes the same checks before it is made.
 
     In `sizes` the tokenizer and the index, which are small, count as one byte; weight files are exact.
     """
@@ -123,6 +123,10 @@ class Architecture:
     def header(self, name: str) -> tuple[TensorInfo, ...]:
         """The tensors of a weight file."""
         return next(shard.tensors for shard in self.shards if shard.name == name)
+
+    def equal(self, first: tuple[str, str], second: tuple[str, str]) -> bool:
+        """Every tensor is drawn by itself, so no two are equal."""
+        return False
 
     def index(self) -> bytes:
         """What model.safetensors.index.json holds."""

@@ -21,7 +21,7 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from qdash.checkpoints.disk import check_disk
-from qdash.checkpoints.inspection import INDEX
+from qdash.checkpoints.files import INDEX
 from qdash.checkpoints.random.architecture import TOKENIZER, Architecture, Shard
 from qdash.checkpoints.random.vocabulary import tokenizer_json
 from qdash.checkpoints.random.weights import chunk, chunks

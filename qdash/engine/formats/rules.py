@@ -22,7 +22,7 @@ SMALLEST_TENSOR_SCALE = 2.0**-121  # its inverse, divided by the smallest block 
 
 def by_row(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -> Tensor:
     """Ŵ = s · nearest(W/s), s = max|W| / largest. W/s is within range by construction, so nothing has to be clamped."""
-    scale = _largest(values).div_(number_format.element.largest).clamp_(min=SMALLEST_NORMAL)
+    scale = _divided_(_largest(values), number_format.element.largest).clamp_(min=SMALLEST_NORMAL)
     return torch.mul(nearest_(values / scale, number_format.element), scale, out=out)
 
 
@@ -45,7 +45,7 @@ def by_mx_block(values: Tensor, out: Tensor, number_format: Format, whole: Whole
 def by_nvfp4_block(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -> Tensor:
     """As torchao 0.18 (`nvfp4_quantize` with a per-tensor scale from max|W|), but that a tensor of zeros stays one; there it is NaN."""
     (tensor_scale,) = whole
-    wanted = _largest(values).div_(number_format.element.largest).div_(tensor_scale)
+    wanted = _divided_(_largest(values), number_format.element.largest).div_(tensor_scale)
     scale = nearest_(wanted.clamp_(2.0 ** (1 - E4M3.bias), E4M3.largest), E4M3)
     # Rounding the scale down to 4 bits lets numbers grow to 17/16 of the largest at most, which is still its own nearest code.
     rounded = nearest_(values * (tensor_scale.reciprocal() / scale), number_format.element)
@@ -56,7 +56,7 @@ def by_group(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -
     """Ŵ = s · code + m; m and s are bfloat16. As the range includes zero, |m| is at most `largest` steps and 8 bits do for it."""
     low = values.amin(-1, keepdim=True).clamp_(max=0).bfloat16().float()
     high = values.amax(-1, keepdim=True).clamp_(min=0)
-    scale = high.sub_(low).div_(number_format.element.largest).bfloat16().float()
+    scale = _divided_(high.sub_(low), number_format.element.largest).bfloat16().float()
     return _affine(values, out, number_format, low, scale)
 
 
@@ -71,6 +71,15 @@ def _affine(values: Tensor, out: Tensor, number_format: Format, low: Tensor, sca
     return torch.add(codes.mul_(scale), low, out=out)
 
 
+def _divided_(values: Tensor, number: float) -> Tensor:
+    """`values` / `number` in place, correctly rounded on every device.
+
+    CUDA divides by a Python number by multiplying by its reciprocal, which leaves many quotients one unit in the last place off. It divides
+    exactly by a tensor on the same device.
+    """
+    return values.div_(values.new_full((), number))
+
+
 def _largest(values: Tensor) -> Tensor:
     """max|values| over the last dimension, NaN if one is. The bits of positive floats are in their order, and integers compare faster."""
     return values.abs().view(torch.int32).amax(-1, keepdim=True).view(torch.float32)
@@ -79,12 +88,12 @@ def _largest(values: Tensor) -> Tensor:
 def _tensor_scale(tensor: Tensor, number_format: Format) -> Whole:
     low, high = torch.aminmax(tensor)
     largest = torch.maximum(low.abs(), high.abs()).float()
-    return (largest.div_(E4M3.largest * number_format.element.largest).clamp_(min=SMALLEST_TENSOR_SCALE),)
+    return (_divided_(largest, E4M3.largest * number_format.element.largest).clamp_(min=SMALLEST_TENSOR_SCALE),)
 
 
 def _tensor_range(tensor: Tensor, number_format: Format) -> Whole:
     low, high = (end.float() for end in torch.aminmax(tensor))
-    return low, (high - low).div_(number_format.element.largest)
+    return low, _divided_(high - low, number_format.element.largest)
 
 
 ROUND: dict[Rule, Callable[[Tensor, Tensor, Format, Whole], Tensor]] = {

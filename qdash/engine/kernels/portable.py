@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qdash.engine.accelerator import float64_device
 from qdash.engine.formats import round_trip
 from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 
@@ -23,7 +24,8 @@ class Portable:
 
     def pairs(self, weight: Tensor, restored: Tensor | Rounding, group: int, per_restored: float, per_error: float) -> PairSums:
         """See `Kernels`."""
-        restored = _rounded(weight, restored)
+        restored, home = _rounded(weight, restored), float64_device(weight.device)
+        weight, restored = weight.to(home), restored.to(home)
         rows = torch.zeros(len(weight), 4, dtype=torch.float64, device=weight.device)
         largest = torch.zeros(3, dtype=torch.float64, device=weight.device)
         tally = torch.zeros(3, dtype=torch.int64, device=weight.device)

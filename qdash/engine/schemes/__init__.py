@@ -6,6 +6,7 @@ Python, and give the weights that its layers really compute with. Quantized laye
 """
 
 import importlib
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from transformers import PreTrainedModel
 
 from qdash.catalog.recipes import assigned
 from qdash.catalog.schemes import Family, Scheme, find_scheme
+from qdash.engine.layers import convertible_experts
+from qdash.engine.parameters import Experts
 from qdash.engine.prompting import Processor
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec
@@ -36,6 +39,14 @@ class Build:
     report: Callable[[float | None, str], None]
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Bits of a quantized weight on the device, with its scales and tables; `bias_bits`: of each number of its bias, None if unchanged."""
+
+    bits: float
+    bias_bits: int | None = None
+
+
 class SchemeFamily(Protocol):
     """Schemes that work alike. All methods are pure but `transform`, `quantize` and `settle`; weights are (out, in)."""
 
@@ -51,12 +62,24 @@ class SchemeFamily(Protocol):
         """Quantize the linear layers at `names`, all of them fit, of a model in plain floats, in place; mark them."""
         ...
 
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+        """Quantize fused experts, all of them fit, of a model in plain floats, in place; mark them."""
+
     def settle(self, model: PreTrainedModel) -> None:
         """Bring on what a layer's first call changes for good, such as how its weights are packed. A model that is settled is not saved."""
 
     def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize this linear layer on the spec's device, in words that name the numbers; None if it can."""
         ...
+
+    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        """Why `scheme` cannot quantize these fused experts on the spec's device; None if it can."""
+        return f"“{scheme.label}” quantizes linear layers only"
+
+    def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
+        """What a weight of this shape, (outputs, inputs) or (experts, outputs, inputs), takes once it is quantized, scales included."""
+        rows, inputs = math.prod(shape[:-1]), shape[-1]
+        return Stored(rows * (inputs * scheme.stored_bits + scheme.row_scale_bits))
 
     def dequantized(self, layer: nn.Module) -> Tensor:
         """The weight that a quantized layer computes with, float32, bit for bit."""
@@ -106,13 +129,19 @@ def family_for(scheme: Scheme, skeleton: PreTrainedModel) -> SchemeFamily:
     return published.FAMILY if published.is_published_quantized(skeleton.config) else family_of(scheme)
 
 
-def why_unfit(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module) -> str | None:
-    """Why the layer at path `name` is not quantized though transformers would; None if nothing is in the way."""
+def why_unfit(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module | Experts) -> str | None:
+    """Why the layer or the experts at path `name` are not quantized though transformers would; None if nothing is in the way."""
     key = assigned(scheme, name)
     if key is None:
         return "the recipe leaves it as it is"
     part = find_scheme(key)
-    return family_of(part).unfit(layer, part, spec)
+    family = family_of(part)
+    return family.unfit_experts(layer, part, spec) if isinstance(layer, Experts) else family.unfit(layer, part, spec)
+
+
+def experts_for(model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[Experts]:
+    """The fused experts of a model in floats that `scheme` quantizes, all of them fit."""
+    return [experts for path, experts in convertible_experts(model).items() if why_unfit(scheme, spec, path, experts) is None]
 
 
 def restorer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> Restorer | None:

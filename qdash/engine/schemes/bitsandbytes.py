@@ -7,10 +7,12 @@
 - With AVX512-BF16 the first forward pass repacks every layer for a fused kernel that keeps block scales in bfloat16 and computes in
   bfloat16 whatever compute dtype was asked for; it needs outputs in multiples of 32. `transform` makes that pass at once, so that memory
   and dequantized weights are those of the layers that will run.
+- The fused kernel is for linear layers; fused experts are unpacked to floats whenever they are used, all of a block's at once.
 - The fused kernel reads its input as if it were contiguous. LLaVA-type models give their projector one that is not, and would see noise
   for a picture; a hook makes inputs contiguous.
 """
 
+import math
 from collections.abc import Collection
 from functools import cache
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 import torch
 from bitsandbytes import functional
 from bitsandbytes.nn.modules import Int8Params, Linear4bit, Linear8bitLt, Params4bit
+from bitsandbytes.nn.parametrize import replace_parameter_4bit
 from torch import Tensor, nn
 from transformers import BitsAndBytesConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
@@ -25,15 +28,17 @@ from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.schemes import Build, Restorer, SchemeFamily
+from qdash.engine.outside_reads import read_outside
+from qdash.engine.parameters import Experts, mark_experts
+from qdash.engine.schemes import Build, Restorer, SchemeFamily, Stored, experts_for
 from qdash.engine.schemes.floating import dtype_of
+from qdash.engine.schemes.fused_4bit import BLOCK, FUSED_ROWS, as_fused, fused_values, fuses, of_repacked, unpacked
 from qdash.engine.schemes.snippet import from_pretrained
-from qdash.records import WorkerSpec
+from qdash.records import DeviceType, WorkerSpec, device_type
 
-BLOCK = 64  # weights that share a scale; bitsandbytes' default, which BitsAndBytesConfig does not change
 NESTED_BLOCK = 256  # scales that share one, where these are quantized too; bitsandbytes' own
 PIECE = 1 << 19  # weights
-FUSED_ROWS = 32  # the fused CPU kernel's tile of output rows
+CODE_BYTES, OFFSET_BYTES, NESTED_CODE_BYTES = 4 * 16, 4, 4 * 256  # of the tables that every quantized weight has for itself
 
 
 class BitsAndBytes(SchemeFamily):
@@ -43,6 +48,7 @@ class BitsAndBytes(SchemeFamily):
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
         arguments = _arguments(scheme, spec)
         misfits = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unfit(layer, scheme, spec)]
+        misfits += read_outside(skeleton)
         if misfits:
             # A list given here replaces transformers' own, so that one is repeated.
             arguments["llm_int8_skip_modules"] = sorted(layers.kept_patterns(skeleton)) + misfits
@@ -55,6 +61,7 @@ class BitsAndBytes(SchemeFamily):
             if isinstance(layer, Linear4bit | Linear8bitLt):
                 _ready(layer)
                 layers.mark(layer, scheme.key)
+        self.quantize_experts(model, experts_for(model, scheme, build.spec), scheme, build)
 
     @override
     def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
@@ -64,6 +71,13 @@ class BitsAndBytes(SchemeFamily):
             _ready(layer)
             layers.mark(layer, scheme.key)
             layers.replace_layer(model, name, layer)
+
+    @override
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+        for done, own in enumerate(experts):
+            build.report(done / len(experts), "quantizing experts")
+            replace_parameter_4bit(own.module, own.parameter, **_experts_arguments(scheme))
+            mark_experts(own, scheme.key)
 
     @override
     @torch.no_grad()
@@ -76,6 +90,28 @@ class BitsAndBytes(SchemeFamily):
     @override
     def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         return _misfit(*layers.shape(layer), spec.device) if scheme.params.get("load_in_4bit") else None
+
+    @override
+    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        if not scheme.params.get("load_in_4bit"):
+            return super().unfit_experts(experts, scheme, spec)
+        # Rows as they are stored: bitsandbytes takes no notice of what is an input.
+        inputs = experts.shape[1] if experts.transposed else experts.shape[2]
+        return _misfit_of_rows(inputs, spec.device)
+
+    @override
+    def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
+        if not scheme.params.get("load_in_4bit"):
+            return super().stored(shape, scheme, spec)
+        weights = math.prod(shape)
+        blocks = -(-weights // BLOCK)
+        if len(shape) == 2 and fuses(spec.device):
+            tables = CODE_BYTES + 2 * blocks + (OFFSET_BYTES if _nests(scheme) else 0)
+        elif _nests(scheme):
+            tables = CODE_BYTES + blocks + OFFSET_BYTES + 4 * -(-blocks // NESTED_BLOCK) + NESTED_CODE_BYTES
+        else:
+            tables = CODE_BYTES + 4 * blocks
+        return Stored(8 * (-(-weights // 2) + tables), _compute_bits(scheme, spec))
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:
@@ -91,7 +127,7 @@ class BitsAndBytes(SchemeFamily):
         if _misfit(weight.shape[0], weight.shape[1], spec.device):
             return None
         packed, state = _packed(weight, scheme, spec, _nests(scheme))
-        return _as_fused(packed, state) if _fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
+        return as_fused(packed, state) if fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
 
     @override
     def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
@@ -107,7 +143,10 @@ class BitsAndBytes(SchemeFamily):
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
-        return loading + FUSED_SNIPPET if scheme.params.get("load_in_4bit") and _fuses(spec.device) else loading
+        experts = experts_for(skeleton, scheme, spec)
+        if experts:
+            loading += EXPERTS_SNIPPET.format(paths=[own.path for own in experts], arguments=_experts_arguments(scheme))
+        return loading + FUSED_SNIPPET if scheme.params.get("load_in_4bit") and fuses(spec.device) else loading
 
 
 FUSED_SNIPPET = """
@@ -120,22 +159,32 @@ for layer in model.modules():
         layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
 """
 
+EXPERTS_SNIPPET = """
+# from_pretrained leaves experts that share a parameter in floats; bitsandbytes can quantize these.
+from bitsandbytes.nn.parametrize import replace_parameter_4bit
+
+for path in {paths!r}:
+    module, _, parameter = path.rpartition(".")
+    replace_parameter_4bit(model.get_submodule(module), parameter, **{arguments!r})
+"""
+
 FAMILY = BitsAndBytes()
 
 
 def fast_dtype(spec: WorkerSpec) -> torch.dtype:
     """16 bits to compute in, or float32 where 16 bits are slow: on a CPU without bfloat16 instructions."""
-    if spec.device == "cpu":
+    device = device_type(spec.device)
+    if device == "cpu":
         able = torch.cpu.get_capabilities()
         return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else torch.float32
-    if spec.dtype == "float16" or not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float16
-    return torch.bfloat16
+    return torch.bfloat16 if spec.dtype != "float16" and _has_bfloat16(device) else torch.float16
 
 
-def _fuses(device: str) -> bool:
-    """Whether 4-bit layers will be repacked for bitsandbytes' fused CPU kernel."""
-    return device == "cpu" and bool(functional.has_avx512bf16())
+def _has_bfloat16(device: DeviceType) -> bool:
+    """Whether the current device of this type multiplies in bfloat16 natively. Metal does not say, and older Apple GPUs do not."""
+    if device == "mps":
+        return False
+    return torch.get_device_module(device).is_bf16_supported(including_emulation=False)
 
 
 @cache
@@ -149,11 +198,30 @@ def _garbles_rows() -> bool:
 
 def _misfit(outputs: int, inputs: int, device: str) -> str | None:
     """Why a 4-bit layer of this size does not work on `device`, or None."""
-    if device == "cpu" and inputs % BLOCK and (_fuses(device) or _garbles_rows()):
-        return f"{inputs} inputs are not a multiple of {BLOCK}, which bitsandbytes' 4-bit kernels need on this CPU"
-    if _fuses(device) and outputs % FUSED_ROWS:
+    if reason := _misfit_of_rows(inputs, device):
+        return reason
+    if fuses(device) and outputs % FUSED_ROWS:
         return f"{outputs} outputs are not a multiple of {FUSED_ROWS}, which bitsandbytes' 4-bit kernel needs on this CPU"
     return None
+
+
+def _misfit_of_rows(inputs: int, device: str) -> str | None:
+    if device == "cpu" and inputs % BLOCK and (fuses(device) or _garbles_rows()):
+        return f"{inputs} inputs are not a multiple of {BLOCK}, which bitsandbytes' 4-bit kernels need on this CPU"
+    return None
+
+
+def _compute_bits(scheme: Scheme, spec: WorkerSpec) -> int:
+    """Of what a 4-bit layer computes in, and casts its bias to. On a GPU “fast” is some type of 16 bits, so it need not be asked."""
+    wanted = scheme.params.get("bnb_4bit_compute_dtype", "float32")
+    if wanted == "fast":
+        return 16 if device_type(spec.device) != "cpu" else 8 * fast_dtype(spec).itemsize
+    return 8 * getattr(torch, wanted).itemsize
+
+
+def _experts_arguments(scheme: Scheme) -> dict[str, Any]:
+    """What `replace_parameter_4bit` is told beside the parameter."""
+    return {"compress_statistics": _nests(scheme), "quant_type": scheme.params["bnb_4bit_quant_type"]}
 
 
 def _arguments(scheme: Scheme, spec: WorkerSpec) -> dict[str, Any]:
@@ -189,7 +257,7 @@ def _quantized(layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> nn.Module:
 
 def _ready(layer: nn.Module) -> None:
     """The fused kernel misreads inputs that are not contiguous."""
-    if isinstance(layer, Linear4bit) and _fuses(layer.weight.device.type):
+    if isinstance(layer, Linear4bit) and fuses(layer.weight.device.type):
         layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
 
 
@@ -197,12 +265,7 @@ def _dequantized_4bit(layer: Linear4bit) -> Tensor:
     state: Any = layer.weight.quant_state  # type: ignore[attr-defined]
     if not getattr(state, "packing_format_for_cpu", False):
         return functional.dequantize_4bit(layer.weight.data, state).float()
-    outputs, inputs = state.shape
-    # The kernel's layout: tiles of 32 rows; in 32 bytes the low halves hold the first 32 codes, the high halves the next.
-    halves = layer.weight.data.view(-1, 32)
-    tiles = torch.cat([halves & 15, halves >> 4], dim=1).view(outputs // FUSED_ROWS, inputs // 2, FUSED_ROWS, 2)
-    codes = tiles.transpose(1, 2).reshape(outputs, inputs)
-    return _fused_values(codes, state.code, state.absmax.T)
+    return of_repacked(layer.weight.data, state)
 
 
 def _restored_8bit(weight: Tensor) -> Tensor:
@@ -242,32 +305,10 @@ def _nests(scheme: Scheme) -> bool:
 
 def _restored_rows(codes: Tensor, absmax: Tensor, state: Any, device: str) -> Tensor:
     """Some rows of a layer: `codes` (out, in / 2), `absmax` (out, in / 64)."""
-    if _fuses(device):
-        return _fused_values(_unpacked(codes), state.code, absmax.bfloat16())
+    if fuses(device):
+        return fused_values(unpacked(codes), state.code, absmax.bfloat16())
     shape = torch.Size((len(codes), codes.shape[1] * 2))
     part = functional.QuantState(
         absmax.reshape(-1), shape=shape, code=state.code, blocksize=BLOCK, quant_type=state.quant_type, dtype=state.dtype
     )
     return functional.dequantize_4bit(codes.reshape(-1, 1), part).float()
-
-
-def _absmax(state: Any) -> Tensor:
-    """The scale of each block, as float32."""
-    return (functional.dequantize_blockwise(state.absmax, state.state2) + state.offset).float() if state.nested else state.absmax
-
-
-def _unpacked(packed: Tensor) -> Tensor:
-    """Codes (out, in) of bytes (out, in / 2); the high half comes first."""
-    return torch.stack([packed >> 4, packed & 15], dim=-1).view(len(packed), -1)
-
-
-def _as_fused(packed: Tensor, state: Any) -> Tensor:
-    """The weights that the fused kernel will multiply with, from what `quantize_4bit` returned."""
-    outputs = state.shape[0]
-    return _fused_values(_unpacked(packed.view(outputs, -1)), state.code, _absmax(state).view(outputs, -1).bfloat16())
-
-
-def _fused_values(codes: Tensor, code: Tensor, absmax: Tensor) -> Tensor:
-    """bfloat16(code) · bfloat16(absmax), rounded to bfloat16, as the fused kernel does; codes (out, in), absmax (out, in/64)."""
-    levels = code.bfloat16()[codes.int()]
-    return (levels.view(*absmax.shape, BLOCK) * absmax.unsqueeze(-1)).view(codes.shape).float()

@@ -5,6 +5,7 @@ transformers does not cast them. compressed-tensors has no kernels here: its fir
 so such a model is small in its file and not in memory; `settle` brings that on, so that the memory shown is the memory taken.
 """
 
+import importlib
 from contextlib import redirect_stderr
 from io import StringIO
 from typing import Any, cast
@@ -21,7 +22,9 @@ from qdash.engine.schemes import Build, SchemeFamily, family_of
 from qdash.engine.schemes.floating import Floating
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.errors import QdashError
-from qdash.records import WorkerSpec
+from qdash.records import WorkerSpec, device_type
+
+INT8_PRODUCTS = ("Int8DynamicActivationInt8WeightConfig", "Int8StaticActivationInt8WeightConfig")
 
 
 class Published(Floating):
@@ -43,6 +46,8 @@ class Published(Floating):
         for layer in model.modules():
             if _is_quantized(layer):
                 layers.mark(layer, scheme.key)
+        if _pads_rows(model.config, build.spec):
+            _int8_rows().pad_rows(model)
 
     @override
     def settle(self, model: PreTrainedModel) -> None:
@@ -67,7 +72,7 @@ class Published(Floating):
         arguments = self.load_kwargs(scheme, spec, skeleton)
         loading = from_pretrained(spec, arguments)
         if _method(skeleton.config) != "bitsandbytes":
-            return loading
+            return loading + _int8_rows().SNIPPET if _pads_rows(skeleton.config, spec) else loading
         # What an unquantized model's snippet would add for this machine, and no more.
         like = find_scheme("bnb-nf4" if _entry(skeleton.config).get("load_in_4bit") else "bnb-int8")
         family = _bitsandbytes()
@@ -97,6 +102,17 @@ def _method(config: PreTrainedConfig) -> str:
 
 def _bitsandbytes() -> SchemeFamily:
     return family_of(find_scheme("bnb-nf4"))
+
+
+def _pads_rows(config: PreTrainedConfig, spec: WorkerSpec) -> bool:
+    """Whether torchao's layers multiply 8-bit integers with CUDA's kernel, which needs more rows than one token has."""
+    named = str(_entry(config).get("quant_type"))
+    return device_type(spec.device) == "cuda" and _method(config) == "torchao" and any(name in named for name in INT8_PRODUCTS)
+
+
+def _int8_rows() -> Any:
+    # Only where there are such layers: torchao need not be installed.
+    return importlib.import_module("qdash.engine.schemes.int8_rows")
 
 
 def _check_kernels(model: PreTrainedModel, spec: WorkerSpec) -> None:

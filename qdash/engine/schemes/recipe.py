@@ -14,9 +14,12 @@ from typing_extensions import override
 
 from qdash.catalog.recipes import assigned
 from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.engine.accelerator import name_of
 from qdash.engine.layers import convertible_layers, quantized_layers, scheme_of
+from qdash.engine.loading import begin
+from qdash.engine.parameters import Experts
 from qdash.engine.prompting import Processor
-from qdash.engine.schemes import Build, family_of
+from qdash.engine.schemes import Build, experts_for, family_of
 from qdash.engine.schemes.floating import Floating
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.errors import QdashError
@@ -28,13 +31,21 @@ class Recipe(Floating):
 
     @override
     def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+        experts = experts_for(model, scheme, build.spec)
         self.quantize(model, list(convertible_layers(model)), scheme, build)
+        self.quantize_experts(model, experts, scheme, build)
 
     @override
     def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
         for key, chosen in self._by_scheme(model, names, scheme, build.spec).items():
             part = find_scheme(key)
             family_of(part).quantize(model, chosen, part, build)
+
+    @override
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+        for key in dict.fromkeys(assigned(scheme, own.path) for own in experts):
+            part = find_scheme(key or "original")
+            family_of(part).quantize_experts(model, [own for own in experts if assigned(scheme, own.path) == key], part, build)
 
     @override
     def settle(self, model: PreTrainedModel) -> None:
@@ -80,10 +91,11 @@ def apply_recipe(model: PreTrainedModel, processor: Processor, recipe: str) -> N
     if scheme.family != "recipe":
         raise QdashError(f"“{recipe}” is no recipe.", "Write part=scheme, such as language=bnb-nf4.")
     spec = WorkerSpec.model_validate({
-        "folder": model.name_or_path, "revision": "", "scheme": scheme.key, "device": model.device.type,
+        "folder": model.name_or_path, "revision": "", "scheme": scheme.key, "device": name_of(model.device),
         "dtype": str(model.dtype).removeprefix("torch."), "threads": torch.get_num_threads(),
         "task": "image-text-to-text" if hasattr(processor, "tokenizer") else "text-generation",
     })  # fmt: skip
+    begin(model)
     FAMILY.transform(model, scheme, Build(spec, processor, lambda fraction, words: None))
 
 

@@ -1,6 +1,6 @@
 """Simulated schemes: weights rounded to the values of a small format, then carried and multiplied in the worker's own dtype.
 
-Answers and errors are those of the format (to the carrier's precision); speed and memory are the carrier's. Where a scheme rounds
+Answers and errors are those of the format (to the stand-in's precision); speed and memory are the stand-in's. Where a scheme rounds
 activations too, every quantized layer rounds its input before it multiplies. The layers are those that bitsandbytes would quantize, so that
 real and simulated variants differ in the numbers alone; block formats leave layers that their blocks do not divide, as torchao does.
 """
@@ -20,7 +20,8 @@ from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.formats import round_activations, round_trip, whole_of
 from qdash.engine.kernels import Rounder, Rounding
-from qdash.engine.schemes import Build, Restorer
+from qdash.engine.parameters import Experts, mark_experts
+from qdash.engine.schemes import Build, Restorer, experts_for
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
@@ -31,7 +32,9 @@ class Simulated(Floating):
 
     @override
     def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+        experts = experts_for(model, scheme, build.spec)
         self.quantize(model, self._fitting(model, scheme, build.spec), scheme, build)
+        self.quantize_experts(model, experts, scheme, build)
 
     @override
     def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
@@ -40,6 +43,21 @@ class Simulated(Floating):
             layer = model.get_submodule(name)
             round_layer(layer, scheme.params["format"], scheme.params.get("activations"))
             layers.mark(layer, scheme.key)
+
+    @override
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+        for done, own in enumerate(experts):
+            build.report(done / len(experts), "rounding experts")
+            round_experts(own, scheme.params["format"])
+            mark_experts(own, scheme.key)
+
+    @override
+    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        if "activations" in scheme.params:
+            return f"{scheme.label} rounds inputs too, and those of fused experts cannot be reached"
+        if experts.transposed is None:
+            return f"{type(experts.module).__name__} does not say which way round its weights are stored"
+        return _misfit(experts.shape[2], scheme)
 
     @override
     def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
@@ -68,6 +86,8 @@ class Simulated(Floating):
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
         kept = sorted(layers.linear_layers(skeleton).keys() - set(self._fitting(skeleton, scheme, spec)))
         formats = ", ".join(map(repr, scheme.params.values()))
+        experts = [own.path for own in experts_for(skeleton, scheme, spec)]
+        rounded = EXPERTS_SNIPPET.format(paths=experts, format=scheme.params["format"]) if experts else ""
         return f"""{loading}
 # {scheme.label} is simulated: its values, carried in {spec.dtype}.
 from qdash.engine.layers import linear_layers
@@ -77,12 +97,21 @@ kept = {kept!r}
 for name, layer in linear_layers(model).items():
     if name not in kept:
         round_layer(layer, {formats})
-"""
+{rounded}"""
 
     def _fitting(self, model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[str]:
         found = layers.convertible_layers(model).items()
         return [name for name, layer in found if self.unfit(layer, scheme, spec) is None]
 
+
+EXPERTS_SNIPPET = """
+from qdash.engine.parameters import fused_experts
+from qdash.engine.schemes.simulated import round_experts
+
+for path, experts in fused_experts(model).items():
+    if path in {paths!r}:
+        round_experts(experts, {format!r})
+"""
 
 FAMILY = Simulated()
 
@@ -100,6 +129,13 @@ def round_layer(layer: nn.Module, weights: str, activations: str | None = None) 
             del layer._forward_pre_hooks[number]
     if activations is not None:
         layer.register_forward_pre_hook(RoundInput(activations))
+
+
+@torch.no_grad()
+def round_experts(experts: Experts, weights: str) -> None:
+    """Round fused experts in place, each as a linear layer of its own, to a format of `catalog.formats`."""
+    for weight in experts.matrices():
+        round_trip(weight, weights, out=weight)
 
 
 @dataclass(frozen=True)

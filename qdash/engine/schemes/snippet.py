@@ -46,11 +46,11 @@ def _code(value: Any) -> str:
         return "BitsAndBytesConfig(\n" + "".join(f"        {name}={part!r},\n" for name, part in typed.items()) + "    )"
     if isinstance(value, TorchAoConfig):
         kept = [f"modules_to_not_convert={value.modules_to_not_convert!r}"] if value.modules_to_not_convert else []
-        return f"TorchAoConfig({', '.join([_call(value.quant_type), *kept])})"
+        return f"TorchAoConfig({', '.join([call(value.quant_type), *kept])})"
     return repr(value)
 
 
-def _call(config: Any) -> str:
+def call(config: Any) -> str:
     """A dataclass as its constructor would be called, with the arguments that differ from the defaults."""
     # Some arguments are set when the config is made, so a fresh one is compared with, not the defaults of its fields.
     usual = type(config)()

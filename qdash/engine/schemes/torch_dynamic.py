@@ -4,6 +4,7 @@ It is deprecated: a PyTorch without it makes this scheme unavailable. Its entry 
 made here by what it calls for each of them, which does not. They take and give float32 only, so in models of another dtype they cast.
 """
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -14,7 +15,7 @@ from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.schemes import Build, Restorer
+from qdash.engine.schemes import Build, Restorer, Stored
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.engine.sizes import PACKED
@@ -45,6 +46,10 @@ class TorchDynamic(Floating):
             made = _quantized(layers.rows(layer), layer.bias)
             layers.mark(made, scheme.key)
             layers.replace_layer(model, name, made)
+
+    @override
+    def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
+        return Stored(8 * math.prod(shape), bias_bits=32)
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:

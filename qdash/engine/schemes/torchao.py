@@ -4,12 +4,15 @@
 
 - activation ranges must be calibrated first (INT8 static);
 - weights must be cast for the kernel: CUDA's for 4 bits multiplies in bfloat16 only, and the CPU's is some fifty times slower in float32.
-  So 4-bit layers in other models hold bfloat16 scales and cast what goes in and out;
+  So 4-bit layers in other models hold bfloat16 scales. torchao's form for CUDA casts what goes in and out, that for CPUs does not;
 - the model has GPT-2's `Conv1D`, which transformers' integration leaves alone.
 
-torchao calls the CPU's 4-bit form a prototype, and `save_pretrained` does not know it.
+On CUDA, layers that multiply 8-bit integers are replaced by ones that also take a single row, see `int8_rows`. torchao calls the CPU's
+4-bit form a prototype, and `save_pretrained` does not know it.
 """
 
+import math
+from collections import OrderedDict
 from collections.abc import Collection
 from typing import Any
 
@@ -18,7 +21,7 @@ from torch import Tensor, nn
 from torchao import quantization
 from torchao.core.config import AOBaseConfig
 from torchao.prototype.quantization.int4 import Int4OpaqueTensor, PrototypeInt4WeightOnlyConfig
-from torchao.quantization import Float8Tensor, Int4TilePackedTo4dTensor, Int8Tensor, PerRow, PerTensor, quantize_
+from torchao.quantization import Float8Tensor, FqnToConfig, Int4TilePackedTo4dTensor, Int8Tensor, PerRow, PerTensor, quantize_
 from torchao.quantization.quantize_.workflows import Int4PackingFormat
 from torchao.utils import TorchAOBaseTensor
 from transformers import PreTrainedModel, TorchAoConfig
@@ -28,21 +31,32 @@ from typing_extensions import override
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.calibration import input_ranges, why_uncalibrated
-from qdash.engine.schemes import Build, Restorer, SchemeFamily
+from qdash.engine.loading import begin
+from qdash.engine.outside_reads import read_outside
+from qdash.engine.parameters import Experts, mark_experts
+from qdash.engine.schemes import Build, Restorer, SchemeFamily, Stored, experts_for
 from qdash.engine.schemes.floating import Floating, dtype_of
-from qdash.engine.schemes.snippet import from_pretrained
-from qdash.records import WorkerSpec
+from qdash.engine.schemes.int8_rows import MULTIPLE, SNIPPET, pad_rows
+from qdash.engine.schemes.snippet import call, from_pretrained
+from qdash.records import WorkerSpec, device_type
 
 INT4, STATIC = "Int4WeightOnlyConfig", "Int8StaticActivationInt8WeightConfig"
+INT8_DYNAMIC = "Int8DynamicActivationInt8WeightConfig"
 FLOAT8_DYNAMIC = "Float8DynamicActivationFloat8WeightConfig"
 INT8_LEVELS = 127  # on either side of zero
+INT4_SCALE_BITS = 32  # a scale and a zero point, 16 bits each
+TILE = (8, 1024)  # CUDA's 4-bit form pads (outputs, inputs) to multiples of these
+
+# Those of which torchao has a form for fused experts, and how transformers has to compute these: each expert's weight picked out in turn.
+EXPERTS_CONFIGS = ("Int8WeightOnlyConfig", INT8_DYNAMIC, "Float8WeightOnlyConfig")
+EXPERTS_IMPLEMENTATION = "eager"
 
 # What kernels take, in multiples of (outputs, inputs); a group of weights that share a scale must fit in as well.
 MULTIPLES = {
     ("cpu", INT4): (16, 1),
     ("cuda", FLOAT8_DYNAMIC): (16, 16),
-    ("cuda", "Int8DynamicActivationInt8WeightConfig"): (8, 8),
-    ("cuda", STATIC): (8, 8),
+    ("cuda", INT8_DYNAMIC): (MULTIPLE, MULTIPLE),
+    ("cuda", STATIC): (MULTIPLE, MULTIPLE),
 }
 
 
@@ -54,7 +68,7 @@ class TorchAo(Floating):
         arguments = super().load_kwargs(scheme, spec, skeleton)
         if not _quantized_while_loading(scheme, spec, skeleton):
             return arguments
-        misfits = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unfit(layer, scheme, spec)]
+        misfits = self._misfits(skeleton, scheme, spec)
         # A list given here replaces transformers' own, so that one is repeated.
         kept = [*sorted(layers.kept_patterns(skeleton)), *misfits] if misfits else None
         return {**arguments, "quantization_config": TorchAoConfig(_config(scheme, spec), kept)}
@@ -65,9 +79,14 @@ class TorchAo(Floating):
             for layer in model.modules():
                 if isinstance(layer, nn.Linear) and isinstance(layer.weight, TorchAOBaseTensor):
                     layers.mark(layer, scheme.key)
+            if _pads_rows(scheme, build.spec):
+                pad_rows(model)
+            self.quantize_experts(model, experts_for(model, scheme, build.spec), scheme, build)
         else:
+            experts = experts_for(model, scheme, build.spec)
             fit = [name for name, layer in layers.convertible_layers(model).items() if self.unfit(layer, scheme, build.spec) is None]
             self.quantize(model, fit, scheme, build)
+            self.quantize_experts(model, experts, scheme, build)
 
     @override
     def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
@@ -79,10 +98,51 @@ class TorchAo(Floating):
             layer = _quantized(layers.rows(float_layer).contiguous(), float_layer.bias, scheme, spec, reach)
             layers.mark(layer, scheme.key)
             layers.replace_layer(model, name, layer)
+        if _pads_rows(scheme, spec):
+            pad_rows(model)
+
+    @override
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+        for done, own in enumerate(experts):
+            build.report(done / len(experts), "quantizing experts")
+            quantize_(own.module, FqnToConfig(OrderedDict({own.parameter: _config(scheme, build.spec)})), filter_fn=None)
+            mark_experts(own, scheme.key)
+        if experts and model._can_set_experts_implementation():
+            model.set_experts_implementation(EXPERTS_IMPLEMENTATION)
+
+    @override
+    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        config = scheme.params["config"]
+        if config not in EXPERTS_CONFIGS or (config == INT8_DYNAMIC and device_type(spec.device) == "cuda"):
+            return super().unfit_experts(experts, scheme, spec)
+        if experts.transposed is not False:
+            return f"{type(experts.module).__name__} stores weights as (inputs, outputs), which torchao's kernels do not take"
+        return _misfit(*experts.shape[1:], scheme, spec)
 
     @override
     def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         return _misfit(*layers.shape(layer), scheme, spec) or why_uncalibrated(layer)
+
+    def _misfits(self, skeleton: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[str]:
+        """Layers that transformers would have torchao quantize and should not.
+
+        That is also those of subclasses of `nn.Linear`, which read the weight themselves, in ways that torchao's tensors do not know.
+        """
+        special = [name for name, layer in layers.linear_layers(skeleton).items() if type(layer) not in (nn.Linear, Conv1D)]
+        unfit = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unfit(layer, scheme, spec)]
+        return [*special, *unfit, *read_outside(skeleton)]
+
+    @override
+    def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
+        outputs, inputs = math.prod(shape[:-1]), shape[-1]
+        config = scheme.params["config"]
+        if config == INT4:
+            of_outputs, of_inputs = (1, 1) if spec.device == "cpu" else TILE
+            padded = -(-outputs // of_outputs) * of_outputs * -(-inputs // of_inputs) * of_inputs
+            return Stored(padded * (4 + INT4_SCALE_BITS / scheme.params["group_size"]))
+        # Where activations have a fixed scale, or the whole weight has one: a 32-bit float.
+        whole = 32 if config in (STATIC, FLOAT8_DYNAMIC) else 0
+        return Stored(8 * outputs * inputs + outputs * scheme.row_scale_bits + whole)
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:
@@ -114,8 +174,23 @@ class TorchAo(Floating):
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
         why = _why_afterwards(scheme, spec, skeleton)
-        return loading if why is None else loading + AFTERWARDS.format(why=why, scheme=scheme.key)
+        if why is not None:
+            return loading + AFTERWARDS.format(why=why, scheme=scheme.key)
+        experts = experts_for(skeleton, scheme, spec)
+        if experts:
+            config = _config(scheme, spec)
+            loading += EXPERTS_SNIPPET.format(paths=[own.path for own in experts], config=call(config))
+            if skeleton._can_set_experts_implementation():
+                loading += f"model.set_experts_implementation({EXPERTS_IMPLEMENTATION!r})\n"
+        return loading + SNIPPET if _pads_rows(scheme, spec) else loading
 
+
+EXPERTS_SNIPPET = """
+# from_pretrained leaves experts that share a parameter in floats; torchao can quantize these, where they are computed one by one.
+from torchao.quantization import FqnToConfig, quantize_
+
+quantize_(model, FqnToConfig(dict.fromkeys({paths!r}, {config})), filter_fn=None)
+"""
 
 AFTERWARDS = """
 # from_pretrained cannot do this one: {why}
@@ -154,6 +229,11 @@ def _values_of_int4(weight: Any) -> Tensor:
     return (codes.view(len(scale), -1, group) * scale + zero).view(codes.shape)
 
 
+def _pads_rows(scheme: Scheme, spec: WorkerSpec) -> bool:
+    """Whether the scheme's layers multiply 8-bit integers with CUDA's kernel, which needs more rows than one token has."""
+    return device_type(spec.device) == "cuda" and scheme.params["config"] in (INT8_DYNAMIC, STATIC)
+
+
 def _one_scale(scheme: Scheme) -> bool:
     """Whether a whole tensor shares a scale, as 8-bit floats do where activations are rounded too."""
     return scheme.params["config"] == FLOAT8_DYNAMIC
@@ -172,6 +252,8 @@ def _why_afterwards(scheme: Scheme, spec: WorkerSpec, model: PreTrainedModel) ->
         return "the kernel multiplies in bfloat16."
     if any(isinstance(layer, Conv1D) for layer in layers.convertible_layers(model).values()):
         return "it leaves Conv1D layers alone."
+    if begin(model):
+        return "the model changes its own weights when it is first called, which torchao's tensors do not allow."
     return None
 
 
@@ -195,7 +277,7 @@ def _misfit(outputs: int, inputs: int, scheme: Scheme, spec: WorkerSpec) -> str 
     group = scheme.params.get("group_size")
     if group is not None and inputs % group:
         return f"{inputs} inputs are not a multiple of {group}, the number of weights that share a scale"
-    of_outputs, of_inputs = MULTIPLES.get((spec.device, scheme.params["config"]), (1, 1))
+    of_outputs, of_inputs = MULTIPLES.get((device_type(spec.device), scheme.params["config"]), (1, 1))
     if outputs % of_outputs:
         return f"{outputs} outputs are not a multiple of {of_outputs}, which the kernel needs on this device"
     if inputs % of_inputs:
@@ -204,7 +286,7 @@ def _misfit(outputs: int, inputs: int, scheme: Scheme, spec: WorkerSpec) -> str 
 
 
 class _InBfloat16(nn.Linear):
-    """Multiplies in bfloat16 in a model of another dtype."""
+    """Multiplies in bfloat16 in a model of another dtype: on a CPU torchao's 4-bit form only takes inputs of its scales' dtype."""
 
     @override
     def forward(self, input: Tensor) -> Tensor:
@@ -222,7 +304,8 @@ class _OfRows(nn.Linear):
 def _kind_of_layer(scheme: Scheme, spec: WorkerSpec) -> type[nn.Linear]:
     if scheme.params["config"] == STATIC:
         return _OfRows
-    return nn.Linear if dtype_of(scheme, spec) == torch.bfloat16 or scheme.params["config"] != INT4 else _InBfloat16
+    casts = scheme.params["config"] == INT4 and spec.device == "cpu" and dtype_of(scheme, spec) != torch.bfloat16
+    return _InBfloat16 if casts else nn.Linear
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from transformers import PreTrainedModel
 from qdash.catalog.parts import part_of
 from qdash.catalog.recipes import assigned
 from qdash.catalog.schemes import Scheme, find_scheme
-from qdash.engine.layers import convertible_layers
+from qdash.engine.layers import convertible_layers, weighed
 from qdash.engine.schemes import Restorer
 from qdash.engine.statistics import ErrorSums
 from qdash.engine.stored import StoredLayer, stored_layers
@@ -26,11 +25,13 @@ from qdash.engine.weights.layer import Shapes, Weighing, weigh_layer
 from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
 from qdash.naming import block_of, projection_of
-from qdash.records import LayerPlace, LayerWeights, SchemeWeights, Step, WeighedLayer, WeightReport
+from qdash.records import Coverage, Device, LayerPlace, LayerWeights, SchemeWeights, Step, WeighedLayer, WeightReport
 
 Restore = Callable[[str, Tensor], Restorer | None]
 """Path of a layer in the model and its weight (out, in) as stored → how to have its rows as the quantized layer computes with them; None if
 the scheme leaves this layer alone."""
+
+UNFIT = "the scheme leaves weights of this size, or of this part, as they are"
 
 Emit = Callable[[Step | WeighedLayer], None]
 
@@ -38,7 +39,7 @@ Emit = Callable[[Step | WeighedLayer], None]
 @torch.no_grad()
 def weigh(
     folder: Path, skeleton: PreTrainedModel, schemes: Sequence[Scheme], restores: Mapping[str, Restore], *,
-    emit: Emit, stop: Callable[[], bool], device: Literal["cpu", "cuda"] = "cpu",
+    emit: Emit, stop: Callable[[], bool], device: Device = "cpu",
 ) -> WeightReport:  # fmt: skip
     """Error statistics and histograms of each of `schemes`, layer by layer and over all weights that it quantizes.
 
@@ -62,7 +63,7 @@ def weigh(
             found = weigh_layer(weight, chosen, together, partial(go_on, stop))
             records = {key: tallies[key].add(place, layer.module, weighing) for key, weighing in found.items()}
             emit(WeighedLayer(**place.model_dump(), sqnr_db={key: record.sqnr_db for key, record in records.items()}))
-    reports = tuple(tally.report() for tally in tallies.values())
+    reports = tuple(tally.report(weighed(skeleton, tally.modules, tally.scheme, lambda name, layer: UNFIT)) for tally in tallies.values())
     return WeightReport(model=str(folder), device=device, seconds=perf_counter() - began, schemes=reports)
 
 
@@ -78,7 +79,7 @@ def _prepared(restores: Mapping[str, Restore], module: str, weight: Tensor, stop
 def go_on(stop: Callable[[], bool]) -> None:
     """Raise QdashError("cancelled") if `stop()`."""
     if stop():
-        raise QdashError("Weighing was stopped.", "Start it again when you like.", "cancelled")
+        raise QdashError("Measuring the weights was stopped.", "Start it again when you like.", "cancelled")
 
 
 def refuse_quantized(folder: Path, skeleton: PreTrainedModel) -> None:
@@ -108,12 +109,14 @@ class _Tally:
     sums: ErrorSums = field(default_factory=ErrorSums)
     shapes: Shapes = field(default_factory=Shapes)
     layers: list[LayerWeights] = field(default_factory=list)
+    modules: list[str] = field(default_factory=list)
     stored_bits: float = 0.0
 
     def add(self, place: LayerPlace, module: str, weighing: Weighing) -> LayerWeights:
         """Count a layer in."""
         record = weighing.record(place)
         self.layers.append(record)
+        self.modules.append(module)
         self.sums += weighing.sums
         self.shapes += weighing.shapes
         self.stored_bits += _stored_bits(self.scheme, module, place.shape)
@@ -122,12 +125,13 @@ class _Tally:
     def _bits(self) -> float | None:
         return self.stored_bits / self.sums.parameters if self.sums.parameters else None
 
-    def report(self) -> SchemeWeights:
-        """What was counted."""
+    def report(self, coverage: Coverage) -> SchemeWeights:
+        """What was counted; `coverage`: how much that is of the model."""
         scheme, sums = self.scheme, self.sums
         return SchemeWeights(
             scheme=scheme.key, label=scheme.label, kind=scheme.kind, bits_per_weight=self._bits(),
-            parameters=sums.parameters, nonfinite=sums.nonfinite, layers=tuple(self.layers), histograms=self.shapes.record(sums),
+            parameters=sums.parameters, nonfinite=sums.nonfinite, layers=tuple(self.layers),
+            histograms=self.shapes.record(sums), coverage=coverage,
             **sums.summary().model_dump(),
         )  # fmt: skip
 

@@ -98,7 +98,7 @@ class _Look:
         """W and Ŵ of some rows, float64. Kernels want whole tiles of rows, so a few more are restored."""
         begin, end = start // ROWS * ROWS, min(-(-stop // ROWS) * ROWS, len(self.weight))
         restored = self.restorer(self.weight[begin:end], begin)[start - begin : stop - begin]
-        return self.weight[start:stop].double().cpu().numpy(), restored.double().cpu().numpy()
+        return self.weight[start:stop].cpu().double().numpy(), restored.cpu().double().numpy()
 
 
 def _ends(weight: Tensor) -> tuple[float, float]:

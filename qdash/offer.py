@@ -1,0 +1,55 @@
+"""What a public server offers: models of the catalogue that fit this machine, and jobs within the limits that whoever runs it has set.
+
+The rest stays in the page's lists, with the reason. `checkpoints.locate`, through which every job finds its model, refuses it as well, so
+that nothing a browser sends, and no run that is imported, gets around it.
+"""
+
+from qdash.catalog.models import MODELS
+from qdash.errors import QdashError
+from qdash.machine import this_machine
+from qdash.records import Measurement
+from qdash.settings import settings
+
+_ELSEWHERE = "Choose a smaller one; or run qdash on your own machine for any other."
+_STORED_BYTES = 2
+"""Of a weight as published, and as random ones are made."""
+
+
+def not_offered(model: str) -> QdashError | None:
+    """Why `model` cannot be had here; None if it can, and for everything outside public mode."""
+    limits = settings()
+    if not limits.public:
+        return None
+    entry = MODELS.get(model)
+    if entry is None:
+        remedy = f"Choose from: {', '.join(MODELS)}; or run qdash on your own machine for any other."
+        return QdashError(f"“{model}” is not one of the models offered here.", remedy)
+    stored = entry.parameters * _STORED_BYTES
+    if stored > limits.public_model_bytes:
+        most = f"this server takes models of at most {_gigabytes(limits.public_model_bytes)}"
+        return QdashError(f"{entry.label} has {_gigabytes(stored)} of weights; {most}.", _ELSEWHERE, "unavailable")
+    machine = this_machine()
+    loaded = entry.parameters * (4 if machine.accelerator is None else 2)
+    share = limits.memory_fraction if machine.accelerator is None else limits.gpu_memory_fraction
+    room = int(machine.device_memory_bytes * share)
+    if loaded > room:
+        said = f"{entry.label} takes {_gigabytes(loaded)} of memory; this server has {_gigabytes(room)} for models."
+        return QdashError(said, _ELSEWHERE, "unavailable")
+    return None
+
+
+def check_measurement(measurement: Measurement) -> None:
+    """Raise QdashError for more timed runs or tokens than a public server allows."""
+    limits = settings()
+    asked = {
+        "Timed runs": (measurement.runs, limits.public_runs),
+        "Warm-up runs": (measurement.warmup, limits.public_runs),
+        "Tokens": (measurement.max_new_tokens, limits.public_tokens),
+    }
+    for name, (value, most) in asked.items():
+        if limits.public and value > most:
+            raise QdashError(f"{name}: {value:,} are too many; this server allows {most:,}.", "Open Measurement and correct it.")
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

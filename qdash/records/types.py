@@ -1,0 +1,22 @@
+"""The small types that every layer shares: devices and dtypes, under the names that PyTorch gives them."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import StringConstraints
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+DeviceType = Literal["cpu", "cuda", "mps", "xpu"]
+
+Device = Annotated[str, StringConstraints(pattern=r"^(cpu|mps|(cuda|xpu)(:\d{1,2})?)$")]
+"""A device as PyTorch writes it: `cpu`, `cuda:0`, `mps`, `xpu:1`. Without a number: the first of its type."""
+
+DeviceChoice = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d{1,2})?)$")]
+"""What a person may ask for: `auto`, or a `Device`. `cuda` without a number: the one with the most free memory."""
+
+
+_TYPES: dict[str, DeviceType] = {name: name for name in get_args(DeviceType)}
+
+
+def device_type(device: str) -> DeviceType:
+    """`cuda` of `cuda:1`; raises KeyError for what is not a device."""
+    return _TYPES[device.partition(":")[0]]

@@ -1,0 +1,254 @@
+"""The second half of a comparison: variants that have answered are timed in rounds, each once a round and one at a time.
+
+A machine's speed wanders, most of all when other programs run. What happens to one variant of a round happens to its neighbours as well,
+so that ratios are taken within rounds, and rounds in which others took much of the machine are taken again.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qdash.busyness import OthersLoad
+from qdash.errors import QdashError
+from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
+from qdash.machine import memory_budget_bytes
+from qdash.records import (
+    BUSY_SHARE,
+    Device,
+    ErrorRecord,
+    Event,
+    Latency,
+    Measurement,
+    MemoryWatched,
+    Progress,
+    Question,
+    Rounds,
+    Step,
+    TimedRun,
+    VariantDone,
+    VariantResult,
+)
+from qdash.rounds.counting import Taken, busy_share, counted, exhausted, settled, worth_judging
+from qdash.rounds.figures import latency_of, noise_floor, relative_to
+from qdash.rounds.groups import Candidate, Group, groups, order_of
+from qdash.verdict.evidence import evidence_of
+from qdash.verdict.rules import time_bounds
+from qdash.wording import share as share_words
+
+LOOK_S = 0.2
+WAIT_S = 2.0
+"""So long at most a quiet moment is waited for before a round that follows a disturbed one,"""
+WAIT_IN_ALL_S = 10.0
+"""and so long in all."""
+
+
+@dataclass
+class TimedRounds:
+    """Times `candidates`, and keeps what came of it: `baseline` are its times in all rounds, `rounds` tells how they went."""
+
+    candidates: Sequence[Candidate]
+    question: Question
+    measurement: Measurement
+    executor: Executor
+    rank: Rank
+    stop: StopSignal | None
+    baseline: Latency | None = None
+    rounds: Rounds | None = None
+    _results: dict[int, VariantResult] = field(default_factory=dict)
+    _watched: dict[int, MemoryWatched] = field(default_factory=dict)
+    _baseline_runs: list[TimedRun] = field(default_factory=list)
+    _waited_s: float = 0.0
+
+    def run(self) -> Generator[Event, None, None]:
+        """Time every candidate; yields `VariantDone` for each when the last round of its group is over, or it failed, or was not begun."""
+        budget = memory_budget_bytes(self._device, self.executor.held_bytes(self._device))
+        planned = groups(self.candidates, budget)
+        for number, group in enumerate(planned):
+            if not self._stopped():
+                yield from self._group(group, last=number == len(planned) - 1)
+        for candidate in self.candidates:
+            if candidate.index not in self._results:
+                yield self._done(candidate, self._so_far(candidate))
+
+    def _group(self, group: Group, *, last: bool) -> Generator[Event, None, None]:
+        load = OthersLoad(self._device)
+        members = yield from self._warmed_up([member for member in group.members if member.index not in self._results])
+        before = load.share()
+        taken = yield from self._rounds(members, group.together, before)
+        count = counted(taken, self.measurement.runs)
+        self._note(count, len(taken) - len(count), before)
+        for member in members:
+            if member.index not in self._results and (member.index or last):
+                yield self._done(member, self._result(member, count))
+
+    def _warmed_up(self, members: Sequence[Candidate]) -> Generator[Event, None, list[Candidate]]:
+        """Every member loaded, if it is not (any more), and warm; returns those that are."""
+        warm = []
+        for member in members:
+            yield Progress(index=member.index, stage="warming up")
+            try:
+                yield from self._called(member, "load", reserve_bytes=member.loading_bytes)
+                asked = (self.question, self.measurement)
+                self._watched[member.index] = yield from self._called(member, "warm_up", *asked, reserve_bytes=member.held_bytes)
+                warm.append(member)
+            except QdashError as error:
+                if error.kind == "cancelled":
+                    break
+                yield self._failed(member, error)
+        return warm
+
+    def _called(self, member: Candidate, method: str, *arguments: Any, reserve_bytes: int) -> Generator[Event, None, Any]:
+        call = self.executor.call(member.spec, method, *arguments, reserve_bytes=reserve_bytes, stop=self.stop, rank=self.rank)
+        while True:
+            try:
+                item = next(call)
+            except StopIteration as end:
+                return end.value
+            if isinstance(item, Step):
+                yield Progress(index=member.index, stage="warming up", fraction=item.fraction, detail=item.detail)
+
+    def _rounds(self, members: list[Candidate], together: bool, busy: float | None) -> Generator[Event, None, list[Taken]]:
+        """As many rounds as it takes; a member that fails is left out from then on."""
+        taken: list[Taken] = []
+        began = time.monotonic()
+        while not self._stopped() and not self._enough(taken, members, time.monotonic() - began):
+            running = [member for member in members if member.index not in self._results]
+            if not running:
+                break
+            if taken[-1].disturbed if taken else (busy or 0.0) > BUSY_SHARE:
+                yield from self._quiet_moment(running[0])
+            ordered = [running[place] for place in order_of(len(running), len(taken))]
+            try:
+                taken.append((yield from self._round(ordered, together, taken)))
+            except QdashError as error:
+                if error.kind != "cancelled":
+                    raise
+                break
+        return taken
+
+    def _round(self, members: list[Candidate], together: bool, before: list[Taken]) -> Generator[Event, None, Taken]:
+        """Every member once, in this order."""
+        outcome = yield from self._moving(members, together, before)
+        runs = {}
+        for member, result in zip(members, outcome.results, strict=True):
+            if isinstance(result, QdashError):
+                yield self._failed(member, result)
+            else:
+                runs[member.index] = result
+        return Taken(runs, outcome.busy)
+
+    def _moving(self, members: list[Candidate], together: bool, before: list[Taken]) -> Generator[Event, None, Round]:
+        """A round's steps as progress of the member whose turn it is."""
+        chosen, number, quiet = self.measurement.runs, len(before) + 1, sum(not taken.disturbed for taken in before)
+        words = f"round {number} of at most {chosen}" if number <= chosen else f"round {number}: some were disturbed by other programs"
+        steps = self.executor.round([self._part(member) for member in members], self.stop, self.rank, together=together)
+        place = done = 0
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            if isinstance(step, PartMoved):
+                place, done = step.place, step.done
+            fraction = (min(quiet, chosen - 1) + (place + done) / len(members)) / chosen
+            detail = words if isinstance(step, PartMoved) else step.detail
+            yield Progress(index=members[place].index, stage="timing", fraction=fraction, detail=detail)
+
+    def _part(self, member: Candidate) -> Part:
+        ready, run = ("warm_up", self.question, self.measurement), ("time", self.question, self.measurement.max_new_tokens)
+        return Part(member.spec, ready, run, member.loading_bytes, member.held_bytes)
+
+    def _enough(self, taken: list[Taken], members: list[Candidate], spent_s: float) -> bool:
+        chosen = self.measurement.runs
+        if exhausted(taken, chosen, spent_s):
+            return True
+        if not worth_judging(taken, chosen):
+            return False
+        count = counted(taken, chosen)
+        results = [self._result(member, count) for member in members if member.index and member.index not in self._results]
+        original = self.candidates[0].result
+        ratios = [
+            (result.relative.total, time_bounds(evidence_of(result, original, None)))
+            for result in results
+            if result.relative and result.relative.total
+        ]
+        baseline = _runs_of(0, count)
+        floor = noise_floor(latency_of(0.0, baseline), None) if baseline else None
+        return settled(ratios, len(count), floor.relative if floor else 0.0, busy_share(count))
+
+    def _quiet_moment(self, next_one: Candidate) -> Generator[Event, None, None]:
+        """Wait, but not for long, until others take less than a small share."""
+        began = time.monotonic()
+        while not self._stopped() and time.monotonic() - began < min(WAIT_S, WAIT_IN_ALL_S - self._waited_s):
+            load = OthersLoad(self._device)
+            time.sleep(LOOK_S)
+            busy = load.share() or 0.0
+            if busy <= BUSY_SHARE:
+                break
+            words = f"waiting for a quiet moment: other programs take {share_words(busy)} of this machine"
+            yield Progress(index=next_one.index, stage="timing", fraction=None, detail=words)
+        self._waited_s += time.monotonic() - began
+
+    def _note(self, count: list[Taken], repeated: int, before: float | None) -> None:
+        """Add the rounds of a group to what is said of all: the fewest that any ratio rests on, and the busiest."""
+        if not count:
+            return
+        known = self.rounds or Rounds(taken=len(count), busy_before=before)
+        shares = [share for share in (known.busy, busy_share(count)) if share is not None]
+        self.rounds = Rounds(
+            taken=min(known.taken, len(count)),
+            repeated=known.repeated + repeated,
+            busy=max(shares, default=None),
+            busy_before=known.busy_before,
+        )
+        self._baseline_runs += _runs_of(0, count)
+        if self._baseline_runs:
+            self.baseline = latency_of(0.0, self._baseline_runs)
+
+    def _result(self, member: Candidate, count: list[Taken]) -> VariantResult:
+        """`member` with its times in the rounds that count, and its ratios."""
+        so_far, baseline = self._so_far(member), self.candidates[0]
+        runs = _runs_of(member.index, count) if member.index else self._baseline_runs
+        if not runs:
+            return so_far
+        timed = so_far.model_copy(update={"latency": latency_of(member.loaded.load_s, runs)})
+        if not member.index:
+            return relative_to(timed, timed)
+        paired = [taken for taken in count if 0 in taken.runs and member.index in taken.runs]
+        if baseline.index or not paired:
+            return timed
+        ours, theirs = (latency_of(0.0, _runs_of(index, paired)) for index in (member.index, 0))
+        with_ratios = relative_to(timed.model_copy(update={"latency": ours}), baseline.result, theirs)
+        return timed.model_copy(update={"relative": with_ratios.relative})
+
+    def _so_far(self, member: Candidate) -> VariantResult:
+        watched, memory = self._watched.get(member.index), member.result.memory
+        if watched is None or memory is None:
+            return member.result
+        return member.result.model_copy(update={"memory": memory.model_copy(update=watched.model_dump())})
+
+    def _failed(self, member: Candidate, error: QdashError) -> VariantDone:
+        """A variant that answered and could not be timed: its answer stays, and a baseline's times from earlier groups."""
+        if not member.index and self._baseline_runs:
+            return self._done(member, self._result(member, []))
+        failed: dict[str, Any] = {"status": "failed", "error": ErrorRecord.of(error), "memory": None, "relative": None}
+        return self._done(member, member.result.model_copy(update=failed))
+
+    def _done(self, member: Candidate, result: VariantResult) -> VariantDone:
+        baseline = self._results.get(0)
+        if baseline is not None and baseline.status == "failed":
+            result = result.model_copy(update={"relative": None})
+        self._results[member.index] = result
+        return VariantDone(index=member.index, result=result)
+
+    def _stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
+
+    @property
+    def _device(self) -> Device:
+        return self.candidates[0].spec.device
+
+
+def _runs_of(index: int, rounds: Sequence[Taken]) -> list[TimedRun]:
+    return [taken.runs[index] for taken in rounds if index in taken.runs]

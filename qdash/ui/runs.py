@@ -1,0 +1,138 @@
+"""What visitors have started. A run belongs to its visitor, not to the stream that shows it: it goes on when the page is loaded again, and
+ends by Stop, or once nobody has looked for a minute.
+
+Each run works in a thread of its own and keeps its latest view; streams follow it, and one that is late gets the latest only. A visitor is
+a random number that the page makes and keeps (assets/js/page.js): it names runs, and opens nothing else.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from threading import Condition, Event, Lock, Thread
+from typing import Any, Generic, TypeVar
+
+PATIENCE_S = 60.0
+"""How long a run that nobody follows is kept, whether it is over or not."""
+
+WATCH_S = 1.0
+
+ViewT = TypeVar("ViewT")
+Clock = Callable[[], float]
+
+
+class Run(Generic[ViewT]):
+    """Something that goes on: its latest view, and who follows it. `stop` ends it."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.stop = Event()
+        self._clock = clock
+        self._changed = Condition()
+        self._views: tuple[int, ViewT | None] = (0, None)
+        self._over = False
+        self._followers: dict[object, str] = {}
+        self._left = clock()
+
+    @property
+    def over(self) -> bool:
+        """Whether there will be no other view."""
+        return self._over
+
+    @property
+    def forsaken(self) -> bool:
+        """Whether nobody has followed it for as long as a run is kept."""
+        with self._changed:
+            return not self._followers and self._clock() - self._left > PATIENCE_S
+
+    def work(self, views: Callable[[Event], Iterator[ViewT]]) -> None:
+        """Go through all views; `views` gets the stop flag."""
+        try:
+            for view in views(self.stop):
+                with self._changed:
+                    self._views = (self._views[0] + 1, view)
+                    self._changed.notify_all()
+        finally:
+            self.stop.set()
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def follow(self, session: str) -> Iterator[ViewT]:
+        """The latest view and every later one, as far as `session` keeps up, until the run is over or the session leaves."""
+        me = object()  # a session may follow twice, and one of the two leave
+        with self._changed:
+            self._followers[me] = session
+        seen = 0
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda seen=seen: self._over or self._views[0] > seen or me not in self._followers)
+                    (number, view), gone = self._views, me not in self._followers
+                if gone or number == seen:
+                    return
+                seen = number
+                assert view is not None
+                yield view
+        finally:
+            self._without([me])
+
+    def leave(self, session: str) -> None:
+        """`session` does not follow any more."""
+        self._without([follower for follower, its in list(self._followers.items()) if its == session])
+
+    def _without(self, followers: list[object]) -> None:
+        with self._changed:
+            left = [self._followers.pop(follower, None) for follower in followers]
+            if any(session is not None for session in left):
+                self._left = self._clock()
+                self._changed.notify_all()
+
+
+@dataclass
+class Runs:
+    """The runs of all visitors: for each visitor and page the last."""
+
+    clock: Clock = time.monotonic
+    watch_s: float = WATCH_S
+    _runs: dict[tuple[str, str], Run[Any]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def start(self, visitor: str, page: str, views: Callable[[Event], Iterator[ViewT]]) -> Run[ViewT]:
+        """Begin; what this visitor has started on this page before is stopped."""
+        run = Run[ViewT](self.clock)
+        with self._lock:
+            before = self._runs.get((visitor, page))
+            self._runs[visitor, page] = run
+        if before is not None:
+            before.stop.set()
+        # In the context of whoever asked: on Spaces a GPU is lent to a visitor, and found there.
+        Thread(target=copy_context().run, args=(run.work, views), daemon=True, name=f"{page} run").start()
+        Thread(target=self._watch, args=((visitor, page), run), daemon=True, name=f"{page} watch").start()
+        return run
+
+    def find(self, visitor: str, page: str) -> Run[Any] | None:
+        """The last run of this visitor on this page, as long as it is kept."""
+        with self._lock:
+            return self._runs.get((visitor, page))
+
+    def stop(self, page: str, *names: str) -> None:
+        """End what has been started on this page under one of the `names` of a visitor, and nothing else."""
+        for name in names:
+            run = self.find(name, page)
+            if run is not None:
+                run.stop.set()
+
+    def leave(self, session: str) -> None:
+        """A page is gone; it may come back as another session."""
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.leave(session)
+
+    def _watch(self, key: tuple[str, str], run: Run[Any]) -> None:
+        while not run.forsaken:
+            time.sleep(self.watch_s)
+        run.stop.set()
+        with self._lock:
+            if self._runs.get(key) is run:
+                del self._runs[key]

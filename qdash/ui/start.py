@@ -1,0 +1,25 @@
+"""Starts the page: `python app.py` ends up here.
+
+Whatever keeps it from starting is one line. Settings are read before Gradio is imported: it reads variables of its own then, and fails
+on a GRADIO_SERVER_PORT that is no number, even if QDASH_PORT says where to serve. PyTorch is asked for GPUs meanwhile: both take seconds.
+"""
+
+import os
+
+from qdash import zerogpu
+from qdash.errors import QdashError
+from qdash.machine import begin_probing
+from qdash.settings import settings
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    try:
+        os.environ["GRADIO_SERVER_PORT"] = str(settings().port)
+        zerogpu.activate()
+        begin_probing()
+        from qdash.ui import serve  # noqa: PLC0415
+
+        serve.main()
+    except QdashError as error:
+        raise SystemExit(f"qdash: {error}") from None

@@ -1,0 +1,151 @@
+"""From records to evidence: what is known of a variant beside the original, and a plain clause about what is not.
+
+Records may come from files that anybody wrote, and from earlier versions. A number that is not finite is one that nobody knows.
+"""
+
+from math import hypot, inf, isfinite, nan
+
+from qdash.catalog.schemes import known_scheme
+from qdash.proportions import proportion
+from qdash.records import Agreement, Comparison, Coverage, VariantResult
+from qdash.tasks import Truth, truth_of
+from qdash.verdict.changes import Change, change_of
+from qdash.verdict.pace import Pace, Part, pace_for, times_of
+from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, Evidence
+from qdash.wording import share
+
+
+def evidence_of(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> Evidence:
+    """What the rules are asked about; without a finished comparison nothing is known of speeds.
+
+    A simulated variant's size and speed are its stand-in's, so neither is known.
+    """
+    found = [agreement for agreement in (result.agreement, result.agreement_text) if agreement is not None and agreement.tokens > 0]
+    kl, doubt = _pooled(found)
+    change, ratios = change_between(result, baseline), result.relative
+    return Evidence(
+        original_ran=baseline.status == "ok",
+        original_finite=has_finite_original(result, baseline, comparison),
+        original_spoke=bool((baseline.answer or "").strip()),
+        quantized=quantized_share(result.scheme, result.coverage),
+        answered=result.answer is not None,
+        compared=result.agreement in found and result.agreement_problem is None,
+        kl_nats=kl,
+        kl_doubt_nats=doubt,
+        kl_noise_nats=_own_divergence(comparison) or 0.0,
+        changed=nan if change is None else float(change.differs),
+        silent=nan if change is None else float(change.differs and not (result.answer or "").strip()),
+        content=nan if change is None else change.content,
+        top1_most=_top1_most(result.agreement) if result.agreement in found else nan,
+        right=right_of(result, comparison),
+        original_right=right_of(baseline, comparison),
+        size=nan if ratios is None or ratios.memory is None else ratios.memory,
+        pace=pace_of(result, comparison),
+    )
+
+
+def pace_of(result: VariantResult, comparison: Comparison | None, part: Part = "total") -> Pace:
+    """What may be said of one of a variant's times.
+
+    Nothing before the comparison is over, nothing of simulated formats, and nothing where a difference could not be the scheme's doing.
+    """
+    if comparison is None or result.status != "ok" or comparison.variants[0].status != "ok":
+        return Pace()
+    sound = has_finite_original(result, comparison.variants[0], comparison)
+    if not (sound and quantized_share(result.scheme, result.coverage) >= LEAST_SHARE):
+        return Pace()
+    return pace_for(times_of(result, comparison, part))
+
+
+def told_time(result: VariantResult, comparison: Comparison, *, inverse: bool = False) -> str:
+    """The total time divided by the original's, or with `inverse` the other way round, for a table: “1.57×”, “≈ same”, “not compared”.
+
+    It says what the pace says, so a ratio stands only where it is larger than the noise. Empty where nothing was timed; the original is 1.
+    """
+    if result is comparison.variants[0]:
+        return "1.00×" if result.latency is not None else ""
+    pace = pace_of(result, comparison)
+    if pace.told in ("faster", "slower"):
+        return f"{1 / pace.ratio if inverse else pace.ratio:.2f}×"
+    return pace.words or ("not compared" if pace.why else "")
+
+
+def has_finite_original(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> bool:
+    """Whether nothing says that the original's scores are not numbers: its own result, its divergence from itself, its perplexity."""
+    own = _own_divergence(comparison)
+    texts = [agreement for agreement in (result.agreement, result.agreement_text) if agreement is not None]
+    perplexities = [agreement.ppl_original for agreement in texts]
+    sound = all(perplexity is not None and isfinite(perplexity) for perplexity in perplexities)
+    return baseline.scores_finite is not False and sound and (own is None or isfinite(own))
+
+
+def _own_divergence(comparison: Comparison | None) -> float | None:
+    return comparison.noise_floor.kl_nats if comparison is not None and comparison.noise_floor is not None else None
+
+
+def quantized_share(scheme: str, coverage: Coverage | None) -> float:
+    """The share of a model's weights that a scheme quantized, as `Evidence.quantized` has it."""
+    known = known_scheme(scheme)
+    if known is not None and known.is_baseline:
+        return inf
+    if coverage is None:
+        return nan
+    if coverage.quantized <= 0:
+        return 0.0
+    return 1.0 if coverage.share is None else coverage.share
+
+
+def quantized_words(scheme: str, coverage: Coverage | None) -> str:
+    """Why a scheme that quantized nothing is not judged, as a clause."""
+    found = quantized_share(scheme, coverage)
+    if found <= 0:
+        return "it quantized nothing"
+    return f"it quantized only {share(found, 1)} of the weights"
+
+
+def change_between(result: VariantResult, baseline: VariantResult) -> Change | None:
+    """How the answer differs from the baseline's; None if either has none, as with random weights."""
+    if result.answer is None or baseline.answer is None:
+        return None
+    return change_of(baseline.answer, result.answer)
+
+
+def known_truth(model: str, comparison: Comparison | None) -> Truth | None:
+    """The right answer to what a comparison asked of `model`, where it is known."""
+    if comparison is None:
+        return None
+    picture = comparison.request.picture
+    return truth_of(model, comparison.request.prompt, picture.sha256 if picture else None)
+
+
+def right_of(result: VariantResult, comparison: Comparison | None) -> float:
+    """1 if the answer is right, 0 if it is wrong, NaN where the right one is not known, or none was made."""
+    truth = known_truth(result.model, comparison)
+    return nan if truth is None or result.answer is None else float(truth.accepts(result.answer))
+
+
+def _top1_most(agreement: Agreement | None) -> float:
+    """The upper end of the 95% interval of a share of tokens; NaN where it is no share."""
+    if agreement is None or not 0 <= agreement.top1 <= 1:
+        return nan
+    return proportion(round(agreement.top1 * agreement.tokens), agreement.tokens).high
+
+
+def doubt_of(agreement: Agreement) -> float:
+    """How far the mean divergence may be off to either side, nats; infinite where that is not known, 0 where there is no mean."""
+    mean, error = agreement.kl_mean_nats, agreement.kl_se
+    if mean is None or not isfinite(mean):
+        return 0.0
+    return DOUBT_ERRORS * error if error is not None and 0 <= error < inf else inf
+
+
+def _pooled(agreements: list[Agreement]) -> tuple[float, float]:
+    """Mean divergence and its doubt over all tokens of all texts; NaN without any, infinite if one is no number."""
+    means = [agreement.kl_mean_nats for agreement in agreements]
+    if not agreements:
+        return nan, 0.0
+    if any(mean is None or not isfinite(mean) for mean in means):
+        return inf, 0.0
+    total = sum(agreement.tokens for agreement in agreements)
+    mean = sum((agreement.kl_mean_nats or 0.0) * agreement.tokens for agreement in agreements) / total
+    return mean, hypot(*(doubt_of(agreement) * agreement.tokens for agreement in agreements)) / total

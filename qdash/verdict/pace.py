@@ -1,0 +1,187 @@
+"""What may be said of a variant's speed: “1.8× faster”, “≈ same”, or nothing. No other place makes these words.
+
+A program that comes and goes beside the measurement makes single runs up to four times as long. So a claim needs paired rounds whose
+interval, widened, lies beyond the noise of the original's own rounds, and more where others were seen to take the machine. With equal
+schemes and such disturbances in one run of five, fewer than two in a thousand comparisons would claim a difference (a test simulates it).
+"""
+
+from dataclasses import dataclass
+from math import inf, isfinite, isnan, nan
+from typing import Literal
+
+from qdash.records import BUSY_SHARE, Comparison, NoiseFloor, Ratio, Timing, VariantResult
+
+LEAST_NOISE = 0.005
+"""Half a percent: no clock of a busy system is better."""
+
+LEAST_CLAIM = 0.05
+"""Nobody feels a difference of less than a twentieth: it is never called one."""
+
+SAME_WITHIN = 0.1
+"""“≈ same” needs an interval that lies within a tenth of the original's time, to either side."""
+
+BUSY_NOISE = 0.3
+"""Where two timings of the original, not paired with anything, differ by more, something else was running."""
+
+BUSY_MARGIN = 1.5
+"""Then a difference must be so many times larger than what the noise explains."""
+
+LEAST_ROUNDS = 3
+_WIDER = {3: 3.0, 4: 2.0}
+"""How many times wider than at 95% an interval must be, by its rounds, to err in a few of a thousand comparisons."""
+_WIDER_FROM_5 = 1.5
+
+ROUNDING = 1 + 1e-9
+"""A difference as large as the noise is inside it, whichever way the last digits of the two were rounded."""
+
+Part = Literal["total", "ttft", "tpot"]
+Told = Literal["faster", "slower", "same", "untold"]
+
+BUSY = "the machine seems busy"
+FEW = "it takes at least three timed runs"
+VARYING = "timings vary too much"
+UNKNOWN_NOISE = "how much timings vary is not known"
+
+
+@dataclass(frozen=True)
+class Times:
+    """The evidence about a speed; NaN is not known.
+
+    `ratio`: the time divided by the original's. `low`, `high`: its 95% interval from `rounds` paired rounds, if `paired`; else two
+    separate series of `rounds` runs were timed. `noise`: how far equal timings of the original lie apart; `busy`: the share of the machine
+    that other programs took.
+    """
+
+    ratio: float = nan
+    low: float = nan
+    high: float = nan
+    rounds: int = 0
+    noise: float = nan
+    busy: float = nan
+    paired: bool = False
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What may be said. `least` and `most`: the ends of the ratio with all doubt, NaN where there is no telling.
+
+    `why`: a clause that says why nothing is told; empty where there was nothing to compare.
+    """
+
+    told: Told = "untold"
+    ratio: float = nan
+    least: float = nan
+    most: float = nan
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        """“1.8× faster”, “1.3× slower”, “≈ same”; empty where nothing may be said."""
+        return {
+            "faster": f"{1 / self.ratio:.1f}× faster" if self.ratio > 0 else "",
+            "slower": f"{self.ratio:.1f}× slower",
+            "same": "≈ same",
+            "untold": "",
+        }[self.told]
+
+    @property
+    def words_or_why(self) -> str:
+        """The words, or “not compared: the machine seems busy”."""
+        return self.words or (f"not compared: {self.why}" if self.why else "")
+
+
+def pace_for(times: Times) -> Pace:
+    """What `times` allow to say."""
+    ratio = times.ratio
+    if not (isfinite(ratio) and ratio > 0):
+        return Pace()
+    if times.rounds < LEAST_ROUNDS:
+        return Pace(ratio=ratio, why=FEW)
+    if not isfinite(times.noise):
+        return Pace(ratio=ratio, why=UNKNOWN_NOISE)
+    return _paired(times) if times.paired else _separate(times)
+
+
+def _paired(times: Times) -> Pace:
+    ratio, low, high = times.ratio, times.low, times.high
+    busy = not isnan(times.busy) and times.busy > BUSY_SHARE
+    untold = Pace(ratio=ratio, why=BUSY if busy else VARYING)
+    if not (isfinite(low) and isfinite(high) and 0 < low <= ratio <= high):
+        return untold
+    wider = _WIDER.get(times.rounds, _WIDER_FROM_5)
+    margin = (1 + max(times.noise, LEAST_NOISE)) * (BUSY_MARGIN if busy else 1.0) * ROUNDING
+    least, most = ratio * _power(low / ratio, wider) / margin, ratio * _power(high / ratio, wider) * margin
+    told = _claim(ratio, least, most)
+    if told is None:
+        told = "same" if _narrow(low, high) else "untold"
+    return Pace(told, ratio, least, most, untold.why if told == "untold" else "")
+
+
+def _power(base: float, exponent: float) -> float:
+    try:
+        return base**exponent
+    except OverflowError:
+        return inf
+
+
+def _separate(times: Times) -> Pace:
+    """Runs of earlier versions, timed one variant after another: the two timings of the original say how much that is worth."""
+    ratio, noise = times.ratio, max(times.noise, LEAST_NOISE) * ROUNDING
+    if noise > BUSY_NOISE or times.busy > BUSY_SHARE:
+        return Pace(ratio=ratio, why=BUSY)
+    least, most = ratio - noise, ratio + noise
+    told = _claim(ratio, least, most)
+    if told is None:
+        told = "same" if _narrow(least, most) else "untold"
+    return Pace(told, ratio, least, most, VARYING if told == "untold" else "")
+
+
+def _claim(ratio: float, least: float, most: float) -> Told | None:
+    if least > 1 and ratio >= 1 + LEAST_CLAIM:
+        return "slower"
+    return "faster" if most < 1 and ratio <= 1 / (1 + LEAST_CLAIM) else None
+
+
+def _narrow(low: float, high: float) -> bool:
+    return low >= 1 / (1 + SAME_WITHIN) and high <= 1 + SAME_WITHIN
+
+
+def times_of(result: VariantResult, comparison: Comparison, part: Part = "total") -> Times:
+    """The evidence about one time of a variant: paired rounds where there were some, else the medians of two separate series."""
+    baseline = comparison.variants[0]
+    if result.kind == "simulated" or result.latency is None or baseline.latency is None:
+        return Times()
+    own, original = (getattr(of.latency, f"{part}_s") for of in (result, baseline))
+    runs = min(len(own.runs), len(original.runs))
+    rounds, paired = comparison.rounds, getattr(result.relative, part) if result.relative else None
+    busy = nan if rounds is None or rounds.busy is None else inf if isnan(rounds.busy) else rounds.busy
+    if rounds is None and paired is None:
+        ratio = own.median / original.median if original.median > 0 else nan
+        return Times(ratio, rounds=runs, noise=time_noise(result, comparison, part), busy=busy)
+    return _in_rounds(paired, 0 if rounds is None else rounds.taken, floor_of(comparison.noise_floor, part), busy)
+
+
+def _in_rounds(ratio: Ratio | None, taken: int, noise: float, busy: float) -> Times:
+    if ratio is None:
+        return Times()
+    low, high = (nan if end is None else end for end in (ratio.low, ratio.high))
+    return Times(ratio.value, low, high, taken, noise, busy, paired=True)
+
+
+def time_noise(result: VariantResult, comparison: Comparison, part: Part = "total") -> float:
+    """For times that were not paired: the share of the original's by which equal ones may differ; NaN if the original was timed once."""
+    timings = [getattr(of.latency, f"{part}_s") for of in (result, comparison.variants[0]) if of.latency is not None]
+    found = [floor_of(comparison.noise_floor, part), *map(_spread, timings), LEAST_NOISE]
+    return nan if any(map(isnan, found)) else max(found)
+
+
+def floor_of(floor: NoiseFloor | None, part: Part) -> float:
+    """The noise floor of one time, as a share; NaN if it is not known."""
+    if floor is None:
+        return nan
+    own = None if part == "total" else getattr(floor, part)
+    return floor.relative if own is None else own
+
+
+def _spread(timing: Timing) -> float:
+    return (timing.p90 - timing.p10) / 2 / timing.median if timing.median else nan

@@ -1,0 +1,75 @@
+"""How much work a comparison, an evaluation, a weight report and an inspection are, in bytes to load and forward passes.
+
+Executors that borrow a GPU ask for a time that follows from this. Passes are an estimate: how long answers are is not known before.
+"""
+
+from collections.abc import Sequence
+
+from qdash import checkpoints
+from qdash.catalog.models import is_random
+from qdash.catalog.schemes import find_scheme
+from qdash.checkpoints import Checkpoint
+from qdash.errors import QdashError
+from qdash.execution.work import VariantWork, Work
+from qdash.planning import device_of, dtype_of
+from qdash.records import Device, EvaluationRequest, Request, Variant
+
+Found = dict[str, Checkpoint | QdashError]
+"""The models of a request, or why one cannot be used."""
+
+_ANSWER_SHARE = 0.5
+"""Answers take about this share of the longest they may be."""
+_CHARS_PER_TOKEN = 3
+_AGAIN = 0.25
+"""The share of its questions that the baseline of an evaluation answers again."""
+
+
+def comparison_work(request: Request, found: Found) -> Work:
+    """Answer, scoring, warm-up and timed runs of every variant; the baseline is scored twice."""
+    measurement = request.measurement
+    timed = (max(1, measurement.warmup) + measurement.runs) * measurement.max_new_tokens
+    along = int(measurement.max_answer_tokens * _ANSWER_SHARE)
+    text = len(request.reference_text or "") // _CHARS_PER_TOKEN
+    parts = []
+    for index, variant in enumerate(request.variants):
+        answering = 0 if is_random(variant.model) else 2 * along + text
+        passes = timed + answering + (0 if index else answering // 2)
+        parts.append(VariantWork("compare", variant.model, variant.scheme, _loading_bytes(request, found, index), passes))
+    return Work(device_of(request), tuple(parts))
+
+
+def evaluation_work(request: EvaluationRequest, found: Found, items: int, max_new_tokens: int) -> Work:
+    """`items` questions in batches, each answered to its limit of `max_new_tokens`; the baseline answers some of them again."""
+    passes = -(-items // request.batch_size) * max_new_tokens
+    parts = [
+        VariantWork(
+            "evaluate",
+            variant.model,
+            variant.scheme,
+            _loading_bytes(request, found, index),
+            passes if index else int(passes * (1 + _AGAIN)),
+        )
+        for index, variant in enumerate(request.variants)
+    ]
+    return Work(device_of(request), tuple(parts))
+
+
+def inspection_work(variant: Variant, loading_bytes: int, device: Device) -> Work:
+    """Loading `variant`, which takes `loading_bytes`, and saving it, which reads every byte again."""
+    return Work(device, (VariantWork("inspect", variant.model, variant.scheme, 2 * loading_bytes),))
+
+
+def weighing_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
+    """Reading all weights once, and computing on them for each scheme."""
+    weights_bytes = sum(tensor.nbytes for tensor in found.own_tensors)
+    return Work(device, (VariantWork("weigh", found.model, ",".join(schemes), weights_bytes * (1 + len(schemes))),))
+
+
+def _loading_bytes(request: Request | EvaluationRequest, found: Found, index: int) -> int:
+    variant = request.variants[index]
+    checkpoint, baseline = found[variant.model], found.get(request.variants[0].model)
+    if isinstance(checkpoint, QdashError):
+        return 0
+    dtype = dtype_of(request, baseline if isinstance(baseline, Checkpoint) else None)
+    # An estimate of time: what headers tell will do until more is known.
+    return checkpoints.sizes_of(checkpoint, find_scheme(variant.scheme), dtype, device_of(request), wait_s=0).loading_bytes

@@ -1,0 +1,37 @@
+"""Calls of real workers on a tiny model, for every test of an executor."""
+
+from collections.abc import Generator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from qdash.execution import Executor
+from qdash.records import Answer, Question, TextSoFar, WorkerSpec
+
+LONG = 100_000  # tokens nobody waits for: such an answer is always stopped
+QUESTION = Question(prompt="What is in this picture?")
+
+
+def spec_for(folder: Path, scheme: str, revision: str = "test") -> WorkerSpec:
+    return WorkerSpec(
+        folder=str(folder), revision=revision, task="text-generation", scheme=scheme, device="cpu", dtype="float32", threads=1
+    )
+
+
+def result_of(call: Generator[Any, None, Any], emitted: list[Any] | None = None) -> Any:
+    while True:
+        try:
+            item = next(call)
+        except StopIteration as end:
+            return end.value
+        if emitted is not None:
+            emitted.append(item)
+
+
+def answering(executor: Executor, spec: WorkerSpec, stop: Event | None = None) -> Generator[Any, None, Answer]:
+    """An endless answer, advanced to its first text."""
+    result_of(executor.call(spec, "load"))
+    call = executor.call(spec, "answer", QUESTION, LONG, stop=stop)
+    while not isinstance(next(call), TextSoFar):
+        pass
+    return call

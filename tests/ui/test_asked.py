@@ -1,0 +1,53 @@
+"""What was asked stands with the answers, and it is said when the form asks something else."""
+
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import expect
+
+from qdash.ui.asked import asked_html, asked_just_now, earlier_html
+from qdash.ui.form import Form, checked
+from tests.ui.acting import compare, finished
+from tests.ui.conftest import OpenPage, Server
+from tests.ui.scripted import ScriptedBackend, comparison_of, variant_result
+
+FORM = Form(
+    model="tiny-vlm", schemes=["original", "bnb-int8"], picture={"sample": "t1-square.png"}, question="What is <b>it</b>?", runs=5,
+    warmup=1, tokens=50, baseline_dtype="", device="auto", reference_text="",
+)  # fmt: skip
+
+
+def test_the_question_and_the_picture_are_shown_as_text_and_small() -> None:
+    request, png = checked(FORM, "image-text-to-text")
+    done = comparison_of(request, variant_result("original", "A."), variant_result("bnb-int8", "A."))
+    shown = asked_just_now(done, png)
+    assert "What is &lt;b&gt;it&lt;/b&gt;?" in shown and 'src="data:image/webp;base64,' in shown
+    assert "<img" not in asked_html(done, None)
+
+
+@pytest.mark.parametrize(
+    "change", [{"question": "Why?"}, {"picture": {"sample": "pizza.png"}}, {"schemes": ["original"]}, {"tokens": 20}, {"question": ""}]
+)
+def test_results_are_from_before_when_the_form_asks_something_else(change: dict[str, object]) -> None:
+    request, _ = checked(FORM, "image-text-to-text")
+    done = comparison_of(request, variant_result("original", "A."), variant_result("bnb-int8", "A."))
+    backend = ScriptedBackend()
+    assert earlier_html(done, FORM, backend) == earlier_html(None, replace(FORM, **change), backend) == ""
+    assert "from before" in earlier_html(done, replace(FORM, **change), backend)
+
+
+@pytest.mark.browser
+def test_what_was_asked_stays_and_is_marked_when_the_form_changes(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page, "What is in the picture?")
+    finished(page)
+    expect(page.locator("#asked")).to_contain_text("What is in the picture?")
+    expect(page.locator("#asked img")).to_be_visible()
+    expect(page.locator(".earlier")).to_have_count(0)
+    page.fill("#question textarea", "And now?")
+    expect(page.locator(".earlier")).to_contain_text("from before")
+    expect(page.locator("#asked")).to_contain_text("What is in the picture?")
+    page.fill("#question textarea", "What is in the picture?")
+    expect(page.locator(".earlier")).to_have_count(0)
+    page.click("#picture [data-sample^=pizza]")
+    expect(page.locator(".earlier")).to_contain_text("from before")

@@ -1,0 +1,57 @@
+"""Of the handlers of one event at most one waits: two would repeat each other for ever."""
+
+from collections import Counter
+
+import gradio as gr
+import pytest
+from playwright.sync_api import Request, expect
+
+from qdash.ui.layout import build
+from qdash.ui.waiting import let_one_wait
+from tests.ui.conftest import OpenPage, Server
+from tests.ui.scripted import ScriptedBackend
+
+
+def waiting(blocks: gr.Blocks) -> Counter[tuple[int | None, str]]:
+    """How many handlers wait for each event, as the browser is told."""
+    told = blocks.get_config_file().get("dependencies", [])
+    return Counter(tuple(target) for handler in told if handler["trigger_mode"] == "always_last" for target in handler["targets"])
+
+
+@pytest.mark.usefixtures("event_loops_closed")
+def test_two_handlers_of_a_change_do_not_both_wait() -> None:
+    with gr.Blocks() as blocks:
+        text, other = gr.Textbox(), gr.Textbox()
+        text.change(lambda value: value, text, other)
+        text.change(lambda value: value, text, other)
+        other.change(lambda value: value, other)
+        assert waiting(blocks)[text._id, "change"] == 2
+        let_one_wait(blocks)
+    assert set(waiting(blocks).values()) == {1} and (other._id, "change") in waiting(blocks)
+
+
+@pytest.mark.usefixtures("event_loops_closed")
+def test_on_the_page_nobody_waits_beside_another() -> None:
+    assert set(waiting(build(ScriptedBackend())).values()) == {1}
+
+
+@pytest.mark.browser
+def test_quick_changes_come_to_rest(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if _is_call(request) else None)
+    for sample in ("pizza", "two-cats", "three-hearts", "pizza", "four-shapes"):
+        page.click(f"#picture [data-sample^={sample}]")
+    page.click("#theme button")
+    page.click("#theme button")
+    page.fill("#question textarea", "")
+    page.locator("#question textarea").press_sequentially("What else is there?")
+    page.wait_for_timeout(6_000)
+    asked.clear()
+    page.wait_for_timeout(3_000)
+    assert len(asked) <= 2  # what looks how busy the machine is
+    expect(page.locator("#question textarea")).to_have_value("What else is there?", timeout=1_000)
+
+
+def _is_call(request: Request) -> bool:
+    return "/run/" in request.url or "/queue/join" in request.url
