@@ -1,8 +1,8 @@
 """Where the names of a scatter chart's dots go, so that none covers another, a dot or a whisker, however wide the chart is drawn.
 
 The server does not know how wide a chart will be: its height is fixed, its width is the page's. So a place counts as free only if it is
-free at every one of a few widths from a phone's to a large screen's. What finds no place has no name in the chart; its table and the
-pointer still tell it.
+free at every one of a few widths from a phone's to a large screen's. What finds no place has a number instead, which it may share with
+its neighbours; the table and the pointer still tell its name.
 """
 
 import unicodedata
@@ -14,6 +14,7 @@ FONT_PX = 11.5
 LETTER = 0.55  # of the font's size: the mean of a wide proportional face
 LINE_PX = 15
 DOT_PX = 6
+NUMBER_PX = (13, 10)  # two digits inside a dot, across and up
 _AIR_PX = 2
 _BESIDE_PX = 12  # the margin at the right, into which a label may reach
 
@@ -97,6 +98,22 @@ def _spots(dot: Dot, height_px: float) -> list[Spot]:
     above, below = round((dot.high - dot.y) * height_px) + 4, round((dot.y - dot.low) * height_px) + 4
     beyond = [("bottom", max(above, _NEAR)), ("top", -max(below, _NEAR))]
     return [*_SPOTS, *(Spot(xanchor, yanchor, x, y) for xanchor, x in (("center", 0), ("left", -4), ("right", 4)) for yanchor, y in beyond)]
+
+
+def share_numbers(dots: Sequence[Dot], height_px: float) -> list[list[int]]:
+    """Which of `dots` one number has to do for, because they would cover each other at some width; the first bears it."""
+    groups: list[list[int]] = []
+    for place, dot in enumerate(dots):
+        group = next((group for group in groups if _numbers_overlap(dots[group[0]], dot, height_px)), None)
+        if group is None:
+            groups.append([place])
+        else:
+            group.append(place)
+    return groups
+
+
+def _numbers_overlap(one: Dot, two: Dot, height_px: float) -> bool:
+    return abs(one.x - two.x) * WIDTHS_PX[0] < NUMBER_PX[0] and abs(one.y - two.y) * height_px < NUMBER_PX[1]
 
 
 def width_of(text: str) -> float:

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 
 from qdash.charts.dots import dot
 from qdash.charts.palette import palette
-from qdash.charts.placing import FONT_PX, Dot, Spot, place_labels
+from qdash.charts.placing import FONT_PX, Dot, Spot, place_labels, share_numbers
 from qdash.charts.style import styled
 from qdash.charts.trades import Trade, Trades
 from qdash.records.agreement import SAME_NATS
@@ -79,6 +79,11 @@ def _height(count: int) -> int:
     return min(MOST_PX, LEAST_PX + PER_VARIANT_PX * max(0, count - 4))
 
 
+def _plot_px(count: int) -> int:
+    """How high the plot itself is, without its margins."""
+    return _height(count) - TOP_PX - BOTTOM_PX
+
+
 def _without(figure: go.Figure, trades: Trades, dark: bool) -> go.Figure:
     """Words instead of dots."""
     reasons = dict.fromkeys(why for _, why in trades.left_out)
@@ -113,17 +118,22 @@ def _dot(figure: go.Figure, point: Trade, best: bool, across: Scale, up: Scale, 
     )  # fmt: skip
 
 
-def numbered(trades: Trades) -> tuple[Trade, ...]:
-    """The dots that have a number in place of a name: those whose name finds no room. The number counts from 1 in the record's order."""
+def numbered(trades: Trades) -> tuple[tuple[Trade, ...], ...]:
+    """The dots whose name finds no room, by the number they have instead: that of the first, counted from 1 in the record's order."""
     if not trades.points:
         return ()
-    named = _spots(trades, _cost_scale(trades), _quality_scale(trades))
-    return tuple(point for at, point in enumerate(trades.points) if at not in named)
+    across, up = _cost_scale(trades), _quality_scale(trades)
+    named = _spots(trades, across, up)
+    unnamed = [point for at, point in enumerate(trades.points) if at not in named]
+    groups = share_numbers(_dots(unnamed, across, up), _plot_px(len(trades.points)))
+    return tuple(tuple(unnamed[at] for at in group) for group in groups)
 
 
 def numbers_words(trades: Trades) -> str:
-    """What the numbers stand for: “4 NF4 4-bit · 7 INT3”; empty where every dot has its name."""
-    return " · ".join(f"{point.place + 1} {point.label}" for point in numbered(trades))
+    """What the numbers stand for: “4 NF4 4-bit · 7 INT3, INT2”; empty where every dot has its name."""
+    groups = numbered(trades)
+    words = " · ".join(f"{group[0].place + 1} {', '.join(point.label for point in group)}" for group in groups)
+    return words + (". Dots too close together share a number." if any(len(group) > 1 for group in groups) else "")
 
 
 def _names(points: Sequence[Trade]) -> list[str]:
@@ -133,14 +143,18 @@ def _names(points: Sequence[Trade]) -> list[str]:
 def _spots(trades: Trades, across: Scale, up: Scale) -> dict[int, Spot]:
     """Where the names of as many dots as have room go, those of the best trade-offs and of the original first."""
     points, front = trades.points, trades.front
-    dots = [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
     weights = [3 if point in front or point.place == 0 else 1 for point in points]
-    return place_labels(dots, _names(points), weights, _height(len(points)) - TOP_PX - BOTTOM_PX, _strokes(front, across, up))
+    return place_labels(_dots(points, across, up), _names(points), weights, _plot_px(len(points)), _strokes(front, across, up))
+
+
+def _dots(points: Sequence[Trade], across: Scale, up: Scale) -> list[Dot]:
+    return [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
 
 
 def _labels(figure: go.Figure, trades: Trades, across: Scale, up: Scale, dark: bool) -> None:
     """Names beside the dots that have room for one, numbers in the others."""
     front, names, spots = trades.front, _names(trades.points), _spots(trades, across, up)
+    numbers = {group[0] for group in numbered(trades)}
     for at, point in enumerate(trades.points):
         where = {"x": across.at(point.cost.value), "y": up.at(point.quality), "showarrow": False, "borderpad": 0}
         if at in spots:
@@ -149,7 +163,7 @@ def _labels(figure: go.Figure, trades: Trades, across: Scale, up: Scale, dark: b
                 **where, text=escape(names[at], quote=False), name="label", font={"size": FONT_PX, "color": colour},
                 xanchor=spot.xanchor, yanchor=spot.yanchor, xshift=spot.xshift, yshift=spot.yshift,
             )  # fmt: skip
-        else:
+        elif point in numbers:
             colour = palette(dark).ink if point.simulated else palette(dark).panel
             figure.add_annotation(
                 **where, text=f"<b>{point.place + 1}</b>", name="number", font={"size": 8, "color": colour}, captureevents=False

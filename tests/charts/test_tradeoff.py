@@ -204,10 +204,20 @@ def test_every_dot_has_a_name_or_a_number_with_a_key(count: int) -> None:
     trades = comparison_trades(COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0], *many)}))
     notes = trade_off(trades).layout.annotations
     names, numbers = ([note.text for note in notes if note.name == kind] for kind in ("label", "number"))
-    assert len(names) + len(numbers) == count
-    assert [f"<b>{point.place + 1}</b>" for point in numbered(trades)] == numbers
-    assert all(f"{point.place + 1} {point.label}" in note_html(trades) for point in numbered(trades))
+    groups = numbered(trades)
+    assert len(names) + sum(len(group) for group in groups) == count
+    assert [f"<b>{group[0].place + 1}</b>" for group in groups] == numbers
+    assert all(f"{group[0].place + 1} {', '.join(point.label for point in group)}" in note_html(trades) for group in groups)
     assert (count == 30) <= bool(numbers)
+
+
+def test_numbers_never_cover_each_other() -> None:
+    same = [variant("bnb-nf4", f"Format {place}", "same", 2**20 * (5 + place % 3), 0.1, agreement=AGREEMENT) for place in range(29)]
+    trades = comparison_trades(COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0], *same)}))
+    assert any(len(group) > 1 for group in numbered(trades))
+    assert "Dots too close together share a number." in note_html(trades)
+    numbers = [note for note in trade_off(trades).layout.annotations if note.name == "number"]
+    assert len({(note.x, note.y) for note in numbers}) == len(numbers)
 
 
 @pytest.mark.parametrize("error", [math.nan, math.inf, -math.inf, -1.0])

@@ -161,6 +161,7 @@ def test_a_proxy_may_leave_the_path_on_the_requests(behind: Server, open_page: O
         compare(page, "with its path")
         finished(page)
         assert [cookie["path"] for cookie in page.context.cookies()] == ["/qdash"]
+        page.close()  # before the proxy ends, and with it the page's streams
 
 
 def test_a_whole_address_replaces_what_a_proxy_does_not_say(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
