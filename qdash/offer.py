@@ -4,10 +4,12 @@ The rest stays in the page's lists, with the reason. `checkpoints.locate`, throu
 that nothing a browser sends, and no run that is imported, gets around it.
 """
 
+from collections.abc import Sequence
+
 from qdash.catalog.models import MODELS
 from qdash.errors import QdashError
 from qdash.machine import this_machine
-from qdash.records import Measurement
+from qdash.records import Measurement, Variant
 from qdash.settings import settings
 
 _ELSEWHERE = "Choose a smaller one; or run qdash on your own machine for any other."
@@ -49,6 +51,14 @@ def check_measurement(measurement: Measurement) -> None:
     for name, (value, most) in asked.items():
         if limits.public and value > most:
             raise QdashError(f"{name}: {value:,} are too many; this server allows {most:,}.", "Open Measurement and correct it.")
+
+
+def check_count(variants: Sequence[Variant]) -> None:
+    """Raise QdashError for more variants than a public server compares."""
+    limits = settings()
+    if limits.public and len(variants) > limits.public_variants:
+        message = f"{len(variants)} versions are too many; this server compares {limits.public_variants} at a time."
+        raise QdashError(message, f"Choose {limits.public_variants} at most, the original among them.")
 
 
 def _gigabytes(size: int) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from qdash.errors import QdashError
 
@@ -37,6 +37,10 @@ def _without_slash(root_path: str) -> str:
     return root_path.rstrip("/")
 
 
+def _names(text: Any) -> Any:
+    return [name.strip() for name in text.split(",") if name.strip()] if isinstance(text, str) else text
+
+
 class Settings(BaseSettings):
     """Every limit and place qdash uses; each field can be set as QDASH_<NAME>."""
 
@@ -47,16 +51,25 @@ class Settings(BaseSettings):
     """0: any free one."""
     root_path: Annotated[str, AfterValidator(_without_slash)] = Field(default_factory=lambda: _gradio_variable("root_path"))
     """Where a reverse proxy shows the page, if not at the root of its host: /qdash or https://example.org/qdash."""
+    hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    """Names, separated by commas, under which the page may be opened besides localhost, addresses, and the host of `root_path`. In public
+    mode every name is answered to."""
     public: bool = Field(default_factory=_on_a_space)
     """Hosting for strangers, the default on Spaces: only the models of the catalogue, and no local folders."""
     public_model_bytes: int = Field(default=2 * 10**9, ge=0)
     """In public mode, the most bytes that the weights of a model may have as published. Bundled models are far below."""
-    public_runs: int = Field(default=10, ge=1)
+    public_variants: int = Field(default=8, ge=1)
+    """In public mode, the most variants of a comparison or evaluation."""
+    public_runs: int = Field(default=20, ge=1)
     """In public mode, the most timed runs, and the most warm-up runs, of a comparison."""
-    public_tokens: int = Field(default=128, ge=2)
+    public_tokens: int = Field(default=256, ge=2)
     """In public mode, the most tokens of a timed run."""
-    public_seconds: float = Field(default=600, gt=0)
+    public_seconds: float = Field(default=300, gt=0)
     """In public mode, when a comparison, evaluation or other job is stopped, counted from when it is served; what is done is kept."""
+    public_jobs: int = Field(default=2, ge=1)
+    """In public mode, the most jobs of one visitor that run or wait."""
+    public_jobs_per_address: int = Field(default=8, ge=1)
+    """The same for all visitors of one network address; of an IPv6 address its network (/64) counts."""
     cache_dir: Path = Path.home() / ".cache" / "qdash"
     memory_fraction: float = Field(default=0.7, gt=0, le=1)
     """Share of the machine's memory that workers may hold together, as far as it is free."""

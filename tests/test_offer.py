@@ -70,7 +70,7 @@ def test_no_way_in_takes_what_is_not_offered() -> None:
     for ask in (lambda: checkpoints.locate(LARGE), lambda: check_model(LARGE), lambda: check_variants("tiny-vlm", [row])):
         with pytest.raises(QdashError, match="8.0 GB of weights"):
             ask()
-    with pytest.raises(QdashError, match="Tokens: 2,048 are too many; this server allows 128"):
+    with pytest.raises(QdashError, match="Tokens: 2,048 are too many; this server allows 256"):
         measurement_of(FORM.__class__(**{**vars(FORM), "tokens": 2048}))
     with pytest.raises(QdashError, match="Timed runs: 100"):
         measurement_of(FORM.__class__(**{**vars(FORM), "runs": 100}))

@@ -4,6 +4,7 @@ The left side is a part (see `parts`) or a glob on module paths; the last rule t
 exceptions follow what they are exceptions to. A layer that no rule matches is left as it is.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
@@ -12,7 +13,9 @@ from qdash.catalog.scheme import Scheme
 from qdash.errors import QdashError
 
 Rules = tuple[tuple[str, str], ...]
-MAX_RULES = 32
+MAX_RULES = 64
+MAX_CHARS = 4_000
+_SHOWN_CHARS = 200  # of what is wrong, in messages
 
 
 def is_recipe(text: str) -> bool:
@@ -23,13 +26,13 @@ def is_recipe(text: str) -> bool:
 def recipe_scheme(text: str, find: Callable[[str], Scheme]) -> Scheme:
     """The scheme that a recipe stands for; `find` looks up the schemes of its parts.
 
-    Raises QdashError for a rule that is incomplete, names no scheme or no part, and for parts that cannot be combined.
+    Raises QdashError for a text that is too long, a rule that is incomplete, names no scheme or no part, and parts that cannot be combined.
     """
     rules = _rules(text)
     schemes = [_scheme_of_part(pattern, find(key)) for pattern, key in rules]
     quantizing = [scheme for scheme in schemes if not scheme.is_baseline]
     if not quantizing:
-        raise QdashError(f"The recipe “{text}” quantizes nothing.", "Give at least one part a scheme, such as language=bnb-nf4.")
+        raise QdashError(f"The recipe “{_short(text)}” quantizes nothing.", "Give at least one part a scheme, such as language=bnb-nf4.")
     said = [f"{pattern} {scheme.label.split()[0]}" for (pattern, _), scheme in zip(rules, schemes, strict=True) if not scheme.is_baseline]
     return Scheme(
         key=",".join(f"{pattern}={key}" for pattern, key in rules),
@@ -69,24 +72,31 @@ def _globbed(pattern: str, path: str) -> bool:
 
 
 def _rules(text: str) -> Rules:
-    rules = tuple(_rule(entry.strip(), text) for entry in text.split(",") if entry.strip())
-    patterns = [pattern for pattern, _ in rules]
-    repeated = next((pattern for pattern in patterns if patterns.count(pattern) > 1), None)
-    if repeated is not None:
-        raise QdashError(f"The recipe “{text}” names “{repeated}” twice.", "Give each part one scheme.")
-    if len(rules) > MAX_RULES:
-        raise QdashError(f"The recipe has {len(rules)} rules.", f"Use at most {MAX_RULES}; globs such as *.mlp.* match many layers.")
+    if len(text) > MAX_CHARS:
+        raise QdashError(f"The recipe has {len(text):,} characters.", f"Use at most {MAX_CHARS:,}.")
+    entries = [entry for entry in (entry.strip() for entry in text.split(",")) if entry]
+    if len(entries) > MAX_RULES:
+        raise QdashError(f"The recipe has {len(entries)} rules.", f"Use at most {MAX_RULES}; globs such as *.mlp.* match many layers.")
+    rules = tuple(_rule(entry, text) for entry in entries)
+    ((pattern, times),) = Counter(pattern for pattern, _ in rules).most_common(1) or [("", 0)]
+    if times > 1:
+        raise QdashError(f"The recipe “{_short(text)}” names “{_short(pattern)}” twice.", "Give each part one scheme.")
     return rules
 
 
 def _rule(entry: str, text: str) -> tuple[str, str]:
     pattern, equals, key = (piece.strip() for piece in entry.partition("="))
     if not (pattern and equals and key):
-        raise QdashError(f"“{entry}” in the recipe “{text[:200]}” is no rule.", "Write part=scheme, such as language=bnb-nf4.")
+        message = f"“{_short(entry)}” in the recipe “{_short(text)}” is no rule."
+        raise QdashError(message, "Write part=scheme, such as language=bnb-nf4.")
     if pattern not in PARTS and not any(sign in pattern for sign in ".*?["):
         remedy = f"Choose from: {', '.join(PARTS)}; or write a glob on layer names, such as *.down_proj."
-        raise QdashError(f"There is no part “{pattern}”.", remedy)
+        raise QdashError(f"There is no part “{_short(pattern)}”.", remedy)
     return pattern, key
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
 def _scheme_of_part(pattern: str, scheme: Scheme) -> Scheme:

@@ -31,7 +31,7 @@ from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
 from qdash.ui.verdict import sentence_html, verdict_html
-from qdash.ui.visitors import owner_of
+from qdash.ui.visitors import visitor_behind
 from qdash.verdict import verdict
 
 Updates = dict[Any, Any]
@@ -89,8 +89,10 @@ def wire_compare_page(
     """Connect Compare, Stop and the theme; returns what happens when a comparison is over."""
 
     def compare(request: gr.Request, dark: Any, visitor: str, before: Comparison | None, *values: Any) -> Iterator[Updates]:
-        form, owner = Form(*values), owner_of(request)
-        started = runs.start(visitor or str(request.session_hash), "compare", lambda stop: kept(run(form, backend, line, stop), owner))
+        form, who = Form(*values), visitor_behind(request)
+        started = runs.start(
+            visitor or str(request.session_hash), "compare", lambda stop: kept(run(form, backend, line.of(who), stop), who.owner)
+        )
         yield {tabs: gr.update(selected="compare")}
         yield from followed(started, request, dark, before)
 

@@ -14,7 +14,7 @@ from qdash.catalog.models import MODELS, Task
 from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, check_reference_text, read_picture
-from qdash.offer import check_measurement, not_offered
+from qdash.offer import check_count, check_measurement, not_offered
 from qdash.planning import variants_of
 from qdash.records import DeviceChoice, Measurement, Picture, Request, Variant
 from qdash.settings import settings
@@ -72,7 +72,9 @@ def check_variants(model: str, choice: Any) -> tuple[Variant, ...]:
     order = list(SCHEMES)
     own = sorted((entry for entry in choice if isinstance(entry, str)), key=lambda key: order.index(key) if key in SCHEMES else len(order))
     rows = [_row(entry) for entry in choice if not isinstance(entry, str)]
-    return variants_of(model, own if own or not rows else ["original"], rows)
+    variants = variants_of(model, own if own or not rows else ["original"], rows)
+    check_count(variants)
+    return variants
 
 
 def _row(entry: Any) -> Variant:

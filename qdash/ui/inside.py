@@ -16,11 +16,12 @@ from qdash.records import Comparison, InspectorReport, Step
 from qdash.ui.backend import Backend
 from qdash.ui.blocks import html
 from qdash.ui.inside_view import inside_html
-from qdash.ui.line import Line
+from qdash.ui.line import Entrance, Line
 from qdash.ui.markup import banner
 from qdash.ui.run import by_button, internal_error, waiting
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK
+from qdash.ui.visitors import visitor_behind
 
 _EMPTY = '<p class="hint">Counts, types, files and sizes of one version, and what they mean.</p>'
 
@@ -56,7 +57,7 @@ def wire_inside(inside: Inside, comparison: gr.State, backend: Backend, line: Li
     def look(request: gr.Request, comparison: Comparison | None, index: Any) -> Iterator[str]:
         stop = sessions.start(str(request.session_hash), "inside")
         try:
-            yield from looked(comparison, index, backend, line, stop)
+            yield from looked(comparison, index, backend, line.of(visitor_behind(request)), stop)
         finally:
             stop.set()
 
@@ -70,7 +71,7 @@ def wire_inside(inside: Inside, comparison: gr.State, backend: Backend, line: Li
     inside.stop.click(stopped, **QUICK)
 
 
-def looked(comparison: Comparison | None, index: Any, backend: Backend, line: Line, stop: Event) -> Iterator[str]:
+def looked(comparison: Comparison | None, index: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[str]:
     """The drawer's markup while a variant is inspected, and at the end. Never raises."""
     try:
         if comparison is None or not isinstance(index, int) or not 0 <= index < len(comparison.variants):

@@ -22,6 +22,7 @@ from qdash.ui.runs import Runs
 from qdash.ui.scheme_picker import STARTER, preset_keys
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import build_sidebar, wire_sidebar
+from qdash.ui.tabs import Tabs
 from qdash.ui.waiting import let_one_wait
 from qdash.ui.weights_events import wire_weights_page
 from qdash.ui.weights_page import build_weights_page
@@ -31,13 +32,17 @@ A_DAY_S = 24 * 3600
 STARTER_MODEL = next(iter(MODELS))
 
 
-def build(backend: Backend) -> gr.Blocks:
-    """The whole page over `backend`."""
+def build(backend: Backend, tabs: Tabs | None = None) -> gr.Blocks:
+    """The whole page over `backend`. What nobody of `tabs` listens to ends after a while; without them everybody is taken to listen."""
     # Uploads lie where `form` looks for them, and nowhere else. Gradio reads this when components are created.
     os.environ["GRADIO_TEMP_DIR"] = str(settings().cache_dir / "uploads")
     # Where a GPU is lent to one run after another, nobody's answers can go before somebody else's timing.
-    line = Line(settings().max_queue, 1 if on_zerogpu() else settings().max_running)
-    runs, sessions = Runs(), Sessions()
+    limits = settings()
+    line = Line(
+        limits.max_queue, 1 if on_zerogpu() else limits.max_running, each=limits.public_jobs, each_address=limits.public_jobs_per_address
+    )
+    is_here = tabs.is_here if tabs is not None else lambda tab: True
+    runs, sessions = Runs(is_here=is_here), Sessions(is_here)
     starter = preset_keys(STARTER, this_machine())
     with gr.Blocks(title="qdash", analytics_enabled=False, delete_cache=(3600, A_DAY_S), fill_width=True) as blocks:
         with gr.Row(elem_id="page"):

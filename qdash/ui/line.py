@@ -9,10 +9,11 @@ Stop works while you wait. All estimates come from how long those before took.
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
 from threading import Condition, Event
+from typing import Protocol
 
 from qdash.errors import QdashError
 
@@ -20,6 +21,22 @@ POLL_S = 0.25
 """Stop is noticed within this time."""
 
 TOLD_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who joins: `owner` as in the history, `address` of the network. "" stands for anybody, and has no limit."""
+
+    owner: str = ""
+    address: str = ""
+
+
+class Entrance(Protocol):
+    """Where a line is joined."""
+
+    def join(self, *, alone: bool = True) -> AbstractContextManager["Ticket"]:
+        """See `Line.join`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,7 @@ class Ticket:
     line: "Line"
     alone: bool
     joined: float
+    visitor: Visitor = Visitor()
     served: bool = False
     answered: bool = False
     since: float = 0.0
@@ -91,35 +109,47 @@ class _Pace:
         self._last = now
 
     def wait_s(self, count: int, began: float) -> float | None:
-        """For `count` of them, the first of which could begin at `began`; None where none was measured."""
+        """For `count` of them, the first of which could begin at `began`; None where none was measured, or that one takes longer."""
         if not count:
             return 0.0
         if not self._durations:
             return None
         typical = fmean(self._durations)
-        left = max(typical - (time.monotonic() - max(began, self._last)), 0.0)
-        return left + (count - 1) * typical
+        left = typical - (time.monotonic() - max(began, self._last))
+        # One that takes longer than those before may take any time.
+        return left + (count - 1) * typical if left > 0 else None
+
+
+_ANYBODY = Visitor()
 
 
 @dataclass
 class Line:
-    """Tickets in order of arrival. `longest` counts everybody; `at_once` comparisons are served together."""
+    """Tickets in order of arrival. `longest` counts everybody; `at_once` comparisons are served together.
+
+    A visitor may hold `each` places, the one being served among them, and all visitors of one address `each_address`; None: any number.
+    """
 
     longest: int
     at_once: int = 1
+    each: int | None = None
+    each_address: int | None = None
     _tickets: list[Ticket] = field(default_factory=list)
     _changed: Condition = field(default_factory=Condition)
     _services: _Pace = field(default_factory=_Pace)
     _answers: _Pace = field(default_factory=_Pace)
     _timings: _Pace = field(default_factory=_Pace)
 
+    def of(self, visitor: Visitor) -> Entrance:
+        """The line as `visitor` joins it."""
+        return _VisitorsEntrance(self, visitor)
+
     @contextmanager
-    def join(self, *, alone: bool = True) -> Iterator[Ticket]:
-        """Stand in the line for the length of the block; raises QdashError if the line is too long."""
-        ticket = Ticket(self, alone, time.monotonic())
+    def join(self, *, alone: bool = True, visitor: Visitor = _ANYBODY) -> Iterator[Ticket]:
+        """Stand in the line for the length of the block; raises QdashError if it is too long, or `visitor` has too many places already."""
+        ticket = Ticket(self, alone, time.monotonic(), visitor)
         with self._changed:
-            if len(self._tickets) >= self.longest:
-                raise QdashError(f"{len(self._tickets)} people are waiting already.", "Try again in a few minutes.", "unavailable")
+            self._check_room(visitor)
             self._tickets.append(ticket)
         self.admit(ticket)
         try:
@@ -164,6 +194,18 @@ class Line:
         with self._changed:
             self._changed.wait(longest_s)
 
+    def _check_room(self, visitor: Visitor) -> None:
+        if len(self._tickets) >= self.longest:
+            raise QdashError(f"{len(self._tickets)} people are waiting already.", "Try again in a few minutes.", "unavailable")
+        mine = sum(ticket.visitor.owner == visitor.owner for ticket in self._tickets)
+        if visitor.owner and self.each is not None and mine >= self.each:
+            message = f"{mine} of your runs are at work or waiting already."
+            raise QdashError(message, "Stop one of them, or wait until it is over.", "unavailable")
+        near = sum(ticket.visitor.address == visitor.address for ticket in self._tickets)
+        if visitor.address and self.each_address is not None and near >= self.each_address:
+            message = f"{near} runs from your network address are at work or waiting already."
+            raise QdashError(message, "Try again in a few minutes.", "unavailable")
+
     def _before(self, ticket: Ticket) -> int:
         """How many must leave before the turn of `ticket`."""
         first = self._tickets.index(ticket)
@@ -184,3 +226,12 @@ class Line:
 
 def _began(tickets: Sequence[Ticket]) -> float:
     return min((ticket.since for ticket in tickets), default=0.0)
+
+
+@dataclass(frozen=True)
+class _VisitorsEntrance:
+    line: Line
+    visitor: Visitor
+
+    def join(self, *, alone: bool = True) -> AbstractContextManager[Ticket]:
+        return self.line.join(alone=alone, visitor=self.visitor)

@@ -26,7 +26,7 @@ from qdash.ui.runs import Run, Runs
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
-from qdash.ui.visitors import owner_of
+from qdash.ui.visitors import visitor_behind
 
 Updates = dict[Any, Any]
 
@@ -37,10 +37,11 @@ def wire_quality_page(
     """Connect everything."""
 
     def evaluate(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None, *values: Any) -> Iterator[Updates]:
-        form, owner = QualityForm(*values), owner_of(request)
+        form, who = QualityForm(*values), visitor_behind(request)
         started = runs.start(
-            visitor or str(request.session_hash), "quality", lambda stop: kept(evaluated(form, backend, line, stop), owner)
-        )
+            visitor or str(request.session_hash), "quality",
+            lambda stop: kept(evaluated(form, backend, line.of(who), stop), who.owner),
+        )  # fmt: skip
         yield from followed(started, request, dark, before)
 
     def resumed(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None) -> Iterator[Updates]:

@@ -11,7 +11,7 @@ from qdash.stopping import unless_stopped
 from qdash.tasks import Item
 from qdash.ui import text
 from qdash.ui.backend import Backend
-from qdash.ui.line import Line
+from qdash.ui.line import Entrance
 from qdash.ui.pacing import paced
 from qdash.ui.quality_board import MarksBoard, marked, queued_marks
 from qdash.ui.quality_file import items_of
@@ -35,7 +35,7 @@ class MarksView:
     items: tuple[Item, ...] = ()
 
 
-def evaluated(form: QualityForm, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
+def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
     """Check, fetch the questions, wait in line, evaluate. Never raises: whatever goes wrong is in the last view, beside the rows so far."""
     view, items = MarksView(status="Reading the questions."), None
     yield view
@@ -54,7 +54,7 @@ def evaluated(form: QualityForm, backend: Backend, line: Line, stop: Event) -> I
         yield MarksView(board=view.board, error=internal_error(), over=True)
 
 
-def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Line, stop: Event) -> Iterator[MarksView]:
+def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
     board = queued_marks(request)
     with line.join() as ticket:
         for place in ticket.wait(stop):

@@ -16,7 +16,7 @@ from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.board import Board, advance, queued_board
 from qdash.ui.form import Form, check_model, checked
-from qdash.ui.line import Ahead, Line, Place, Ticket
+from qdash.ui.line import Ahead, Entrance, Place, Ticket
 from qdash.ui.pacing import paced
 from qdash.wording import ordinal
 
@@ -41,7 +41,7 @@ class View:
     png: bytes | None = None
 
 
-def run(form: Form, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
+def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
     """Check, wait in line, compare. Never raises: whatever goes wrong is in the last view, and the cards so far stay."""
     view, png = View(status="Checking the question."), None
     yield view
@@ -70,7 +70,7 @@ def internal_error() -> QdashError:
     return QdashError("Something went wrong inside qdash.", remedy, "internal")
 
 
-def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
+def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
     board = queued_board(request)
     with line.join(alone=False) as ticket:
         for place in ticket.wait(stop):

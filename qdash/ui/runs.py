@@ -22,11 +22,12 @@ Clock = Callable[[], float]
 
 
 class Run(Generic[ViewT]):
-    """Something that goes on: its latest view, and who follows it. `stop` ends it."""
+    """Something that goes on: its latest view, and who follows it. `stop` ends it; `is_here` tells whether a session still listens."""
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, clock: Clock = time.monotonic, is_here: Callable[[str], bool] = lambda session: True) -> None:
         self.stop = Event()
         self._clock = clock
+        self._is_here = is_here
         self._changed = Condition()
         self._views: tuple[int, ViewT | None] = (0, None)
         self._over = False
@@ -42,7 +43,8 @@ class Run(Generic[ViewT]):
     def forsaken(self) -> bool:
         """Whether nobody has followed it for as long as a run is kept."""
         with self._changed:
-            return not self._followers and self._clock() - self._left > PATIENCE_S
+            followed = any(self._is_here(session) for session in self._followers.values())
+            return not followed and self._clock() - self._left > PATIENCE_S
 
     def work(self, views: Callable[[Event], Iterator[ViewT]]) -> None:
         """Go through all views; `views` gets the stop flag."""
@@ -94,12 +96,13 @@ class Runs:
 
     clock: Clock = time.monotonic
     watch_s: float = WATCH_S
+    is_here: Callable[[str], bool] = lambda session: True
     _runs: dict[tuple[str, str], Run[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def start(self, visitor: str, page: str, views: Callable[[Event], Iterator[ViewT]]) -> Run[ViewT]:
         """Begin; what this visitor has started on this page before is stopped."""
-        run = Run[ViewT](self.clock)
+        run = Run[ViewT](self.clock, self.is_here)
         with self._lock:
             before = self._runs.get((visitor, page))
             self._runs[visitor, page] = run

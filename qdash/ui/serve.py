@@ -18,7 +18,11 @@ from qdash.ui.layout import build
 from qdash.ui.limited_backend import LimitedBackend
 from qdash.ui.limits import BodyLimit
 from qdash.ui.page_links import PageLinks
+from qdash.ui.page_routes import PageRoutes
 from qdash.ui.page_zipped import PageZipped
+from qdash.ui.response_headers import ResponseHeaders
+from qdash.ui.same_origin import SameOrigin, hosts_of, never_reflect_origins
+from qdash.ui.tabs import TabGuard, Tabs
 from qdash.ui.theme import theme
 from qdash.ui.visitors import VisitorCookie
 
@@ -28,20 +32,27 @@ def main() -> None:
     executor = execution.create(settings())
     try:
         backend = EngineBackend(executor)
-        serve(build(LimitedBackend(backend, settings().public_seconds) if settings().public else backend))
+        tabs = Tabs()
+        serve(build(LimitedBackend(backend, settings().public_seconds) if settings().public else backend, tabs), tabs)
     finally:
         executor.close()
 
 
-def serve(blocks: gr.Blocks) -> None:
-    """Launch `blocks` and block; raises QdashError if the server cannot listen."""
+def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
+    """Launch `blocks`, which looks into `tabs`, and block; raises QdashError if the server cannot listen."""
     limits = settings()
     address = free_address(limits.host, limits.port)
     # Gradio tries the port on the address in GRADIO_SERVER_NAME first, whatever `launch` is given, and can do so with IPv4 only.
     http_server.LOCALHOST_NAME = address.ipv4
+    never_reflect_origins()
+    hosts = None if limits.public else hosts_of(limits.host, limits.hosts, limits.root_path)
     middleware = [
         Middleware(PageZipped, path=limits.url_path),
+        Middleware(ResponseHeaders, path=limits.url_path),
+        Middleware(SameOrigin, hosts=hosts, public=limits.root_path),
+        Middleware(PageRoutes, path=limits.url_path),
         Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes),
+        Middleware(TabGuard, tabs=tabs),
         Middleware(HelpPages, path=limits.url_path),
         Middleware(PageLinks, path=limits.url_path),
     ]

@@ -1,16 +1,30 @@
-"""What a tab has: files to take away, and what is read for it alone and is over with it. What it has started besides is in `runs`."""
+"""What a tab has: files to take away, and what is read for it alone and is over with it. What it has started besides is in `runs`.
 
+Folders of files lie under one folder a process, which is deleted with it; what a killed process has left, the next one deletes.
+"""
+
+import atexit
+import os
+import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 
+import psutil
+
+_PREFIX = "qdash-exports-"
+_OURS = re.compile(rf"{_PREFIX}(\d+)-\w+")
+
 
 @dataclass
 class Sessions:
-    """Stop flags, by name, and a folder for files, per browser tab."""
+    """Stop flags, by name, and a folder for files, per browser tab. `is_here` tells whether a tab still listens."""
 
+    is_here: Callable[[str], bool] = lambda session: True
+    _parent: Path | None = None
     _stops: dict[tuple[str, str], Event] = field(default_factory=dict)
     _folders: dict[str, Path] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -33,10 +47,16 @@ class Sessions:
             flag.set()
 
     def folder(self, session: str) -> Path:
-        """A folder for this tab's exports."""
+        """A folder for this tab's exports, for whoever is about to write into it. Those of tabs that are gone are deleted."""
         with self._lock:
+            gone = [other for other in {*self._folders, *(tab for tab, _ in self._stops)} - {session} if not self.is_here(other)]
+        for other in gone:
+            self.close(other)
+        with self._lock:
+            if self._parent is None:
+                self._parent = _parent_folder()
             if session not in self._folders:
-                self._folders[session] = Path(tempfile.mkdtemp(prefix="qdash-"))
+                self._folders[session] = Path(tempfile.mkdtemp(dir=self._parent))
             return self._folders[session]
 
     def close(self, session: str) -> None:
@@ -49,3 +69,15 @@ class Sessions:
             flag.set()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parent_folder() -> Path:
+    """A folder that only this user can read, in the system's folder for temporary files: Gradio serves files from there."""
+    temporary = Path(tempfile.gettempdir())
+    for other in temporary.glob(f"{_PREFIX}*"):
+        found = _OURS.fullmatch(other.name)
+        if found and not psutil.pid_exists(int(found[1])) and not other.is_symlink():
+            shutil.rmtree(other, ignore_errors=True)  # somebody else's stays: it cannot be deleted
+    parent = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    atexit.register(shutil.rmtree, parent, ignore_errors=True)
+    return parent

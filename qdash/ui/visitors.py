@@ -5,6 +5,7 @@ reading the database. Behind HTTPS the cookie also works in a frame of another s
 (Partitioned). A browser that takes no cookies has a history for as long as its tab is open.
 """
 
+import ipaddress
 import re
 import secrets
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qdash.settings import settings
+from qdash.ui.line import Visitor
 from qdash.ui.page_links import opens_page
 
 COOKIE = "qdash_visitor"
@@ -30,6 +32,36 @@ def owner_of(request: gr.Request) -> str:
     if not settings().public:
         return ""
     return owner_in(request.cookies, str(request.session_hash))
+
+
+def visitor_behind(request: gr.Request) -> Visitor:
+    """Whoever sent `request`, as far as a line has to tell people apart: on one's own machine nobody is."""
+    if not settings().public:
+        return Visitor()
+    forwarded = dict(request.headers or {}).get("x-forwarded-for", "")
+    return Visitor(owner_of(request), address_of(getattr(request.client, "host", ""), forwarded))
+
+
+def address_of(peer: str, forwarded: str) -> str:
+    """The network address of a visitor: that of the `peer`, or what a proxy in one's own network says in X-Forwarded-For (`forwarded`).
+
+    Each proxy appends whom it was asked by, so what a visitor makes up comes first: the last address from outside counts. Of IPv6 it is the
+    network, as everybody has a whole one. "" if nothing is known.
+    """
+    chain = [address for address in (_address(text.strip()) for text in (*forwarded.split(","), peer)) if address is not None]
+    if not chain:
+        return ""
+    outside = next((address for address in reversed(chain) if address.is_global), None)
+    # All within one's own network: whom the last proxy was asked by.
+    found = outside or chain[-2 if len(chain) > 1 else -1]
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def owner_in(cookies: Any, session: str) -> str:

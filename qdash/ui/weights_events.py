@@ -21,6 +21,7 @@ from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK, Sidebar
 from qdash.ui.theme_switch import dark_first
 from qdash.ui.verdict import sentence_html
+from qdash.ui.visitors import visitor_behind
 from qdash.ui.weights_choice import ALL_LAYERS, Choice, first_choice, with_cell, with_scale, with_scheme, with_weight
 from qdash.ui.weights_layer import layer_drawn
 from qdash.ui.weights_page import WeightsPage, empty_html
@@ -54,8 +55,9 @@ def wire_weights_page(
         request: gr.Request, dark: Any, visitor: str, before: WeightReport | None, model: Any, schemes: Any, device: Any
     ) -> Iterator[Updates]:
         sessions.stop(str(request.session_hash), "layer")
+        entrance = line.of(visitor_behind(request))
         started = runs.start(
-            visitor or str(request.session_hash), "weights", lambda stop: looked(model, schemes, device, backend, line, stop)
+            visitor or str(request.session_hash), "weights", lambda stop: looked(model, schemes, device, backend, entrance, stop)
         )
         yield {tabs: gr.update(selected="weights")}
         yield from followed(started, request, dark, before)
@@ -88,7 +90,7 @@ def wire_weights_page(
         try:
             status = "" if choice.layer == ALL_LAYERS else "Reading this layer."
             yield {**drawn(page, dark, report, choice, None, status), page.choice: choice, page.banner: ""}
-            for view in looked_into(report, choice, backend, line, stop):
+            for view in looked_into(report, choice, backend, line.of(visitor_behind(request)), stop):
                 if view.error is not None:
                     yield {page.banner: banner(view.error)}
                 elif not stop.is_set():

@@ -13,7 +13,7 @@ from qdash.machine import this_machine
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
 from qdash.ui.backend import Backend
 from qdash.ui.form import check_device, check_model, check_variants
-from qdash.ui.line import Line
+from qdash.ui.line import Entrance
 from qdash.ui.run import by_button, internal_error, waiting
 from qdash.ui.weights_choice import ALL_LAYERS, Choice
 from qdash.weighing import Weighed
@@ -62,7 +62,7 @@ def known_layers(layers: tuple[WeighedLayer, ...]) -> tuple[str, list[KnownLayer
     return worst, [KnownLayer(layer.name, layer.part, layer.block, layer.projection, layer.sqnr_db[worst]) for layer in known]
 
 
-def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Line, stop: Event) -> Iterator[View]:
+def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
     """Check, wait in line, weigh. Never raises."""
     try:
         name = check_model(model)
@@ -77,7 +77,7 @@ def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Line, 
         yield View(error=internal_error())
 
 
-def looked_into(report: WeightReport, choice: Choice, backend: Backend, line: Line, stop: Event) -> Iterator[LayerView]:
+def looked_into(report: WeightReport, choice: Choice, backend: Backend, line: Entrance, stop: Event) -> Iterator[LayerView]:
     """Wait in line, look into the layer chosen. Never raises; says nothing of having been stopped: the next pick did that."""
     if choice.layer == ALL_LAYERS:
         return

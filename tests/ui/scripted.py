@@ -297,6 +297,7 @@ def main(*arguments: str) -> None:
     from qdash.ui import runs  # noqa: PLC0415
     from qdash.ui.layout import build  # noqa: PLC0415 - gradio takes seconds, and the record builders above are used without it
     from qdash.ui.serve import serve  # noqa: PLC0415
+    from qdash.ui.tabs import Tabs  # noqa: PLC0415
 
     if "impatient" in arguments:
         runs.PATIENCE_S = 1.0
@@ -306,7 +307,8 @@ def main(*arguments: str) -> None:
         other = machine.Accelerator(device="xpu:0", name="Intel Arc", bfloat16=True, **facts)
         found = machine.this_machine().model_copy(update={"accelerators": (old, other), "problems": ()}).on("auto")
         machine._probed = lambda: found
-    serve(build(ScriptedBackend()))
+    tabs = Tabs()
+    serve(build(ScriptedBackend(), tabs), tabs)
 
 
 if __name__ == "__main__":

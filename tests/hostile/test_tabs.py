@@ -1,0 +1,181 @@
+"""A tab belongs to the cookie it came with; whoever does not listen is not worked for; folders and lines have room for everybody."""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+import psutil
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from qdash.errors import QdashError
+from qdash.ui import sessions as sessions_module
+from qdash.ui.line import Line, Visitor
+from qdash.ui.page_routes import is_needed
+from qdash.ui.runs import PATIENCE_S, Runs
+from qdash.ui.sessions import Sessions
+from qdash.ui.tabs import AWAY_S, TabGuard, Tabs
+from qdash.ui.visitors import COOKIE, address_of
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tabs(clock: Clock) -> Tabs:
+    return Tabs(clock, most=3)
+
+
+@pytest.fixture
+def client(tabs: Tabs) -> TestClient:
+    async def echoed(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(await request.body())
+
+    paths = (
+        "/gradio_api/queue/join",
+        "/gradio_api/cancel",
+        "/gradio_api/run/predict",
+        "/gradio_api/queue/data",
+        "/gradio_api/heartbeat/{tab}",
+    )
+    routes = [Route(path, echoed, methods=["GET", "POST"]) for path in paths]
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(TabGuard, tabs=tabs)]))
+
+
+def _cookie(owner: str) -> dict[str, str]:
+    return {"cookie": f"{COOKIE}={owner}"} if owner else {}
+
+
+def test_a_tab_is_of_the_cookie_it_came_with(client: TestClient) -> None:
+    body = {"session_hash": "abc123", "data": ["é" * 1000]}
+    answer = client.post("/gradio_api/queue/join", json=body, headers=_cookie("mine"))
+    assert answer.status_code == 200 and answer.json() == body, "the body arrives as it was sent"
+    for owner, status in (("mine", 200), ("yours", 403), ("", 403)):
+        assert client.get("/gradio_api/queue/data?session_hash=abc123", headers=_cookie(owner)).status_code == status
+        assert client.get("/gradio_api/heartbeat/abc123", headers=_cookie(owner)).status_code == status
+        for path in ("cancel", "run/predict", "queue/join"):
+            assert client.post(f"/gradio_api/{path}", json=body, headers=_cookie(owner)).status_code == status
+
+
+@pytest.mark.parametrize("number", ["", "a" * 65, "../x", "a b", "é"])
+def test_a_number_that_no_tab_makes_up_is_refused(client: TestClient, number: str) -> None:
+    assert client.post("/gradio_api/queue/join", json={"session_hash": number}).status_code == 403
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'{"session_hash": 5}', b"\xff"])
+def test_what_names_no_tab_is_passed_on(client: TestClient, body: bytes) -> None:
+    answer = client.post("/gradio_api/queue/join", content=body)
+    assert answer.status_code == 200 and answer.content == body
+
+
+def test_a_tab_is_here_while_it_listens_and_a_minute_longer(tabs: Tabs, clock: Clock) -> None:
+    assert not tabs.is_here("a")
+    assert tabs.claim("a", "mine")
+    tabs.listens("a", 1)
+    clock.now += 10 * AWAY_S
+    assert tabs.is_here("a")
+    tabs.listens("a", -1)
+    clock.now += AWAY_S
+    assert tabs.is_here("a")
+    clock.now += 1
+    assert not tabs.is_here("a")
+
+
+def test_the_tabs_that_were_away_longest_are_forgotten(tabs: Tabs) -> None:
+    for number in "abc":
+        tabs.claim(number, "mine")
+    tabs.listens("a", 1)
+    tabs.claim("b", "mine")
+    tabs.claim("d", "mine")
+    assert [number for number in "abcd" if tabs.is_here(number)] == ["a", "b", "d"]
+
+
+def test_a_run_that_nobody_listens_to_ends(clock: Clock) -> None:
+    """Gradio goes through a stream whether or not somebody reads it."""
+    here = {"a"}
+    run = Runs(clock, watch_s=0.01, is_here=here.__contains__).start("v", "compare", lambda stop: iter([1, *(stop.wait(30) * [2])]))
+    assert next(run.follow("a")) == 1
+    clock.now += PATIENCE_S + 1
+    follower = run.follow("a")
+    next(follower)
+    assert not run.forsaken
+    here.clear()
+    assert run.forsaken and run.stop.wait(10)
+
+
+def test_folders_are_made_for_what_is_written_and_deleted_with_their_tab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = next(pid for pid in range(99_999, 10**6) if not psutil.pid_exists(pid))
+    (tmp_path / f"qdash-exports-{dead}-x").mkdir()
+    other = tmp_path / "qdash-exports-mine"
+    other.mkdir()
+    here = {str(number) for number in range(300)}
+    sessions = Sessions(here.__contains__)
+    stop = sessions.start("5", "layer")
+    assert list(tmp_path.iterdir()) != [] and not list(tmp_path.glob(f"qdash-exports-{sessions_module.os.getpid()}-*"))
+    for number in here:
+        sessions.folder(number)
+    here.clear()
+    sessions.folder("last")
+    (parent,) = tmp_path.glob(f"qdash-exports-{sessions_module.os.getpid()}-*")
+    assert len(list(parent.iterdir())) == 1 and parent.stat().st_mode & 0o077 == 0
+    assert stop.is_set()
+    assert sorted(tmp_path.iterdir()) == sorted([parent, other]), "what a process that is over has left is deleted"
+
+
+def test_nobody_may_hold_all_places_of_a_line() -> None:
+    line = Line(longest=20, each=2, each_address=3)
+    with ExitStack() as inside:
+        for owner in ("a", "a", "b"):
+            inside.enter_context(line.of(Visitor(owner, "192.0.2.1")).join())
+        for visitor, words in ((Visitor("a", "192.0.2.2"), "2 of your runs"), (Visitor("c", "192.0.2.1"), "3 runs from your network")):
+            with pytest.raises(QdashError, match=words), line.of(visitor).join():
+                pass
+        for visitor in (Visitor("c", "192.0.2.9"), Visitor("d", ""), Visitor()):
+            inside.enter_context(line.of(visitor).join(alone=False))
+    with line.of(Visitor("a", "192.0.2.1")).join() as ticket:
+        assert list(ticket.wait(Event())) == [], "and places are given back"
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("8.8.8.8", "", "8.8.8.8"),
+        ("8.8.8.8", "9.9.9.9", "8.8.8.8"),
+        ("127.0.0.1", "9.9.9.9", "9.9.9.9"),
+        ("10.0.0.3", "1.1.1.1, 9.9.9.9, 10.0.0.2", "9.9.9.9"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "192.168.1.7", "192.168.1.7"),
+        ("192.168.1.7", "", "192.168.1.7"),
+        ("127.0.0.1", "nonsense", "127.0.0.1"),
+        ("2a00:1450:4001:80e::5", "", "2a00:1450:4001:80e::/64"),
+        ("", "", ""),
+    ],
+)
+def test_the_address_that_counts_is_none_a_visitor_can_make_up(peer: str, forwarded: str, address: str) -> None:
+    assert address_of(peer, forwarded) == address
+
+
+def test_only_what_the_page_needs_is_served() -> None:
+    needed = ("queue/join", "queue/data", "heartbeat/x", "run/predict", "upload", "file=/tmp/x")
+    assert all(is_needed(path) for path in ("/", "", "/config", "/assets/x.js", "/help/a.md", *(f"/gradio_api/{path}" for path in needed)))
+    closed = ("dev/reload", "deep_link", "vibe-edit", "process_recording", "call/x", "proxy=http://x", "stream/a/b/c/d.ts", "runs")
+    assert not any(is_needed(path) for path in ("/monitoring", "/manifest.json", "/svelte/x", *(f"/gradio_api/{path}" for path in closed)))
