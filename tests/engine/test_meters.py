@@ -1,7 +1,9 @@
 """Memory figures against allocations of a known size."""
 
+import os
 import threading
 
+import psutil
 import pytest
 import torch
 from safetensors import safe_open
@@ -50,14 +52,24 @@ def test_mapped_weights_become_the_workers_own(tmp_path, checkpoint, linked):
         (folder / "model.safetensors").symlink_to(file)
     with safe_open(folder / "model.safetensors", "pt", backend="mmap") as opened:
         model.big = torch.nn.Parameter(opened.get_slice("big")[...])
-    before, first = private_bytes(), model.big.data_ptr()
+    assert _mapped_file(model.big) == str(file)
     copy_out_of_file(model, folder)
-    assert model.big.data_ptr() != first and private_bytes() - before >= 39 * MIB
+    # Where memory that is free already takes the copy, the process does not grow: what counts is that no file is behind it.
+    assert not os.path.isabs(_mapped_file(model.big))
     first = model.big.data_ptr()
     copy_out_of_file(model, folder)
     assert model.big.data_ptr() == first  # nothing is left in a file
     assert torch.equal(model.big, torch.ones(20 * MIB, dtype=torch.bfloat16))
     assert model.lm_head.weight is model.model.embed_tokens.weight  # tied weights stay tied
+
+
+def _mapped_file(tensor: torch.Tensor) -> str:
+    """What the system says is behind the memory of `tensor`: a file's path, or a word in brackets."""
+    for region in psutil.Process().memory_maps(grouped=False):
+        first, last = (int(end, 16) for end in region.addr.split("-"))
+        if first <= tensor.data_ptr() < last:
+            return region.path
+    raise AssertionError("no memory is there")
 
 
 def test_weights_count_in_the_load_peak(checkpoint):
