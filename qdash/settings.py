@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -66,10 +66,14 @@ class Settings(BaseSettings):
     """In public mode, the most tokens of a timed run."""
     public_seconds: float = Field(default=300, gt=0)
     """In public mode, when a comparison, evaluation or other job is stopped, counted from when it is served; what is done is kept."""
+    public_disk_bytes: int = Field(default=2 * 2**30, ge=2**20)
+    """In public mode, the most bytes that uploaded and exported files take; the oldest are deleted first."""
     public_jobs: int = Field(default=2, ge=1)
     """In public mode, the most jobs of one visitor that run or wait."""
     public_jobs_per_address: int = Field(default=8, ge=1)
     """The same for all visitors of one network address; of an IPv6 address its network (/64) counts."""
+    password: SecretStr | None = None
+    """Whoever opens the page has to give it, under any name: for showing the page in a network of one's own."""
     cache_dir: Path = Path.home() / ".cache" / "qdash"
     memory_fraction: float = Field(default=0.7, gt=0, le=1)
     """Share of the machine's memory that workers may hold together, as far as it is free."""
@@ -97,6 +101,11 @@ class Settings(BaseSettings):
     """Runs a history holds, in public mode each visitor's; beyond, the oldest that are not pinned go."""
     history_bytes: int = Field(default=4 * 2**30, ge=2**20)
     """Bytes that all runs together may take."""
+
+    @property
+    def uploads(self) -> Path:
+        """Where files that browsers send lie, and copies of those that they are given."""
+        return self.cache_dir / "uploads"
 
     @property
     def url_path(self) -> str:

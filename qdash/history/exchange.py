@@ -21,8 +21,11 @@ from qdash.history.store import History, NewRun, Run
 from qdash.inputs import read_picture, text_of
 from qdash.records import Comparison, Evaluation
 from qdash.records.history import HistoryFile, HistoryRun
+from qdash.settings import settings
 
 MOST_FILE_BYTES = 64 * 2**20
+PUBLIC_FILE_BYTES = 4 * 2**20
+"""In public mode, where every visitor costs memory while a file is read."""
 _FOREIGN = "Choose a JSON file that Export has written."
 
 
@@ -32,6 +35,11 @@ class Imported:
 
     keys: tuple[str, ...]
     new: int
+
+
+def most_file_bytes() -> int:
+    """How large a file of runs may be."""
+    return PUBLIC_FILE_BYTES if settings().public else MOST_FILE_BYTES
 
 
 def export_runs(history: History, keys: Iterable[str], owner: str = "") -> str:
@@ -67,8 +75,8 @@ def _exported(run: Run) -> HistoryRun:
 
 
 def _read(data: bytes, name: str) -> list[NewRun]:
-    if len(data) > MOST_FILE_BYTES:
-        size = f"{len(data) / 2**20:,.0f} MiB; at most {MOST_FILE_BYTES // 2**20} can be imported"
+    if len(data) > most_file_bytes():
+        size = f"{len(data) / 2**20:,.1f} MiB; at most {most_file_bytes() // 2**20} can be imported"
         raise QdashError(f"{name} has {size}.", "Export fewer runs at a time.")
     content = _parsed(data, name)
     if "qdash_history" in content:
@@ -100,7 +108,8 @@ def _history_file(content: dict[str, Any], name: str) -> HistoryFile:
 
 def _run(run: HistoryRun, name: str) -> NewRun:
     record = _validated(KINDS[run.kind].record, run.record, name)
-    return NewRun(record, _picture(run.picture, name), run.pinned)
+    # Pinned runs go last when there is no room: that is not for a file of a stranger's making.
+    return NewRun(record, _picture(run.picture, name), run.pinned and not settings().public)
 
 
 def _validated(record: Any, content: dict[str, Any], name: str) -> Any:

@@ -98,7 +98,8 @@ class History:
 
     def listing(self, owner: str = "", search: str = "", *, limit: int = 50, skip: int = 0) -> Listing:
         """Newest first; `search`: words that all occur in model, labels, headline or question, whatever their case."""
-        words = search.casefold().split()
+        # A browser's text may have halves of characters, which no database takes.
+        words = search.encode("utf-8", "replace").decode().casefold().split()
         where = " AND ".join((_MINE, *("instr(words, ?)" for _ in words)))
         with self._connected() as connection:
             total = connection.execute(f"SELECT count(*) FROM runs WHERE {where}", (owner, *words)).fetchone()[0]
@@ -222,26 +223,50 @@ def _insert(connection: sqlite3.Connection, row: dict[str, object], run: NewRun)
 
 
 def _make_room(connection: sqlite3.Connection, limits: Limits, owner: str, kept_now: set[str]) -> None:
-    """First what is deleted already, then the oldest, then the oldest pinned; never what has just been kept."""
-    _thin_out(connection, limits, "owner = ?", (owner,), limits.runs, limits.own_bytes, kept_now)
-    _thin_out(connection, limits, "1", (), None, limits.total_bytes, kept_now)
+    """First what is deleted already, then the oldest, then the oldest pinned; never what has just been kept.
 
-
-def _thin_out(
-    connection: sqlite3.Connection,
-    limits: Limits,
-    where: str,
-    values: tuple[str, ...],
-    runs: int | None,
-    most_bytes: int,
-    kept_now: set[str],
-) -> None:
-    count, size = connection.execute(f"SELECT count(*), coalesce(sum(bytes), 0) FROM runs WHERE {where}", values).fetchone()
-    if (runs is None or count <= runs) and size <= most_bytes:
+    Where all owners together have too much, those give who have most. Nobody's run goes for the new one of an owner who has as much or
+    more: then the new one is refused, which raises QdashError. On one's own machine pinned runs may exceed the limit.
+    """
+    _thin_out(connection, limits, owner, kept_now)
+    sizes = dict(connection.execute("SELECT owner, sum(bytes) FROM runs GROUP BY owner").fetchall())
+    excess = sum(sizes.values()) - limits.total_bytes
+    if excess <= 0:
         return
-    order = f"SELECT number, key, bytes, pinned FROM runs WHERE {where} ORDER BY deleted_at IS NULL, pinned, number"
-    for number, key, own, pinned in connection.execute(order, values).fetchall():
-        if ((runs is None or count <= runs) and size <= most_bytes) or (pinned and not limits.all_may_go):
+    deleted = "SELECT number, owner, bytes FROM runs WHERE deleted_at IS NOT NULL ORDER BY deleted_at"
+    for number, whose, size in connection.execute(deleted).fetchall():
+        if excess > 0:
+            connection.execute("DELETE FROM runs WHERE number = ?", (number,))
+            sizes[whose], excess = sizes[whose] - size, excess - size
+    while excess > 0:
+        larger = sorted((other for other in sizes if sizes[other] > sizes[owner]), key=lambda other: -sizes[other])
+        givers = ((whose, _oldest(connection, whose, limits, owner, kept_now)) for whose in (*larger, owner))
+        whose, oldest = next((giver for giver in givers if giver[1] is not None), ("", None))
+        if oldest is None:
+            if not limits.all_may_go:
+                return
+            message = "The history of this server is full, and nobody has more in it than you. This run is not kept."
+            raise QdashError(message, "Export it, or delete runs of yours.", "unavailable")
+        number, size = oldest
+        connection.execute("DELETE FROM runs WHERE number = ?", (number,))
+        sizes[whose], excess = sizes[whose] - size, excess - size
+
+
+def _oldest(connection: sqlite3.Connection, whose: str, limits: Limits, owner: str, kept_now: set[str]) -> tuple[int, int] | None:
+    """The run that `whose` would give first, as (number, bytes); pinned runs are given for one's own new ones only."""
+    pinned_too = whose == owner and limits.all_may_go
+    query = f"SELECT number, bytes, key FROM runs WHERE owner = ?{'' if pinned_too else ' AND NOT pinned'} ORDER BY pinned, number"
+    return next(((number, size) for number, size, key in connection.execute(query, (whose,)) if key not in kept_now), None)
+
+
+def _thin_out(connection: sqlite3.Connection, limits: Limits, owner: str, kept_now: set[str]) -> None:
+    """Hold what `owner` has within the limits."""
+    count, size = connection.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM runs WHERE owner = ?", (owner,)).fetchone()
+    if count <= limits.runs and size <= limits.own_bytes:
+        return
+    order = "SELECT number, key, bytes, pinned FROM runs WHERE owner = ? ORDER BY deleted_at IS NULL, pinned, number"
+    for number, key, own, pinned in connection.execute(order, (owner,)).fetchall():
+        if (count <= limits.runs and size <= limits.own_bytes) or (pinned and not limits.all_may_go):
             return
         if key not in kept_now:
             connection.execute("DELETE FROM runs WHERE number = ?", (number,))

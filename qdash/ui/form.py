@@ -145,7 +145,7 @@ def picture_path(value: Any) -> Path:
 
 def uploaded_file(name: str, what: str) -> Path:
     """A file that a browser has sent, a `what`; raises QdashError for every other file of this machine."""
-    folder = settings().cache_dir / "uploads"
+    folder = settings().uploads
     path = Path(name).resolve() if "\0" not in name else folder
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise QdashError(f"The uploaded {what} is no longer here.", "Upload it again.")

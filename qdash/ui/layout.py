@@ -28,23 +28,25 @@ from qdash.ui.weights_events import wire_weights_page
 from qdash.ui.weights_page import build_weights_page
 from qdash.zerogpu import active as on_zerogpu
 
-A_DAY_S = 24 * 3600
+KEPT_S = {False: (3600, 24 * 3600), True: (300, 3600)}
+"""In public mode or not → how often files are looked through, and how old they may get."""
+
 STARTER_MODEL = next(iter(MODELS))
 
 
-def build(backend: Backend, tabs: Tabs | None = None) -> gr.Blocks:
-    """The whole page over `backend`. What nobody of `tabs` listens to ends after a while; without them everybody is taken to listen."""
-    # Uploads lie where `form` looks for them, and nowhere else. Gradio reads this when components are created.
-    os.environ["GRADIO_TEMP_DIR"] = str(settings().cache_dir / "uploads")
-    # Where a GPU is lent to one run after another, nobody's answers can go before somebody else's timing.
+def build(backend: Backend, browser_tabs: Tabs | None = None) -> gr.Blocks:
+    """The whole page over `backend`. What none of `browser_tabs` listens to ends after a while; without them all are taken to listen."""
     limits = settings()
+    # Uploads lie where `form` looks for them, and nowhere else. Gradio reads this when components are created.
+    os.environ["GRADIO_TEMP_DIR"] = str(limits.uploads)
+    # Where a GPU is lent to one run after another, nobody's answers can go before somebody else's timing.
     line = Line(
         limits.max_queue, 1 if on_zerogpu() else limits.max_running, each=limits.public_jobs, each_address=limits.public_jobs_per_address
     )
-    is_here = tabs.is_here if tabs is not None else lambda tab: True
+    is_here = browser_tabs.is_here if browser_tabs is not None else lambda tab: True
     runs, sessions = Runs(is_here=is_here), Sessions(is_here)
     starter = preset_keys(STARTER, this_machine())
-    with gr.Blocks(title="qdash", analytics_enabled=False, delete_cache=(3600, A_DAY_S), fill_width=True) as blocks:
+    with gr.Blocks(title="qdash", analytics_enabled=False, delete_cache=KEPT_S[limits.public], fill_width=True) as blocks:
         with gr.Row(elem_id="page"):
             with gr.Column(elem_id="sidebar"):
                 sidebar = build_sidebar()

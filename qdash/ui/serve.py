@@ -1,18 +1,25 @@
 """The server: address, limits, look."""
 
+import asyncio
 import errno
+import os
+import secrets
+from collections.abc import Awaitable, Callable
 
 import gradio as gr
 from gradio import http_server
+from pydantic import SecretStr
 from starlette.middleware import Middleware
 
 from qdash import execution
 from qdash.catalog.models import ASSETS
 from qdash.errors import QdashError
+from qdash.private_folder import private_folder
 from qdash.settings import settings
 from qdash.ui.address import Address, free_address
 from qdash.ui.assets import css, script
 from qdash.ui.backend import EngineBackend
+from qdash.ui.file_quota import UploadQuota
 from qdash.ui.help_pages import HelpPages
 from qdash.ui.layout import build
 from qdash.ui.limited_backend import LimitedBackend
@@ -20,15 +27,23 @@ from qdash.ui.limits import BodyLimit
 from qdash.ui.page_links import PageLinks
 from qdash.ui.page_routes import PageRoutes
 from qdash.ui.page_zipped import PageZipped
+from qdash.ui.request_faults import RequestFaults, log_in_lines
 from qdash.ui.response_headers import ResponseHeaders
 from qdash.ui.same_origin import SameOrigin, hosts_of, never_reflect_origins
 from qdash.ui.tabs import TabGuard, Tabs
 from qdash.ui.theme import theme
 from qdash.ui.visitors import VisitorCookie
 
+WRONG_PASSWORD_S = 1.0
+"""How long the answer to a wrong password takes, so that few can be tried."""
+
 
 def main() -> None:
     """Serve until interrupted."""
+    try:
+        private_folder(settings().cache_dir)
+    except OSError as error:
+        raise not_private(error) from None
     executor = execution.create(settings())
     try:
         backend = EngineBackend(executor)
@@ -38,21 +53,48 @@ def main() -> None:
         executor.close()
 
 
+def _password_check(password: SecretStr | None) -> Callable[[str, str], Awaitable[bool]] | None:
+    if password is None:
+        return None
+    wanted = password.get_secret_value().encode()
+
+    async def right(_name: str, given: str) -> bool:
+        same = secrets.compare_digest(given.encode(), wanted)
+        if not same:
+            await asyncio.sleep(WRONG_PASSWORD_S)
+        return same
+
+    return right
+
+
+def not_private(error: OSError) -> QdashError:
+    """That the cache cannot be used, or is not one's own."""
+    message = f"The folder {settings().cache_dir} cannot be used ({error.strerror or error})."
+    return QdashError(message, "Set QDASH_CACHE_DIR to a folder of your own that can be written.", "unavailable")
+
+
 def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     """Launch `blocks`, which looks into `tabs`, and block; raises QdashError if the server cannot listen."""
     limits = settings()
+    os.umask(0o077)  # what visitors send, and what they are given, is for nobody else on this machine
     address = free_address(limits.host, limits.port)
     # Gradio tries the port on the address in GRADIO_SERVER_NAME first, whatever `launch` is given, and can do so with IPv4 only.
     http_server.LOCALHOST_NAME = address.ipv4
     never_reflect_origins()
+    log_in_lines()
+    quota = [
+        Middleware(UploadQuota, folder=limits.uploads, upload_bytes=limits.max_upload_bytes, most_bytes=limits.public_disk_bytes)
+    ] * limits.public
     hosts = None if limits.public else hosts_of(limits.host, limits.hosts, limits.root_path)
     middleware = [
+        Middleware(RequestFaults),
         Middleware(PageZipped, path=limits.url_path),
         Middleware(ResponseHeaders, path=limits.url_path),
         Middleware(SameOrigin, hosts=hosts, public=limits.root_path),
         Middleware(PageRoutes, path=limits.url_path),
         Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes),
         Middleware(TabGuard, tabs=tabs),
+        *quota,
         Middleware(HelpPages, path=limits.url_path),
         Middleware(PageLinks, path=limits.url_path),
     ]
@@ -67,6 +109,8 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
             max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
             app_kwargs={"middleware": middleware},
             favicon_path=str(ASSETS / "favicon.svg"),
+            auth=_password_check(limits.password),  # type: ignore[arg-type] - Gradio also takes one that is awaited
+            auth_message="This page asks for a password; any name will do.",
             footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False,
             enable_monitoring=False, mcp_server=False, quiet=True, prevent_thread_lock=True,
         )  # fmt: skip

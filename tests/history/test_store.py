@@ -158,7 +158,31 @@ def test_bytes_are_limited_too(tmp_path: Path) -> None:
     mine = [history.keep(comparison(number), owner="a") for number in range(5)]
     assert set(history.all_keys("a")) == set(mine[-3:])
     theirs = [history.keep(comparison(number), owner="b") for number in range(3)]
-    assert set(history.all_keys("b")) == set(theirs) and history.all_keys("a") == [mine[4], mine[3]]
+    assert set(history.all_keys("b")) == set(theirs[-2:]) and set(history.all_keys("a")) == set(mine[-3:]), "nobody has more than b"
+
+
+def test_strangers_cannot_push_out_what_others_have(tmp_path: Path) -> None:
+    size = len(json.dumps(COMPARISON.model_dump(mode="json"), ensure_ascii=False).encode())
+    history = history_in(tmp_path, Limits(runs=100, own_bytes=4 * size + 500, total_bytes=6 * size + 500, all_may_go=True))
+    pinned, plain = history.keep(comparison(0), owner="a"), history.keep(comparison(1), owner="a")
+    history.pin(pinned, True, "a")
+    for number in range(20):
+        owner = f"fresh {number}"
+        if number < 4:
+            history.keep(comparison(number), owner=owner)
+            continue
+        # Of a, who has most, the oldest that is not pinned goes; then everybody has one, and what is new is refused.
+        if number == 4:
+            history.keep(comparison(number), owner=owner)
+            assert history.all_keys("a") == [pinned]
+            continue
+        with pytest.raises(QdashError, match="full"):
+            history.keep_all([NewRun(comparison(number), pinned=True)], owner)
+        assert history.all_keys(owner) == []
+    assert history.all_keys("a") == [pinned] and plain not in history.all_keys("a")
+    assert all(history.all_keys(f"fresh {number}") for number in range(5))
+    history.keep(comparison(50), owner="a")
+    assert len(history.all_keys("a")) == 1, "one's own oldest goes for one's own new one, pinned or not"
 
 
 # ── kills, two processes, damage ─────────────────────────────────────────────────────────────────────────────────

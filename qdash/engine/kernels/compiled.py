@@ -24,6 +24,7 @@ from torch import Tensor
 
 from qdash.catalog.formats import FORMATS, Float
 from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
+from qdash.private_folder import check_own, private_folder
 from qdash.settings import settings
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("pairs.c", "rounding.c"))
@@ -57,15 +58,15 @@ def build() -> "Compiled | None":
 def _library(compiler: str) -> ctypes.CDLL:
     options = OPTIONS + (WIDE if platform.machine() in X86 else ())
     known = (*(source.read_text() for source in (*SOURCES, HEADER)), compiler, *options, platform.machine(), _processor())
-    folder = settings().cache_dir / "kernels"
+    folder = private_folder(settings().cache_dir / "kernels")
     library = folder / f"kernels-{sha256(chr(0).join(known).encode()).hexdigest()[:16]}.so"
     if not library.exists():
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / library.name
             command = [compiler, *options, "-shared", "-fPIC", *map(str, SOURCES), "-o", str(made), "-lm"]
             subprocess.run(command, check=True, capture_output=True, timeout=COMPILING_S)
             made.replace(library)
+    check_own(library)
     return ctypes.CDLL(str(library))
 
 
