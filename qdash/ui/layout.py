@@ -45,6 +45,8 @@ def build(backend: Backend, browser_tabs: Tabs | None = None) -> gr.Blocks:
     )
     is_here = browser_tabs.is_here if browser_tabs is not None else lambda tab: True
     runs, sessions = Runs(is_here=is_here), Sessions(is_here)
+    if browser_tabs is not None:
+        browser_tabs.when_gone.append(sessions.close)
     starter = preset_keys(STARTER, this_machine())
     with gr.Blocks(title="qdash", analytics_enabled=False, delete_cache=KEPT_S[limits.public], fill_width=True) as blocks:
         with gr.Row(elem_id="page"):

@@ -30,7 +30,7 @@ from qdash.ui.page_zipped import PageZipped
 from qdash.ui.request_faults import RequestFaults, log_in_lines
 from qdash.ui.response_headers import ResponseHeaders
 from qdash.ui.same_origin import SameOrigin, hosts_of, never_reflect_origins
-from qdash.ui.tabs import TabGuard, Tabs
+from qdash.ui.tabs import TabGuard, Tabs, sweep
 from qdash.ui.theme import theme
 from qdash.ui.visitors import VisitorCookie
 
@@ -100,6 +100,9 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     ]
     if limits.public:
         middleware.append(Middleware(VisitorCookie, path=limits.url_path))
+    if limits.public:  # else Gradio keeps it for an hour, for somebody who comes back
+        tabs.when_gone.append(lambda number: blocks.state_holder.session_data.pop(number, None))
+    sweep(tabs)
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
         _, url, _ = blocks.launch(

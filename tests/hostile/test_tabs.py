@@ -20,7 +20,7 @@ from qdash.ui.line import Line, Visitor
 from qdash.ui.page_routes import is_needed
 from qdash.ui.runs import PATIENCE_S, Runs
 from qdash.ui.sessions import Sessions
-from qdash.ui.tabs import AWAY_S, TabGuard, Tabs
+from qdash.ui.tabs import AWAY_S, FORGOTTEN_S, NEW_A_MINUTE, TabGuard, Tabs
 from qdash.ui.visitors import COOKIE, address_of
 
 
@@ -88,7 +88,7 @@ def test_what_names_no_tab_is_passed_on(client: TestClient, body: bytes) -> None
 
 def test_a_tab_is_here_while_it_listens_and_a_minute_longer(tabs: Tabs, clock: Clock) -> None:
     assert not tabs.is_here("a")
-    assert tabs.claim("a", "mine")
+    assert tabs.claim("a", "mine") is None
     tabs.listens("a", 1)
     clock.now += 10 * AWAY_S
     assert tabs.is_here("a")
@@ -99,13 +99,34 @@ def test_a_tab_is_here_while_it_listens_and_a_minute_longer(tabs: Tabs, clock: C
     assert not tabs.is_here("a")
 
 
-def test_the_tabs_that_were_away_longest_are_forgotten(tabs: Tabs) -> None:
+def test_tabs_that_are_gone_are_forgotten_and_so_is_what_they_had(tabs: Tabs, clock: Clock) -> None:
+    gone: list[str] = []
+    tabs.when_gone.append(gone.append)
     for number in "abc":
         tabs.claim(number, "mine")
     tabs.listens("a", 1)
-    tabs.claim("b", "mine")
-    tabs.claim("d", "mine")
-    assert [number for number in "abcd" if tabs.is_here(number)] == ["a", "b", "d"]
+    tabs.listens("b", 1)
+    tabs.listens("b", -1)
+    clock.now += AWAY_S + 1
+    tabs.forget()
+    assert gone == ["c"], "it never had a stream"
+    clock.now += FORGOTTEN_S
+    tabs.forget()
+    assert gone == ["c", "b"] and tabs.claim("b", "yours") is None
+    for number in "defg":
+        tabs.claim(number, "mine")
+    tabs.forget()
+    assert gone == ["c", "b", "b", "d", "e"], "of those that are too many, the ones that were away longest"
+    assert tabs.is_here("a")
+
+
+def test_one_address_opens_no_flood_of_tabs(clock: Clock) -> None:
+    tabs = Tabs(clock)
+    refused = [tabs.claim(f"t{number}", f"cookie {number}", "192.0.2.1") for number in range(NEW_A_MINUTE + 5)]
+    assert refused[:NEW_A_MINUTE] == [None] * NEW_A_MINUTE and all(refused[NEW_A_MINUTE:])
+    assert tabs.claim("other", "x", "192.0.2.2") is None and tabs.claim("t1", "cookie 1", "192.0.2.1") is None
+    clock.now += 60
+    assert tabs.claim("later", "x", "192.0.2.1") is None
 
 
 def test_a_run_that_nobody_listens_to_ends(clock: Clock) -> None:
