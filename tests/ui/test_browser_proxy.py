@@ -24,7 +24,7 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(NGINX is None, reason="nginx is not installed")]
 
 DOCUMENT = (ROOT / "docs" / "hosting.md").read_text()
-(LOCATION,) = re.findall(r"```nginx\n(.*?)```", DOCUMENT, re.DOTALL)
+(LOCATION,) = re.findall(r"```nginx\n(location .*?)```", DOCUMENT, re.DOTALL)
 
 
 @contextmanager
