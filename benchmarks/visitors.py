@@ -1,0 +1,140 @@
+"""Many visitors at once on a public page, over a backend that plays a script: answers are one's own, clicks are answered, nothing grows.
+
+    python -m benchmarks.visitors [--visitors 50] [--seconds 900]
+
+Each visitor opens a tab, presses Compare with a question of its own, reads its stream to the end, and starts again, sometimes in a new tab
+and sometimes by leaving in the middle. Everything is on the loopback address; each has a network address of its own, as a proxy would tell
+it. The goals: no answer is mixed up, 95% of clicks are answered within a second, and the server's memory does not grow by more than 150 MB
+after the first quarter. The last line is one JSON document, and the exit status tells whether the goals were met.
+"""
+
+import argparse
+import json
+import random
+import re
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+from threading import Lock, Thread
+from typing import Any
+
+import psutil
+
+from tests.ui.conftest import serving
+
+GOAL_S = 1.0
+GOAL_BYTES = 150 * 10**6
+MARK = re.compile(r"visitor-(\d+)-turn-\d+-asks")
+
+
+@dataclass
+class Findings:
+    """What all visitors have seen. `mixed`: streams that had somebody else's question; `refused`: clicks answered by an error."""
+
+    clicks: list[float] = field(default_factory=list)
+    mixed: int = 0
+    refused: int = 0
+    finished: int = 0
+    left: int = 0
+    growth_bytes: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    @property
+    def p95_s(self) -> float:
+        """Seconds within which 95% of the clicks were answered."""
+        return quantiles(self.clicks, n=20)[-1] if len(self.clicks) > 1 else float("inf")
+
+    @property
+    def good(self) -> bool:
+        """Whether all goals were met."""
+        return self.mixed == 0 and self.finished > 0 and self.p95_s <= GOAL_S and self.growth_bytes <= GOAL_BYTES
+
+
+def main() -> int:
+    """Run, and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--visitors", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=900)
+    chosen = parser.parse_args()
+    found = run(chosen.visitors, chosen.seconds)
+    told = {name: getattr(found, name) for name in ("mixed", "refused", "finished", "left", "growth_bytes", "good")}
+    print(json.dumps({"clicks": len(found.clicks), "p95_s": round(found.p95_s, 3), **told}))
+    return 0 if found.good else 1
+
+
+def run(visitors: int, seconds: float) -> Findings:
+    """Let so many visitors use a server of their own for so long."""
+    found = Findings()
+    limits = {"QDASH_PUBLIC": "1", "QDASH_MAX_QUEUE": str(2 * visitors + 8)}
+    with tempfile.TemporaryDirectory() as folder, serving(["-m", "tests.ui.scripted"], Path(folder), **limits) as server:
+        with urllib.request.urlopen(f"{server.url}/config", timeout=60) as response:
+            config = json.load(response)
+        until = time.monotonic() + seconds
+        threads = [Thread(target=_visit, args=(server.url, config, number, until, found), daemon=True) for number in range(visitors)]
+        for thread in threads:
+            thread.start()
+        process = psutil.Process(server.pid)
+        time.sleep(seconds / 4)
+        warm = process.memory_info().rss
+        for thread in threads:
+            thread.join(timeout=max(until - time.monotonic(), 0) + 120)
+        found.growth_bytes = max(process.memory_info().rss - warm, 0)
+    return found
+
+
+def _visit(url: str, config: dict[str, Any], number: int, until: float, found: Findings) -> None:
+    draw, tab, turn = random.Random(number), f"tab{number}x0", 0
+    address = f"8.{number // 250 + 1}.{number % 250 + 1}.8"
+    while time.monotonic() < until:
+        turn += 1
+        if draw.random() < 0.2:
+            tab = f"tab{number}x{turn}"
+        leaves = draw.random() < 0.1
+        began, clicked, seen, ended, refused = time.monotonic(), None, set(), False, False
+        _joined(url, config, tab, f"visitor-{number}-turn-{turn}-asks", address)
+        for line in _stream(url, tab, address):
+            clicked = clicked or time.monotonic() - began
+            seen |= set(MARK.findall(line))
+            refused = refused or "waiting already" in line
+            ended = '"process_completed"' in line
+            if ended or leaves:
+                break
+        with found.lock:
+            found.clicks += [] if clicked is None else [clicked]
+            found.mixed += bool(seen - {str(number)})
+            found.refused += refused
+            found.finished += ended and str(number) in seen
+            found.left += leaves
+        time.sleep(draw.uniform(0, 1))
+
+
+def _asked(url: str, address: str, body: bytes | None = None) -> urllib.request.Request:
+    return urllib.request.Request(url, body, {"Content-Type": "application/json", "X-Forwarded-For": address})
+
+
+def _joined(url: str, config: dict[str, Any], tab: str, question: str, address: str) -> None:
+    """Press Compare with the form as it comes, but for the question."""
+    components = {one["id"]: one for one in config["components"]}
+    button = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "compare" and one["type"] == "button")
+    handler = next(one for one in config["dependencies"] if [button, "click"] in [list(target) for target in one["targets"]])
+    values = [components[place]["props"].get("value") for place in handler["inputs"]]
+    at = next(at for at, place in enumerate(handler["inputs"]) if components[place]["props"].get("elem_id") == "question")
+    values[at] = question
+    body = json.dumps({"data": values, "fn_index": handler["id"], "session_hash": tab, "trigger_id": button, "event_data": None}).encode()
+    with urllib.request.urlopen(_asked(f"{url}/gradio_api/queue/join", address, body), timeout=60) as response:
+        response.read()
+
+
+def _stream(url: str, tab: str, address: str) -> Iterator[str]:
+    with urllib.request.urlopen(_asked(f"{url}/gradio_api/queue/data?session_hash={tab}", address), timeout=120) as response:
+        for line in response:
+            if line.startswith(b"data:"):
+                yield line.decode()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
