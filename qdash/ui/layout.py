@@ -44,7 +44,7 @@ def build(backend: Backend, browser_tabs: Tabs | None = None) -> gr.Blocks:
         limits.max_queue, 1 if on_zerogpu() else limits.max_running, each=limits.public_jobs, each_address=limits.public_jobs_per_address
     )
     is_here = browser_tabs.is_here if browser_tabs is not None else lambda tab: True
-    runs, sessions = Runs(is_here=is_here), Sessions(is_here)
+    runs, sessions = Runs(is_here=is_here), Sessions(is_here, limits.public_disk_bytes if limits.public else None)
     if browser_tabs is not None:
         browser_tabs.when_gone.append(sessions.close)
     starter = preset_keys(STARTER, this_machine())

@@ -15,15 +15,21 @@ from threading import Event, Lock
 
 import psutil
 
+from qdash.ui.file_quota import make_room
+
 _PREFIX = "qdash-exports-"
 _OURS = re.compile(rf"{_PREFIX}(\d+)-\w+")
 
 
 @dataclass
 class Sessions:
-    """Stop flags, by name, and a folder for files, per browser tab. `is_here` tells whether a tab still listens."""
+    """Stop flags, by name, and a folder for files, per browser tab. `is_here` tells whether a tab still listens.
+
+    All files together take `most_bytes` at most before another is written, the oldest go first; None: any number.
+    """
 
     is_here: Callable[[str], bool] = lambda session: True
+    most_bytes: int | None = None
     _parent: Path | None = None
     _stops: dict[tuple[str, str], Event] = field(default_factory=dict)
     _folders: dict[str, Path] = field(default_factory=dict)
@@ -55,9 +61,12 @@ class Sessions:
         with self._lock:
             if self._parent is None:
                 self._parent = _parent_folder()
-            if session not in self._folders:
-                self._folders[session] = Path(tempfile.mkdtemp(dir=self._parent))
-            return self._folders[session]
+            if self.most_bytes is not None:
+                make_room(self._parent, self.most_bytes)
+            folder = self._folders.get(session)
+            if folder is None or not folder.is_dir():
+                folder = self._folders[session] = Path(tempfile.mkdtemp(dir=self._parent))
+            return folder
 
     def close(self, session: str) -> None:
         """The tab is gone."""

@@ -162,6 +162,15 @@ def test_folders_are_made_for_what_is_written_and_deleted_with_their_tab(tmp_pat
     assert sorted(tmp_path.iterdir()) == sorted([parent, other]), "what a process that is over has left is deleted"
 
 
+def test_files_to_take_away_take_their_share_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sessions = Sessions(most_bytes=1000)
+    for number in range(10):
+        (sessions.folder(str(number % 3)) / f"{number}.json").write_bytes(b"x" * 400)
+    left = sorted(path.name for path in tmp_path.rglob("*.json"))
+    assert left == ["7.json", "8.json", "9.json"], "at most 1000 before the last was written"
+
+
 def test_nobody_may_hold_all_places_of_a_line() -> None:
     line = Line(longest=20, each=2, each_address=3)
     with ExitStack() as inside:

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 ROOT = Path(__file__).parents[2]
 BROWSER_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--disable-features=LocalNetworkAccessChecks",  # a made-up public site may show a page of this machine in a frame
 )  # fmt: skip
 # Generous: machines that run tests are busy.
 START_TIMEOUT_S = 240

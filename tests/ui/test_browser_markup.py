@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.history.examples import comparison, evaluation
 from tests.report.examples import COMPARISON
@@ -90,3 +90,23 @@ def test_no_text_becomes_a_script(scripted: Server, open_page: OpenPage, tmp_pat
     for tab in ("Weights", "Quality", "Learn", "Compare"):
         page.get_by_role("tab", name=tab).click()
     _nothing_ran(page)
+
+
+def test_hugging_face_may_show_the_page_in_a_frame_and_nobody_else(scripted: Server, browser: Browser) -> None:
+    """Spaces are frames of huggingface.co: another site, whose cookies and requests are not the page's own."""
+    context = browser.new_context()
+    for site in ("https://huggingface.co/spaces/x", "https://evil.example/"):
+        context.route(site, lambda route: route.fulfill(content_type="text/html", body=f"<iframe src='{scripted.url}/'></iframe>"))
+    page = context.new_page()
+    page.goto("https://huggingface.co/spaces/x")
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("#preflight")).to_contain_text("Needs")
+    frame.locator("#compare").click()
+    expect(frame.locator(".card.is-done")).to_have_count(4)
+    other = context.new_page()
+    refused: list[str] = []
+    other.on("console", lambda message: refused.append(message.text))
+    other.goto("https://evil.example/")
+    expect(other.frame_locator("iframe").locator("#compare")).to_have_count(0)
+    assert any("frame-ancestors" in text for text in refused)
+    context.close()
