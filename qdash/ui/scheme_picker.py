@@ -85,7 +85,7 @@ def picker_html(here: Surroundings) -> str:
     rest = [scheme for scheme in SCHEMES.values() if scheme.key not in STARTER.keys]
     groups = "".join(_group(name, [scheme for scheme in rest if scheme.family == family], here) for family, name in _GROUPS.items())
     return (
-        f'<fieldset class="schemes"><legend class="lab">Compare</legend><div class="seg" role="group" aria-label="Presets">{pills}</div>'
+        f'<fieldset class="schemes"><legend class="lab">Schemes</legend><div class="seg" role="group" aria-label="Presets">{pills}</div>'
         f'{starter}<div class="added"></div><div class="rest">{groups}</div>'
         '<button type="button" class="more" aria-expanded="false"></button>'
         f"{_recipe_builder(here)}{_row_builder(here)}</fieldset>"
