@@ -125,7 +125,7 @@ class _Answers:
         known = _known(self.request, self.found, index)
         try:
             if self._stopped():
-                raise QdashError("Stopped before this variant's turn.", "Press Compare to run it.", "cancelled")
+                raise QdashError("Stopped before this variant's turn.", "Compare again to run it.", "cancelled")
             problem = unavailable(scheme, this_machine().on(device_of(self.request)))
             if problem:
                 raise problem

@@ -53,6 +53,7 @@ def test_what_is_too_large_says_so_in_the_list_and_in_the_estimate() -> None:
     assert "Qwen3 4B, random weights has 8.0 GB of weights; this server takes models of at most 2.0 GB." in line
     html = picker_html(this_machine())
     assert html.count("of weights; this server takes") == 2, "the pills of two tutorials"
+    assert html.count('aria-disabled="true"') == 2, "they can be pressed, and say why"
     assert f'value="{LARGE}"' not in html and 'value="tiny-lm"' in html
 
 

@@ -2,10 +2,13 @@
 (() => {
   const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
+  // What starts something, each on its own tab.
+  const STARTS = "#compare, #look, #evaluate";
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    const button = document.getElementById("compare");
-    if (!button || button.offsetParent === null) return;
+    const button = [...document.querySelectorAll(STARTS)].find((one) => one.checkVisibility());
+    if (!button) return;
     event.preventDefault();
     // The question is sent when it changes; leaving the field makes sure it has.
     document.activeElement?.blur();
@@ -56,9 +59,9 @@
     return { visitor, form };
   };
 
-  // On a phone the sidebar fills the screen: whoever presses Compare wants to see what it does.
+  // On a phone the sidebar fills the screen: whoever starts something wants to see what it does.
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#compare") && matchMedia("(max-width: 800px)").matches)
+    if (event.target.closest?.(STARTS) && matchMedia("(max-width: 800px)").matches)
       document.getElementById("main").scrollIntoView({ behavior: motion() });
   });
 

@@ -5,13 +5,20 @@ const more = element.querySelector(".more");
 const added = element.querySelector(".added");
 const recipe = element.querySelector(".builder.recipe");
 const row = element.querySelector(".builder.rows");
+const find = element.querySelector(".find");
+const found = element.querySelector(".found p");
+const clear = element.querySelector(".clear");
+const opened = new Set(); // rows that say what their scheme is
 let expanded = false;
+let named = null; // the preset whose tutorial's names are shown
 
 const boxes = () => all(".opt input");
 const keys = () => boxes().filter((box) => box.checked).map((box) => (box.dataset.row ? JSON.parse(box.dataset.row) : box.value));
 const same = (a, b) => a.length === b.length && a.every((key) => b.includes(key));
 const boxOf = (key) => boxes().find((box) => box.value === key);
-const nameOf = (key) => boxOf(key)?.closest("label").querySelector(".name").firstChild.textContent ?? key;
+const lineOf = (box) => box.closest(".choice") ?? box.closest("label");
+const nameIn = (box) => box.closest("label").querySelector(".name").firstChild.textContent;
+const nameOf = (key) => (boxOf(key) ? nameIn(boxOf(key)) : key);
 
 const runnable = (keys) => keys.filter((key) => !props.reasons[key]);
 
@@ -28,21 +35,53 @@ function explain() {
   for (const option of all(".builder option")) option.disabled = option.value in props.reasons;
 }
 
+// Without a search, what is not chosen hides behind “more”; with one, whatever does not match.
+function isHidden(box, query) {
+  if (!query.length) return Boolean(box.closest(".rest")) && !expanded && !box.checked;
+  const bits = box.value === "original" ? props.original : "";
+  return !matches(query, `${lineOf(box).dataset.find ?? lineOf(box).textContent} ${bits}`);
+}
+
+// What is chosen and not in the list any more is still told.
+function tell(query) {
+  const shown = boxes().filter((box) => !lineOf(box).hidden).length;
+  const away = boxes().filter((box) => box.checked && lineOf(box).hidden).map(nameIn);
+  const matched = shown ? `${shown} scheme${shown === 1 ? " matches" : "s match"}` : `No scheme matches “${find.value.trim()}”`;
+  const chosen = `${keys().length} chosen${away.length ? `, ${away.length} of them not in this list: ${away.join(" · ")}` : ""}`;
+  const words = query.length ? `${matched}. ${chosen}.` : "";
+  if (found.textContent !== words) found.textContent = words;
+  clear.hidden = !find.value;
+}
+
 function draw() {
-  let hidden = 0;
+  const query = wordsOf(find.value);
   explain();
   for (const box of boxes()) {
-    const line = box.closest("label");
-    line.classList.toggle("on", box.checked);
-    line.hidden = Boolean(box.closest(".rest")) && !expanded && !box.checked;
-    hidden += line.hidden;
+    box.closest("label").classList.toggle("on", box.checked);
+    lineOf(box).hidden = isHidden(box, query);
   }
-  for (const name of all(".group-name")) name.hidden = !expanded;
+  const hidden = all(".rest .choice[hidden]").length;
+  for (const group of all(".group")) {
+    group.querySelector(".group-name").hidden = query.length ? !group.querySelector(".choice:not([hidden])") : !expanded;
+  }
+  for (const alias of all(".alias"))
+    alias.hidden = alias.dataset.preset !== named && !query.some((word) => matches([word], alias.dataset.name));
+  for (const line of all(".choice")) {
+    const open = opened.has(line.querySelector("input").value);
+    line.querySelector(".info").setAttribute("aria-expanded", open);
+    line.querySelector(".about").hidden = !open;
+  }
   for (const pill of pills) pill.setAttribute("aria-pressed", same(runnable(JSON.parse(pill.dataset.keys)), keys()));
-  more.hidden = !hidden && !expanded;
+  more.hidden = Boolean(query.length) || (!hidden && !expanded);
   more.textContent = expanded ? "− fewer" : `+ ${hidden} more scheme${hidden === 1 ? "" : "s"}`;
   more.setAttribute("aria-expanded", expanded);
+  tell(query);
   for (const label of recipe.querySelectorAll("[data-part=vision], [data-part=projector]")) label.hidden = !props.sees;
+}
+
+function search(text) {
+  find.value = text;
+  draw();
 }
 
 // The colour of a mix is that of its fewest bits; dashed if any of it is simulated.
@@ -113,9 +152,30 @@ row.querySelector(".add").addEventListener("click", () => {
 });
 
 element.addEventListener("change", (event) => event.target.matches(".opt input") && commit());
+find.addEventListener("input", draw);
+find.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") search("");
+  if (event.key !== "ArrowDown" && (event.key !== "Enter" || event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  boxes().find((box) => !lineOf(box).hidden && !box.disabled)?.focus();
+});
+clear.addEventListener("click", () => {
+  search("");
+  find.focus();
+});
+element.addEventListener("click", (event) => {
+  const key = event.target.closest(".info") && event.target.closest(".choice").querySelector("input").value;
+  if (!key) return;
+  if (!opened.delete(key)) opened.add(key);
+  draw();
+});
 for (const pill of pills)
   pill.addEventListener("click", () => {
+    element.querySelector(".preset-about").textContent = pill.title;
+    if (pill.ariaDisabled === "true") return;
     const before = keys();
+    named = pill.dataset.preset;
+    find.value = "";
     check(runnable(JSON.parse(pill.dataset.keys)));
     commit();
     trigger("select", { preset: pill.dataset.preset, before });

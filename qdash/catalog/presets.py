@@ -4,7 +4,8 @@ The tutorials' models are here as their published architectures with random weig
 thing with nothing to download; whoever has the network picks the published model instead and gets answers too.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 T1_PROMPT = "这张图片中有什么？请描述一下。"
 T1_SAMPLE = "t1-square.png"
@@ -35,6 +36,8 @@ class Preset:
     keys: tuple[str, ...]
     about: str
     setup: Setup | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What a tutorial calls schemes, where qdash calls them something else."""
 
 
 PRESETS: tuple[Preset, ...] = (
@@ -52,16 +55,19 @@ PRESETS: tuple[Preset, ...] = (
         "t1", "FastVLM", ("fp16", "bnb-int8", "bnb-nf4-fp32", "bnb-nf4"),
         "The FastVLM-0.5B tutorial: its four variants at real size, measured fairly",
         Setup("random:fastvlm-0.5b", T1_PROMPT, tokens=50, runs=5, sample=T1_SAMPLE),
+        {"fp16": "FP16", "bnb-int8": "W8A8", "bnb-nf4-fp32": "W4A4", "bnb-nf4": "W4A16"},
     ),
     Preset(
         "t2", "Qwen3-4B", ("fp16", "fp8-e4m3", "fp8-e5m2", "fp6-e2m3", "fp6-e3m2", "bnb-int8"),
         "The Qwen3-4B tutorial: are 8 and 6 bits really 2–3× faster? Real floats of 8 and 6 bits; slow on a CPU",
         Setup("random:qwen3-4b", T2_PROMPT, tokens=10, runs=3),
+        {"fp16": "FP16", "minmax-6": "FP6"},
     ),
     Preset(
         "t3", "BLOOM-1.7B", ("original", "fp32", "bnb-fp4", "bnb-int8"),
         "The bloom-1b7 tutorial: what 4 and 8 bits change inside; then open Inside below the charts",
         Setup("random:bloom-1b7", T3_PROMPT, tokens=20, runs=3, baseline_dtype="float16"),
+        {"fp32": "float32", "bnb-fp4": "4-bit", "bnb-int8": "8-bit"},
     ),
     Preset("all", "All", (), "Every scheme that this machine can run, on the model at hand"),
 )  # fmt: skip

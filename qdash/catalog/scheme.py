@@ -21,6 +21,11 @@ class Surroundings(Protocol):
         ...
 
     @property
+    def choices(self) -> tuple[str, ...]:
+        """What could be chosen as device instead."""
+        ...
+
+    @property
     def packages(self) -> Mapping[str, str]:
         """Versions of what is installed, by name."""
         ...
@@ -30,13 +35,20 @@ class Surroundings(Protocol):
 class Need:
     """Something that a scheme cannot do without; what is None does not matter.
 
-    `capability` is the least compute capability of a CUDA device; other devices are not asked for one.
+    `capability` is the least compute capability of a CUDA device; other devices are not asked for one. `elsewhere` is the remedy on a
+    machine that has no such device at all; empty: the same.
     """
 
     remedy: str
     package: str | None = None
     device: Literal["cpu", "cuda"] | None = None
     capability: tuple[int, int] | None = None
+    elsewhere: str = ""
+
+    def remedy_in(self, here: Surroundings) -> str:
+        """What to do about it `here`: nobody is sent to a device that the machine does not have."""
+        has_device = self.device is None or any(choice.partition(":")[0] == self.device for choice in here.choices)
+        return self.remedy if has_device else self.elsewhere or self.remedy
 
     def missing(self, here: Surroundings) -> str | None:
         """What is not there, as the end of “… needs”; None if all is."""

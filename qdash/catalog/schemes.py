@@ -16,6 +16,7 @@ __all__ = ["SCHEMES", "Family", "Need", "Scheme", "find_scheme", "known_scheme",
 BITSANDBYTES = Need("Install it: pip install bitsandbytes==0.50.2", package="bitsandbytes")
 TORCHAO = Need("Install it: pip install torchao==0.18.0", package="torchao")
 ON_CPU = Need("Choose “cpu” as device.", device="cpu")
+_FP8_WEIGHTS = "FP8 weights (ao-fp8wo)"
 
 
 def _float(key: str, label: str, dtype: str | None, bits: int | None, about: str) -> Scheme:
@@ -102,7 +103,7 @@ SCHEMES: dict[str, Scheme] = {
         _ao(
             "ao-int4wo", "INT4 weights", 4, 16,
             "torchao: 4-bit weights in groups of 64, unpacked to bfloat16 to compute, whatever the model's own type.",
-            Need("Choose “cpu” as device, or bnb-nf4.", capability=(8, 0)),
+            Need("Choose “cpu” as device, or NF4 4-bit (bnb-nf4).", capability=(8, 0)),
             stored_bits=_INT4, floats_first=True, params={"config": "Int4WeightOnlyConfig", "group_size": 64},
         ),
         _ao(
@@ -112,7 +113,8 @@ SCHEMES: dict[str, Scheme] = {
         _ao(
             "ao-fp8dyn", "FP8 dynamic", 8, 8,
             "torchao: 8-bit E4M3 floats for weights and, as they come, for activations; one scale a tensor.",
-            Need("Choose “cuda” as device, or ao-fp8wo.", device="cuda"), Need("Choose ao-fp8wo.", capability=(8, 9)),
+            Need(f"Choose “cuda” as device, or {_FP8_WEIGHTS}.", device="cuda", elsewhere=f"Choose {_FP8_WEIGHTS}."),
+            Need(f"Choose {_FP8_WEIGHTS}.", capability=(8, 9)),
             stored_bits=8, scales_span_rows=True, params={"config": "Float8DynamicActivationFloat8WeightConfig"},
         ),
         _simulated("fp8-e4m3", "FP8 E4M3", "8-bit floats with 4 bits of range and 3 of precision, one scale a row."),
@@ -177,7 +179,7 @@ def unavailable(scheme: Scheme, here: Surroundings) -> QdashError | None:
     for need in scheme.needs:
         missing = need.missing(here)
         if missing is not None:
-            return QdashError(f"{scheme.label} needs {missing}.", need.remedy, "unavailable")
+            return QdashError(f"{scheme.label} needs {missing}.", need.remedy_in(here), "unavailable")
     return None
 
 

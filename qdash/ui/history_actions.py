@@ -163,7 +163,7 @@ class Actions:
 
     def _exported(self, keys: list[str]) -> Updates:
         if not keys:
-            raise QdashError("There is nothing to export.", "Press Compare, or tick a run.")
+            raise QdashError("There is nothing to export.", "Run a comparison or an evaluation first.")
         path = write_history(export_runs(history(), keys, self.owner), self.folder)
         return {self.page.file: str(path), self.page.banner: said_html(f"{text.several(len(keys), 'run', 'runs')} exported.")}
 

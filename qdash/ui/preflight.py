@@ -7,12 +7,11 @@ from qdash.catalog.models import MODELS, Task
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
 from qdash.planning import Plan
+from qdash.settings import settings
 from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.form import Form, check_model, draft
 from qdash.ui.run import internal_error
-
-_LESS = "Choose fewer bits or a smaller model, or close other programs."
 
 
 def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
@@ -57,7 +56,21 @@ def preflight_line(plan: Plan) -> str:
     if plan.fits:
         return f"Needs {about} {need} of {there}: versions are loaded one at a time{first}"
     largest = text.megabytes(plan.largest_bytes)
-    return f'<span class="bad">✕ The largest version needs {about} {largest}, only {there} may be used.</span> {_LESS}{first}'
+    return f'<span class="bad">✕ The largest version needs {about} {largest}, only {there} may be used.</span> {_less(plan)}{first}'
+
+
+def _less(plan: Plan) -> str:
+    """What would fit. The original is always among the versions: fewer bits help only where it is not the largest itself."""
+    original = plan.variants[0]
+    if any(variant.loading_bytes > original.loading_bytes for variant in plan.variants if variant.unavailable is None):
+        ways = ["Choose fewer bits", "a smaller model"]
+    elif original.estimated_bytes > 3 * plan.parameters:
+        ways = ["Choose a smaller model", "16 bits as baseline data type under Measurement"]
+    else:
+        ways = ["Choose a smaller model"]
+    if not settings().public:
+        ways.append("close other programs")
+    return f"{', '.join(ways[:-1])}{' or ' if ways[:-1] else ''}{ways[-1]}."
 
 
 def _first(plan: Plan) -> str:

@@ -13,6 +13,7 @@ from qdash.ui.quality_file import file_classes, question_files
 from qdash.ui.quality_form import asked_at_first, tasks_for
 from qdash.ui.quality_results import QualityResults, build_quality_results
 from qdash.ui.quality_view import about_html, empty_html, limit_hint
+from qdash.ui.sketches import quality_sketch_html
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def build_quality_page(model: str) -> QualityPage:
         about = html(about_html(first), elem_id="task-about")
         file = question_files(first)
         note = html(elem_id="file-note")
+    html(quality_sketch_html(), elem_id="quality-sketch")
     with gr.Column(elem_id="quality-results"):
         results = build_quality_results()
     return QualityPage(phase, banner, verdict, task, about, limit, file, note, evaluate, stop, results, gr.State(None))

@@ -1,4 +1,4 @@
-"""The list of schemes: presets as pills, then one row a scheme with its colour, its bits and, if it cannot run here, why.
+"""The list of schemes: presets as pills, a search, then one row a scheme with its colour, its bits and, if it cannot run here, why.
 
 Real checkboxes inside a gr.HTML, because Gradio's CheckboxGroup can neither disable one choice nor say why. Below them two small
 builders add rows: a scheme for each part of the model (a recipe), and another checkpoint under a scheme of its own. The value is a list of
@@ -14,24 +14,16 @@ import gradio as gr
 from qdash.catalog.models import MODELS, Task
 from qdash.catalog.parts import PARTS
 from qdash.catalog.presets import PRESETS, Preset
-from qdash.catalog.scheme import Family, Scheme, Surroundings
+from qdash.catalog.scheme import Scheme, Surroundings
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.machine import Machine, this_machine
 from qdash.offer import not_offered
 from qdash.settings import settings
 from qdash.ui.assets import script
-from qdash.ui.markup import colour_classes
+from qdash.ui.scheme_rows import FAMILIES, row_html
 
 STARTER = PRESETS[0]
 _DTYPE_BITS = {"float32": 32, "float16": 16, "bfloat16": 16}
-
-_GROUPS: dict[Family, str] = {
-    "float": "Plain floats",
-    "bitsandbytes": "bitsandbytes",
-    "torchao": "torchao",
-    "torch-dynamic": "PyTorch",
-    "simulated": "Simulated formats",
-}
 
 
 def scheme_picker() -> gr.HTML:
@@ -43,7 +35,7 @@ def scheme_picker() -> gr.HTML:
         original=original_bits("auto", ""),
         reasons=reasons_on("auto"),
         sees=True,
-        js_on_load=script("scheme_picker"),
+        js_on_load=script("scheme_search") + script("scheme_picker"),
         elem_id="schemes",
         apply_default_css=False,
     )
@@ -81,11 +73,15 @@ def preset_keys(preset: Preset, here: Surroundings) -> list[str]:
 def picker_html(here: Surroundings) -> str:
     """Pills, rows, builders. The starter's schemes come first; the rest hide behind “more”, family by family, until chosen."""
     pills = "".join(_pill(preset) for preset in PRESETS)
-    starter = "".join(_row(SCHEMES[key], here) for key in STARTER.keys)
+    starter = "".join(row_html(SCHEMES[key], here) for key in STARTER.keys)
     rest = [scheme for scheme in SCHEMES.values() if scheme.key not in STARTER.keys]
-    groups = "".join(_group(name, [scheme for scheme in rest if scheme.family == family], here) for family, name in _GROUPS.items())
+    groups = "".join(_group(name, [scheme for scheme in rest if scheme.family == family], here) for family, name in FAMILIES.items())
     return (
-        f'<fieldset class="schemes"><legend class="lab">Compare</legend><div class="seg" role="group" aria-label="Presets">{pills}</div>'
+        '<fieldset class="schemes"><legend class="lab">Schemes</legend>'
+        '<input type="search" class="find" placeholder="Search: NF4, 4 bits, W8A8" aria-label="Search schemes" autocomplete="off">'
+        f'<div class="seg" role="group" aria-label="Presets">{pills}</div><p class="hint preset-about" role="status"></p>'
+        '<div class="found"><p class="hint" role="status"></p>'
+        '<button type="button" class="link clear" hidden>Clear the search</button></div>'
         f'{starter}<div class="added"></div><div class="rest">{groups}</div>'
         '<button type="button" class="more" aria-expanded="false"></button>'
         f"{_recipe_builder(here)}{_row_builder(here)}</fieldset>"
@@ -96,32 +92,17 @@ def _pill(preset: Preset) -> str:
     # With those that cannot run here: which these are depends on the device, which may be chosen later.
     keys = escape(json.dumps(preset.keys or list(SCHEMES)))
     refused = not_offered(preset.setup.model) if preset.setup is not None else None
+    # It can still be pressed, to be told why.
+    disabled = ' aria-disabled="true"' if refused else ""
     return (
         f'<button type="button" class="pill" aria-pressed="false" data-preset="{preset.key}" data-keys="{keys}" '
-        f'title="{escape(str(refused) if refused else preset.about)}"{" disabled" if refused else ""}>{escape(preset.label)}</button>'
+        f'title="{escape(str(refused) if refused else preset.about)}"{disabled}>{escape(preset.label)}</button>'
     )
 
 
 def _group(name: str, schemes: list[Scheme], here: Surroundings) -> str:
-    rows = "".join(_row(scheme, here) for scheme in schemes)
+    rows = "".join(row_html(scheme, here) for scheme in schemes)
     return f'<div class="group"><p class="group-name">{escape(name)}</p>{rows}</div>'
-
-
-def _row(scheme: Scheme, here: Surroundings) -> str:
-    problem = unavailable(scheme, here)
-    reason = f'<span class="reason">{escape(str(problem))}</span>' if problem else ""
-    return (
-        f'<label class="opt {colour_classes(scheme)}" title="{escape(scheme.about)}">'
-        f'<input type="checkbox" value="{escape(scheme.key)}"{" disabled" if problem else ""}>'
-        f'<span class="dot" aria-hidden="true"></span><span class="name">{escape(scheme.label)}{reason}</span>'
-        f"<small>{_bits(scheme)}</small></label>"
-    )
-
-
-def _bits(scheme: Scheme) -> str:
-    if scheme.bits is None:
-        return "${original}"  # filled in by gr.HTML from the property of that name
-    return f"{scheme.bits} bits{' · simulated' if scheme.kind == 'simulated' else ''}"
 
 
 def _recipe_builder(here: Surroundings) -> str:

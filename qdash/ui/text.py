@@ -25,12 +25,15 @@ WEIGHTS_WHY = (
     "Nothing is generated; it takes seconds for a small model."
 )
 
+WEIGHTS_SKETCH = "What you will see, from the whole model down to a single weight. A drawing, not a measurement."
+
 QUALITY_HEADLINE = "How many answers are still right?"
 QUALITY_WHY = "“Evaluate” asks every chosen version the same questions, counts the right answers, and says how certain the differences are."
+QUALITY_SKETCH = "What you will see, for all questions together and one by one. A drawing, not a measurement."
 QUALITY_NO_TASK = "Random weights only guess: choose a model that has been trained, or press “Stories” above the schemes."
 
 HISTORY_EMPTY = "No saved runs yet."
-HISTORY_EMPTY_WHY = "Every finished comparison and evaluation is saved here automatically. Press Compare, or import a file."
+HISTORY_EMPTY_WHY = "Every finished comparison and evaluation is saved here automatically. Run one, or import a file."
 HISTORY_WHY = "Reopen any without loading the model."
 HISTORY_IN_MEMORY = "Runs are kept in memory only, until this server stops."
 HISTORY_SEARCH_HINT = "All words must occur in the model, the schemes, the headline or the question."

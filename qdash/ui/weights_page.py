@@ -10,6 +10,7 @@ from qdash.ui.assets import script
 from qdash.ui.blocks import chart, html
 from qdash.ui.markup import sheet_head
 from qdash.ui.phase import phase_html
+from qdash.ui.sketches import weights_sketch_html
 from qdash.ui.verdict import sentence_html
 from qdash.ui.weights_choice import Choice
 from qdash.ui.weights_layer import LayerSheets, build_layer, build_patch, build_rows
@@ -59,6 +60,7 @@ def build_weights_page() -> WeightsPage:
         scheme = gr.Radio([], label="Scheme", show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
         look = gr.Button("Look inside", variant="primary", elem_id="look", min_width=0)
         stop = gr.Button("Stop", elem_id="look-stop", min_width=0)
+    html(weights_sketch_html(), elem_id="weights-sketch")
     with gr.Column(elem_id="weights-results"):
         with gr.Row(elem_id="weights-top"):
             heat, ranking = _maps()

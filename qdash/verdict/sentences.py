@@ -208,7 +208,7 @@ def _sizes(seen: list[Seen]) -> tuple[Span, ...]:
 
 def _without_baseline(baseline: VariantResult) -> Verdict:
     if baseline.error is not None and baseline.error.kind == "cancelled":
-        return Verdict((("Stopped.", False),), "Press Compare to run it again.")
+        return Verdict((("Stopped.", False),), "Compare again to see more than this.")
     return Verdict(
         ((f"{baseline.label} could not run, so there is nothing to compare with.", False),),
         "Its card says what happened and what to try.",
@@ -222,4 +222,4 @@ def _alone(baseline: VariantResult, others: list[VariantResult]) -> Verdict:
         return Verdict(((f"Only {baseline.label} ran.", False),), f"{problem}{missing}")
     if problem:
         return Verdict(((f"{baseline.label} computes no numbers: its answer means nothing.", False),), problem.strip())
-    return Verdict(((f"{baseline.label} has answered.", False),), "Choose more schemes on the left to compare it with.")
+    return Verdict(((f"{baseline.label} has answered.", False),), "Choose more schemes to compare it with.")

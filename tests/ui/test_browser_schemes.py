@@ -49,7 +49,11 @@ def test_another_checkpoint_stands_beside_the_model(scripted: Server, open_page:
 
 def test_a_tutorial_is_one_click(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
+    page.click(".pill[data-preset=t1]")
+    expect(page.locator(".alias:visible")).to_have_text([f"{name} in the FastVLM tutorial" for name in ("W8A8", "W4A16", "FP16", "W4A4")])
     page.click(".pill[data-preset=t2]")
+    expect(page.locator(".preset-about")).to_contain_text("are 8 and 6 bits really 2–3× faster?")
+    expect(page.locator(".alias:visible")).to_have_text(["FP16 in the Qwen3-4B tutorial"])
     expect(page.locator("#model input")).to_have_value("Qwen3 4B, random weights")
     expect(page.locator("#measurement")).to_contain_text("3 timed runs, 10 tokens")
     expect(page.locator(".pill[data-preset=t2]")).to_have_attribute("aria-pressed", "true")
@@ -60,12 +64,48 @@ def test_a_tutorial_is_one_click(scripted: Server, open_page: OpenPage) -> None:
     expect(page.locator(".card")).to_have_count(4)
 
 
+def test_a_search_finds_schemes_by_the_names_of_tutorials(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    found, told = page.locator(".schemes .opt:visible input"), page.locator(".found p")
+    page.get_by_role("searchbox", name="Search schemes").focus()
+    for typed, keys in (
+        ("w4a4", ["bnb-nf4-fp32", "mxfp4", "nvfp4", "sim-w4a4"]),
+        ("llm.int8", ["bnb-int8"]),
+        ("torchao 4-bit", ["ao-int4wo"]),
+        ("16 bits", ["fp16", "bf16"]),
+        ("32 bits plain", ["original", "fp32"]),
+    ):
+        page.keyboard.press("Escape")
+        page.keyboard.type(typed)
+        assert found.evaluate_all("(boxes) => boxes.map((box) => box.value)") == keys, typed
+    page.keyboard.press("Escape")
+    page.keyboard.type("w4a4")
+    expect(told).to_have_text("4 schemes match. 4 chosen, 4 of them not in this list: Original · INT8 (LLM.int8) · NF4 4-bit · FP6 E2M3.")
+    expect(page.locator(".alias:visible")).to_have_text("W4A4 in the FastVLM tutorial")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect(page.locator(".card")).to_have_count(5)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="About NF4, 32-bit compute", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#about-bnb-nf4-fp32")).to_contain_text("Some tutorials call this W4A4")
+    page.fill(".find", "nonsense")
+    expect(told).to_contain_text("No scheme matches “nonsense”. 5 chosen")
+    expect(page.locator(".schemes .opt:visible")).to_have_count(0)
+    page.get_by_role("button", name="Clear the search").click()
+    expect(page.locator(".find")).to_be_focused()
+    expect(told).to_be_empty()
+    assert found.count() == 5
+
+
 def test_every_scheme_can_be_reached(scripted: Server, open_page: OpenPage) -> None:
-    page = open_page(scripted, viewport={"width": 390, "height": 844})
+    page = open_page(scripted, viewport={"width": 390, "height": 844}, has_touch=True)
     assert page.locator(".schemes .opt:visible").count() == 4
     page.click(".schemes .more")
     expect(page.locator(".group-name").first).to_be_visible()
     assert page.locator(".schemes .opt:visible").count() == page.locator(".schemes .opt").count() >= 30
+    page.tap(".choice:has(input[value=int2-g64]) .info")
+    expect(page.locator("#about-int2-g64")).to_have_text("4 levels for every group of 64 weights.")
     page.check(".opt input[value=int2-g64]")
     page.click(".schemes .more")
     expect(page.locator(".opt:has(input[value=int2-g64])")).to_be_visible()

@@ -71,5 +71,26 @@ def test_compare_and_stop_stay_at_hand(scripted: Server, open_page: OpenPage, si
     expect(page.locator(".card.is-measuring").first).to_be_visible()
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     expect(page.locator("#stop")).to_be_in_viewport(ratio=1)
-    page.click("#stop")
+    page.get_by_role("tab", name="Weights").click()
+    expect(page.locator("#look")).to_be_visible()
+    page.get_by_role("button", name="Comparison: Stop", exact=True).click()
+    _each_tab_has_its_own_button(page)
+    page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#compare")).to_be_in_viewport(ratio=1)
+
+
+def _each_tab_has_its_own_button(page: Page) -> None:
+    """And before it was pressed, a sketch of what it will show. From the question, Ctrl+Enter presses it."""
+    expect(page.locator(".phase.compare-running")).to_have_count(0)
+    for tab, button in (("Quality", "#evaluate"), ("Weights", "#look"), ("History", None), ("Learn", None)):
+        page.get_by_role("tab", name=tab).click()
+        page.evaluate("scrollTo(0, 0)")
+        expect(page.locator(".sketch:visible")).to_have_count(1 if button else 0)
+        if button:
+            expect(page.locator(button)).to_be_in_viewport(ratio=1)
+        assert page.locator(":is(#compare, #stop, #look, #evaluate):visible").count() == (1 if button else 0), tab
+    page.get_by_role("tab", name="Weights").click()
+    page.focus("#question textarea")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#weights-results")).to_be_visible()
+    expect(page.locator(".sketch:visible")).to_have_count(0)

@@ -17,6 +17,7 @@ from qdash.settings import Settings, settings
 from qdash.ui.preflight import estimate, preflight_line
 from qdash.ui.samples import ANY_PICTURE, NO_PICTURE, STORIES, another_question, fitting_question, is_chinese, sample_path, samples
 from qdash.ui.scheme_picker import original_bits, picker_html, preset_keys
+from qdash.ui.scheme_rows import found_by
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import measurement_label, picture_note, why_cpu
 from tests.ui.scripted import ScriptedBackend
@@ -62,6 +63,35 @@ def test_what_cannot_run_is_disabled_with_its_reason() -> None:
     assert "bnb-nf4" not in preset_keys(PRESETS[0], _here({"torch": "2.11.0"}))
 
 
+def test_every_scheme_says_what_it_is_without_a_pointer() -> None:
+    tags = _Tags(picker_html(_here(PACKAGES))).tags
+    descriptions = {attributes["id"] for tag, attributes in tags if tag == "p" and "about" in (attributes.get("class") or "").split()}
+    assert descriptions == {f"about-{key}" for key in SCHEMES}
+    assert {attributes["aria-controls"] for _, attributes in tags if "aria-controls" in attributes} == descriptions
+    assert {attributes["aria-describedby"] for _, attributes in tags if "aria-describedby" in attributes} == descriptions
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("bnb-int8", ["W8A8", "8-bit", "bnb-int8", "LLM.int8", "8 bits", "bitsandbytes"]),
+        ("bnb-nf4", ["W4A16", "NF4"]),
+        ("bnb-nf4-fp32", ["W4A4", "W4A32"]),
+        ("ao-int4wo", ["W4A16", "torchao"]),
+        ("fp32", ["float32", "FP32"]),
+        ("minmax-6", ["FP6", "6 bits", "simulated"]),
+    ],
+)
+def test_a_scheme_is_found_by_its_names_here_and_in_tutorials(key: str, names: list[str]) -> None:
+    assert not [name for name in names if name.lower() not in found_by(SCHEMES[key]).lower()]
+
+
+def test_tutorials_have_other_names_for_schemes_that_exist() -> None:
+    assert {name for preset in PRESETS for name in preset.names} <= set(SCHEMES)
+    tutorial = next(preset for preset in PRESETS if preset.key == "t1")
+    assert [tutorial.names[key] for key in tutorial.keys] == ["FP16", "W8A8", "W4A4", "W4A16"]
+
+
 def test_a_mix_offers_every_quantization_that_runs_here_to_every_part() -> None:
     tags = _Tags(picker_html(_here({"torch": "2.11.0"}))).tags
     parts = [attributes["name"] for tag, attributes in tags if tag == "select"]
@@ -97,8 +127,17 @@ def test_too_large_is_said_with_a_remedy() -> None:
     plan = ScriptedBackend().plan(Request.model_validate({"variants": [{"model": "tiny-vlm", "scheme": "original"}], "prompt": "x"}))
     taking_turns = plan.model_copy(update={"needed_bytes": 10**10})
     assert "loaded one at a time" in preflight_line(taking_turns)
-    line = preflight_line(taking_turns.model_copy(update={"largest_bytes": 9_000_000_000}))
+    too_large = taking_turns.model_copy(update={"largest_bytes": 9_000_000_000})
+    line = preflight_line(too_large)
     assert "✕ The largest version needs about 9.0 GB, only 8.0 GB may be used." in line
+    # Fewer bits for the others would not help: the original is always there.
+    assert "Choose a smaller model, 16 bits as baseline data type under Measurement or close other programs." in line
+    original = plan.variants[0]
+    small = original.model_copy(update={"estimated_bytes": 2 * plan.parameters})
+    assert "</span> Choose a smaller model or close other programs." in preflight_line(too_large.model_copy(update={"variants": (small,)}))
+    larger = original.model_copy(update={"loading_bytes": 2 * original.loading_bytes})
+    line = preflight_line(too_large.model_copy(update={"variants": (original, larger)}))
+    assert "Choose fewer bits, a smaller model or close other programs." in line
     assert "downloads 1.5 GB first" in preflight_line(plan.model_copy(update={"download_bytes": 1_500_000_000}))
     assert "makes 8.0 GB of random weights first" in preflight_line(plan.model_copy(update={"made_bytes": 8_044_981_608}))
 
