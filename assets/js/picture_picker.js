@@ -26,6 +26,7 @@ function choose(value) {
   props.value = value;
   draw();
   trigger("change");
+  trigger("select");
 }
 
 async function take(picked) {
