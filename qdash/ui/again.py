@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from qdash.catalog.models import MODELS
+from qdash.catalog.models import MODELS, model_name
 from qdash.catalog.presets import T1_SAMPLE
 from qdash.catalog.schemes import known_scheme, unavailable
 from qdash.errors import QdashError
@@ -19,7 +19,6 @@ from qdash.history import Run
 from qdash.inputs import read_picture
 from qdash.machine import this_machine
 from qdash.offer import check_measurement
-from qdash.planning import model_name
 from qdash.records import Comparison, Evaluation, EvaluationRequest, Measurement, Picture, Request, Variant
 from qdash.settings import settings
 from qdash.ui import text
