@@ -13,14 +13,14 @@ from typing import Any
 
 from qdash import checkpoints
 from qdash.busyness import OthersLoad
-from qdash.catalog.models import is_random
+from qdash.catalog.models import is_random, model_name
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, StopSignal
 from qdash.execution.relay import overheard
 from qdash.machine import memory_budget_bytes, this_machine
-from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, model_name, with_worker, worker_spec
+from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
 from qdash.records import (
     BatchAnswered,
     Dtype,

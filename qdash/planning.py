@@ -1,11 +1,10 @@
 """What a request means on this machine, before anything is loaded: device, dtype, threads, what can run, how much memory it takes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePath
 from types import MappingProxyType
 
 from qdash import checkpoints
-from qdash.catalog.models import MODELS, is_random
+from qdash.catalog.models import is_random, model_name
 from qdash.catalog.schemes import find_scheme, order_variants, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
@@ -114,11 +113,6 @@ def labels_of(variants: Sequence[Variant], published: Mapping[str, str] = Mappin
         label if variant.model == variants[0].model else f"{model_name(variant.model)}: {label}"
         for variant, label in zip(variants, labels, strict=True)
     )
-
-
-def model_name(model: str) -> str:
-    """What a model is called where space is short: the catalogue's label, else the last part of its folder or id."""
-    return MODELS[model].label if model in MODELS else PurePath(model).name or model
 
 
 def check_runnable(request: Asked) -> None:

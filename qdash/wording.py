@@ -68,6 +68,11 @@ def share(part: float, places: int = 0) -> str:
     return f"{part * 100:.{places}f}%"
 
 
+def between(low: float, high: float, places: int = 1) -> str:
+    """“88.8–97.8%”: an interval of shares."""
+    return f"{low * 100:.{places}f}–{share(high, places)}"
+
+
 def nats(divergence: float | None) -> str:
     """A divergence with two digits that count: “0.21”, “0.0031”, “< 0.0001”; “no number” for scores that are none."""
     if divergence is None or not isfinite(divergence):

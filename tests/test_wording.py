@@ -1,5 +1,6 @@
 """How much of a model was quantized, and what was left, in words."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from qdash.records import Coverage, PartCoverage, Skip
 from qdash.wording import (
+    between,
     covered,
     covered_briefly,
     covered_by_part,
@@ -82,6 +84,22 @@ def test_percentages_have_one_notation() -> None:
     found = [f"{path.relative_to(ROOT)}: {match.group()}" for path in sources for match in spaced.finditer(path.read_text("utf-8"))]
     assert not found
     assert (percent(-0.52), percent(0.03), share(0.042, 1), part_of_all(0.001)) == ("−52%", "+3%", "4.2%", "under 1%")
+
+
+def test_percentages_are_made_in_one_place() -> None:
+    """Python has a notation of its own for them, and axes tend to one more: “right answers, %”."""
+    found = []
+    for path in sorted((ROOT / "qdash").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            spec = ast.unparse(node.format_spec) if isinstance(node, ast.FormattedValue) and node.format_spec else ""
+            if re.search(r"""%['"]$""", spec):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r", %$|\(%\)", node.value):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}")
+    scripts = [path for path in (ROOT / "assets" / "js").glob("*.js") if path.name != "learn_words.js"]
+    found += [f"{path.name}: {line.strip()}" for path in scripts for line in path.read_text("utf-8").splitlines() if "}%" in line]
+    assert found == []
+    assert (between(0.888, 0.978), between(0.5, 1.0, 0)) == ("88.8–97.8%", "50–100%")
 
 
 @pytest.mark.parametrize(("value", "words"), [(-0.25, "−25.0"), (0.004, "+0.4"), (0.0, "0.0"), (-0.0001, "0.0")])

@@ -26,13 +26,14 @@ function choose(value) {
   props.value = value;
   draw();
   trigger("change");
+  trigger("select");
 }
 
 async function take(picked) {
   if (!picked) return;
   const limit = Number(root.dataset.limit);
   if (picked.size > limit) {
-    note.textContent = `${picked.name} is larger than ${Math.round(limit / 2 ** 20)} MB. Choose a smaller file.`;
+    note.textContent = `${picked.name} is larger than ${Math.round(limit / 2 ** 20)} MiB. Choose a smaller file.`;
     return;
   }
   note.textContent = "Uploading …";

@@ -14,7 +14,7 @@ async function take(files) {
   const limit = Number(root.dataset.limit);
   const large = files.find((file) => file.size > limit);
   if (large) {
-    said.textContent = `${large.name} is larger than ${Math.round(limit / 2 ** 20)} MB. Choose a smaller file.`;
+    said.textContent = `${large.name} is larger than ${Math.round(limit / 2 ** 20)} MiB. Choose a smaller file.`;
     return;
   }
   const before = (props.value || []).filter((known) => !files.some((file) => file.name === known.name));

@@ -4,7 +4,7 @@ Any other folder or hub id that transformers loads natively works too; this tabl
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 Task = Literal["image-text-to-text", "text-generation"]
@@ -96,3 +96,8 @@ MODELS: dict[str, Model] = {
 def is_random(model: str) -> bool:
     """Whether `model` has random weights: for sizes, speeds and errors, while what it answers means nothing and is hidden."""
     return model in MODELS and MODELS[model].kind == "random"
+
+
+def model_name(model: str) -> str:
+    """What a model is called where space is short: the catalogue's label, else the last part of its folder or id."""
+    return MODELS[model].label if model in MODELS else PurePath(model).name or model

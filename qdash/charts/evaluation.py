@@ -10,7 +10,7 @@ from qdash.charts.rows import framed, missing_words, row_names, words
 from qdash.records import EvaluatedVariant, Evaluation, Proportion
 from qdash.verdict.evaluations import evaluation_pace
 from qdash.verdict.pace import Pace
-from qdash.wording import ms, stand_in
+from qdash.wording import between, ms, stand_in
 from qdash.wording import share as percent
 
 
@@ -26,7 +26,8 @@ def accuracy_bars(evaluation: Evaluation, *, dark: bool = False) -> go.Figure:
             words(figure, name, 0, missing_words(variant), dark=dark, strong=False)
         else:
             _bar(figure, name, variant, variant.accuracy, dark)
-    framed(figure, names, longest=100.0, title="right answers, %", dark=dark)
+    framed(figure, names, longest=100.0, title="right answers", dark=dark)
+    figure.update_xaxes(ticksuffix="%")
     first = evaluation.variants[0].accuracy
     if first is not None and len(names) > 1:
         _line(figure, first.value * 100, dark)
@@ -112,7 +113,7 @@ def _accuracy_hover(variant: EvaluatedVariant, share: Proportion) -> str:
     lines = [
         f"<b>{escape(variant.label)}</b>",
         f"{share.successes} of {share.total} right: {percent(share.value, 1)}",
-        f"95% confidence: {percent(share.low, 1)} – {percent(share.high, 1)}",
+        f"95% confidence: {between(share.low, share.high)}",
     ]
     if variant.paired is not None:
         lost, won = variant.paired.only_original, variant.paired.only_variant

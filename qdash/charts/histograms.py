@@ -10,6 +10,7 @@ from qdash.charts.palette import faded, palette
 from qdash.charts.rows import colour_of
 from qdash.charts.style import legend, styled
 from qdash.records import Histogram, Kind, LayerHistograms, LayerWeights, SchemeWeights
+from qdash.wording import share
 
 HEIGHT_PX = 250
 TALLEST = 2.5
@@ -133,7 +134,7 @@ def _cut(figure: go.Figure, histograms: LayerHistograms, dark: bool) -> None:
     figure.update_yaxes(range=[0, top])
     figure.add_annotation(
         x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, bgcolor=palette(dark).panel,
-        text=f"▲ cut: {tallest / sum(counts):.0%} are at {middle:.2g}".replace("-", "−"), font={"size": 11, "color": palette(dark).soft},
+        text=f"▲ cut: {share(tallest / sum(counts))} are at {middle:.2g}".replace("-", "−"), font={"size": 11, "color": palette(dark).soft},
     )  # fmt: skip
 
 

@@ -1,9 +1,13 @@
 """What all charts share: type, colours and margins that sit on the page's own panels, and nothing to press that nobody needs."""
 
+import re
+from html import escape
+from pathlib import PurePath
 from typing import Any
 
 import plotly.graph_objects as go
 
+from qdash.catalog.models import model_name
 from qdash.charts.palette import Palette, palette
 
 FONT = 'Inter, system-ui, "Noto Sans CJK SC", sans-serif'
@@ -25,6 +29,13 @@ def styled(figure: go.Figure, *, dark: bool, height: int) -> go.Figure:
     )
     figure.update_xaxes(automargin=True, fixedrange=True, **_axis(colours))
     figure.update_yaxes(automargin=True, fixedrange=True, **_axis(colours))
+    return figure
+
+
+def saved_as(figure: go.Figure, what: str, title: str, model: str) -> go.Figure:
+    """Say what the picture of `figure` is called once it is saved, and what stands above it (see assets/js/save_picture.js)."""
+    name = re.sub(r"(?:[^\w.]|\.{2,})+", "-", f"qdash {what} {PurePath(model).name}".lower()).strip("-.")
+    figure.update_layout(meta={"file": name[:100], "title": escape(title), "model": escape(model_name(model))})
     return figure
 
 

@@ -213,7 +213,7 @@ def _quality_scale(trades: Trades) -> Scale:
         low = min(point.low for point in trades.points)
         high = max(point.high for point in trades.points)
         air = max(0.02, (high - low) * 0.2)  # names have room above and below the whiskers
-        return Scale("right answers, %", (low - air) * 100, (high + air) * 100, 0.01, False, ticks=_percents(low - air, high + air))
+        return Scale("right answers", (low - air) * 100, (high + air) * 100, 0.01, False, ticks=_percents(low - air, high + air))
     least = min((max(point.low, point.quality / 10) for point in trades.points if point.quality > 0), default=SAME_NATS)
     decade = max(floor(log10(least)), -6)
     top = max((log10(point.high) for point in trades.points if point.high > 0), default=decade + 1)
@@ -235,7 +235,7 @@ def _percents(low: float, high: float) -> tuple[tuple[float, str], ...]:
     """Round percentages that exist, three to six of them where there is room."""
     low, high = max(low, 0.0) * 100, min(high, 1.0) * 100
     step = next((step for step in (0.5, 1, 2, 5, 10) if (high - low) / step <= 5), 20)
-    return tuple((step * count, f"{step * count:g}") for count in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1))
+    return tuple((step * count, f"{step * count:g}%") for count in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1))
 
 
 def _decades(low: float, high: float) -> tuple[tuple[float, str], ...]:

@@ -16,7 +16,7 @@ from qdash.records.agreement import SAME_NATS
 from qdash.verdict import Grade, judge
 from qdash.verdict.evaluations import costs, evaluation_pace
 from qdash.verdict.evidence import pace_of
-from qdash.wording import mib, ms, nats
+from qdash.wording import between, mib, ms, nats
 from qdash.wording import share as percent
 
 Against = Literal["size", "peak", "time"]
@@ -146,7 +146,7 @@ def _evaluated(place: int, result: EvaluatedVariant, against: Against, noise: fl
     cost = _evaluated_cost(result, against, noise)
     if isinstance(cost, str):
         return cost
-    said = f"{percent(share.value, 1)} right ({percent(share.low, 1)} – {percent(share.high, 1)}), {share.successes} of {share.total}"
+    said = f"{percent(share.value, 1)} right ({between(share.low, share.high)}), {share.successes} of {share.total}"
     return _trade(place, result, cost, share.value, share.low, share.high, said)
 
 

@@ -17,7 +17,8 @@ from qdash.records import (
     Proportion,
 )
 from qdash.verdict.evaluations import evaluation_pace, evaluation_verdict
-from qdash.wording import device_words, no_gpu_words, points_of
+from qdash.wording import between, device_words, no_gpu_words, points_of
+from qdash.wording import share as percent
 
 _HEADINGS = ("scheme", "kind", "right", "95% confidence", "vs. original", "McNemar p", "last word", "time", "per question", "speed-up")
 _LOADING = 0.1  # a guess of loading's share of a variant's time, which keeps the bar moving
@@ -73,9 +74,9 @@ def print_evaluation(evaluation: Evaluation) -> None:
 def _line(result: EvaluatedVariant, evaluation: Evaluation) -> tuple[str, ...]:
     if result.accuracy is None:
         return (result.label, result.kind, result.status, *[""] * (len(_HEADINGS) - 3))
-    interval = f"{result.accuracy.low:.1%} – {result.accuracy.high:.1%}"
+    interval = between(result.accuracy.low, result.accuracy.high)
     p_value = "" if result.paired is None else f"{result.paired.p_value:.3g}"
-    standard = "" if result.last_word is None else f"{result.last_word.value:.1%}"
+    standard = "" if result.last_word is None else percent(result.last_word.value, 1)
     counts = (_share(result.accuracy), interval, _points(result.drop), p_value, standard)
     return (result.label, result.kind, *counts, _seconds(result.total_s), _seconds(result.per_item_s), _times(result, evaluation))
 
@@ -91,7 +92,7 @@ def _times(result: EvaluatedVariant, evaluation: Evaluation) -> str:
 
 
 def _share(share: Proportion) -> str:
-    return f"{share.value:.1%} ({share.successes} of {share.total})"
+    return f"{percent(share.value, 1)} ({share.successes} of {share.total})"
 
 
 def _seconds(value: float | None) -> str:
@@ -113,7 +114,7 @@ def _lost(result: EvaluatedVariant, evaluation: Evaluation) -> Iterator[str]:
 def _conditions(evaluation: Evaluation) -> str:
     host, noise = evaluation.host, evaluation.noise_floor
     changed = f", {noise.changed} answers not the same again" if noise is not None and noise.changed else ""
-    said = f"noise ±{noise.relative:.0%}{changed}" if noise is not None else "noise unknown"
+    said = f"noise ±{percent(noise.relative)}{changed}" if noise is not None else "noise unknown"
     task = f"{evaluation.task_label}: {len(evaluation.questions)} questions, {evaluation.request.batch_size} at a time"
     greedy = f"greedy, at most {evaluation.max_new_tokens} tokens"
     dtype = evaluation.variants[0].dtype or "unknown"

@@ -46,6 +46,7 @@ from qdash.wording import (
     ms,
     nats,
     no_gpu_words,
+    share,
     timing_conditions,
 )
 
@@ -202,7 +203,7 @@ def print_layers(report: WeightReport) -> None:
 
 
 def _error_figures(error: SchemeWeights | LayerWeights) -> tuple[str, ...]:
-    shares = (f"{share:.2%}" for share in (error.clipped, error.zeroed))
+    shares = (share(part, 2) for part in (error.clipped, error.zeroed))
     return (decibels(error), f"{error.mse:.3g}", f"{error.max_abs_error:.3g}", f"{error.cosine:.6f}", *shares)
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 from qdash.errors import QdashError
 from qdash.history.memory import Memory, copy_in_memory
-from qdash.history.schema import APPLICATION, VERSION, create, pragma, tables
+from qdash.history.schema import APPLICATION, VERSION, complete, create, pragma, tables
 from qdash.settings import settings
 
 BUSY_S = 20.0
@@ -142,6 +142,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         if not tables(connection):
             create(connection)
         _recognize(connection, path)
+        complete(connection)
     except BaseException:
         connection.close()
         raise
@@ -205,8 +206,9 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _rewrite(connection: sqlite3.Connection) -> None:
-    """Write without changing anything: on some disks reading and locking work, and writing does not."""
+    """Write, if only what is there: on some disks reading and locking work, and writing does not."""
     connection.execute("BEGIN IMMEDIATE")
+    complete(connection)
     connection.execute(f"PRAGMA user_version = {pragma(connection, 'user_version')}")
     connection.execute("COMMIT")
 

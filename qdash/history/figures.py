@@ -9,7 +9,8 @@ from qdash.history.kinds import Kept
 from qdash.records import BUSY_SHARE, Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
 from qdash.verdict.evidence import has_finite_original
 from qdash.verdict.pace import BUSY, BUSY_NOISE, FEW, LEAST_NOISE, LEAST_ROUNDS, UNKNOWN_NOISE, Part, time_noise
-from qdash.wording import mib, ms
+from qdash.wording import between, mib, ms
+from qdash.wording import share as percent
 
 _Z = 1.96
 PEAK_NOISE = 0.02
@@ -207,7 +208,7 @@ def _agreement(agreement: Agreement, floor: NoiseFloor | None) -> Iterator[Figur
             "KL", agreement.kl_mean_nats, said, -1, spread=spread, unsure=unsure, needs=needs, spoken="times"
         )  # fmt: skip
     one = 1 / max(agreement.tokens, 1)
-    yield Figure("same top word", agreement.top1, f"{agreement.top1:.0%}", 1, spread=one, needs=needs, spoken="points")
+    yield Figure("same top word", agreement.top1, percent(agreement.top1), 1, spread=one, needs=needs, spoken="points")
 
 
 # ── evaluations ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,7 +255,7 @@ def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> Iterator[Fig
 
 
 def _share(name: str, share: Proportion, needs: tuple[str, ...]) -> Figure:
-    said = f"{share.value * 100:.1f}% ({share.low * 100:.1f}–{share.high * 100:.1f})"
+    said = f"{percent(share.value, 1)} ({between(share.low, share.high)})"
     return Figure(name, share.value, said, 1, interval=(share.low, share.high), needs=needs, spoken="points")
 
 

@@ -65,7 +65,13 @@ def _evaluation_summary(evaluation: Evaluation) -> Summary:
     labels = tuple(result.label for result in evaluation.variants)
     headline = f"{evaluation.task_label}: {evaluation_verdict(evaluation).plain.strip()}"
     schemes = tuple(result.scheme for result in evaluation.variants)
-    return Summary(evaluation.variants[0].model, labels, headline, evaluation.request.source or "", schemes)
+    return Summary(evaluation.variants[0].model, labels, headline, _about(evaluation), schemes)
+
+
+def _about(evaluation: Evaluation) -> str:
+    """“200 questions from mine.csv”; where they come with qdash, the headline says which they are."""
+    count, source = len(evaluation.questions), evaluation.request.source
+    return f"{count:,} question{'' if count == 1 else 's'}{f' from {source}' if source else ''}"
 
 
 def _shared_comparison(comparison: Comparison, share: Share) -> Comparison:

@@ -5,6 +5,8 @@ import io
 from PIL import Image
 
 LONGEST_SIDE = 1024
+THUMBNAIL_SIDE, MOST_THUMBNAIL_BYTES = 96, 6 * 1024
+"""Of a picture in the list: twice what it takes there, so that it is sharp on fine screens too."""
 
 
 def small_picture(png: bytes) -> bytes:
@@ -14,3 +16,19 @@ def small_picture(png: bytes) -> bytes:
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", quality=88, method=4)
     return buffer.getvalue()
+
+
+def thumbnail(picture: bytes) -> bytes | None:
+    """A WebP for the list, of at most MOST_THUMBNAIL_BYTES, from one that `small_picture` has made; None for what is no such picture."""
+    try:
+        with Image.open(io.BytesIO(picture), formats=("WEBP",)) as opened:
+            image = opened.convert("RGB")
+    except (OSError, ValueError):
+        return None
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    for quality in (80, 50, 20):
+        buffer = io.BytesIO()
+        image.save(buffer, "WEBP", quality=quality, method=4)
+        if buffer.tell() <= MOST_THUMBNAIL_BYTES:
+            return buffer.getvalue()
+    return None

@@ -34,6 +34,12 @@ CREATE TABLE contents (
 CREATE INDEX runs_in_order ON runs (owner, created_at);
 CREATE INDEX runs_to_go ON runs (pinned, number, bytes);
 """
+THUMBNAILS = """
+CREATE TABLE IF NOT EXISTS thumbnails (
+    number INTEGER PRIMARY KEY REFERENCES runs (number) ON DELETE CASCADE,
+    webp BLOB NOT NULL
+)
+"""
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -42,9 +48,15 @@ def create(connection: sqlite3.Connection) -> None:
     if not tables(connection):  # another process may have been quicker
         for statement in filter(str.strip, SCHEMA.split(";")):
             connection.execute(statement)
+        complete(connection)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
+
+
+def complete(connection: sqlite3.Connection) -> None:
+    """Add what the first files did not have. Who wrote them does not miss it, so the version of the file stays."""
+    connection.execute(THUMBNAILS)
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from qdash.errors import QdashError
 from qdash.history.database import DamagedHistory, connected, why_in_memory
 from qdash.history.kinds import KINDS, Kept, kind_of
-from qdash.history.pictures import small_picture
+from qdash.history.pictures import small_picture, thumbnail
 from qdash.records.history import Entry, RunKind, Share
 
 UNDO_S = 3600
@@ -60,10 +60,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Listing:
-    """Some entries of a list, and how many it has."""
+    """Some entries of a list, and how many it has. `thumbnails`: small WebPs by key, of the runs that have a picture."""
 
     entries: tuple[Entry, ...]
     total: int
+    thumbnails: dict[str, bytes] = field(default_factory=dict)
 
 
 _COLUMNS = "key, kind, created_at, model, labels, headline, asked, pinned, share, share_prompt, share_picture"
@@ -103,9 +104,12 @@ class History:
         where = " AND ".join((_MINE, *("instr(words, ?)" for _ in words)))
         with self._connected() as connection:
             total = connection.execute(f"SELECT count(*) FROM runs WHERE {where}", (owner, *words)).fetchone()[0]
-            query = f"SELECT {_COLUMNS} FROM runs WHERE {where} ORDER BY created_at DESC, number DESC LIMIT ? OFFSET ?"
+            query = (
+                f"SELECT {_COLUMNS}, webp FROM runs LEFT JOIN thumbnails USING (number) WHERE {where} "
+                "ORDER BY created_at DESC, number DESC LIMIT ? OFFSET ?"
+            )
             rows = connection.execute(query, (owner, *words, limit, skip)).fetchall()
-        return Listing(tuple(map(_entry, rows)), total)
+        return Listing(tuple(_entry(row[:-1]) for row in rows), total, {row[0]: row[-1] for row in rows if row[-1] is not None})
 
     def open(self, key: str, owner: str = "") -> Run:
         """A run by its owner's key, or by a share link's, then as the link shows it. Raises QdashError if there is none."""
@@ -178,6 +182,7 @@ class History:
 
 def _row(run: NewRun, owner: str) -> dict[str, object]:
     kind = kind_of(run.record)
+    webp = thumbnail(run.picture) if run.picture else None
     # As all versions have written it, so that a run that is here already is known by its text.
     text = json.dumps(run.record.model_dump(mode="json"), ensure_ascii=False)
     if len(text.encode()) > MOST_RECORD_BYTES:
@@ -195,9 +200,10 @@ def _row(run: NewRun, owner: str) -> dict[str, object]:
         "asked": _beginning(summary.asked),
         "words": summary.words,
         "digest": sha256(text.encode()).hexdigest(),
-        "bytes": len(text.encode()) + len(run.picture or b""),
+        "bytes": len(text.encode()) + len(run.picture or b"") + len(webp or b""),
         "pinned": run.pinned,
         "record": text,
+        "webp": webp,
     }
 
 
@@ -215,10 +221,12 @@ def _insert(connection: sqlite3.Connection, row: dict[str, object], run: NewRun)
     if there is not None:
         connection.execute("UPDATE runs SET deleted_at = NULL WHERE key = ?", there)
         return there[0]
-    columns = [name for name in row if name != "record"]
+    columns = [name for name in row if name not in ("record", "webp")]
     values = ", ".join(f":{name}" for name in columns)
     cursor = connection.execute(f"INSERT INTO runs ({', '.join(columns)}) VALUES ({values})", row)
     connection.execute("INSERT INTO contents VALUES (?, ?, ?)", (cursor.lastrowid, run.picture, row["record"]))
+    if row["webp"] is not None:
+        connection.execute("INSERT INTO thumbnails VALUES (?, ?)", (cursor.lastrowid, row["webp"]))
     return str(row["key"])
 
 

@@ -31,7 +31,7 @@ class Entry(Record):
     """Names of its variants, the baseline first."""
     headline: str
     asked: str = ""
-    """The beginning of the question; for an evaluation, where its questions come from, if from a file."""
+    """The beginning of the question; for an evaluation, how many questions, and from which file, if from one."""
     pinned: bool = False
     share: Share | None = None
 

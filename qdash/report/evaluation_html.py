@@ -11,7 +11,7 @@ from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
 from qdash.report.page import chart, template
 from qdash.verdict.evaluations import costs, evaluation_pace, evaluation_verdict
 from qdash.verdict.pace import Pace
-from qdash.wording import evaluation_conditions, mib, ms, points_of, share, versions
+from qdash.wording import between, evaluation_conditions, mib, ms, points_of, share, versions
 
 MOST_ITEMS = 500
 """Questions listed; the CSV of all answers has the rest."""
@@ -19,17 +19,25 @@ MOST_ITEMS = 500
 
 def evaluation_to_html(evaluation: Evaluation) -> str:
     """The page. Pictures stay out of it: of the questions only words are listed, those first to which versions answered differently."""
+    model = evaluation.variants[0].model
     reading = f"Upper left is better. The line joins the best trade-offs. {numbers_words(evaluation_trades(evaluation))}".strip()
     charts = [
-        chart("accuracy", "Right answers", "Longer is better. Whiskers: 95% confidence. Line: the original.", accuracy_bars, evaluation),
-        chart("speed", "Speed-up", "Longer is faster. Whiskers: measurement noise.", speedup_bars, evaluation),
-        chart("tradeoff", "Size vs. right answers", reading, _trade_off, evaluation),
+        chart(
+            "accuracy",
+            "Right answers",
+            "Longer is better. Whiskers: 95% confidence. Line: the original.",
+            accuracy_bars,
+            evaluation,
+            model=model,
+        ),
+        chart("speed", "Speed-up", "Longer is faster. Whiskers: measurement noise.", speedup_bars, evaluation, model=model),
+        chart("tradeoff", "Size vs. right answers", reading, _trade_off, evaluation, model=model),
     ]
     listed = _listed(evaluation)
     return template("evaluation.html.jinja").render(
         evaluation=evaluation,
         verdict=evaluation_verdict(evaluation),
-        model=evaluation.variants[0].model,
+        model=model,
         created_at=evaluation.created_at,
         charts=[drawn for drawn in charts if drawn],
         headings=HEADINGS,
@@ -67,7 +75,7 @@ def _row(result: EvaluatedVariant, drop: float | None, pace: Pace) -> tuple[str,
     return (
         result.label,
         f"{share(accuracy.value, 1)} ({accuracy.successes:,} of {accuracy.total:,})",
-        f"{share(accuracy.low, 1)} – {share(accuracy.high, 1)}",
+        between(accuracy.low, accuracy.high),
         "–" if drop is None else points_of(-drop),
         f"{paired.only_original:,} · {paired.only_variant:,}" if paired else "–",
         f"{paired.p_value:.2g}" if paired else "–",

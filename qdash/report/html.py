@@ -22,17 +22,25 @@ from qdash.verdict.judging import divergence_words, reference_words
 from qdash.wording import covered_briefly, device_words, mib, ms, nats, no_gpu_words, share, timing_conditions, versions
 
 
-def to_html(comparison: Comparison, png: bytes | None = None) -> str:
-    """The page; `png` is the picture, left out if None."""
-    tokens = comparison.request.measurement.max_new_tokens
+def to_html(comparison: Comparison, picture: bytes | None = None) -> str:
+    """The page; `picture` is a PNG, or the WebP that a history keeps, of our own making; left out if None."""
+    model, tokens = comparison.variants[0].model, comparison.request.measurement.max_new_tokens
     charts = (
-        chart("latency", f"Time for {tokens} tokens", "Shorter is faster. Light: until the first token.", latency_bars, comparison),
+        chart(
+            "latency",
+            f"Time for {tokens} tokens",
+            "Shorter is faster. Light: until the first token.",
+            latency_bars,
+            comparison,
+            model=model,
+        ),
         chart(
             "memory",
             "Memory",
             "Solid: weights. Light: peak while answering. Tick: estimated in advance. Dashes: projected.",
             memory_bars,
             comparison,
+            model=model,
         ),
         chart(
             "tradeoff",
@@ -40,20 +48,26 @@ def to_html(comparison: Comparison, png: bytes | None = None) -> str:
             f"Lower left is better. The line joins the best trade-offs. Open: simulated. {numbers_words(comparison_trades(comparison))}",
             _trade_off,
             comparison,
+            model=model,
         ),
     )
     return template("comparison.html.jinja").render(
         comparison=comparison,
         verdict=verdict(comparison),
-        model=comparison.variants[0].model,
+        model=model,
         created_at=comparison.created_at,
-        picture=f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None,
+        picture=_data_uri(picture) if picture else None,
         headings=HEADINGS,
         cards=[_card(result, comparison) for result in comparison.variants],
         rows=[_row(result, comparison) for result in comparison.variants],
         charts=[drawn for drawn in charts if drawn],
         conditions=_conditions(comparison),
     )
+
+
+def _data_uri(picture: bytes) -> str:
+    kind = "webp" if picture[8:12] == b"WEBP" else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure | None:

@@ -12,6 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from qdash.catalog.models import ASSETS, model_name
+from qdash.charts.style import saved_as
 from qdash.wording import ANSWERS_HIDDEN, covered, covered_by_part, left_alone
 
 
@@ -25,11 +27,18 @@ class Chart:
     data: Markup
 
 
-def chart(key: str, title: str, reading: str, draw: Callable[..., go.Figure | None], *records: Any) -> Chart | None:
-    """The chart that `draw(*records, dark=…)` makes; None if it makes none."""
+def chart(
+    key: str, title: str, reading: str, draw: Callable[..., go.Figure | None], *records: Any, model: str, of: tuple[str, str] = ("", "")
+) -> Chart | None:
+    """The chart that `draw(*records, dark=…)` makes; None if it makes none.
+
+    Saved as a picture it is called by `key` and `title`, the name of the `model`, and what it is `of`: a key, and how people say it.
+    """
     light, dark = draw(*records, dark=False), draw(*records, dark=True)
     if light is None or dark is None:
         return None
+    for figure in (light, dark):
+        saved_as(figure, f"{key.split('-')[0]} {of[0]}", f"{title}: {of[1]}" if of[1] else title, model)
     text = json.dumps({scheme: json.loads(figure.to_json() or "{}") for scheme, figure in (("light", light), ("dark", dark))})
     # Inside a script element only "<" can end it or begin a comment; in JSON it may be written as an escape.
     return Chart(key, title, reading, Markup(text.replace("<", "\\u003c")))
@@ -55,9 +64,11 @@ def template(name: str) -> Template:
         "covered_by_part": covered_by_part,
         "left_alone": left_alone,
         "answers_hidden": ANSWERS_HIDDEN,
+        "model_name": model_name,
     }
     environment.globals["css"] = Markup(
         "".join((folder / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("comparison", "weights"))
     )
+    environment.globals["save_picture"] = Markup((ASSETS / "js" / "save_picture.js").read_text(encoding="utf-8"))
     environment.globals["plotly"] = Markup(get_plotlyjs())  # trusted: a file of the plotly package
     return environment.get_template(name)

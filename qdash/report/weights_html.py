@@ -11,7 +11,7 @@ from qdash.charts.heat import extremes, scale_html
 from qdash.naming import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.report.page import Chart, bits_class, chart, template
-from qdash.wording import decibels, decibels_of, disturbed, unweighed
+from qdash.wording import decibels, decibels_of, disturbed, share, unweighed
 
 WORST_LAYERS = 12
 MOST_LAYERS = 2000
@@ -21,7 +21,7 @@ def weights_to_html(report: WeightReport) -> str:
     """The page. Its longest table ends after 2000 layers; the CSV has all."""
     whole = chart(
         "sqnr", "What each bit buys", "Higher is closer to the original. Dashed line: 6.02 dB a bit, the best that any code can do for "
-        "bell-shaped weights. Open, dashed dots are simulated.", sqnr_against_bits, report,
+        "bell-shaped weights. Open, dashed dots are simulated.", sqnr_against_bits, report, model=report.model,
     )  # fmt: skip
     sections = [_section(scheme, at, report) for at, scheme in enumerate(report.schemes)]
     return template("weights.html.jinja").render(
@@ -61,8 +61,26 @@ def _section(scheme: SchemeWeights, at: int, report: WeightReport) -> Section:
     known = known_scheme(scheme.scheme)
     errors = partial(error_histogram, beside=report.schemes)
     drawn = (
-        chart(f"weights-{at}", "Weights", f"Grey: original. Colour: after {scheme.label}.", weight_histogram, scheme, scheme),
-        chart(f"errors-{at}", "The error itself", "New weight minus old. The wider, the worse.", errors, scheme, scheme),
+        chart(
+            f"weights-{at}",
+            "Weights",
+            f"Grey: original. Colour: after {scheme.label}.",
+            weight_histogram,
+            scheme,
+            scheme,
+            model=report.model,
+            of=(scheme.scheme, scheme.label),
+        ),
+        chart(
+            f"errors-{at}",
+            "The error itself",
+            "New weight minus old. The wider, the worse.",
+            errors,
+            scheme,
+            scheme,
+            model=report.model,
+            of=(scheme.scheme, scheme.label),
+        ),
     )
     between = extremes([layer for each in report.schemes for layer in each.layers])
     heat = heat_html(scheme.layers, between=between, still=True) + scale_html(between)
@@ -85,8 +103,8 @@ def _row(scheme: SchemeWeights) -> tuple[str, ...]:
         f"{scheme.mse:.3g}",
         f"{scheme.max_abs_error:.3g}",
         f"{scheme.cosine:.6f}",
-        f"{scheme.zeroed:.2%}",
-        f"{scheme.clipped:.2%}",
+        share(scheme.zeroed, 2),
+        share(scheme.clipped, 2),
         str(len(scheme.layers)),
     )
 

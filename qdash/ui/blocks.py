@@ -13,5 +13,5 @@ def html(value: str = "", *, elem_id: str | None = None, elem_classes: list[str]
 def chart(title: str, how_to_read: str, elem_id: str) -> gr.Plot:
     """A figure on a sheet of its own, below its title and one line on how to read it."""
     with gr.Column(elem_classes=["sheet"]):
-        html(sheet_head(title, how_to_read))
+        html(sheet_head(title, how_to_read, elem_id))
         return gr.Plot(show_label=False, container=False, elem_id=elem_id, buttons=[])

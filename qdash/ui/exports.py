@@ -18,13 +18,13 @@ from qdash.report import (
 )
 
 
-def write_exports(comparison: Comparison, folder: Path, png: bytes | None = None) -> dict[str, Path]:
+def write_exports(comparison: Comparison, folder: Path, picture: bytes | None = None) -> dict[str, Path]:
     """Write one file per format into `folder`; returns format → path. The name carries the time, so a second run does not overwrite.
 
-    `png`: the picture that was asked about, for the report.
+    `picture`: what was asked about, for the report.
     """
     stem = f"qdash-{comparison.created_at:%Y%m%d-%H%M%S}"
-    return _write(folder, stem, {"json": to_json(comparison), "csv": to_csv(comparison), "html": to_html(comparison, png)})
+    return _write(folder, stem, {"json": to_json(comparison), "csv": to_csv(comparison), "html": to_html(comparison, picture)})
 
 
 def write_weight_exports(report: WeightReport, folder: Path) -> dict[str, Path]:

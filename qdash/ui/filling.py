@@ -1,6 +1,6 @@
-"""What the page fills in by itself, told in a line with a way back: the set-up of a preset, a question that fits a new picture or model.
+"""What the page fills in, told in a line with a way back: the set-up of a preset, a question that fits a new picture or model, an old run.
 
-What a person has typed or uploaded is never replaced: only what the page, a preset or the dice have put there.
+Of its own accord it replaces nothing that a person has typed or uploaded: only what the page, a preset or the dice have put there.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,14 @@ from qdash.ui.samples import fitting_question, is_suggested, sample_of
 
 FIELDS = ("model", "question", "tokens", "runs", "baseline_dtype", "picture", "schemes")
 _WORDS = {
-    "model": "model", "question": "question", "tokens": "tokens", "runs": "timed runs", "baseline_dtype": "data type",
-    "picture": "picture", "schemes": "schemes",
+    "model": "model", "task": "task", "limit": "number of questions", "question": "question", "tokens": "tokens", "runs": "timed runs",
+    "warmup": "warm-up runs", "baseline_dtype": "data type", "device": "device", "reference_text": "reference text", "picture": "picture",
+    "schemes": "schemes",
 }  # fmt: skip
+"""Everything that can be filled in; of these, `FIELDS` by presets."""
 
 Values = dict[str, Any]
-"""By name of `FIELDS`."""
+"""By name of `_WORDS`."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,14 @@ def set_up(preset: Preset, before: Values) -> Values:
     return after
 
 
-def told(before: Values, after: Values, why: str) -> list[Any]:
-    """Values of `Filled.outputs`: “why” and what changed; nothing of it where nothing did."""
-    changed = [_WORDS[name] for name in FIELDS if before[name] != after[name]]
-    if not changed:
+def told(before: Values, after: Values, why: str, more: str = "") -> list[Any]:
+    """Values of `Filled.outputs`: “why”, what changed, and `more`; nothing of it where nothing did and there is no more to say."""
+    changed = [words for name, words in _WORDS.items() if before.get(name) != after.get(name)]
+    if not changed and not more:
         return ["", None]
-    listed = " and ".join(filter(None, (", ".join(changed[:-1]), changed[-1])))
-    return [f'<p class="hint" role="status">{escape(why)} {escape(listed)}.</p>', before]
+    listed = " and ".join(filter(None, (", ".join(changed[:-1]), changed[-1] if changed else "")))
+    said = " ".join(filter(None, (f"{why} {listed}." if changed else "", more)))
+    return [f'<p class="hint{"" if changed else " unchanged"}" role="status" dir="auto">{escape(said)}</p>', before]
 
 
 def preset_filled(key: str | None, schemes_before: list[Any] | None, values: Sequence[Any]) -> list[Any]:
@@ -90,9 +93,11 @@ def question_filled(what: str, *values: Any) -> list[Any]:
     return [fitting, *told(before, before | {"question": fitting}, f"To fit the {what}, there is another")]
 
 
-def undone(before: Any) -> list[Any]:
-    """Values of all `FIELDS` as they were, and of `Filled.outputs`."""
-    return [*(before[name] for name in FIELDS), "", None] if isinstance(before, dict) else [gr.skip()] * (len(FIELDS) + 2)
+def undone(names: Sequence[str], before: Any) -> list[Any]:
+    """Values of the fields `names` as they were, as far as these were changed, and of `Filled.outputs`."""
+    if not isinstance(before, dict):
+        return [gr.skip()] * (len(names) + 2)
+    return [*(before.get(name, gr.skip()) for name in names), "", None]
 
 
 def _is_upload(picture: Any) -> bool:

@@ -93,7 +93,7 @@ class Actions:
             shown.asked: run_asked_html(run),
             shown.share: share_html(run) if run.own else "",
         }
-        return updates | (self._comparison(run.record) if isinstance(run.record, Comparison) else self._evaluation(run.record))
+        return updates | (self._comparison(run.record, run.picture) if isinstance(run.record, Comparison) else self._evaluation(run.record))
 
     def act(self, what: str, keys: list[str], options: Said) -> Updates:
         """Do `what` to the runs `keys`; nothing for words that are none of these."""
@@ -123,9 +123,10 @@ class Actions:
         count = history().delete(keys, self.owner)
         return {**self.listed(undo_html(count) if count else said_html("There was nothing to delete."), keys), self.page.run: None}
 
-    def _comparison(self, record: Comparison) -> Updates:
+    def _comparison(self, record: Comparison, picture: bytes | None) -> Updates:
         shown = self.page.opened
-        exports = {shown.results.drawers.exports[suffix]: str(path) for suffix, path in write_exports(record, self.folder).items()}
+        paths = write_exports(record, self.folder, picture)
+        exports = {shown.results.drawers.exports[suffix]: str(path) for suffix, path in paths.items()}
         return {
             shown.verdict: verdict_html(verdict(record)),
             shown.cards: cards_html(finished_board(record)),

@@ -54,6 +54,7 @@ class HistoryPage:
     tools: gr.HTML
     runs: gr.HTML
     back: gr.Button
+    again: gr.Button
     delete: gr.Button
     opened: OpenedRun
     difference: gr.HTML
@@ -93,14 +94,15 @@ def build_history_page() -> HistoryPage:
         runs = _acting("", "history-list")
     with gr.Row(elem_id="history-back-bar"):
         back = gr.Button("← All runs", elem_id="history-back", elem_classes=["link"], min_width=0)
+        again = gr.Button("Run again with these settings", elem_id="history-again", min_width=0)
         delete = gr.Button("Delete", elem_id="history-delete", elem_classes=["link"], min_width=0)
     opened = _build_run()
     with gr.Column(elem_id="history-difference"):
         difference = _acting("", "difference")
     file = gr.DownloadButton("Download", elem_id="history-file", elem_classes=["unseen"])
     return HistoryPage(
-        phase=phase, banner=banner, head=head, search=search, tools=tools, runs=runs, back=back, delete=delete, opened=opened,
-        difference=difference, file=file, run=gr.State(None), rows=gr.State(STEP), deleted=gr.State([]),
+        phase=phase, banner=banner, head=head, search=search, tools=tools, runs=runs, back=back, again=again, delete=delete,
+        opened=opened, difference=difference, file=file, run=gr.State(None), rows=gr.State(STEP), deleted=gr.State([]),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 Everything a person or a model wrote is escaped. Times are written in UTC here; the page's script puts them into the reader's own zone.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
@@ -45,7 +46,7 @@ def head_html(listing: Listing, search: str, why_in_memory: QdashError | None) -
 
 def list_html(listing: Listing) -> str:
     """The list, with what can be done to the runs that are ticked."""
-    rows = "".join(map(_row, listing.entries))
+    rows = "".join(_row(entry, listing.thumbnails.get(entry.key)) for entry in listing.entries)
     left = listing.total - len(listing.entries)
     more = f'<button type="button" class="link" data-do="more">Show more ({left})</button>' if left > 0 else ""
     return f'<div class="history">{_chosen_bar() if rows else ""}<ul class="runs">{rows}</ul>{more}</div>'
@@ -65,15 +66,16 @@ def said_html(words: str) -> str:
     return f'<div class="banner done" role="alert"><span aria-hidden="true">✓</span><p>{escape(words)}</p></div>'
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: Entry, thumbnail: bytes | None) -> str:
     key, title = escape(entry.key), escape(entry.headline or "Without a headline")
     marks = '<span class="mark-shared" title="Has a share link">shared</span>' if entry.share else ""
     pinned = "true" if entry.pinned else "false"
     said = "Unpin" if entry.pinned else "Pin"
+    picture = f'<img class="run-picture" src="data:image/webp;base64,{b64encode(thumbnail).decode()}" alt="">' if thumbnail else ""
     return (
-        f'<li class="run" data-key="{key}"><input type="checkbox" aria-label="Choose: {title}">'
-        f'<button type="button" class="run-open" data-do="open" data-key="{key}">{title}</button>'
-        f'<p class="run-facts">{time_html(entry.created_at)} · <b>{escape(entry.model)}</b>{_asked(entry)} · {_chips(entry)}{marks}</p>'
+        f'<li class="run" data-key="{key}"><input type="checkbox" aria-label="Choose: {title}">{picture}'
+        f'<button type="button" class="run-open" data-do="open" data-key="{key}">{title}</button>{_asked(entry)}'
+        f'<p class="run-facts">{time_html(entry.created_at)} · <b>{escape(entry.model)}</b> · {_chips(entry)}{marks}</p>'
         f'<span class="run-tools"><button type="button" data-do="pin" data-key="{key}" aria-pressed="{pinned}" '
         f'aria-label="{said}: {title}" title="{said}: pinned runs are deleted last">{"★" if entry.pinned else "☆"}</button>'
         f'<button type="button" data-do="delete" data-key="{key}" aria-label="Delete: {title}" title="Delete">✕</button></span></li>'
@@ -81,7 +83,10 @@ def _row(entry: Entry) -> str:
 
 
 def _asked(entry: Entry) -> str:
-    return f' · <span class="run-asked" dir="auto">“{escape(entry.asked)}”</span>' if entry.asked else ""
+    if not entry.asked:
+        return ""
+    words = f"“{entry.asked}”" if entry.kind == "comparison" else entry.asked
+    return f'<p class="run-asked" dir="auto" title="{escape(words)}">{escape(words)}</p>'
 
 
 def _chips(entry: Entry) -> str:

@@ -22,6 +22,7 @@ from qdash.ui.run import by_button, internal_error, waiting
 from qdash.ui.sessions import Sessions
 from qdash.ui.sidebar import QUICK
 from qdash.ui.visitors import visitor_behind
+from qdash.wording import share
 
 _EMPTY = '<p class="hint">Counts, types, files and sizes of one version, and what they mean.</p>'
 
@@ -101,6 +102,6 @@ def _inspected(steps: Generator[Step, None, InspectorReport]) -> Iterator[str]:
 
 
 def _working(step: Step) -> str:
-    percent = f" · {step.fraction:.0%}" if step.fraction is not None else ""
+    percent = f" · {share(step.fraction)}" if step.fraction is not None else ""
     words = escape(step.detail or "counting")
     return f'<p class="sub" role="status"><span class="turning" aria-hidden="true"></span>Looking inside: {words}{percent}</p>'

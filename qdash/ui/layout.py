@@ -8,6 +8,7 @@ import gradio as gr
 from qdash.catalog.models import MODELS
 from qdash.machine import this_machine
 from qdash.settings import settings
+from qdash.ui.again_events import wire_again
 from qdash.ui.arrival import wire_arrival
 from qdash.ui.backend import Backend
 from qdash.ui.compare_page import build_compare_page, wire_compare_page
@@ -71,6 +72,7 @@ def build(backend: Backend, browser_tabs: Tabs | None = None) -> gr.Blocks:
         wire_weights_page(weights_page, sidebar, compare_page.look_inside, tabs, arrival, backend, line, runs, sessions)
         wire_quality_page(quality_page, sidebar, arrival, backend, line, runs, sessions)
         wire_history_page(history_page, history_tab, sidebar, tabs, blocks, sessions, finished)
+        wire_again(history_page, sidebar, quality_page, tabs, blocks, backend)
         wire_learn_page(learn_page, sidebar)
         blocks.unload(_closing(runs, sessions))
         let_one_wait(blocks)

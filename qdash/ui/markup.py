@@ -24,9 +24,21 @@ def term(word: str, tip: str) -> str:
     return f'<span class="term" tabindex="0" data-tip="{escape(tip)}">{escape(word)}</span>'
 
 
-def sheet_head(title: str, how_to_read: str) -> str:
-    """Title of a panel and one line on how to read it."""
-    return f'<div class="sheet-head"><h3>{escape(title)}</h3><p>{escape(how_to_read)}</p></div>'
+def sheet_head(title: str, how_to_read: str, saves: str = "") -> str:
+    """Title of a panel and one line on how to read it; `saves`: the figure in it that can be saved as a picture, by its id."""
+    button = save_button(title, saves) if saves else ""
+    return f'<div class="sheet-head"><h3>{escape(title)}</h3>{button}<p>{escape(how_to_read)}</p></div>'
+
+
+def save_button(title: str, figure: str) -> str:
+    """Saves the figure with this id as a picture (assets/js/save_picture.js)."""
+    return (
+        f'<button type="button" class="save-picture" data-saves="{escape(figure)}" aria-label="Save “{escape(title)}” as a picture" '
+        f'title="Save as a picture">{_ARROW}</button>'
+    )
+
+
+_ARROW = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M8 2v8M4.5 6.8 8 10.3l3.5-3.5M3 13.5h10"/></svg>'
 
 
 def banner(error: QdashError | ErrorRecord | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
+from qdash.charts.style import saved_as
 from qdash.charts.trades import AGAINST, against_of
 from qdash.records import Evaluation
 from qdash.ui import text
@@ -100,10 +101,11 @@ def evaluation_redrawn(dark: Any, against: Any, evaluation: Evaluation | None) -
     if evaluation is None:
         return (gr.update(),) * 4
     trades = evaluation_trades(evaluation, against_of(against))
-    bars = (accuracy_bars(evaluation, dark=bool(dark)), speedup_bars(evaluation, dark=bool(dark)))
+    model, task = evaluation.variants[0].model, evaluation.task_label
     return (
-        *bars,
-        trade_off(trades, dark=bool(dark)),
+        saved_as(accuracy_bars(evaluation, dark=bool(dark)), "right-answers", f"Right answers: {task}", model),
+        saved_as(speedup_bars(evaluation, dark=bool(dark)), "speed-up", f"Speed-up: {task}", model),
+        saved_as(trade_off(trades, dark=bool(dark)), "cost-vs-quality", f"Cost vs. quality: {task}", model),
         note_html(trades) + nothing_html(evaluation_trades(evaluation, one) for one in AGAINST),
     )
 

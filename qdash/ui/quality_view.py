@@ -15,7 +15,7 @@ from qdash.ui.quality_form import questions_of
 from qdash.ui.relative import NOTHING
 from qdash.ui.verdict import sentence_html, verdict_html
 from qdash.verdict.evaluations import Cost, costs, evaluation_pace, evaluation_verdict
-from qdash.wording import evaluation_conditions, mib, ms, points_of, stand_in, versions
+from qdash.wording import between, evaluation_conditions, mib, ms, points_of, stand_in, versions
 from qdash.wording import share as percent
 
 _JUDGED = {
@@ -138,7 +138,7 @@ def _finished(place: int, result: EvaluatedVariant, evaluation: Evaluation, cost
     accuracy = result.accuracy
     cells = (
         f"<b>{percent(accuracy.value, 1)}</b><small>{accuracy.successes:,} of {accuracy.total:,}</small>{_stopped(result, evaluation)}",
-        f"{percent(accuracy.low, 1)} – {percent(accuracy.high, 1)}",
+        between(accuracy.low, accuracy.high),
         *_against(cost, original=place == 0),
         *last,
         *_times(place, result, evaluation),
@@ -236,7 +236,7 @@ def _of_kind(kind: str, shown: Sequence[EvaluatedVariant]) -> str:
         if found is None:
             cells.append(f"<td>{NOTHING}</td>")
             continue
-        tip = f"{found.successes} of {found.total}; 95% confidence: {percent(found.low)} – {percent(found.high)}"
+        tip = f"{found.successes} of {found.total}; 95% confidence: {between(found.low, found.high, 0)}"
         cells.append(
             f'<td class="rate {colour_classes(result)}" style="--v:{found.value * 100:.1f}%" title="{tip}">{percent(found.value)}</td>'
         )

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
+from qdash.charts.style import saved_as
 from qdash.charts.trades import AGAINST, against_of
 from qdash.records import Comparison
 from qdash.ui import text
@@ -113,7 +114,12 @@ def redrawn(dark: Any, against: Any, comparison: Comparison | None) -> tuple[Any
     if comparison is None:
         return (gr.update(),) * 4
     trades = comparison_trades(comparison, against_of(against))
-    drawn = (latency_bars(comparison, dark=bool(dark)), memory_bars(comparison, dark=bool(dark)), trade_off(trades, dark=bool(dark)))
+    model, tokens = comparison.variants[0].model, comparison.request.measurement.max_new_tokens
+    drawn = (
+        saved_as(latency_bars(comparison, dark=bool(dark)), "latency", f"Time for {tokens} tokens", model),
+        saved_as(memory_bars(comparison, dark=bool(dark)), "memory", "Memory", model),
+        saved_as(trade_off(trades, dark=bool(dark)), "cost-vs-quality", "Cost vs. quality", model),
+    )
     return *drawn, note_html(trades) + nothing_html(comparison_trades(comparison, one) for one in AGAINST)
 
 

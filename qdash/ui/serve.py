@@ -107,7 +107,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     try:
         _, url, _ = blocks.launch(
             server_name=address.host, server_port=address.port, root_path=limits.root_path,
-            theme=theme(), css=css(), head=f"<script>{script('page')}</script>",
+            theme=theme(), css=css(), head="".join(f"<script>{script(name)}</script>" for name in ("page", "save_picture")),
             max_file_size=limits.max_upload_bytes,
             max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
             app_kwargs={"middleware": middleware},

@@ -20,7 +20,7 @@ from qdash.ui import preflight, text
 from qdash.ui.backend import Backend
 from qdash.ui.blocks import html
 from qdash.ui.busy import EVERY_S, busy_line
-from qdash.ui.filling import FIELDS, Filled, build_filled, preset_filled, question_filled, undone
+from qdash.ui.filling import FIELDS, Filled, build_filled, preset_filled, question_filled
 from qdash.ui.form import Form, picture_path
 from qdash.ui.picture_picker import picture_picker
 from qdash.ui.said import said_by
@@ -117,9 +117,9 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
 
     filling = [getattr(sidebar, name) for name in FIELDS]
     sidebar.schemes.select(preset_chosen, filling, [*filling[:-1], *sidebar.filled.outputs], **QUICK)
-    sidebar.filled.undo.click(undone, sidebar.filled.before, [*filling, *sidebar.filled.outputs], **QUICK)
     changes_question = [sidebar.question, *sidebar.filled.outputs]
-    for changed, what in ((sidebar.model.input, "model"), (sidebar.picture.change, "picture")):
+    # Only what a person picks asks for another question: what a preset or an old run fills in comes with its own.
+    for changed, what in ((sidebar.model.input, "model"), (sidebar.picture.select, "picture")):
         changed(partial(question_filled, what), filling, changes_question, **QUICK)
     # The list of schemes tells a change whenever it is described anew: what follows from its changes must not describe it.
     describing = [sidebar.model, sidebar.baseline_dtype, sidebar.device]

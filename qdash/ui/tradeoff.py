@@ -31,7 +31,7 @@ class TradeOff:
 def build_trade_off(how_to_read: str, prefix: str = "") -> TradeOff:
     """Create it inside the current row of sheets."""
     with gr.Column(elem_classes=["sheet", "tradeoff"]):
-        html(sheet_head("Cost vs. quality", how_to_read))
+        html(sheet_head("Cost vs. quality", how_to_read, f"{prefix}tradeoff"))
         against = gr.Radio(
             [(name, key) for key, name in AGAINST.items()], value=against_of(None), label="Cost", show_label=False,
             elem_id=f"{prefix}against", elem_classes=["pills"], min_width=0,

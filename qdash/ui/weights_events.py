@@ -5,8 +5,10 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+import plotly.graph_objects as go
 
 from qdash.charts import sqnr_against_bits
+from qdash.charts.style import saved_as
 from qdash.records import LayerDetail, WeightReport
 from qdash.ui.arrival import Arrival
 from qdash.ui.backend import Backend
@@ -37,7 +39,7 @@ from qdash.ui.weights_view import (
     table_html,
     words_html,
 )
-from qdash.wording import owner
+from qdash.wording import owner, share
 
 Updates = dict[Any, Any]
 
@@ -115,7 +117,7 @@ def wire_weights_page(
     def redrawn(dark: Any, report: WeightReport | None, choice: Choice, detail: LayerDetail | None) -> Updates:
         if report is None:
             return {page.sqnr: gr.skip()}
-        return {**layer_updates(page, dark, report, choice, detail), page.sqnr: sqnr_against_bits(report, dark=bool(dark))}
+        return {**layer_updates(page, dark, report, choice, detail), page.sqnr: _sqnr(report, dark=bool(dark))}
 
     def stopped(request: gr.Request, visitor: str) -> Any:
         runs.stop("weights", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
@@ -166,6 +168,10 @@ def shown(page: WeightsPage, view: View, dark: bool, before: WeightReport | None
     }
 
 
+def _sqnr(report: WeightReport, *, dark: bool) -> go.Figure:
+    return saved_as(sqnr_against_bits(report, dark=dark), "sqnr", "What each bit buys", report.model)
+
+
 def _reported(page: WeightsPage, report: WeightReport, dark: bool) -> Updates:
     choice = first_choice(report)
     return {
@@ -174,7 +180,7 @@ def _reported(page: WeightsPage, report: WeightReport, dark: bool) -> Updates:
         page.scheme: gr.update(choices=scheme_choices(report), value=choice.scheme),
         page.scope: scope_html(report),
         page.table: table_html(report),
-        page.sqnr: sqnr_against_bits(report, dark=dark),
+        page.sqnr: _sqnr(report, dark=dark),
         page.report: report,
         page.choice: choice,
         **drawn(page, dark, report, choice, None),
@@ -205,7 +211,7 @@ def exported(page: WeightsPage, report: WeightReport, sessions: Sessions, sessio
 
 def running_html(view: View) -> str:
     """Headline while the weights are read, or when that was stopped: how far, and the worst layer so far."""
-    percent = f" {view.fraction:.0%}" if view.fraction is not None else ""
+    percent = f" {share(view.fraction)}" if view.fraction is not None else ""
     known = known_layers(view.layers)[1]
     worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
     so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""

@@ -5,21 +5,24 @@ A report has enough for the first drawing, at once; the detail, which is read fr
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
 import gradio as gr
+import plotly.graph_objects as go
 
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, row_errors, weight_histogram
+from qdash.charts.style import saved_as
 from qdash.naming import spoken_name
 from qdash.records import LayerDetail, LayerWeights, SchemeWeights, WeightReport
 from qdash.ui import text
 from qdash.ui.assets import script
 from qdash.ui.blocks import html
-from qdash.ui.markup import bits_class, sheet_head, term
+from qdash.ui.markup import bits_class, save_button, sheet_head, term
 from qdash.ui.weights_choice import Choice, chosen
-from qdash.wording import decibels
+from qdash.wording import decibels, share
 
 _SHARED = {"row": "this row", "group": "this group", "block": "this block", "tensor": "the whole layer"}
 
@@ -63,14 +66,14 @@ def build_layer() -> tuple[gr.HTML, gr.Plot, gr.Plot]:
     with gr.Column(elem_classes=["sheet"], elem_id="layer-sheet"):
         head = html(elem_id="layer-head")
         weights = _plot("weights-plot")
-        html(sheet_head("The error itself", text.HOW_ERROR))
+        html(sheet_head("The error itself", text.HOW_ERROR, "errors-plot"))
         return head, weights, _plot("errors-plot")
 
 
 def build_rows() -> tuple[gr.Plot, gr.HTML]:
     """The sheet of rows, and of the scale that a row or a part of it has."""
     with gr.Column(elem_classes=["sheet"], elem_id="rows-sheet"):
-        html(sheet_head("Row by row", text.HOW_ROWS))
+        html(sheet_head("Row by row", text.HOW_ROWS, "rows-plot"))
         return _plot("rows-plot"), html(elem_id="scale")
 
 
@@ -93,11 +96,13 @@ def layer_drawn(dark: Any, report: WeightReport, choice: Choice, detail: LayerDe
     levels, shown = near.levels if near else (), bool(dark)
     layers = [] if choice.own_scale or layer is None else _same_layer(report, layer.name)
     beside: list[LayerWeights] | list[SchemeWeights] = layers if layer or choice.own_scale else list(report.schemes)
+    rows = row_errors(scheme, near.layer if near else layer, near.row if near else None, beside=layers, dark=shown) if layer else None
+    named = partial(_named, report, scheme, layer)
     return [
         head_html(scheme, layer, near, status),
-        weight_histogram(scheme, part, levels, beside=beside, dark=shown),
-        error_histogram(scheme, part, beside=beside, dark=shown),
-        row_errors(scheme, near.layer if near else layer, near.row if near else None, beside=layers, dark=shown) if layer else None,
+        named("weights", "Weights", weight_histogram(scheme, part, levels, beside=beside, dark=shown)),
+        named("errors", "Rounding error", error_histogram(scheme, part, beside=beside, dark=shown)),
+        named("rows", "Row by row", rows),
         scale_html(near),
         patch_value(near, choice.column, max((one.max_abs_error for one in layers), default=None)),
     ]
@@ -108,6 +113,13 @@ def _same_layer(report: WeightReport, name: str) -> list[LayerWeights]:
     return [layer for scheme in report.schemes for layer in scheme.layers if layer.name == name]
 
 
+def _named(
+    report: WeightReport, scheme: SchemeWeights, layer: LayerWeights | None, what: str, title: str, figure: go.Figure | None
+) -> go.Figure | None:
+    of = f"{scheme.label}, {spoken_name(layer) if layer else 'all layers'}"
+    return None if figure is None else saved_as(figure, f"{what} {scheme.scheme}", f"{title}: {of}", report.model)
+
+
 def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDetail | None, status: str) -> str:
     """Which layer under which scheme, its figures, and what is being read. The class `whole` hides what only a layer has."""
     error = layer or scheme
@@ -116,8 +128,8 @@ def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDe
     facts = [
         (term("SQNR", text.TIPS["SQNR"]), decibels(error)),
         (term("max error", text.TIPS["max error"]), f"{error.max_abs_error:.3g}"),
-        (term("to zero", text.TIPS["zeroed"]), f"{error.zeroed:.1%}"),
-        (term("cut off", text.TIPS["clipped"]), f"{error.clipped:.1%}"),
+        (term("to zero", text.TIPS["zeroed"]), share(error.zeroed, 1)),
+        (term("cut off", text.TIPS["clipped"]), share(error.clipped, 1)),
     ]
     if layer:
         facts.append(("shape", " × ".join(map(str, layer.shape))))
@@ -125,7 +137,7 @@ def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDe
     busy = f'<span class="turning" aria-hidden="true"></span>{escape(status)}' if status else escape(_how_to_read(scheme, detail))
     return (
         f'<div class="layer-head{"" if layer else " whole"}"><div class="sheet-head">'
-        f"<h3>{escape(name)} <small>{escape(scheme.label)}</small></h3>{path}</div>"
+        f"<h3>{escape(name)} <small>{escape(scheme.label)}</small></h3>{save_button('Weights', 'weights-plot')}{path}</div>"
         f'<p class="layer-facts">{cells}</p><p class="reading" aria-live="polite">{busy}</p></div>'
     )
 

@@ -11,7 +11,7 @@ from qdash.ui import text
 from qdash.ui.markup import bits_class, term
 from qdash.ui.verdict import sentence_html
 from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen
-from qdash.wording import Words, decibels, decibels_of, disturbed, unweighed
+from qdash.wording import Words, decibels, decibels_of, disturbed, share, unweighed
 
 MOST_ROWS = 40
 MOST_TABLE_ROWS = 400
@@ -105,7 +105,7 @@ def _layers_table(report: WeightReport) -> str:
 def _figures(scheme: SchemeWeights) -> list[str]:
     bits = "–" if scheme.bits_per_weight is None else f"{scheme.bits_per_weight:.2f}"
     sqnr = decibels(scheme).removesuffix(" dB") if scheme.sqnr_db is None else f"{scheme.sqnr_db:.2f}"
-    shares = (f"{scheme.zeroed:.2%}", f"{scheme.clipped:.2%}", str(len(scheme.layers)))
+    shares = (share(scheme.zeroed, 2), share(scheme.clipped, 2), str(len(scheme.layers)))
     return [bits, sqnr, f"{scheme.mse:.3g}", f"{scheme.max_abs_error:.3g}", f"{scheme.cosine:.6f}", *shares]
 
 

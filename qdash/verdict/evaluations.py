@@ -18,7 +18,7 @@ from qdash.verdict.pace import LEAST_ROUNDS, UNKNOWN_NOISE, Pace, Times, pace_fo
 from qdash.verdict.rules import LEAST_SHARE
 from qdash.verdict.seen import and_listed, by_reason
 from qdash.verdict.sentences import Span, Verdict
-from qdash.wording import points_of
+from qdash.wording import between, points_of
 from qdash.wording import share as percent
 
 LEVEL = 0.05
@@ -186,7 +186,7 @@ def _clause(found: list[Cost], verb: str) -> str:
 def _original(evaluation: Evaluation) -> str:
     share = evaluation.variants[0].accuracy
     assert share is not None
-    return f"The original has {_share(share.value)} of {share.total:,} right (95% confidence: {_between(share.low, share.high)})."
+    return f"The original has {_share(share.value)} of {share.total:,} right (95% confidence: {between(share.low, share.high)})."
 
 
 def _evidence(found: Sequence[Cost]) -> str:
@@ -285,7 +285,3 @@ def _range(cost: Cost) -> str:
 
 def _share(value: float) -> str:
     return percent(value, 1)
-
-
-def _between(low: float, high: float) -> str:
-    return f"{low * 100:.1f}–{percent(high, 1)}"

@@ -10,6 +10,7 @@ from qdash.catalog.schemes import SCHEMES
 from qdash.charts import latency_bars, memory_bars
 from qdash.charts.palette import DARK, LIGHT
 from qdash.charts.rows import row_names
+from qdash.charts.style import saved_as
 from qdash.records import Comparison, VariantResult
 from tests.report.examples import COMPARISON, variant
 
@@ -36,6 +37,13 @@ def test_a_latency_bar_is_first_token_then_the_rest_with_whiskers() -> None:
     assert first.x[0] + rest.x[0] == pytest.approx(latency.total_s.median * 1e3)
     assert rest.x[0] + rest.base[0] + rest.error_x.array[0] == pytest.approx(latency.total_s.p90 * 1e3)
     assert rest.x[0] + rest.base[0] - rest.error_x.arrayminus[0] == pytest.approx(latency.total_s.p10 * 1e3)
+
+
+def test_a_saved_picture_is_called_by_what_it_shows() -> None:
+    meta = saved_as(latency_bars(COMPARISON), "latency", "Time for 50 tokens", "apple/FastVLM-0.5B").layout.meta
+    assert meta == {"file": "qdash-latency-fastvlm-0.5b", "title": "Time for 50 tokens", "model": "FastVLM-0.5B"}
+    hostile = saved_as(go.Figure(), "../x y", "<b>", "/home/me/<i>../模型").layout.meta
+    assert hostile == {"file": "qdash-x-y-模型", "title": "&lt;b&gt;", "model": "模型"}
 
 
 def test_the_baseline_is_a_reference_line() -> None:

@@ -1,5 +1,6 @@
 """The store: what goes in comes out, each owner's own, within limits, whatever happens to the process or the file."""
 
+import io
 import json
 import math
 import os
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from qdash.errors import QdashError
 from qdash.history import DamagedHistory, History, Limits, NewRun
+from qdash.history.pictures import MOST_THUMBNAIL_BYTES
 from qdash.history.schema import VERSION
 from qdash.history.store import UNDO_S
 from tests.history.examples import ROOMY, comparison, evaluation, history_in
@@ -35,6 +38,42 @@ def test_what_goes_in_comes_out(tmp_path: Path, png: bytes) -> None:
     other = history.keep(evaluation())
     assert history.open(other).record == evaluation()
     assert [entry.kind for entry in history.listing().entries] == ["comparison", "evaluation"]
+
+
+def test_a_picture_is_small_in_the_list_and_its_owners_alone(tmp_path: Path) -> None:
+    history, buffer = history_in(tmp_path), io.BytesIO()
+    Image.frombytes("RGB", (300, 200), os.urandom(180_000)).save(buffer, "PNG")  # nothing is harder to compress
+    key, other = history.keep(comparison(1), png=buffer.getvalue()), history.keep(comparison(2))
+    thumbnail = history.listing().thumbnails[key]
+    assert len(thumbnail) <= MOST_THUMBNAIL_BYTES and other not in history.listing().thumbnails
+    with Image.open(io.BytesIO(thumbnail)) as image:
+        assert (image.format, image.size) == ("WEBP", (96, 64))
+    assert history.listing("somebody").thumbnails == {} and history.listing(search="nothing").thumbnails == {}
+    forged = history.keep_all([NewRun(comparison(3), picture=b"<svg onload=alert(1)>")])[0]
+    assert forged not in history.listing().thumbnails
+    history.delete([key])
+    assert history.listing().thumbnails == {}
+    with sqlite3.connect(history.path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("DELETE FROM runs WHERE key = ?", (key,))
+        assert connection.execute("SELECT count(*) FROM thumbnails").fetchone() == (0,)
+    connection.close()
+
+
+def test_a_file_from_before_there_were_thumbnails_opens(tmp_path: Path, png: bytes) -> None:
+    old = history_in(tmp_path)
+    key = old.keep(comparison(1), png=png)
+    with sqlite3.connect(old.path) as connection:
+        connection.execute("DROP TABLE thumbnails")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / old.path.name).write_bytes(old.path.read_bytes())  # as when a machine starts anew
+    history = history_in(tmp_path / "later")
+    assert history.all_keys() == [key] and history.listing().thumbnails == {}
+    assert history.open(key).picture is not None
+    newer = history.keep(comparison(2), png=png)
+    assert list(history.listing().thumbnails) == [newer]
 
 
 _FLOATS = st.floats(allow_nan=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 LOCAL = ("file:", "data:", "blob:")
@@ -41,6 +42,8 @@ class Seen:
     cells: list[str] = field(default_factory=list)
     background: str = ""
     overflows: bool = False
+    saved: tuple[str, int] = ("", 0)
+    """Name and width of the first chart as a picture."""
 
 
 def opened(html: str, folder: Path, charts: int, what: str = "h1", scheme: str = "light") -> Seen:
@@ -66,5 +69,9 @@ def _opened(path: Path, charts: int, what: str, scheme: str) -> Seen:
         seen.overflows = page.evaluate("document.documentElement.scrollWidth > innerWidth")
         seen.cells = page.locator(what).all_text_contents()
         seen.background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        with page.expect_download() as download:
+            page.locator(".save-picture").first.press("Enter")
+        with Image.open(download.value.path()) as picture:
+            seen.saved = (download.value.suggested_filename, picture.width)
         browser.close()
     return seen

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qdash.history.pictures import small_picture
 from qdash.report import to_html
 from tests.report.examples import COMPARISON, HOSTILE
 from tests.report.opened import Page, opened
@@ -57,6 +58,16 @@ def test_differences_from_the_original_are_marked(page: Page) -> None:
 def test_the_picture_is_optional(html: str, png: bytes) -> None:
     assert base64.b64encode(png).decode() in html
     assert Page(to_html(COMPARISON)).count("img") == 0
+    kept = small_picture(png)
+    assert f"data:image/webp;base64,{base64.b64encode(kept).decode()}" in to_html(COMPARISON, kept)
+
+
+def test_the_result_comes_first_on_screen_and_paper(html: str, page: Page) -> None:
+    assert html.index('class="verdict"') < html.index('class="question"') < html.index('class="cards"')
+    assert "<span>Bundled drawing reader <code>tiny-vlm</code></span>" in html
+    assert '<div class="scroll" tabindex="0">\n<table>' in html
+    saves = [attributes["data-saves"] for _, attributes in page.tags if attributes.get("class") == "save-picture"]
+    assert saves == [attributes["id"] for _, attributes in page.tags if attributes.get("class") == "chart"] != []
 
 
 def test_model_output_is_text(html: str, page: Page) -> None:
@@ -92,4 +103,5 @@ def test_a_browser_opens_it_offline(html: str, tmp_path: Path, scheme: str) -> N
     assert seen.problems == []
     assert seen.cells[2] == HOSTILE
     assert not seen.overflows
+    assert seen.saved == ("qdash-latency-tiny-vlm.png", 1920)
     assert (seen.background == "rgb(16, 18, 20)") == (scheme == "dark")

@@ -356,3 +356,8 @@ def test_code_and_table_open(scripted: Server, open_page: OpenPage) -> None:
     expect(page.locator("#drawer-code")).to_be_hidden()
     expect(page.locator("#drawer-table")).to_contain_text("quantized")
     expect(page.locator("#open-table")).to_have_attribute("aria-expanded", "true")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save “Memory” as a picture").press("Enter")
+    assert download.value.suggested_filename == "qdash-memory-tiny-vlm.png"
+    with Image.open(download.value.path()) as picture:
+        assert picture.width == 1920 and picture.convert("RGB").getpixel((1900, 8)) == (255, 255, 255), "on the ground of its sheet"

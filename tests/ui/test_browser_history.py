@@ -82,6 +82,7 @@ def test_a_run_outlives_a_kill_and_opens_again_without_its_model(start: Callable
     page = open_page(start(tmp_path))
     _history(page, 1)
     expect(page.locator(".run")).to_contain_text("“remember this”")
+    expect(page.locator(".run .run-picture")).to_be_visible()
     _open(page)
     expect(page.locator("#history-verdict h2")).to_have_text(headline)
     assert page.locator("#history-cards .ans").all_inner_texts() == answers
@@ -92,6 +93,23 @@ def test_a_run_outlives_a_kill_and_opens_again_without_its_model(start: Callable
     expect(page.locator("#history-conditions")).to_contain_text("noise ±4%")
     page.click("#open-history-table")
     expect(page.locator("#drawer-history-table")).to_contain_text("quantized")
+    _again(page)
+
+
+def _again(page: Page) -> None:
+    """The form is filled in as it was, nothing starts, and Undo takes it back."""
+    page.locator("#picture [data-sample]").nth(2).click()
+    page.fill("#question textarea", "something else")
+    page.keyboard.press("Tab")
+    page.click("#history-again")
+    expect(page.locator("#filled")).to_contain_text("The saved run set question and picture.")
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#question textarea")).to_have_value("remember this")
+    page.wait_for_function("document.activeElement.id === 'compare'")
+    expect(page.locator(".phase.compare-running")).to_have_count(0)
+    page.click("#undo-fill")
+    expect(page.locator("#question textarea")).to_have_value("something else")
+    expect(page.locator("#picture [data-sample]").nth(2)).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_link_opens_in_another_browser_read_only(kept: Server, open_page: OpenPage) -> None:
@@ -167,6 +185,10 @@ def test_an_evaluation_opens_as_on_its_own_page(kept: Server, open_page: OpenPag
     expect(page.locator("#history-quality-cards")).to_contain_text("90 of 100")
     expect(page.locator("#history-quality-accuracy .main-svg").first).to_be_visible()
     expect(page.locator("#history-latency")).to_be_hidden()
+    page.click("#history-again")
+    expect(page.locator("#filled")).to_contain_text("The saved run set model, task, number of questions and schemes.")
+    expect(page.locator("#task-about")).to_contain_text("stories", ignore_case=True)
+    page.wait_for_function("document.activeElement.id === 'evaluate'")
 
 
 def test_the_keyboard_is_enough(kept: Server, open_page: OpenPage) -> None:

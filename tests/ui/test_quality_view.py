@@ -62,7 +62,7 @@ def test_every_row_has_the_figures_of_its_variant() -> None:
     for (_, row), result in zip(rows, EVALUATION.variants, strict=True):
         share = result.accuracy
         assert share is not None
-        assert f"<b>{share.value * 100:.1f}%</b>" in row and f"{share.low * 100:.1f}% – {share.high * 100:.1f}%" in row
+        assert f"<b>{share.value * 100:.1f}%</b>" in row and f"{share.low * 100:.1f}–{share.high * 100:.1f}%" in row
         if result.paired is not None:
             assert f"<td>{result.paired.only_original} · {result.paired.only_variant}</td>" in row
     assert "reference" in rows[0][1] and "clearly worse" in rows[2][1] and "no clear difference" in rows[1][1]
