@@ -229,7 +229,7 @@ def test_bits_of_a_camera_in_16_are_stretched_and_said(depth: int, write: Any) -
     top = 2**depth - 1
     pixels, notes = shown(write((RAMP * top).astype(np.uint16)))
     assert np.abs(pixels[..., 0] - RAMP * 255).max() <= 1
-    assert notes == (f"Its values reach {top:,} of the 65,535 that they could, so {top:,} is shown white.",)
+    assert notes == (f"Its values go up to {top:,} of a possible 65,535, so {top:,} is shown white.",)
 
 
 @pytest.mark.parametrize("top", [65535, 4095])

@@ -56,7 +56,7 @@ def _integers(values: NDArray, full: float) -> _Range:
     if high == 0 or high >= (full + 1) / 4:
         return _Range(0, full)
     white = 2 ** high.bit_length() - 1
-    return _Range(0, white, f"Its values reach {high:,} of the {_number(full)} that they could, so {white:,} is shown white.")
+    return _Range(0, white, f"Its values go up to {high:,} of a possible {_number(full)}, so {white:,} is shown white.")
 
 
 def _floats(values: NDArray) -> _Range:

@@ -11,7 +11,7 @@ from qdash.charts.heat import extremes, scale_html
 from qdash.naming import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.report.page import Chart, bits_class, chart, template
-from qdash.wording import decibels, decibels_of, disturbed, unweighed
+from qdash.wording import decibels, decibels_of, disturbed, left_out, unweighed
 
 WORST_LAYERS = 12
 MOST_LAYERS = 2000
@@ -110,8 +110,8 @@ def _conditions(report: WeightReport) -> tuple[str, ...]:
     broken = max((scheme.nonfinite for scheme in report.schemes), default=0)
     return (
         f"{max((scheme.parameters for scheme in report.schemes), default=0):,} weights, all of them",
-        f"read in {report.seconds:.1f} s on {report.device.upper()}" if not report.cached else "opened from an earlier look",
-        f"{broken:,} weights are NaN or infinite and in no figure" if broken else "",
+        f"read in {report.seconds:.1f} s on {report.device.upper()}" if not report.cached else "computed earlier",
+        left_out(broken) if broken else "",
         "embeddings, norms and head not quantized",
         f"qdash {report.qdash_version}",
     )

@@ -124,7 +124,7 @@ def _needed(text: str | None, column: str) -> str:
         raise QdashError(f"there is no {column}.", _NEEDED)
     if text.lower() in _NOTHING:
         remedy = f'{_NEEDED} If the answer is really that word, write it as a list: ["{text}"].' if column == "answer" else _NEEDED
-        raise QdashError(f"the {column} is “{text}”, as programs write what is missing or failed.", remedy)
+        raise QdashError(f"the {column} is “{text}”, which programs write where a value is missing or failed.", remedy)
     return text
 
 

@@ -15,6 +15,7 @@ from statistics import fmean
 from threading import Condition, Event
 
 from qdash.errors import QdashError
+from qdash.wording import several
 
 POLL_S = 0.25
 """Stop is noticed within this time."""
@@ -119,7 +120,8 @@ class Line:
         ticket = Ticket(self, alone, time.monotonic())
         with self._changed:
             if len(self._tickets) >= self.longest:
-                raise QdashError(f"{len(self._tickets)} people are waiting already.", "Try again in a few minutes.", "unavailable")
+                waiting = several(len(self._tickets), "person is", "people are")
+                raise QdashError(f"{waiting} waiting already.", "Try again in a few minutes.", "unavailable")
             self._tickets.append(ticket)
         self.admit(ticket)
         try:

@@ -64,7 +64,7 @@ def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Ite
         return read_own(content or b"", name or "The file")
     if task.key == "lambada":
         if isinstance(content, Bundle):
-            raise QdashError("These are several files, and the passages are read from one.", "Choose it alone.")
+            raise QdashError("Several files were chosen, but all passages must be in one.", "Choose only that file.")
         return lambada_items(content, name or "")
     return None
 

@@ -171,7 +171,7 @@ def test_divergence_that_is_rounding_or_no_number_is_said_so() -> None:
     changed[2] = changed[2].model_copy(update={"agreement": AGREEMENT.model_copy(update={"kl_mean_nats": None, "kl_se": None})})
     trades = comparison_trades(COMPARISON.model_copy(update={"variants": tuple(changed)}))
     assert next(point for point in trades.points if point.place == 1).quality == 0
-    assert trades.left_out == (("Scheme number 2", "broken: its scores are not numbers"),)
+    assert trades.left_out == (("Scheme number 2", "broken: its scores are NaN or infinite"),)
 
 
 @pytest.mark.parametrize("against", AGAINST)

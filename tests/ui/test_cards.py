@@ -187,7 +187,7 @@ def test_the_chip_is_a_grade_with_its_reason_one_hover_away() -> None:
     html = _html(scored("original"), scored("bnb-nf4", slowdown=1.1), scored("bnb-int8", kl=0.4), scored("fp6-e2m3", kl=4.0))
     assert '<span class="chip good"><span aria-hidden="true">✓</span>' in html and ">Good trade · same answer</span>" in html
     assert '<span class="chip warn"><span aria-hidden="true">△</span>' in html and ">Careful · same answer, less sure</span>" in html
-    assert '<span class="chip bad"><span aria-hidden="true">✕</span>' in html and ">Broken · other words expected</span>" in html
+    assert '<span class="chip bad"><span aria-hidden="true">✕</span>' in html and ">Broken · other words predicted</span>" in html
     assert "KL 0.0020 ± 0.0020 nats" in html
 
 

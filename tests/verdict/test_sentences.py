@@ -29,7 +29,7 @@ def test_one_keeps_the_answer_one_changes_a_word() -> None:
     )
     assert said.plain == (
         "The 8-bit version gives the same answer and is half the size, 1.5× slower here. "
-        "The 4-bit version is 71% smaller, 1.5× slower here, but gets one word different. "
+        "The 4-bit version is 71% smaller, 1.5× slower here, but changes one word. "
     )
     assert ("same answer", True) in said.headline
     assert said.why.startswith("Neither is faster on this")
@@ -136,7 +136,7 @@ def test_broken_is_said_outright() -> None:
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", "Three red hearts, probably.", kl=3.0), floor=QUIET))
     assert said.plain == "The 4-bit version is 71% smaller, 1.5× slower here, but is broken: it gives a different answer. "
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=None, se=None), floor=QUIET))
-    assert said.plain.endswith("but is broken: it expects other words throughout. ") and "KL is no number" in said.why
+    assert said.plain.endswith("but is broken: it predicts other words throughout. ") and "KL is not finite" in said.why
 
 
 def test_too_little_to_tell() -> None:
