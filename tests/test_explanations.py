@@ -74,7 +74,7 @@ def test_times_that_were_measured(seconds: float, question: str, said: str) -> N
 def test_a_difference_within_the_noise_is_none() -> None:
     assert "It is not" in explain(report(), *measured(timed("bnb-fp4", 0.102), 0.04))[3].answer
     wide = explain(report(), *measured(timed("bnb-fp4", 0.12), 0.25))[3]
-    assert "not compared" in wide.answer and "slower" not in wide.answer
+    assert "not compared" in wide.answer and "× slower" not in wide.answer
 
 
 def test_the_baseline_and_simulated_times() -> None:

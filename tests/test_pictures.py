@@ -257,7 +257,7 @@ def test_one_nan_is_black_and_said() -> None:
     values = RAMP.astype("<f4")
     values[0, 0] = np.nan
     pixels, notes = shown(encoded(Image.fromarray(values), "TIFF"))
-    assert np.abs(pixels[..., 0] - RAMP * 255).max() <= 1 and notes == ("1 value is not a number and shown black.",)
+    assert np.abs(pixels[..., 0] - RAMP * 255).max() <= 1 and notes == ("1 value is NaN and shown black.",)
 
 
 def test_infinities_are_black_and_white() -> None:

@@ -51,8 +51,8 @@ def evaluation(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Your own questions: CSV or JSON lines with prompt, answer and, if there are pictures, image; or a ZIP file that also holds "
-            "the pictures. For lambada: JSON lines with text.",
+            help="Your own questions: CSV or JSON lines with prompt, answer and, if there are pictures, image; or a ZIP file that also "
+            "holds the pictures. For lambada: JSON lines with text.",
         ),
     ] = None,
     rule: Annotated[Rule | None, typer.Option(help="What counts as a right answer to your own questions.")] = None,

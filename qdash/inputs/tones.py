@@ -35,7 +35,7 @@ def toned(values: NDArray, full: float | None) -> Toned:
     if values.dtype.kind == "f":
         nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
         if nan:
-            notes.append(f"{_several(nan, 'value is not a number', 'values are not numbers')} and shown black.")
+            notes.append(f"{_several(nan, 'value is NaN', 'values are NaN')} and shown black.")
         if infinite:
             notes.append(f"{_several(infinite, 'value is infinite', 'values are infinite')} and shown black or white.")
         finite = values[np.isfinite(values)] if nan or infinite else values

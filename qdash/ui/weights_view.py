@@ -84,7 +84,7 @@ def scope_html(report: WeightReport) -> str:
 
 def table_html(report: WeightReport) -> str:
     """Every figure of the charts as a table: schemes, then layers × schemes in dB."""
-    headings = ("scheme", "bits a weight", "SQNR, dB", "MSE", "max error", "cosine", "to zero", "cut off", "layers")
+    headings = ("scheme", "bits per weight", "SQNR, dB", "MSE", "max error", "cosine", "to zero", "cut off", "layers")
     rows = "".join(f'<tr><th scope="row">{escape(scheme.label)}</th>{_tds(_figures(scheme))}</tr>' for scheme in report.schemes)
     return _table(headings, rows) + _layers_table(report)
 

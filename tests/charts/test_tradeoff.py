@@ -181,7 +181,7 @@ def test_what_did_not_run_is_told_and_nothing_at_all_is_said(against: Any) -> No
     assert len(trades.points) + len(trades.left_out) == len(COMPARISON.variants)
     failed = COMPARISON.model_copy(update={"variants": COMPARISON.variants[-1:]})
     figure = trade_off(comparison_trades(failed, against))
-    assert "Nothing to draw" in figure.layout.annotations[0].text
+    assert "nothing to plot" in figure.layout.annotations[0].text
 
 
 def test_twenty_variants_of_any_name_fit_and_nothing_of_theirs_is_markup() -> None:

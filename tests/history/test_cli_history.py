@@ -46,7 +46,7 @@ def test_runs_are_exported_and_imported(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["history", "export", "--json", str(file)]) == 0
     history().delete(history().all_keys())
     assert main(["history", "import", str(file)]) == 0
-    assert "1 of 1 runs imported" in capsys.readouterr().out
+    assert "1 run imported." in capsys.readouterr().out
     assert history().open(history().all_keys()[0]).record == COMPARISON
 
 

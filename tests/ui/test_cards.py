@@ -212,7 +212,7 @@ def test_what_could_not_be_compared_says_why() -> None:
 def test_an_original_that_computes_no_numbers_says_so_and_judges_nobody() -> None:
     original = variant_result("original", "!!!").model_copy(update={"scores_finite": False, "agreement_problem": "Its scores are NaN."})
     html = _html(original, variant_result("bnb-nf4", "!!!", slowdown=0.3))
-    assert "Computes no numbers" in html and "Its scores are NaN." in html and "Not judged · original broken" in html
+    assert "Scores NaN or infinite" in html and "Its scores are NaN." in html and "Not judged · original broken" in html
     assert not any(word in html for word in ("✓", "same answer", "faster", "Good trade"))
 
 
