@@ -155,5 +155,5 @@ def _refused(error: Exception, what: str) -> Exception:
     if isinstance(error, QdashError) or is_out_of_memory(error):
         return error
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    remedy = _PLAIN if "template" in what else "Try another prompt or picture; if none is taken, choose another version of the model."
+    remedy = _PLAIN if "template" in what else "Try another prompt or picture; if none works, choose another version of the model."
     return QdashError(f"{what}: {said[:300].rstrip('.')}.", remedy, "checkpoint")
