@@ -82,6 +82,11 @@ def several(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def and_listed(names: list[str]) -> str:
+    """“A”, “A and B”, “A, B and C”."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def stand_in(dtype: str | None) -> str:
     """What a simulated format is run as, by the type of its numbers: “32-bit stand-in”; without a width where that is not known."""
     bits = {"float32": "32-bit ", "float16": "16-bit ", "bfloat16": "16-bit "}.get(dtype or "", "")
@@ -265,7 +270,7 @@ def disturbed(report: WeightReport) -> Words:
     """Which rounding error is larger, by how much, and where it is largest; then who quantizes nothing."""
     idle = [scheme.label for scheme in report.schemes if not scheme.layers]
     ranked = sorted((scheme for scheme in report.schemes if scheme.layers), key=decibels_of)
-    nothing = f"{' and '.join(idle)} {'quantizes' if len(idle) == 1 else 'quantize'} nothing in this model."
+    nothing = f"{and_listed(idle)} {'quantizes' if len(idle) == 1 else 'quantize'} nothing in this model." if idle else ""
     if not ranked:
         return ((nothing, False),)
     return (*_ranked(ranked), *(((f" {nothing}", False),) if idle else ()))
@@ -277,7 +282,7 @@ def _ranked(ranked: list[SchemeWeights]) -> Words:
     where: Words = ((" Most affected: ", False), *owner(layer), (".", False)) if layer else ()
     unknown = [scheme.label for scheme in ranked if _none_finite(scheme)]
     if unknown:
-        return ((f"The weights that {' and '.join(unknown)} would quantize are NaN or infinite, so there is no error to measure.", False),)
+        return ((f"The weights that {and_listed(unknown)} would quantize are NaN or infinite, so there is no error to measure.", False),)
     if worst is best:
         return (f"With {worst.label}, the weights are ", False), (decibels(worst), True), (" above the rounding error.", False), *where
     if best.sqnr_db is None:

@@ -1,4 +1,4 @@
-"""What each bit buys: every scheme's signal to noise against the bits it really stores per weight."""
+"""The error by bits: every scheme's signal to noise against the bits it really stores per weight."""
 
 from collections.abc import Sequence
 from html import escape

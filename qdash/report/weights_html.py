@@ -20,7 +20,7 @@ MOST_LAYERS = 2000
 def weights_to_html(report: WeightReport) -> str:
     """The page. Its longest table ends after 2000 layers; the CSV has all."""
     whole = chart(
-        "sqnr", "What each bit buys", "Higher is closer to the original. Dashed line: 6.02 dB per bit, the best that any code can do for "
+        "sqnr", "Error by bits", "Higher is closer to the original. Dashed line: 6.02 dB per bit, the best that any code can do for "
         "bell-shaped weights. Open, dashed dots are simulated.", sqnr_against_bits, report,
     )  # fmt: skip
     sections = [_section(scheme, at, report) for at, scheme in enumerate(report.schemes)]

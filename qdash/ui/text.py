@@ -20,7 +20,7 @@ NO_DRAWING = (
     "This looks like a photo. The bundled model knows simple drawings only: what it says about a photo sounds confident and is wrong."
 )
 
-UNREAD = "The bundled models read English and Chinese only. To anything else they say that they do not know it, in either language."
+UNREAD = "The bundled models read English and Chinese only: they cannot answer this."
 
 WEIGHTS_HEADLINE = "What does quantization do to the numbers themselves?"
 WEIGHTS_WHY = (

@@ -4,8 +4,8 @@ from qdash.records import Comparison, VariantResult
 from qdash.verdict.judging import divergence_words
 from qdash.verdict.pace import BUSY
 from qdash.verdict.reasons import common_reason
-from qdash.verdict.seen import Seen, and_listed, capital
-from qdash.wording import several
+from qdash.verdict.seen import Seen, capital
+from qdash.wording import and_listed, several
 
 
 def speed_told(comparison: Comparison, seen: list[Seen]) -> str:
@@ -69,7 +69,7 @@ def missing_told(others: list[VariantResult]) -> str:
     stopped = any(result.error is not None and result.error.kind == "cancelled" for result in others)
     parts = []
     if failed:
-        parts.append(f"{' and '.join(failed)} could not run: {'its card says why' if len(failed) == 1 else 'their cards say why'}.")
+        parts.append(f"{and_listed(failed)} could not run: {'its card says why' if len(failed) == 1 else 'their cards say why'}.")
     if stopped:
         parts.append("Stopped before the rest could run.")
     return " ".join(parts)

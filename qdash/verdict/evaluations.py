@@ -16,9 +16,9 @@ from qdash.records import EvaluatedVariant, Evaluation
 from qdash.verdict.evidence import quantized_share, quantized_words
 from qdash.verdict.pace import LEAST_ROUNDS, UNKNOWN_NOISE, Pace, Times, pace_for
 from qdash.verdict.rules import LEAST_SHARE
-from qdash.verdict.seen import and_listed, by_reason
+from qdash.verdict.seen import by_reason
 from qdash.verdict.sentences import Span, Verdict
-from qdash.wording import points_of, several
+from qdash.wording import and_listed, points_of, several
 from qdash.wording import share as percent
 
 LEVEL = 0.05

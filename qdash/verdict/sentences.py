@@ -12,8 +12,8 @@ from qdash.verdict.details import distance_told, missing_told, speed_told
 from qdash.verdict.evidence import known_truth
 from qdash.verdict.judging import HIDDEN
 from qdash.verdict.rules import Grade
-from qdash.verdict.seen import Seen, and_listed, by_reason, capital, plural, seen_of
-from qdash.wording import ANSWERS_HIDDEN, share
+from qdash.verdict.seen import Seen, by_reason, capital, plural, seen_of
+from qdash.wording import ANSWERS_HIDDEN, and_listed, share
 
 Span = tuple[str, bool]
 

@@ -68,7 +68,10 @@ def test_ambiguous_bits_are_named_by_label() -> None:
 
 def test_failures_and_stops_are_mentioned() -> None:
     said = _said(variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), failed_result("bnb-nf4", OUT_OF_MEMORY))
-    assert "NF4 4-bit could not run" in said.why
+    assert "NF4 4-bit could not run: its card says why." in said.why
+    three = (failed_result(key, OUT_OF_MEMORY) for key in ("bnb-nf4", "bnb-fp4", "int3-g64"))
+    said = _said(variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), *three)
+    assert "NF4 4-bit, FP4 4-bit and INT3 could not run: their cards say why." in said.why
     said = _said(
         variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), failed_result("bnb-nf4", CANCELLED, "skipped"), noise=None
     )
