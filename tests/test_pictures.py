@@ -366,9 +366,9 @@ def test_a_picture_as_records_had_it_before_notes() -> None:
         (b"\xef\xbf\xbdPNG\r\n\x1a\n", "a picture that was copied as text"),
         (b"data:image/png;base64,iVBORw0KGgo=", "a data: URI written to a file"),
         (b'{"error": "not found"}', "a text file, not a picture"),
-        (b"\x89PNG\r\n\x1a\n", "begins as a PNG, but"),
+        (b"\x89PNG\r\n\x1a\n", "begins like a PNG, but"),
         (tiff_of(np.zeros((40, 40), "<f4"), 1).replace(struct.pack("<HHIHH", 259, 3, 1, 1, 0), struct.pack("<HHIHH", 259, 3, 1, 34887, 0)),
-         "a TIFF of a kind that is not read: 32-bit floats in one channel, compressed by method 34887"),
+         "a kind of TIFF that qdash cannot read: 32-bit floats in one channel, compressed by method 34887"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named_by_its_contents(data: bytes, said: str, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def _tried() -> dict[str, str]:
     try:
         output = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True).stdout
     except (subprocess.SubprocessError, OSError) as error:
-        return dict.fromkeys(REQUIRED, f"importing ended the process ({error})")
+        return dict.fromkeys(REQUIRED, f"importing it crashed the process ({error})")
     return json.loads(output.splitlines()[-1])
 
 

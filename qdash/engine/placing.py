@@ -33,8 +33,8 @@ _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_CACHE_SCALES, "scales for a cache in 8 bits, which is not used here"),
     (_TABLES, "tables that the model computes itself"),
-    (_FURTHER, "layers that guess further tokens, which plain decoding does not use"),
-    (_HEADS, "a head of another task, which answering does not use"),
+    (_FURTHER, "layers that predict several tokens ahead, which plain decoding does not use"),
+    (_HEADS, "a head for another task, which answering does not use"),
 )
 
 

@@ -109,7 +109,7 @@ def _shape(layer: LayerWeights) -> str:
 def _conditions(report: WeightReport) -> tuple[str, ...]:
     broken = max((scheme.nonfinite for scheme in report.schemes), default=0)
     return (
-        f"{max((scheme.parameters for scheme in report.schemes), default=0):,} weights, all of them",
+        f"all {max((scheme.parameters for scheme in report.schemes), default=0):,} weights",
         f"read in {report.seconds:.1f} s on {report.device.upper()}" if not report.cached else "computed earlier",
         left_out(broken) if broken else "",
         "embeddings, norms and head not quantized",

@@ -108,7 +108,7 @@ def _listed(cell: str) -> Any:
     if isinstance(found, list) and found and all(isinstance(entry, str) for entry in found):
         return found
     if found is not None or re.match(r"""\[\s*(['"\d\[{]|\])""", text):
-        raise QdashError(f"the answer {text[:60]} looks like a list, but not of texts in JSON.", _LIST)
+        raise QdashError(f"the answer {text[:60]} looks like a list, but is not a JSON list of texts.", _LIST)
     return cell
 
 

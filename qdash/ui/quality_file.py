@@ -26,7 +26,7 @@ _TYPES = ".csv,.tsv,.jsonl,.json,.ndjson,.txt,.zip,text/csv,application/zip,imag
 _FILE = (
     '<div class="question-file" data-limit="{limit}" data-most="{most}"><button type="button" class="pill">Choose files …</button>'
     '<input type="file" multiple accept="{types}" hidden tabindex="-1" aria-label="File of questions, and its pictures">'
-    '<span class="name" role="note" aria-live="polite">CSV or JSON lines, with pictures beside it or all in one ZIP</span></div>'
+    '<span class="name" role="note" aria-live="polite">CSV or JSON lines, with the pictures, or all in one ZIP</span></div>'
 )
 
 

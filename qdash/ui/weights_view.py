@@ -76,7 +76,7 @@ def scope_html(report: WeightReport) -> str:
     count = max((scheme.parameters for scheme in report.schemes), default=0)
     took = "computed earlier" if report.cached else f"in {report.seconds:.1f} s on {report.device.upper()}"
     broken = max((scheme.nonfinite for scheme in report.schemes), default=0)
-    cells = [f"{_grouped(count)} weights, all of them, {took}", "embeddings, norms and head not quantized"]
+    cells = [f"all {_grouped(count)} weights, {took}", "embeddings, norms and head not quantized"]
     cells += [f"{escape(scheme.label)}: simulated" for scheme in report.schemes if scheme.kind == "simulated"]
     warning = f'<span class="warn">△ {left_out(broken)}</span>' if broken else ""
     return f'<div class="cond">{warning}{"".join(f"<span>{cell}</span>" for cell in cells)}</div>'
