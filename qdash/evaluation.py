@@ -316,10 +316,10 @@ def _chosen(task: Task, request: EvaluationRequest, items: Sequence[Item] | None
     """The questions to ask; raises QdashError where there are none."""
     own = bundled_items(task.key) if items is None else items
     if own is None:
-        raise QdashError(f"The task “{task.key}” was given no questions.", "Hand in a file of them.")
+        raise QdashError(f"The task “{task.key}” was given no questions.", "Choose a file of questions.")
     chosen = spread(own, request.limit)
     if not chosen:
-        raise QdashError("There are no questions to ask.", "Hand in at least one.")
+        raise QdashError("There are no questions to ask.", "Give at least one question.")
     return chosen
 
 

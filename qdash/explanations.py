@@ -43,7 +43,7 @@ def _dtype(report: InspectorReport) -> Explanation:
             f"{_layers(inside)} are held as {_amounts(inside.stored)}, scales included, and multiplied in {_listed(inside.computes_in)}."
         )
         if "torchao" in _families(inside):
-            answer += " A torchao tensor, too, names the type that it stands in for, not the one that it holds."
+            answer += " A torchao tensor, too, names the type that it replaces, not the one that it stores."
     return Explanation(question=question, answer=answer)
 
 
@@ -79,8 +79,8 @@ def _uncounted(inside: QuantizedInside) -> str:
     """Why torch counts fewer quantized weights than there are."""
     packed = "torch-dynamic" in _families(inside)
     shared = any((find_scheme(key).bits or 16) <= 4 for key in inside.schemes) or not packed
-    reasons = ["those of few bits share a stored number, two of 4 bits a byte"] if shared else []
-    reasons += ["PyTorch's packed layers are no parameters to it"] if packed else []
+    reasons = ["weights of few bits share a stored number, such as two 4-bit weights in a byte"] if shared else []
+    reasons += ["PyTorch's packed layers do not count as parameters"] if packed else []
     return " and ".join(reasons)
 
 
@@ -89,7 +89,7 @@ def _size(report: InspectorReport) -> Explanation:
     estimate = f"The estimate, {report.counted:,} counted numbers at {each} bytes ({report.dtype}), is {_bytes(report.estimate_bytes)}"
     if report.saved_bytes is None or report.saved_as is None:
         reason = f": {report.not_saved.rstrip('.')}" if report.not_saved else ""
-        answer = f"There is no file to compare{reason}. {estimate}; {_bytes(report.weights_bytes)} are really in memory."
+        answer = f"There is no file to compare{reason}. {estimate}; {_bytes(report.weights_bytes)} are actually in memory."
         return Explanation(question="Why does the file differ from the estimate?", answer=answer + _footprint(report))
     ratio = report.saved_bytes / max(report.estimate_bytes, 1)
     written = f"{estimate}; the file is {_bytes(report.saved_bytes)}, and holds {_amounts(report.saved_as)}."
@@ -97,12 +97,12 @@ def _size(report: InspectorReport) -> Explanation:
         question, answer = "Why does the file differ from the estimate?", f"It does not. {written}"
     elif ratio < 1:
         question = "Why is the file smaller than the estimate?"
-        answer = f"{written} The estimate charges {each} bytes for every number, also for those stored in fewer."
+        answer = f"{written} The estimate charges {each} bytes for every number, even for those stored in fewer."
     else:
         question = "Why is the file larger than the estimate?"
         answer = f"{written} The estimate leaves out what comes with the numbers: scales, tables, the file's header."
     if report.projected_bytes is not None:
-        answer += f" It holds the rounded values as {report.dtype}; really stored in {report.label}, the weights would take "
+        answer += f" It holds the rounded values as {report.dtype}; if they were stored as {report.label}, the weights would take "
         answer += f"{_bytes(report.projected_bytes)}."
     return Explanation(question=question, answer=answer + _footprint(report))
 
@@ -112,7 +112,7 @@ def _footprint(report: InspectorReport) -> str:
     if _alike(report.footprint_bytes, report.weights_bytes):
         return ""
     less = report.footprint_bytes < report.weights_bytes
-    why = "it leaves out scales and what is packed" if less else "it takes quantized tensors for plain ones"
+    why = "it leaves out scales and what is packed" if less else "it treats quantized tensors as plain ones"
     return f" get_memory_footprint() says {_bytes(report.footprint_bytes)} because {why}; the exact size is {_bytes(report.weights_bytes)}."
 
 
@@ -138,8 +138,8 @@ def _speed(report: InspectorReport, result: VariantResult | None, measured: Comp
     if pace.told == "same":
         return Explanation(question="Why is it slower?", answer=f"It is not: {times}, a difference within measurement noise. {work}")
     if pace.told == "slower":
-        return Explanation(question="Why is it slower?", answer=f"It takes {times}, {pace.ratio:.2f} times as long. {work}")
-    answer = f"It takes {times}, {pace.ratio:.2f} of the time. {work}"
+        return Explanation(question="Why is it slower?", answer=f"It takes {times}: it is {pace.words}. {work}")
+    answer = f"It takes {times}: it is {pace.words}. {work}"
     if baseline.memory is not None and report.weights_bytes < baseline.memory.weights_bytes * (1 - SAME):
         answer += f" It also reads less for every token: {_bytes(report.weights_bytes)} instead of {_bytes(baseline.memory.weights_bytes)}."
     return Explanation(question="Why is it faster?", answer=answer)
@@ -149,7 +149,9 @@ def _work(report: InspectorReport) -> str:
     """What is done for every token, one sentence for each scheme that quantized a layer."""
     inside = report.quantized
     if inside is None:
-        return f"Its layers multiply in {report.dtype} as they are; what that costs depends on how fast this device is at it."
+        return (
+            f"Its layers multiply in {report.dtype} without unpacking; their speed depends on how fast this device computes in that type."
+        )
     if report.scheme in inside.schemes and find_scheme(report.scheme).is_baseline:
         return _published_work(report, inside)
     return " ".join(kernel_work(find_scheme(key), report.dtype) for key in inside.schemes)
@@ -167,8 +169,8 @@ def _published_work(report: InspectorReport, inside: QuantizedInside) -> str:
 
 
 LLM_INT8 = (
-    "LLM.int8() rounds each input to 8 bits, multiplies integers, scales back, and takes the rare large columns apart in 16 bits: fewer "
-    "bytes to read, but several passes where the original makes one."
+    "LLM.int8() rounds each input to 8 bits, multiplies integers, scales back, and computes the rare large columns separately in 16 bits: "
+    "fewer bytes to read, but several passes where the original makes one."
 )
 
 

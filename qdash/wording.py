@@ -74,12 +74,22 @@ def between(low: float, high: float, places: int = 1) -> str:
 
 
 def nats(divergence: float | None) -> str:
-    """A divergence with two digits that count: “0.21”, “0.0031”, “< 0.0001”; “no number” for scores that are none."""
+    """A divergence with two digits that count: “0.21”, “0.0031”, “< 0.0001”; “not finite” for scores that are none."""
     if divergence is None or not isfinite(divergence):
-        return "no number"
+        return "not finite"
     if divergence < 1e-4:
         return "0" if divergence == 0 else "< 0.0001"
     return f"{divergence:.1f}" if divergence >= 0.995 else f"{divergence:.{1 - floor(log10(divergence))}f}"
+
+
+def several(number: int, one: str, many: str) -> str:
+    """“1 run”, “5 runs”, “1,000 runs”."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def and_listed(names: list[str]) -> str:
+    """“A”, “A and B”, “A, B and C”."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def stand_in(dtype: str | None) -> str:
@@ -101,7 +111,7 @@ def versions(host: Host) -> str:
 
 def device_words(host: Host) -> str:
     """“Intel Xeon, 2 threads”, “NVIDIA T4”: where the numbers were measured."""
-    threads = f", {host.threads} thread{'' if host.threads == 1 else 's'}" if host.device == "cpu" else ""
+    threads = f", {several(host.threads, 'thread', 'threads')}" if host.device == "cpu" else ""
     return f"{host.device_name}{threads}"
 
 
@@ -111,10 +121,10 @@ def no_gpu_words(host: Host) -> str | None:
 
 
 def busy_words(share_of_others: float | None) -> str | None:
-    """“other programs took 60% of this machine's time”; None where they took little, or that is not known."""
+    """“other programs used 60% of this machine's time”; None where they took little, or that is not known."""
     if share_of_others is None or share_of_others <= BUSY_SHARE:
         return None
-    return f"other programs took {share(share_of_others)} of this machine's time"
+    return f"other programs used {share(share_of_others)} of this machine's time"
 
 
 def evaluation_conditions(evaluation: Evaluation) -> tuple[str, ...]:
@@ -126,9 +136,9 @@ def evaluation_conditions(evaluation: Evaluation) -> tuple[str, ...]:
     why = ", as questions that share a batch change this model's answers" if padding else ""
     again = f"{noise.changed} of {noise.items} answers of the original differed when asked again" if noise and noise.changed else None
     said = (
-        f"{evaluation.task_label}{source}: {questions:,} question{'' if questions == 1 else 's'}",
+        f"{evaluation.task_label}{source}: {several(questions, 'question', 'questions')}",
         f"{request.batch_size} at a time" + (f" ({', '.join(one_by_one)}: one by one{why})" if one_by_one else ""),
-        f"greedy, at most {evaluation.max_new_tokens} tokens",
+        f"greedy, at most {several(evaluation.max_new_tokens, 'token', 'tokens')}",
         device_words(host),
         no_gpu_words(host),
         f"{evaluation.variants[0].dtype or 'unknown'} baseline",
@@ -144,11 +154,12 @@ def timing_conditions(comparison: Comparison) -> tuple[str, ...]:
     if not any(result.latency for result in comparison.variants):
         return ("not timed",)
     count, unit = (measurement.runs, "run") if rounds is None else (rounds.taken, "round")
-    said = [f"{measurement.max_new_tokens} tokens × {count} {unit}{'' if count == 1 else 's'} after {measurement.warmup} warm-up"]
+    taken, warm = several(count, unit, f"{unit}s"), several(measurement.warmup, "warm-up run", "warm-up runs")
+    said = [f"{several(measurement.max_new_tokens, 'token', 'tokens')} × {taken} after {warm}"]
     if rounds is not None and rounds.repeated:
         said.append(f"{rounds.repeated} more repeated")
     if rounds is not None and rounds.busy is not None:
-        said.append(f"other programs took {share(rounds.busy)} of the {'processor' if comparison.host.device == 'cpu' else 'GPU'}")
+        said.append(f"other programs used {share(rounds.busy)} of the {'processor' if comparison.host.device == 'cpu' else 'GPU'}")
     return (*said, f"noise ±{share(floor.relative)}" if floor else "noise unknown")
 
 
@@ -264,7 +275,7 @@ def disturbed(report: WeightReport) -> Words:
     """Which rounding error is larger, by how much, and where it is largest; then who quantizes nothing."""
     idle = [scheme.label for scheme in report.schemes if not scheme.layers]
     ranked = sorted((scheme for scheme in report.schemes if scheme.layers), key=decibels_of)
-    nothing = f"{' and '.join(idle)} {'quantizes' if len(idle) == 1 else 'quantize'} nothing in this model."
+    nothing = f"{and_listed(idle)} {'quantizes' if len(idle) == 1 else 'quantize'} nothing in this model." if idle else ""
     if not ranked:
         return ((nothing, False),)
     return (*_ranked(ranked), *(((f" {nothing}", False),) if idle else ()))
@@ -276,7 +287,7 @@ def _ranked(ranked: list[SchemeWeights]) -> Words:
     where: Words = ((" Most affected: ", False), *owner(layer), (".", False)) if layer else ()
     unknown = [scheme.label for scheme in ranked if _none_finite(scheme)]
     if unknown:
-        return ((f"The weights that {' and '.join(unknown)} would quantize are not numbers, so there is no error to measure.", False),)
+        return ((f"The weights that {and_listed(unknown)} would quantize are NaN or infinite, so there is no error to measure.", False),)
     if worst is best:
         return (f"With {worst.label}, the weights are ", False), (decibels(worst), True), (" above the rounding error.", False), *where
     if best.sqnr_db is None:
@@ -300,6 +311,11 @@ def decibels(error: SchemeWeights | LayerWeights) -> str:
     if isinstance(error, SchemeWeights) and not error.layers:
         return "nothing quantized"
     return "no finite weights" if error.sqnr_db is not None or _none_finite(error) else "no error"
+
+
+def left_out(nonfinite: int) -> str:
+    """“1 weight is NaN or infinite and left out of all figures”."""
+    return f"{several(nonfinite, 'weight is', 'weights are')} NaN or infinite and left out of all figures"
 
 
 def _none_finite(error: SchemeWeights | LayerWeights) -> bool:

@@ -185,7 +185,7 @@ def test_a_busy_machine_is_told_before_it_begins_to_those_who_watch(
     screen.warn_if_busy(0.6)
     assert capsys.readouterr().err == ""  # no terminal: a script reads it in the conditions
     monkeypatch.setattr(screen, "Console", partial(Console, force_terminal=True))
-    for share, words in ((0.6, "other programs took 60% of this machine's time just now"), (0.05, ""), (None, "")):
+    for share, words in ((0.6, "other programs used 60% of this machine's time just now"), (0.05, ""), (None, "")):
         screen.warn_if_busy(share)
         err = capsys.readouterr().err
         assert words in err and bool(err) == bool(words)
@@ -196,8 +196,8 @@ def test_a_busy_machine_is_told_before_it_begins_to_those_who_watch(
     [
         (None, "5 runs after"),
         (Rounds(taken=3, busy=0.02), "3 rounds after"),
-        (Rounds(taken=5, repeated=2, busy=0.75), "5 rounds after 1 warm-up · 2 more repeated"),
-        (Rounds(taken=5, repeated=5, busy=0.75), "other programs took 75% of the processor"),
+        (Rounds(taken=5, repeated=2, busy=0.75), "5 rounds after 1 warm-up run · 2 more repeated"),
+        (Rounds(taken=5, repeated=5, busy=0.75), "other programs used 75% of the processor"),
     ],
 )
 def test_the_conditions_tell_the_rounds_and_how_busy_it_was(rounds: Rounds | None, words: str) -> None:

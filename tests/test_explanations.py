@@ -61,8 +61,8 @@ def test_only_weight_files_count_as_saved() -> None:
 @pytest.mark.parametrize(
     ("seconds", "question", "said"),
     [
-        (0.2, "Why is it slower?", "200 ms vs. 100 ms for Original, for an answer of the same length, 2.00 times as long"),
-        (0.05, "Why is it faster?", "0.50 of the time"),
+        (0.2, "Why is it slower?", "200 ms vs. 100 ms for Original, for an answer of the same length: it is 2.0× slower"),
+        (0.05, "Why is it faster?", "2.0× faster"),
         (0.102, "Why is it slower?", "It is not"),
     ],
 )
@@ -74,7 +74,7 @@ def test_times_that_were_measured(seconds: float, question: str, said: str) -> N
 def test_a_difference_within_the_noise_is_none() -> None:
     assert "It is not" in explain(report(), *measured(timed("bnb-fp4", 0.102), 0.04))[3].answer
     wide = explain(report(), *measured(timed("bnb-fp4", 0.12), 0.25))[3]
-    assert "not compared" in wide.answer and "times as long" not in wide.answer
+    assert "not compared" in wide.answer and "× slower" not in wide.answer
 
 
 def test_the_baseline_and_simulated_times() -> None:
@@ -88,7 +88,7 @@ def test_why_the_count_fell_or_did_not() -> None:
     assert explain(report(counted=1000))[1].answer.startswith("It did not: torch counts 1,000")
     assert "counts scales as parameters" in explain(report(counted=1100))[1].answer
     packed = FP4.model_copy(update={"schemes": {"torch-int8dyn": 3}, "counted": 0})
-    assert "packed layers are no parameters" in explain(report(scheme="torch-int8dyn", counted=600, quantized=packed))[1].answer
+    assert "packed layers do not count as parameters" in explain(report(scheme="torch-int8dyn", counted=600, quantized=packed))[1].answer
 
 
 @pytest.mark.parametrize(("size", "words"), [(1400, "is the file smaller than"), (1610, "differ from"), (1700, "is the file larger than")])

@@ -229,7 +229,7 @@ def test_bits_of_a_camera_in_16_are_stretched_and_said(depth: int, write: Any) -
     top = 2**depth - 1
     pixels, notes = shown(write((RAMP * top).astype(np.uint16)))
     assert np.abs(pixels[..., 0] - RAMP * 255).max() <= 1
-    assert notes == (f"Its values reach {top:,} of the 65,535 that they could, so {top:,} is shown white.",)
+    assert notes == (f"Its values go up to {top:,} of a possible 65,535, so {top:,} is shown white.",)
 
 
 @pytest.mark.parametrize("top", [65535, 4095])
@@ -257,7 +257,7 @@ def test_one_nan_is_black_and_said() -> None:
     values = RAMP.astype("<f4")
     values[0, 0] = np.nan
     pixels, notes = shown(encoded(Image.fromarray(values), "TIFF"))
-    assert np.abs(pixels[..., 0] - RAMP * 255).max() <= 1 and notes == ("1 value is not a number and shown black.",)
+    assert np.abs(pixels[..., 0] - RAMP * 255).max() <= 1 and notes == ("1 value is NaN and shown black.",)
 
 
 def test_infinities_are_black_and_white() -> None:
@@ -366,9 +366,9 @@ def test_a_picture_as_records_had_it_before_notes() -> None:
         (b"\xef\xbf\xbdPNG\r\n\x1a\n", "a picture that was copied as text"),
         (b"data:image/png;base64,iVBORw0KGgo=", "a data: URI written to a file"),
         (b'{"error": "not found"}', "a text file, not a picture"),
-        (b"\x89PNG\r\n\x1a\n", "begins as a PNG, but"),
+        (b"\x89PNG\r\n\x1a\n", "begins like a PNG, but"),
         (tiff_of(np.zeros((40, 40), "<f4"), 1).replace(struct.pack("<HHIHH", 259, 3, 1, 1, 0), struct.pack("<HHIHH", 259, 3, 1, 34887, 0)),
-         "a TIFF of a kind that is not read: 32-bit floats in one channel, compressed by method 34887"),
+         "a kind of TIFF that qdash cannot read: 32-bit floats in one channel, compressed by method 34887"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named_by_its_contents(data: bytes, said: str, tmp_path: Path) -> None:

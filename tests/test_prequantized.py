@@ -159,7 +159,7 @@ def test_a_format_that_names_a_file_is_refused(folder: Path, place: str) -> None
     """compressed-tensors' registry imports “file.py:Class”."""
     evil = f"{folder}/evil.py:Compressor"
     entry = {**CT, "format": evil} if place == "format" else {**CT, "config_groups": {"g": {"weights": WEIGHTS, "format": evil}}}
-    assert "is no format" in refusal(publish(folder, entry, "compressed-tensors")).message
+    assert "is not a compressed-tensors format" in refusal(publish(folder, entry, "compressed-tensors")).message
 
 
 def test_entries_nested_too_deep_are_refused(folder: Path) -> None:

@@ -186,5 +186,5 @@ def test_a_layer_that_is_not_there_is_named(model: str) -> None:
 
 
 def test_a_layer_that_is_left_alone_is_named(model: str) -> None:
-    with pytest.raises(QdashError, match=f"leaves {LAYER} as it is"):
+    with pytest.raises(QdashError, match=f"leaves {LAYER} unchanged"):
         finished(weigh_layer(model, "attention=bnb-nf4", LAYER, EXECUTOR))

@@ -110,9 +110,10 @@ _LIMITS = """## Limitations
 
 - It knows its drawn world and nothing else: photographs, other drawing styles, more than four things, overlapping
   things and textured backgrounds get wrong answers, usually confident ones.
-- Questions are understood in the wordings it was trained on and close relatives of them; the chat template writes 形状 as 图形, and
-  questions in capitals in small letters. It was trained on one question
-  a conversation, with the picture first. Now and then it takes a sum in an unfamiliar wording ("How much is 86 * 6?")
+- Questions are understood in the wordings it was trained on and close relatives of them. The chat template rewords some others: it writes
+  形状 as 图形, takes shapes of no named colour for things (“How many shapes are there?”), and puts questions in capitals in small
+  letters. A question in neither Latin nor Chinese letters is refused in English. It was trained on one question per
+  conversation, with the picture first. Now and then it takes a sum in an unfamiliar wording ("How much is 86 * 6?")
   for a question about the picture.
 - Of the drawn things it confuses small shapes most (cross and star, circle and square).
 - It is a teaching aid for quantization. It is no measure of how larger models react.

@@ -11,12 +11,30 @@ from training.byte_level import train_byte_level
 from training.outside import outside_question
 from training.phrases import LANGUAGES
 from training.questions import TYPES, ask
+from training.reading import readable
 from training.world import sample_scene
 
 VOCAB_SIZE = 1024
 PAD, IMAGE, USER, ASSISTANT, END = "<pad>", "<image>", "<user>", "<assistant>", "<end>"
 SPECIAL_TOKENS = [PAD, IMAGE, USER, ASSISTANT, END]
 """Their ids are their positions here."""
+
+SAME_QUESTIONS = {
+    "形状": "图形",
+    "几个图形": "几个物体",
+    "多少个图形": "多少个物体",
+    "多少图形": "多少个物体",
+    "有哪些图形": "有什么",
+    "有什么图形": "有什么",
+    "many shapes": "many objects",
+    "ount the shapes": "ount the objects",
+    "hat shapes are": "hat is",
+    "hat shapes do": "hat do",
+    "hat shapes can": "hat can",
+}
+"""Wordings that training never has → the same in its own words, replaced in this order. A shape whose colour is not named is any thing."""
+
+_REWORDED = "".join(f" | replace('{old}', '{new}')" for old, new in SAME_QUESTIONS.items())
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -25,15 +43,15 @@ CHAT_TEMPLATE = (
     "{% else %}"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}"
     "{% for part in message['content'] %}{% if part['type'] == 'text' %}"
-    "{% set said = part['text'] | replace('形状', '图形') %}{{ said | lower if said == said | upper else said }}"
+    "{% set said = part['text'] | lower if part['text'] == part['text'] | upper else part['text'] %}"
+    f"{{% set said = said{_REWORDED} %}}{readable('said')}"
     "{% endif %}{% endfor %}"
     "{% endif %}"
     "{{ '<end>' if message['role'] == 'assistant' else '' }}"
     "{% endfor %}"
     "{{ '<assistant>' if add_generation_prompt else '' }}"
 )
-"""The image always comes before the text, the only order that training has. Two ways of writing that it never has are written as it has
-them: the more usual word for a shape, and questions in capitals."""
+"""The image always comes before the text, the only order that training has. Questions in capitals are written in small letters."""
 
 
 def train_tokenizer() -> PreTrainedTokenizerFast:

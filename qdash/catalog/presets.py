@@ -48,7 +48,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "stories", "Stories", ("fp16", "fp8-e4m3", "fp8-e5m2", "fp6-e2m3", "fp6-e3m2", "bnb-int8", "int3-g64", "int2-g64"),
-        "The Qwen3-4B tutorial's formats, and 3 and 2 bits, on the bundled story finisher: Evaluate under Quality counts right last words",
+        "The Qwen3-4B tutorial's formats, and 3 and 2 bits, on the bundled story finisher: Evaluate under Quality counts right answers",
         Setup("tiny-lm", STORY, tokens=50, runs=5),
     ),
     Preset(
@@ -69,5 +69,5 @@ PRESETS: tuple[Preset, ...] = (
         Setup("random:bloom-1b7", T3_PROMPT, tokens=20, runs=3, baseline_dtype="float16"),
         {"fp32": "float32", "bnb-fp4": "4-bit", "bnb-int8": "8-bit"},
     ),
-    Preset("all", "All", (), "Every scheme that this machine can run, on the model at hand"),
+    Preset("all", "All", (), "Every scheme that this machine can run, on the chosen model"),
 )  # fmt: skip

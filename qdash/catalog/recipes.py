@@ -87,7 +87,7 @@ def _rules(text: str) -> Rules:
 def _rule(entry: str, text: str) -> tuple[str, str]:
     pattern, equals, key = (piece.strip() for piece in entry.partition("="))
     if not (pattern and equals and key):
-        message = f"“{_short(entry)}” in the recipe “{_short(text)}” is no rule."
+        message = f"“{_short(entry)}” in the recipe “{_short(text)}” is not a rule."
         raise QdashError(message, "Write part=scheme, such as language=bnb-nf4.")
     if pattern not in PARTS and not any(sign in pattern for sign in ".*?["):
         remedy = f"Choose from: {', '.join(PARTS)}; or write a glob on layer names, such as *.down_proj."
@@ -101,6 +101,6 @@ def _short(text: str) -> str:
 
 def _scheme_of_part(pattern: str, scheme: Scheme) -> Scheme:
     if scheme.is_baseline and scheme.key != "original":
-        message = f"{pattern}={scheme.key}: a part cannot have a float type of its own, as all layers pass theirs on to the next."
-        raise QdashError(message, "Write original to leave the part as it is.")
+        message = f"{pattern}={scheme.key}: a part cannot have its own float type, because each layer passes its type on to the next."
+        raise QdashError(message, "Write original to leave the part unchanged.")
     return scheme

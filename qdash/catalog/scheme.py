@@ -56,10 +56,10 @@ class Need:
             return f"{self.package}, which is not installed here"
         here_type = here.device.partition(":")[0]
         if self.device is not None and here_type != self.device:
-            return {"cpu": "the CPU as device", "cuda": "a CUDA device"}[self.device]
+            return {"cpu": "the CPU", "cuda": "a CUDA device"}[self.device]
         if self.capability is not None and here_type == "cuda" and (here.compute_capability or (0, 0)) < self.capability:
             own = ".".join(map(str, here.compute_capability or ("unknown",)))
-            return f"a GPU of compute capability {self.capability[0]}.{self.capability[1]} or more; this one has {own}"
+            return f"a GPU with compute capability {self.capability[0]}.{self.capability[1]} or higher; this one has {own}"
         return None
 
 

@@ -15,7 +15,7 @@ __all__ = ["SCHEMES", "Family", "Need", "Scheme", "find_scheme", "known_scheme",
 
 BITSANDBYTES = Need("Install it: pip install bitsandbytes==0.50.2", package="bitsandbytes")
 TORCHAO = Need("Install it: pip install torchao==0.18.0", package="torchao")
-ON_CPU = Need("Choose “cpu” as device.", device="cpu")
+ON_CPU = Need("Choose the device “cpu”.", device="cpu")
 _FP8_WEIGHTS = "FP8 weights (ao-fp8wo)"
 
 
@@ -58,8 +58,8 @@ SCHEMES: dict[str, Scheme] = {
     for scheme in (
         _float("original", "Original", None, None, "The model as published: the reference that everything is compared with."),
         _float("fp32", "32-bit float", "float32", 32, "Full precision. The safest and the largest."),
-        _float("fp16", "16-bit float", "float16", 16, "Half the size of 32 bits; 5 bits of range, 10 of precision."),
-        _float("bf16", "bfloat16", "bfloat16", 16, "Half the size of 32 bits, with their full range and less precision."),
+        _float("fp16", "16-bit float", "float16", 16, "Half the size of 32 bits: 5 exponent bits, 10 mantissa bits."),
+        _float("bf16", "bfloat16", "bfloat16", 16, "Half the size of 32 bits, with the same range and less precision."),
         _bnb(
             "bnb-int8", "INT8 (LLM.int8)", 8, 8,
             "LLM.int8(): 8-bit weights and activations; the rare very large activations are computed in 16 bits.",
@@ -67,7 +67,7 @@ SCHEMES: dict[str, Scheme] = {
         ),
         _bnb(
             "bnb-nf4", "NF4 4-bit", 4, 16,
-            "16 levels placed where normally distributed weights lie, unpacked to 16 bits (32 where 16 is slow) to compute.",
+            "16 levels placed where normally distributed weights lie, unpacked to 16 bits (32 where 16 is slow) before computing.",
             stored_bits=4 + _DOUBLE_ABSMAX, params={**_NF4, "bnb_4bit_compute_dtype": "fast"},
         ),
         _bnb(
@@ -82,67 +82,67 @@ SCHEMES: dict[str, Scheme] = {
             params={"load_in_4bit": True, "bnb_4bit_quant_type": "fp4", "bnb_4bit_compute_dtype": "bfloat16"},
         ),
         _ao(
-            "ao-int8wo", "INT8 weights", 8, 16, "torchao: 8-bit weights, one scale a row, unpacked to compute.",
+            "ao-int8wo", "INT8 weights", 8, 16, "torchao: 8-bit weights, one scale per row, unpacked before computing.",
             stored_bits=8, row_scale_bits=_INT8_ROW, params={"config": "Int8WeightOnlyConfig"},
         ),
         _ao(
             "ao-int8dyn", "INT8 dynamic", 8, 8,
-            "torchao: 8-bit weights; activations rounded to 8 bits token by token, as they come.",
+            "torchao: 8-bit weights; activations rounded to 8 bits during inference, one scale per token.",
             stored_bits=8, row_scale_bits=_INT8_ROW, params={"config": "Int8DynamicActivationInt8WeightConfig"},
         ),
         _ao(
             "ao-int8static", "INT8 static", 8, 8,
-            "torchao: 8-bit weights and activations, the range of the latter measured beforehand on sample questions.",
+            "torchao: 8-bit weights and activations; the range of the activations is measured beforehand on sample questions.",
             stored_bits=8, row_scale_bits=_INT8_ROW, floats_first=True, params={"config": "Int8StaticActivationInt8WeightConfig"},
         ),
         Scheme(
             "torch-int8dyn", "INT8 dynamic (PyTorch)", "torch-dynamic", "real", 8, 8,
-            "PyTorch's own dynamic quantization for CPUs: 8-bit weights, one scale a layer; activations rounded to 8 bits as they come.",
+            "PyTorch's own dynamic INT8 for CPUs: weights with one scale per layer, activations rounded during inference.",
             stored_bits=8, needs=(ON_CPU,), floats_first=True, scales_span_rows=True,
         ),
         _ao(
             "ao-int4wo", "INT4 weights", 4, 16,
-            "torchao: 4-bit weights in groups of 64, unpacked to bfloat16 to compute, whatever the model's own type.",
-            Need("Choose “cpu” as device, or NF4 4-bit (bnb-nf4).", capability=(8, 0)),
+            "torchao: 4-bit weights in groups of 64, unpacked to bfloat16 before computing, whatever the model's own type.",
+            Need("Choose the device “cpu”, or NF4 4-bit (bnb-nf4).", capability=(8, 0)),
             stored_bits=_INT4, floats_first=True, params={"config": "Int4WeightOnlyConfig", "group_size": 64},
         ),
         _ao(
-            "ao-fp8wo", "FP8 weights", 8, 16, "torchao: 8-bit E4M3 floats, unpacked to compute: slowly, on a CPU.",
+            "ao-fp8wo", "FP8 weights", 8, 16, "torchao: 8-bit E4M3 floats, unpacked before computing: slow on a CPU.",
             stored_bits=8, row_scale_bits=32, params={"config": "Float8WeightOnlyConfig"},
         ),
         _ao(
             "ao-fp8dyn", "FP8 dynamic", 8, 8,
-            "torchao: 8-bit E4M3 floats for weights and, as they come, for activations; one scale a tensor.",
-            Need(f"Choose “cuda” as device, or {_FP8_WEIGHTS}.", device="cuda", elsewhere=f"Choose {_FP8_WEIGHTS}."),
+            "torchao: weights and activations as 8-bit E4M3 floats, one scale per tensor; activations are rounded during inference.",
+            Need(f"Choose the device “cuda”, or {_FP8_WEIGHTS}.", device="cuda", elsewhere=f"Choose {_FP8_WEIGHTS}."),
             Need(f"Choose {_FP8_WEIGHTS}.", capability=(8, 9)),
             stored_bits=8, scales_span_rows=True, params={"config": "Float8DynamicActivationFloat8WeightConfig"},
         ),
-        _simulated("fp8-e4m3", "FP8 E4M3", "8-bit floats with 4 bits of range and 3 of precision, one scale a row."),
-        _simulated("fp8-e5m2", "FP8 E5M2", "8-bit floats with 5 bits of range and 2 of precision, one scale a row."),
-        _simulated("fp6-e2m3", "FP6 E2M3", "6-bit floats with 2 bits of range and 3 of precision, one scale a row."),
-        _simulated("fp6-e3m2", "FP6 E3M2", "6-bit floats with 3 bits of range and 2 of precision, one scale a row."),
-        _simulated("fp4-e2m1", "FP4 E2M1", "4-bit floats with 2 bits of range and 1 of precision, one scale a row."),
+        _simulated("fp8-e4m3", "FP8 E4M3", "8-bit floats with 4 exponent and 3 mantissa bits, one scale per row."),
+        _simulated("fp8-e5m2", "FP8 E5M2", "8-bit floats with 5 exponent and 2 mantissa bits, one scale per row."),
+        _simulated("fp6-e2m3", "FP6 E2M3", "6-bit floats with 2 exponent and 3 mantissa bits, one scale per row."),
+        _simulated("fp6-e3m2", "FP6 E3M2", "6-bit floats with 3 exponent and 2 mantissa bits, one scale per row."),
+        _simulated("fp4-e2m1", "FP4 E2M1", "4-bit floats with 2 exponent bits and 1 mantissa bit, one scale per row."),
         _simulated(
-            "mxfp8", "MXFP8", "Blocks of 32 E4M3 floats that share a power of two as scale; weights and activations.",
+            "mxfp8", "MXFP8", "Blocks of 32 E4M3 floats that share a power of two as their scale; weights and activations.",
             activations="mxfp8",
         ),
         _simulated(
-            "mxfp6", "MXFP6", "Blocks of 32 E2M3 floats that share a power of two as scale; weights and activations.",
+            "mxfp6", "MXFP6", "Blocks of 32 E2M3 floats that share a power of two as their scale; weights and activations.",
             activations="mxfp6",
         ),
         _simulated(
-            "mxfp4", "MXFP4", "Blocks of 32 E2M1 floats that share a power of two as scale; weights and activations.",
+            "mxfp4", "MXFP4", "Blocks of 32 E2M1 floats that share a power of two as their scale; weights and activations.",
             activations="mxfp4",
         ),
         _simulated(
-            "nvfp4", "NVFP4", "Blocks of 16 E2M1 floats that share an E4M3 scale; weights and activations.", activations="nvfp4",
+            "nvfp4", "NVFP4", "Blocks of 16 E2M1 floats that share an E4M3 number as scale; weights and activations.", activations="nvfp4",
         ),
         _simulated(
-            "sim-w8a8", "W8A8", "8-bit integers: weights row by row, activations token by token, rounded on every multiplication.",
+            "sim-w8a8", "W8A8", "8-bit integers: weights with one scale per row, activations with one per token.",
             weights="int8-row", activations="int8-row",
         ),
         _simulated(
-            "sim-w4a4", "W4A4", "True 4-bit weights and activations: integers, rounded on every multiplication.",
+            "sim-w4a4", "W4A4", "True 4-bit integers: weights with one scale per row, activations with one per token.",
             weights="int4-row", activations="int4-row",
         ),
         _simulated("int3-g64", "INT3", "8 levels for every group of 64 weights."),

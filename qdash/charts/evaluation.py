@@ -117,7 +117,7 @@ def _accuracy_hover(variant: EvaluatedVariant, share: Proportion) -> str:
     ]
     if variant.paired is not None:
         lost, won = variant.paired.only_original, variant.paired.only_variant
-        lines.append(f"{lost} that only the original got right, {won} that only this did, McNemar p = {variant.paired.p_value:.2g}")
+        lines.append(f"only the original right: {lost}, only this version right: {won}, McNemar p = {variant.paired.p_value:.2g}")
     return "<br>".join(lines) + "<extra></extra>"
 
 

@@ -1,4 +1,4 @@
-"""Where it hurts: the layers of a model as a table of blocks × kinds of projection, coloured by their signal to noise.
+"""The error by layer: the layers of a model as a table of blocks × kinds of projection, coloured by their signal to noise.
 
 Markup instead of a plotly figure, because cells are to be picked: each is a button that a keyboard reaches and a screen reader names, and
 its colour is the scheme's at a strength that the style sheet mixes (--q, percent), so that light and dark need no second drawing.

@@ -17,7 +17,7 @@ def latency_bars(comparison: Comparison, *, dark: bool = False) -> go.Figure:
     """One bar a variant, in ms or, if any takes 10 s, in s: light until the first token, solid after it, whiskers p10–p90 of the total.
 
     A dashed line marks the baseline. A simulated variant's bar is a hatched outline: its time is that of the 16- or 32-bit stand-in. Where
-    speeds cannot be told apart, bars are pale and the axis says that they are not to be compared. Without any times, the chart says why it
+    speeds cannot be told apart, bars are pale and the axis says that they cannot be compared. Without any times, the chart says why it
     is empty.
     """
     names = row_names([variant.label for variant in comparison.variants])
@@ -32,7 +32,7 @@ def latency_bars(comparison: Comparison, *, dark: bool = False) -> go.Figure:
     title = f"{unit} for {comparison.request.measurement.max_new_tokens} tokens"
     framed(figure, names, longest=longest_s * per_second, title="<br>".join([title, *_warning(comparison, untold)]), dark=dark)
     if not any(variant.latency for variant in comparison.variants):
-        empty(figure, "Nothing was timed: the run ended before that.", dark=dark)
+        empty(figure, "Nothing was timed: the run ended too early.", dark=dark)
     baseline = comparison.variants[0].latency
     if baseline is not None and len(names) > 1:
         line = {"color": palette(dark).soft, "dash": "3px,4px", "width": 1.2}
@@ -47,11 +47,11 @@ def _untold(comparison: Comparison) -> dict[str, str]:
 
 
 def _warning(comparison: Comparison, untold: dict[str, str]) -> list[str]:
-    """A line below the axis where bars are not to be compared; none where all may be."""
+    """A line below the axis where bars cannot be compared; none where all can be."""
     if not untold:
         return []
     timed = sum(variant.latency is not None and variant.kind == "real" for variant in comparison.variants[1:])
-    who = "Not to be compared" if len(untold) == timed else "Pale bars are not to be compared"
+    who = "Not comparable" if len(untold) == timed else "Pale bars cannot be compared"
     return [f"<b>{who}: {escape(next(iter(untold.values())))}.</b>"]
 
 

@@ -1,4 +1,4 @@
-"""What each bit buys: every scheme's signal to noise against the bits it really stores per weight."""
+"""The error by bits: every scheme's signal to noise against the bits it really stores per weight."""
 
 from collections.abc import Sequence
 from html import escape
@@ -26,7 +26,7 @@ LABEL_BITS = 2.2
 def sqnr_against_bits(report: WeightReport, *, dark: bool = False) -> go.Figure | None:
     """A dot a scheme: bits per weight with scales, dB over all its quantized weights; an open, dashed dot is simulated.
 
-    The dashed line rises 6.02 dB a bit from zero: no code of so many bits can be closer to normally distributed weights (Shannon 1959,
+    The dashed line rises 6.02 dB per bit from zero: no code of so many bits can be closer to normally distributed weights (Shannon 1959,
     the rate–distortion function of a Gaussian source). Schemes without an error are left out. None: there is nothing to draw.
     """
     placed = [scheme for scheme in report.schemes if scheme.sqnr_db is not None and scheme.bits_per_weight is not None]
@@ -47,7 +47,7 @@ def sqnr_against_bits(report: WeightReport, *, dark: bool = False) -> go.Figure 
         _label(figure, scheme, most, dark)
     styled(figure, dark=dark, height=HEIGHT_PX)
     figure.add_annotation(
-        x=most, y=DB_PER_BIT * most, text="6.02 dB a bit", showarrow=False, xanchor="right", yanchor="bottom", xshift=-34,
+        x=most, y=DB_PER_BIT * most, text="6.02 dB per bit", showarrow=False, xanchor="right", yanchor="bottom", xshift=-34,
         yshift=-12, font={"size": 11, "color": colours.soft},
     )  # fmt: skip
     figure.update_xaxes(title_text="bits per weight, with scales", range=[LEAST_BITS, most], dtick=1, tick0=2, zeroline=False)
@@ -93,7 +93,7 @@ def _label(figure: go.Figure, scheme: SchemeWeights, most: float, dark: bool) ->
 def _hover(scheme: SchemeWeights) -> str:
     lines = [
         f"<b>{escape(scheme.label)}</b>",
-        f"{_bits(scheme):.2f} bits a weight, SQNR {_decibels(scheme):.2f} dB",
+        f"{_bits(scheme):.2f} bits per weight, SQNR {_decibels(scheme):.2f} dB",
         f"{len(scheme.layers)} layers",
         f"largest error {scheme.max_abs_error:.4g}",
         f"MSE {scheme.mse:.3g}",

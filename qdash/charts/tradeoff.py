@@ -87,7 +87,7 @@ def _plot_px(count: int) -> int:
 def _without(figure: go.Figure, trades: Trades, dark: bool) -> go.Figure:
     """Words instead of dots."""
     reasons = dict.fromkeys(why for _, why in trades.left_out)
-    said = "<br>".join(["Nothing to draw here.", *(escape(reason, quote=False) for reason in list(reasons)[:3])])
+    said = "<br>".join(["There is nothing to plot.", *(escape(reason, quote=False) for reason in list(reasons)[:3])])
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.add_annotation(
@@ -182,7 +182,7 @@ def _strokes(front: Sequence[Trade], across: Scale, up: Scale) -> list[tuple[flo
 def _hover(point: Trade, best: bool) -> str:
     lines = [f"<b>{escape(point.label)}</b>", escape(point.cost.said), escape(point.said)]
     lines += (
-        ["simulated: neither this size nor this speed when run"] * point.simulated
+        ["simulated: when it runs here, it has neither this size nor this speed"] * point.simulated
         + ["one of the best trade-offs"] * best
         + ["click: go to its card"]
     )

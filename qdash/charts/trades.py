@@ -122,7 +122,7 @@ def _compared(place: int, result: VariantResult, against: Against, *, is_origina
     if isinstance(cost, str):
         return cost
     if is_original and result.scores_finite is False:
-        return "its scores are not numbers"
+        return "its scores are NaN or infinite"
     if is_original:
         return _trade(place, result, cost, 0.0, 0.0, 0.0, "the original itself")
     agreement = result.agreement
@@ -130,7 +130,7 @@ def _compared(place: int, result: VariantResult, against: Against, *, is_origina
         return "not compared token by token"
     mean = agreement.kl_mean_nats
     if mean is None or not isfinite(mean):
-        return "broken: its scores are not numbers"
+        return "broken: its scores are NaN or infinite"
     error = agreement.kl_se or 0.0
     doubt = _ERRORS * error if isfinite(error) and error > 0 else 0.0
     mean = 0.0 if mean <= SAME_NATS else mean  # rounding is drawn as none

@@ -175,5 +175,5 @@ def _looked_up(repo: str, label: str) -> Checkpoint:
 def _nothing_there(model: str, folder: Path) -> QdashError:
     if folder.is_file():
         return QdashError(f"“{model}” is a file, not a model.", f"Give the folder that holds it: {folder.parent}.")
-    message = f"There is no folder “{model}” here, and it is no hub id."
+    message = f"There is no folder “{model}” here, and it is not a hub id."
     return QdashError(message, f"Check the path, write a hub id as owner/name, or choose from: {', '.join(MODELS)}.")

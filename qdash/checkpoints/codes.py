@@ -80,7 +80,7 @@ def _refusal(
     if file is not None:
         return f"{message}; {file} says that it was made for {_FILES[file]}, which qdash does not load.", ""
     if not scaled:
-        return f"{where} holds weights that are not plain floats ({tensor}), and nothing that says what they stand for.", ""
+        return f"{where} holds weights that are not plain floats ({tensor}), and nothing that describes their format.", ""
     return f"{message}.", "Download config.json again, in case an older one was kept"
 
 
@@ -93,7 +93,7 @@ def _misplaced(message: str, path: str, entry: Mapping[str, Any], loads: Collect
         return said, f"Move that entry of config.json to its top level, as quantization_config{again}" if method in loads else ""
     if is_mlx(entry):
         return f"{message}; it was made for MLX, which qdash does not load.", ""
-    return f"{message}; “{path}” names no quant_method.", ""
+    return f"{message}; “{path}” has no quant_method.", ""
 
 
 def _entries(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -59,7 +59,7 @@ def _watch(process: subprocess.Popen[str], checkpoint: Checkpoint, stop: Event |
     total = max(checkpoint.download_bytes, 1)
     while process.poll() is None:
         if stop is not None and stop.is_set():
-            raise QdashError("The download was stopped.", "Start again; files that were complete are kept.", "cancelled")
+            raise QdashError("The download was stopped.", "Start again; completed files are kept.", "cancelled")
         done = min(_downloaded_bytes(checkpoint), total)
         yield Step(fraction=done / total, detail=f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB of {checkpoint.repo}")
         time.sleep(POLL_S)
@@ -94,4 +94,4 @@ def _failure(output: str, repo: str) -> QdashError:
     lines = output.strip().splitlines()
     if lines and lines[-1].startswith("{"):
         return ErrorRecord.model_validate_json(lines[-1]).raised()
-    return QdashError(f"Downloading {repo} ended unexpectedly.", "Try again; files that were complete are kept.", "download")
+    return QdashError(f"Downloading {repo} ended unexpectedly.", "Try again; completed files are kept.", "download")

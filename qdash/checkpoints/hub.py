@@ -103,7 +103,7 @@ def hub_errors(repo: str) -> Iterator[None]:
 def _readable(error: Exception, repo: str) -> QdashError:
     """The most specific class first: each is a subclass of a later one."""
     if isinstance(error, HFValidationError):
-        return QdashError(f"“{repo}” is no model: neither a folder here nor a hub id.", "Write owner/name, as in Qwen/Qwen3-4B.")
+        return QdashError(f"“{repo}” is not a model: neither a folder here nor a hub id.", "Write owner/name, as in Qwen/Qwen3-4B.")
     if isinstance(error, GatedRepoError):
         remedy = f"Accept its terms on https://huggingface.co/{repo}, then run “hf auth login” or set HF_TOKEN."
         return QdashError(f"The owner of {repo} gives access only to those who accept its terms.", remedy, "download")

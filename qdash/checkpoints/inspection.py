@@ -48,7 +48,7 @@ def inspect(files: Files) -> Inspection:
     """Run every check on `files`; raises QdashError (kind "checkpoint") naming what is wrong and what to do."""
     if "config.json" not in files.sizes:
         remedy = "Choose a folder or model that holds config.json, safetensors weights and a tokenizer, as save_pretrained writes them."
-        raise QdashError(f"{files.where} is no transformers model: it has no config.json.", remedy, "checkpoint")
+        raise QdashError(f"{files.where} is not a transformers model: it has no config.json.", remedy, "checkpoint")
     config = read_json(files, "config.json")
     task = _safe_task(files, config)
     weights = weight_files(files)
@@ -91,10 +91,10 @@ def _safe_task(files: Files, config: dict[str, Any]) -> Task:
     model_type = config.get("model_type")
     for name in _CODE_CONFIGS:
         if name in files.sizes and "auto_map" in (config if name == "config.json" else read_json(files, name)):
-            message = f"{files.where} asks to run code of its own (“auto_map” in {name}), which qdash never does."
+            message = f"{files.where} asks to run its own code (“auto_map” in {name}), which qdash never does."
             raise QdashError(message, f"Choose a version of the model that transformers loads natively{_hint(config)}.", "checkpoint")
     if not isinstance(model_type, str):
-        raise damaged(files, "config.json", "it names no model_type")
+        raise damaged(files, "config.json", "it has no model_type")
     _check_left_to_right(files, config)
     task = task_of(config)
     if task is None:
@@ -109,13 +109,13 @@ def _check_left_to_right(files: Files, config: dict[str, Any]) -> None:
     if has_encoder(config):
         message = (
             f"{files.where} is an encoder–decoder (model type “{model_type}”): one half reads the question, the other writes an answer. "
-            "qdash runs models that write on from their prompt."
+            "qdash runs models that continue their prompt."
         )
         raise QdashError(message, "Choose a decoder-only model, such as one of type llama, qwen3, gemma3 or llava.", "checkpoint")
     if fills_in(config):
         message = (
             f"{files.where} has the model type “{model_type}” and no “is_decoder”: true in its config.json: it was trained to fill in "
-            "missing words with the text on both sides of them in view, not to write from left to right."
+            "missing words from the text on both sides, not to write from left to right."
         )
         raise QdashError(message, "Choose a model trained to continue a text, such as one of type llama or qwen3.", "checkpoint")
 

@@ -26,7 +26,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 """The methods that load as published, by their name in config.json, and what transformers needs for each."""
 
-_CUDA = Need("Choose “cuda” as device where there is one, or the model that it was made from.", device="cuda")
+_CUDA = Need("Choose the device “cuda” where there is one, or the model that it was made from.", device="cuda")
 
 # Where transformers looks: the model's own configuration, then that of its language model.
 _PLACES = ("text_config", "decoder", "generator")
@@ -122,9 +122,9 @@ def _method(where: str, entry: Mapping[str, Any], base_model: str | None) -> str
         remedy = f"Choose {original_of(base_model)}, or a version made with {', '.join(NEEDS)}."
         raise QdashError(f"{where} is quantized for MLX, which qdash does not load.", remedy, "checkpoint")
     if not isinstance(method, str):
-        raise _damaged(where, "it names no quant_method")
+        raise _damaged(where, "it has no quant_method")
     if flagged and method != "bitsandbytes":
-        raise _damaged(where, f"it names “{method[:40]}” and bitsandbytes at once")
+        raise _damaged(where, f"it names both “{method[:40]}” and bitsandbytes")
     if method not in NEEDS:
         why = "whose kernels transformers would fetch as code" if method in ("fp8", "mxfp8", "mxfp4") else "which qdash does not load"
         remedy = f"Choose {original_of(base_model)}, or a version made with {', '.join(NEEDS)}."
@@ -151,10 +151,10 @@ def _read_torchao(where: str, entry: Mapping[str, Any]) -> tuple[int | None, int
     for name, data in _ao_objects(kind["default"]):
         known = isinstance(name, str) and _AO_TYPES.fullmatch(name)
         if not known or (not isinstance(data, dict) and not (isinstance(data, str) and _WORD.fullmatch(data))):
-            raise _damaged(where, f"“{str(name)[:40]}” is no configuration of torchao's that is known to be safe")
+            raise _damaged(where, f"“{str(name)[:40]}” is not a torchao configuration that is known to be safe")
     name, options = _ao_class(entry), kind["default"].get("_data")
     if not isinstance(name, str) or not name.endswith("Config") or not isinstance(options, dict):
-        raise _damaged(where, "its quant_type names no configuration of torchao's")
+        raise _damaged(where, "its quant_type does not name a torchao configuration")
     said = re.search(r"(\d)Weight", name) or re.search(r"Float(\d)", name)
     if said is None:
         dtype = options.get("weight_dtype")
@@ -211,19 +211,19 @@ def _ao_objects(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def _check_format(where: str, name: Any) -> None:
     if name is not None and name not in _CT_FORMATS:
-        raise _damaged(where, f"“{str(name)[:40]}” is no format of compressed-tensors that transformers loads")
+        raise _damaged(where, f"“{str(name)[:40]}” is not a compressed-tensors format that transformers loads")
 
 
 def _bits(where: str, value: Any, allowed: range | tuple[int, ...]) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
-        raise _damaged(where, f"“{str(value)[:40]}” is no number of bits")
+        raise _damaged(where, f"“{str(value)[:40]}” is not a number of bits")
     return value
 
 
 def _check_packed(where: str, method: str, tensors: tuple[TensorInfo, ...]) -> None:
     """An entry that training copied from a quantized model would make transformers look for packed weights that were never saved."""
     if not holds_codes(tensors):
-        message = f"{where} is quantized ({method}) by what its config.json says, but its weights are plain floats."
+        message = f"The config.json of {where} says that it is quantized ({method}), but its weights are plain floats."
         raise QdashError(message, "Take quantization_config out of its config.json.", "checkpoint")
 
 

@@ -51,7 +51,7 @@ def check_purpose(where: str, config: Mapping[str, Any], names: Collection[str],
     found = _other_task(config, names, files)
     if found is not None:
         does, sign = found
-        message = f"{where} is no model that writes text: it {does}, as {sign} says."
+        message = f"{where} does not write text: it {does}, as {sign} shows."
         raise QdashError(message, f"Choose a model that writes text{f', such as {base_model}' if base_model else ''}.", "checkpoint")
 
 

@@ -77,12 +77,12 @@ def _no_index(files: Files, shards: list[re.Match[str]]) -> QdashError:
         _check_complete(files, [name for name in wanted if name not in files.sizes], int(total))
     except QdashError as incomplete:
         return incomplete
-    message = f"{files.where} has its {int(total)} weight files, but not {INDEX}, which says what is in which."
+    message = f"{files.where} has its {int(total)} weight files, but not {INDEX}, which says which file holds which weights."
     return QdashError(message, f'Download that file too, or make it; in the folder: python -c "{MAKE_INDEX}"', "checkpoint")
 
 
 def _other_name(files: Files, found: list[str]) -> QdashError:
-    message = f"{files.where} has no {SINGLE}, only {listed(found)}: another program's layout, or another name."
+    message = f"{files.where} has no {SINGLE}, only {listed(found)}: they have another program's layout or another name."
     if any(name.startswith("consolidated") for name in found) or len(found) > 1:
         return QdashError(message, "Choose the version of the model that is made for transformers.", "checkpoint")
     return QdashError(

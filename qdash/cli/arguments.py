@@ -12,13 +12,13 @@ from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.records import DeviceChoice, Dtype, Measurement, Variant
 
-ModelOption = Annotated[str, typer.Option("--model", help="A name from “models”, a folder, or a hub id.")]
+ModelOption = Annotated[str, typer.Option("--model", help="A name from “qdash models”, a folder, or a hub id.")]
 SchemesOption = Annotated[
     str,
     typer.Option(
         "--schemes",
-        help="Schemes from “schemes”, separated by commas. Rules part=scheme that follow each other are one recipe: "
-        "vision=bnb-int8,language=bnb-nf4; a semicolon ends it.",
+        help="Schemes from “qdash schemes”, separated by commas. Consecutive rules part=scheme form one recipe: "
+        "vision=bnb-int8,language=bnb-nf4; a semicolon ends a recipe.",
     ),
 ]
 RowOption = Annotated[
@@ -27,19 +27,21 @@ RowOption = Annotated[
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option("--device", callback=lambda choice: checked_device(choice), help="auto, cpu, cuda, cuda:1 …, mps, xpu; see “doctor”."),
+    typer.Option(
+        "--device", callback=lambda choice: checked_device(choice), help="auto, cpu, cuda, cuda:1 …, mps, xpu; see “qdash doctor”."
+    ),
 ]
 DtypeOption = Annotated[
     Dtype | None,
     typer.Option(
         "--baseline-dtype",
-        help="Type of the original's numbers, and of all that is not quantized. If left out: float32 on a CPU; on a GPU bfloat16 "
+        help="Data type of the original, and of everything that is not quantized. If left out: float32 on a CPU; on a GPU bfloat16 "
         "for a model stored in it, float16 for others.",
     ),
 ]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON here; - is standard output.")]
 CsvOption = Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write CSV here; - is standard output.")]
-HtmlOption = Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write a report of one HTML page here.")]
+HtmlOption = Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write a self-contained HTML report here.")]
 
 
 def checked_device(choice: str) -> str:

@@ -37,7 +37,7 @@ print(json.dumps(found))
 
 
 def doctor() -> int:
-    """Say what works on this machine, and how to get the rest.
+    """Show what works on this machine, and how to get the rest.
 
     Exit status: 0 the original runs; 3 it does not.
     """
@@ -56,7 +56,7 @@ def doctor() -> int:
     for model in MODELS.values():
         print(f"  {model.key:38}{_model(model.key)}")
     _print_cache()
-    print("\nThe bundled model needs no network; hub models are downloaded once, random weights made once.")
+    print("\nThe bundled models need no network; hub models are downloaded once, and random weights are made once.")
     return 3 if any(name in failures or name not in machine.packages for name in REQUIRED) else 0
 
 
@@ -66,7 +66,7 @@ def _tried() -> dict[str, str]:
     try:
         output = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True).stdout
     except (subprocess.SubprocessError, OSError) as error:
-        return dict.fromkeys(REQUIRED, f"importing ended the process ({error})")
+        return dict.fromkeys(REQUIRED, f"importing it crashed the process ({error})")
     return json.loads(output.splitlines()[-1])
 
 

@@ -42,18 +42,21 @@ def evaluation(
     schemes: SchemesOption = "",
     rows: RowOption = None,
     task: Annotated[
-        str | None, typer.Option(help="cloze, drawings, lambada or own; if left out, own with --file, else what suits the model.")
+        str | None, typer.Option(help="cloze, drawings, lambada or own; if left out, own with --file, else the task that suits the model.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="So many questions, alike of each kind; 0: all. If left out, the task's own.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Number of questions, the same for each kind; 0: all. If left out, the task's own.")
+    ] = None,
     file: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="CSV or JSON lines of prompt, answer and perhaps image, or a ZIP of it and its pictures; for lambada, lines of text.",
+            help="Your own questions: CSV or JSON lines with prompt, answer and, if there are pictures, image; or a ZIP file that also "
+            "holds the pictures. For lambada: JSON lines with text.",
         ),
     ] = None,
-    rule: Annotated[Rule | None, typer.Option(help="When an answer to a question of your own is right.")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(help="Where an answer is cut; if left out, the task's own.")] = None,
+    rule: Annotated[Rule | None, typer.Option(help="What counts as a right answer to your own questions.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Maximum length of an answer in tokens; if left out, the task's own.")] = None,
     batch_size: Annotated[int, typer.Option(help="Questions answered at a time.")] = EvaluationRequest.model_fields["batch_size"].default,
     device: DeviceOption = "auto",
     baseline_dtype: DtypeOption = None,
@@ -64,9 +67,9 @@ def evaluation(
 ) -> int:
     """Give every variant of a model the same task, and count the right answers.
 
-    The baseline is chosen as in “run”. Ctrl-C ends it with the answers there are. Exit status: 0 all done, 3 some variants did not run,
-    4 all ran but none could be judged (such as an original that has no answer right, or schemes that quantized nothing), 2 bad input,
-    130 interrupted.
+    The baseline is chosen as in “run”. Ctrl-C stops it and keeps the answers so far. Exit status: 0 all done, 3 some variants did not run,
+    4 all ran but none could be judged (for example because the original has no right answer, or the schemes quantized nothing), 2 bad
+    input, 130 interrupted.
     """
     outputs = Outputs({"json": json, "csv": csv, "html": html, "items": items})
     outputs.check()
@@ -100,7 +103,7 @@ def _suited(model: str, file: str | None) -> str:
 def _questions(task: Task, file: str | None) -> tuple[Item, ...] | None:
     """The questions of a file, or of the data set; None for a task that comes with its own."""
     if file is not None and task.key not in _FILES:
-        raise QdashError(f"The task {task.key} has its own questions; --file {file} is not asked.", "Leave one of them out.")
+        raise QdashError(f"The task {task.key} has its own questions, so --file {file} cannot be used.", "Leave one of them out.")
     if task.key == "lambada":
         return lambada_items(Path(file) if file else None)
     if task.key == "own":

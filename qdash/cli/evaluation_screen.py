@@ -17,7 +17,7 @@ from qdash.records import (
     Proportion,
 )
 from qdash.verdict.evaluations import evaluation_pace, evaluation_verdict
-from qdash.wording import between, device_words, no_gpu_words, points_of
+from qdash.wording import between, device_words, no_gpu_words, points_of, several
 from qdash.wording import share as percent
 
 _HEADINGS = ("scheme", "kind", "right", "95% confidence", "vs. original", "McNemar p", "last word", "time", "per question", "speed-up")
@@ -49,7 +49,7 @@ def _place(event: EvaluationProgress, count: int) -> float:
 
 
 def _words(event: EvaluationProgress, labels: tuple[str, ...]) -> str:
-    left = f"about {event.eta_s:.0f} s to go" if event.eta_s else ""
+    left = f"about {event.eta_s:.0f} s left" if event.eta_s else ""
     return " · ".join(filter(None, (labels[event.index], event.stage, event.detail, left)))
 
 
@@ -113,10 +113,11 @@ def _lost(result: EvaluatedVariant, evaluation: Evaluation) -> Iterator[str]:
 
 def _conditions(evaluation: Evaluation) -> str:
     host, noise = evaluation.host, evaluation.noise_floor
-    changed = f", {noise.changed} answers not the same again" if noise is not None and noise.changed else ""
+    changed = f", {several(noise.changed, 'answer', 'answers')} differed when asked again" if noise is not None and noise.changed else ""
     said = f"noise ±{percent(noise.relative)}{changed}" if noise is not None else "noise unknown"
-    task = f"{evaluation.task_label}: {len(evaluation.questions)} questions, {evaluation.request.batch_size} at a time"
-    greedy = f"greedy, at most {evaluation.max_new_tokens} tokens"
+    asked = several(len(evaluation.questions), "question", "questions")
+    task = f"{evaluation.task_label}: {asked}, {evaluation.request.batch_size} at a time"
+    greedy = f"greedy, at most {several(evaluation.max_new_tokens, 'token', 'tokens')}"
     dtype = evaluation.variants[0].dtype or "unknown"
     words = (task, greedy, device_words(host), no_gpu_words(host), f"{dtype} baseline", said, host.execution)
     return " · ".join(filter(None, words))

@@ -18,11 +18,12 @@ from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
 from qdash.history.figures import figures_of
 from qdash.history.kinds import has_results
 from qdash.records import Comparison
+from qdash.wording import several
 
-commands = typer.Typer(help="List, show, export, import and delete the runs that are kept.")
+commands = typer.Typer(help="List, show, export, import and delete saved runs.")
 
 _SHORT = 8
-_Runs = Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs by the beginning of their key, as “list” shows it.")]
+_Runs = Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs, by the first characters of their key in “list”.")]
 
 
 @commands.callback(invoke_without_command=True)
@@ -34,12 +35,12 @@ def _listing(context: typer.Context) -> None:
 @commands.command("list")
 def list_runs(
     search: Annotated[str, typer.Argument(help="Words that must all occur in model, schemes, headline or question.")] = "",
-    limit: Annotated[int, typer.Option(help="How many at most, newest first.")] = 30,
+    limit: Annotated[int, typer.Option(help="Most runs to show, newest first.")] = 30,
 ) -> None:
-    """List the runs that are kept, newest first."""
+    """List saved runs, newest first."""
     unusable = history().why_in_memory()
     if unusable is not None:
-        print(f"qdash: new runs are not kept. {unusable}", file=sys.stderr)
+        print(f"qdash: new runs are not saved. {unusable}", file=sys.stderr)
     listing = history().listing(search=search, limit=max(limit, 1))
     rows = [
         (entry.key[:_SHORT], f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}", entry.model, entry.headline) for entry in listing.entries
@@ -50,8 +51,8 @@ def list_runs(
 
 
 @commands.command()
-def show(run: Annotated[str, typer.Argument(metavar="RUN", help="The beginning of its key.")]) -> None:
-    """Show a run again, as when it ended."""
+def show(run: Annotated[str, typer.Argument(metavar="RUN", help="The first characters of its key.")]) -> None:
+    """Show a saved run again."""
     record = history().open(_key(run)).record
     if isinstance(record, Comparison):
         print_comparison(record)
@@ -66,7 +67,7 @@ def show(run: Annotated[str, typer.Argument(metavar="RUN", help="The beginning o
 def export(
     json: JsonOption = "-", runs: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="All if left out.")] = None
 ) -> None:
-    """Write runs as JSON: to move them, to keep them apart, to send them to somebody."""
+    """Write runs as JSON, to move, archive or share them."""
     outputs = Outputs({"json": json})
     outputs.check()
     keys = [_key(run) for run in runs] if runs else history().all_keys()
@@ -75,7 +76,7 @@ def export(
 
 @commands.command("import")
 def import_file(file: Annotated[Path, typer.Argument(help="A JSON file that “export”, the page or “run --json” wrote.")]) -> None:
-    """Keep the runs of a file."""
+    """Import the runs of a file."""
     try:
         if file.stat().st_size > MOST_FILE_BYTES:
             raise QdashError(f"{file} is larger than {MOST_FILE_BYTES // 2**20} MiB.", "Export fewer runs at a time.")
@@ -83,13 +84,15 @@ def import_file(file: Annotated[Path, typer.Argument(help="A JSON file that “e
     except OSError as error:
         raise QdashError(f"{file} cannot be read ({error.strerror}).", "Check its name and permissions.") from None
     found = import_runs(_on_disk(), data, name=str(file))
-    print(f"{found.new} of {len(found.keys)} runs imported; the others were there already.")
+    there = len(found.keys) - found.new
+    known = f"; {several(there, 'was', 'were')} there already" if there else ""
+    print(f"{several(found.new, 'run', 'runs')} imported{known}.")
 
 
 @commands.command()
 def delete(runs: _Runs) -> None:
     """Delete runs."""
-    print(f"{_on_disk().delete([_key(run) for run in runs])} deleted.")
+    print(f"{several(_on_disk().delete([_key(run) for run in runs]), 'run', 'runs')} deleted.")
 
 
 def remember(record: Kept, png: bytes | None = None) -> None:

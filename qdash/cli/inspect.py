@@ -25,12 +25,12 @@ _WIDTH = 120
 
 def inspect(
     model: ModelOption,
-    scheme: Annotated[str, typer.Option(help="A scheme from “schemes”, or a recipe.")] = "original",
+    scheme: Annotated[str, typer.Option(help="A scheme from “qdash schemes”, or a recipe.")] = "original",
     device: DeviceOption = "auto",
     baseline_dtype: DtypeOption = None,
     json: JsonOption = None,
 ) -> int:
-    """Count what is inside a variant of a model, save it for a moment, and explain the numbers."""
+    """Count what is inside a variant of a model, save it temporarily, and explain the numbers."""
     outputs = Outputs({"json": json})
     outputs.check()
     schemes = listed(scheme)

@@ -22,7 +22,7 @@ class Outputs:
         """Raise QdashError if one of the files could not be written."""
         wanted = [path for path in self.paths.values() if path is not None]
         if len(set(wanted)) < len(wanted):
-            raise QdashError("Two outputs have the same file.", "Give each its own.")
+            raise QdashError("Two outputs go to the same file.", "Give each its own.")
         for option, path in self.paths.items():
             if path not in (None, STDOUT):
                 _check(f"--{option}", Path(path))

@@ -47,18 +47,16 @@ def run(
     prompt: Annotated[str, typer.Option(help="The question.")],
     schemes: SchemesOption = "",
     rows: RowOption = None,
-    image: Annotated[str | None, typer.Option(metavar="FILE", help="The picture it is about.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="FILE", help="The picture that the question is about.")] = None,
     runs: Annotated[int, typer.Option(help="Timed runs of each variant.")] = _DEFAULT.runs,
-    warmup: Annotated[int, typer.Option(help="Runs before them that do not count.")] = _DEFAULT.warmup,
-    max_new_tokens: Annotated[int, typer.Option(help="Tokens of every timed run.")] = _DEFAULT.max_new_tokens,
-    max_answer_tokens: Annotated[int, typer.Option(help="Where an answer is cut that does not end.")] = _DEFAULT.max_answer_tokens,
+    warmup: Annotated[int, typer.Option(help="Warm-up runs, which do not count.")] = _DEFAULT.warmup,
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens per timed run.")] = _DEFAULT.max_new_tokens,
+    max_answer_tokens: Annotated[int, typer.Option(help="Maximum length of an answer in tokens.")] = _DEFAULT.max_answer_tokens,
     device: DeviceOption = "auto",
     baseline_dtype: DtypeOption = None,
     reference: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE", help="A longer text (UTF-8): how closely each variant follows the original along it, after the question."
-        ),
+        typer.Option(metavar="FILE", help="A file with a longer text (UTF-8), on which each variant is compared with the original too."),
     ] = None,
     json: JsonOption = None,
     csv: CsvOption = None,
@@ -67,8 +65,8 @@ def run(
     """Ask every variant of a model the same question, time it, measure its size, and compare it with the original token by token.
 
     The baseline is the first of original, fp32, fp16, bf16 in the list; if none is there, original is added in front. Exit status: 0 all
-    done, 3 some variants did not run, 4 all ran but none could be judged (such as an original whose own scores are not numbers, or schemes
-    that quantized nothing), 2 bad input, 130 interrupted.
+    done, 3 some variants did not run, 4 all ran but none could be judged (for example because the original's scores are NaN or infinite, or
+    the schemes quantized nothing), 2 bad input, 130 interrupted.
     """
     outputs = Outputs({"json": json, "csv": csv, "html": html})
     outputs.check()

@@ -40,6 +40,7 @@ from qdash.wording import (
     covered_by_part,
     decibels,
     device_words,
+    left_out,
     left_unusual,
     left_words,
     mib,
@@ -184,12 +185,12 @@ def print_weights(report: WeightReport, *, histograms: bool = False) -> None:
             left = left_words(scheme.coverage)
             console.print(Text(f"{scheme.label}: measured {covered(scheme.coverage)}{f'; not measured: {left}' if left else ''}"))
         if scheme.nonfinite:
-            console.print(Text(f"{scheme.label}: {scheme.nonfinite:,} weights are NaN or infinite and are left out of every figure."))
+            console.print(Text(f"{scheme.label}: {left_out(scheme.nonfinite)}."))
         if histograms and scheme.histograms is not None:
             shown = scheme.histograms
             console.print(Text(f"{scheme.label}, weights from {shown.original.low:.3g} to {shown.original.high:.3g}"))
             console.print(Text(f"  before {_blocks(shown.original)}\n  after  {_blocks(shown.dequantized)}"))
-    how = "opened again" if report.cached else f"computed in {report.seconds:.1f} s on {report.device}"
+    how = "computed earlier" if report.cached else f"computed in {report.seconds:.1f} s on {report.device}"
     console.print(Text(f"every weight of every layer that is quantized · {how}", style="dim"))
 
 

@@ -21,7 +21,9 @@ def weights(
     model: ModelOption,
     schemes: SchemesOption,
     layers: Annotated[bool, typer.Option("--layers", help="List every layer too, worst first.")] = False,
-    histograms: Annotated[bool, typer.Option("--histograms", help="Draw the weights before and after; in JSON, give all counts.")] = False,
+    histograms: Annotated[
+        bool, typer.Option("--histograms", help="Draw histograms of the weights before and after; in JSON, include their counts.")
+    ] = False,
     device: DeviceOption = "auto",
     json: JsonOption = None,
     csv: CsvOption = None,
@@ -29,7 +31,7 @@ def weights(
 ) -> int:
     """Measure the error that schemes make in the weights of a model.
 
-    Every weight is looked at, and the result is kept: the next time it is there at once. JSON and CSV always have every layer's figures.
+    Every weight is measured, and the result is cached for the next time. JSON and CSV always have every layer's figures.
     """
     outputs = Outputs({"json": json, "csv": csv, "html": html})
     outputs.check()

@@ -56,7 +56,7 @@ def input_ranges(model: PreTrainedModel, names: Collection[str], build: Build) -
 
 def why_uncalibrated(layer: nn.Module) -> str | None:
     """Why calibration left this layer without a range; None if it did not."""
-    return "no calibration sample gave it an input that is finite and not zero" if getattr(layer, _UNCALIBRATED, False) else None
+    return "no calibration sample gave it a finite input other than zero" if getattr(layer, _UNCALIBRATED, False) else None
 
 
 @contextmanager

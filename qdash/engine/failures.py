@@ -72,7 +72,7 @@ def model_errors(doing: str) -> Iterator[None]:
         message = f"{library} failed while {doing}: {type(error).__name__}{': ' if said else ''}{said}."
         if library in _SCHEMES:
             raise QdashError(message, "This scheme cannot run this model: choose another one.", "unavailable") from error
-        remedy = "Most likely its files do not fit together, or this version of transformers does not run it: choose another model."
+        remedy = "Most likely its files do not match, or this version of transformers does not run it: choose another model."
         raise QdashError(message, remedy, "checkpoint") from error
 
 

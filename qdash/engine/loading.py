@@ -54,7 +54,7 @@ def load_skeleton(spec: WorkerSpec, dtype: Dtype | None = None) -> PreTrainedMod
     if skeleton.config.is_encoder_decoder or not skeleton.can_generate():
         how = "reads with one half and writes with the other" if skeleton.config.is_encoder_decoder else "does not generate text"
         message = (
-            f"{type(skeleton).__name__}, the class of the model in {spec.folder}, {how}; qdash runs models that write on from their prompt."
+            f"{type(skeleton).__name__}, the class of the model in {spec.folder}, {how}; qdash runs models that continue their prompt."
         )
         raise QdashError(message, "Choose a decoder-only model, such as one of type llama, qwen3, gemma3 or llava.", "checkpoint")
     return skeleton
@@ -66,7 +66,7 @@ def load_processor(spec: WorkerSpec) -> Processor:
         processor: Processor = PROCESSORS[spec.task].from_pretrained(spec.folder, **OFFLINE)
         # Without its files transformers makes some tokenizers up from the config, with no vocabulary: every prompt would be empty.
         if not tokenizer_of(processor).encode("a", add_special_tokens=False):
-            raise OSError("the tokenizer's files are missing, or it knows no letter")
+            raise OSError("the tokenizer's files are missing, or its vocabulary has no letters")
         return processor
 
 
@@ -92,7 +92,7 @@ def load_model(
             spec.folder, **own, **arguments, **OFFLINE, use_safetensors=True, output_loading_info=True
         )
     if getattr(model, "_hf_peft_config_loaded", False):  # which transformers does by itself where peft is installed
-        message = f"The adapter in {spec.folder} was applied to the model beside it, which is then not what its files hold."
+        message = f"The adapter in {spec.folder} was applied to the model beside it, so the model no longer matches its files."
         raise QdashError(message, "Move adapter_config.json out of the folder, or merge the adapter into the model.", "checkpoint")
     for note in (*notes, *check_places(model, spec, report["missing_keys"], report["unexpected_keys"])):
         on_note(note)

@@ -33,8 +33,8 @@ _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (_CACHE_SCALES, "scales for a cache in 8 bits, which is not used here"),
     (_TABLES, "tables that the model computes itself"),
-    (_FURTHER, "layers that guess further tokens, which plain decoding does not use"),
-    (_HEADS, "a head of another task, which answering does not use"),
+    (_FURTHER, "layers that predict several tokens ahead, which plain decoding does not use"),
+    (_HEADS, "a head for another task, which answering does not use"),
 )
 
 
@@ -77,7 +77,7 @@ def _missing(spec: WorkerSpec, missing: list[str], unexpected: Collection[str]) 
         return wrapped(spec.folder, wrapper)
     message = f"Missing from {spec.folder}: {_some(missing)}"
     if unexpected:
-        message += f"; and it holds what has no place in the model: {_some(sorted(unexpected))}"
+        message += f"; and it holds weights that do not belong to the model: {_some(sorted(unexpected))}"
     return QdashError(f"{message}.", "Download or copy the checkpoint again, config.json with it.", "checkpoint")
 
 
@@ -87,7 +87,7 @@ def _unplaced(model: PreTrainedModel, spec: WorkerSpec, unknown: list[str]) -> Q
     if layers and isinstance(last, int) and max(layers) >= last:
         message = f"The config.json in {spec.folder} has num_hidden_layers {last}, but its weights are those of {max(layers) + 1} layers."
         return QdashError(message, f"Download config.json again, or set num_hidden_layers to {max(layers) + 1} in it.", "checkpoint")
-    message = f"{type(model).__name__}, which config.json in {spec.folder} names, has no place for {_some(unknown)}."
+    message = f"config.json in {spec.folder} names the class {type(model).__name__}, which has no place for {_some(unknown)}."
     remedy = "Check that config.json is the one that was saved with these weights, or choose a version that transformers loads whole."
     return QdashError(message, remedy, "checkpoint")
 

@@ -105,6 +105,6 @@ def check_room(model: PreTrainedModel, inputs: Inputs, new_tokens: int) -> None:
     limit, prompt_tokens = context_length(model), inputs["input_ids"].shape[1]
     if limit is not None and prompt_tokens + new_tokens > limit:
         message = (
-            f"The prompt is {prompt_tokens:,} tokens long and {new_tokens:,} more are to be made, but this model's context holds {limit:,}."
+            f"The prompt ({prompt_tokens:,} tokens) and the answer ({new_tokens:,}) do not fit this model's context of {limit:,} tokens."
         )
         raise QdashError(message, "Shorten the prompt, or ask for fewer tokens.")

@@ -24,7 +24,7 @@ from qdash.records import Agreement, Reference, TokenAgreement
 from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS, MAX_SHOWN_TOKENS, WHOLE_VOCABULARY
 
 _PIECE_CHARS = 40
-NOT_FINITE_REMEDY = "Choose float32 for the original to compute in; if that does not help, its files hold damaged weights."
+NOT_FINITE_REMEDY = "Choose float32 as the baseline data type; if that does not help, the weights in its files are damaged."
 
 OnToken = Callable[[int, int], None]
 """Called with how many tokens are done, of how many."""
@@ -67,7 +67,7 @@ def refer(
     """
     tokens = tuple(tokens[: _room(model, inputs)])
     if not tokens:
-        raise QdashError("There is no token to compare along.", "Give a text of at least one word, or a shorter question.")
+        raise QdashError("There is no token to compare.", "Give a text of at least one word, or a shorter question.")
     home = float64_device(model.device)
     said = torch.tensor(tokens, device=home)
     # What is kept has its place before the work begins: small blocks among large ones that come and go would leave holes that fit none.
@@ -86,7 +86,7 @@ def refer(
 
     one_pass = scores_along(model, inputs, tokens, take, stop, heard)
     if not bool(own.isfinite().all()):
-        raise QdashError("The original's own scores are not numbers.", NOT_FINITE_REMEDY, "not_finite")
+        raise QdashError("The original's own scores are NaN or infinite.", NOT_FINITE_REMEDY, "not_finite")
     return Reference(
         tokens=tokens,
         pieces=pieces_of(tokenizer, tokens[:MAX_SHOWN_TOKENS]),
@@ -114,9 +114,9 @@ def agree(
     Raises QdashError: "bad_input" for another vocabulary or a shorter context, "cancelled".
     """
     if fingerprint(tokenizer) != reference.vocabulary:
-        raise _other_vocabulary("its tokenizer knows other words")
+        raise _other_vocabulary("its tokenizer has another vocabulary")
     if words_of(model) != reference.width:
-        raise _other_vocabulary(f"it has {words_of(model):,} scores a token, not {reference.width:,}")
+        raise _other_vocabulary(f"it gives {words_of(model):,} scores per token, not {reference.width:,}")
     check_room(model, inputs, len(reference.tokens) - 1)
     home = float64_device(model.device)
     ids, log_p, p_tail = (array.to(home) for array in _arrays(reference))

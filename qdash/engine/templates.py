@@ -25,8 +25,8 @@ _placing: WeakKeyDictionary[Processor, bool] = WeakKeyDictionary()
 _PRINTED = re.compile(r"\{['\"]type['\"]\s*:\s*['\"](text|image)['\"]")
 _INSTRUCT = re.compile(r"(?i)(^|[-_./ ])(instruct|chat|it|sft|dpo|rlhf|assistant)([-_./ ]|$)")
 _PLAIN = (
-    "Choose another version of the model, or take the template away (chat_template.jinja, or chat_template in tokenizer_config.json):"
-    " then the prompt is given as it is typed."
+    "Choose another version of the model, or remove the template (chat_template.jinja, or chat_template in tokenizer_config.json):"
+    " then the prompt is passed on exactly as typed."
 )
 
 
@@ -54,7 +54,7 @@ def template_notes(processor: Processor, spec: WorkerSpec) -> tuple[str, ...]:
     name = spec.folder.rstrip("/").rpartition("/")[2] if "snapshots" not in spec.folder else spec.folder
     if getattr(processor, "chat_template", None) or not _INSTRUCT.search(name.replace("models--", "-")):
         return ()
-    return ("The model's name is that of a chat model, but it comes without a chat template: the prompt is given as it is typed.",)
+    return ("By its name this is a chat model, but it has no chat template: the prompt is passed on exactly as typed.",)
 
 
 def _template(processor: Processor) -> str | None:
@@ -155,5 +155,5 @@ def _refused(error: Exception, what: str) -> Exception:
     if isinstance(error, QdashError) or is_out_of_memory(error):
         return error
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    remedy = _PLAIN if "template" in what else "Try another prompt or picture; if none is taken, choose another version of the model."
+    remedy = _PLAIN if "template" in what else "Try another prompt or picture; if none works, choose another version of the model."
     return QdashError(f"{what}: {said[:300].rstrip('.')}.", remedy, "checkpoint")

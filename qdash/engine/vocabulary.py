@@ -22,7 +22,7 @@ def check_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tok
     """Raise QdashError("checkpoint") for a token beyond the embedding, and for no token at all; markers of pictures need no row."""
     tokens = list(tokens)
     if not tokens:
-        message = "The prompt became no token at all, so there is nothing that the model could go on from."
+        message = "The prompt produced no tokens, so there is nothing for the model to continue."
         raise QdashError(message, "Type a prompt; if there is one, this model's tokenizer does not know any of its characters.")
     rows = rows_of(model)
     largest = max(tokens)

@@ -179,7 +179,7 @@ def _recognize(connection: sqlite3.Connection, path: Path) -> None:
     if application != APPLICATION:
         raise _refused(path, "is a database of another program", "Set QDASH_HISTORY to another file.")
     if version > VERSION:
-        what = f"was written by a newer qdash (version {version} of the file, {VERSION} is known here)"
+        what = f"was written by a newer qdash (version {version} of the file; this qdash reads up to {VERSION})"
         raise _refused(path, what, "Update qdash, or set QDASH_HISTORY to another file.")
 
 
@@ -248,8 +248,8 @@ def _set_aside(path: Path, seen: tuple[int, int] | None) -> DamagedHistory:
         for suffix in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-    message = f"The history was damaged. It is kept as {_spoken(aside)}, and a new one was begun."
-    return DamagedHistory(message, f"Much of it can often be got back: sqlite3 {aside.name} .recover", "unavailable")
+    message = f"The history was damaged. It is kept as {_spoken(aside)}, and a new one was started."
+    return DamagedHistory(message, f"Much of it can often be recovered: sqlite3 {aside.name} .recover", "unavailable")
 
 
 def _refused(path: Path, what: str, remedy: str) -> QdashError:

@@ -22,6 +22,7 @@ from qdash.inputs import read_picture, text_of
 from qdash.records import Comparison, Evaluation
 from qdash.records.history import HistoryFile, HistoryRun
 from qdash.settings import settings
+from qdash.wording import several
 
 MOST_FILE_BYTES = 64 * 2**20
 PUBLIC_FILE_BYTES = 4 * 2**20
@@ -61,7 +62,7 @@ def import_runs(history: History, data: bytes, owner: str = "", name: str = "The
     """
     runs = _read(data, name)
     if len(runs) > history.limits.runs:
-        message = f"{name} has {len(runs)} runs; this history holds {history.limits.runs}."
+        message = f"{name} has {several(len(runs), 'run', 'runs')}; this history holds at most {history.limits.runs:,}."
         raise QdashError(message, "Export fewer at a time.")
     before = history.listing(owner, limit=1).total
     keys = history.keep_all(runs, owner)
@@ -85,7 +86,7 @@ def _read(data: bytes, name: str) -> list[NewRun]:
     for record in (Comparison, Evaluation):
         if {"qdash_version", "host", "request", "variants"} <= content.keys() and ("questions" in content) == (record is Evaluation):
             return [NewRun(_validated(record, content, name))]
-    raise QdashError(f"{name} is JSON, but not of a history, a comparison or an evaluation.", _FOREIGN)
+    raise QdashError(f"{name} is JSON, but not a history, a comparison or an evaluation.", _FOREIGN)
 
 
 def _parsed(data: bytes, name: str) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _parsed(data: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise QdashError(f"{name} is not JSON ({error}).", _FOREIGN) from None
     if not isinstance(content, dict):
-        raise QdashError(f"{name} is JSON, but not of qdash.", _FOREIGN)
+        raise QdashError(f"{name} is JSON, but was not written by qdash.", _FOREIGN)
     return content
 
 

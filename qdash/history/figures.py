@@ -9,7 +9,7 @@ from qdash.history.kinds import Kept
 from qdash.records import BUSY_SHARE, Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
 from qdash.verdict.evidence import has_finite_original
 from qdash.verdict.pace import BUSY, BUSY_NOISE, FEW, LEAST_NOISE, LEAST_ROUNDS, UNKNOWN_NOISE, Part, time_noise
-from qdash.wording import between, mib, ms
+from qdash.wording import between, mib, ms, several
 from qdash.wording import share as percent
 
 _Z = 1.96
@@ -220,7 +220,7 @@ def _evaluation(evaluation: Evaluation) -> Figures:
     conditions = (
         Condition("model", baseline.model, baseline.model),
         Condition("task", request.task, evaluation.task_label),
-        Condition("set of questions", asked, f"{len(asked)} questions"),
+        Condition("set of questions", asked, several(len(asked), "question", "questions")),
         Condition("rule", evaluation.rule, evaluation.rule.replace("_", " ")),
         Condition("token limit", evaluation.max_new_tokens, str(evaluation.max_new_tokens)),
         Condition("batch size", request.batch_size, str(request.batch_size)),

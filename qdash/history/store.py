@@ -186,7 +186,7 @@ def _row(run: NewRun, owner: str) -> dict[str, object]:
     # As all versions have written it, so that a run that is here already is known by its text.
     text = json.dumps(run.record.model_dump(mode="json"), ensure_ascii=False)
     if len(text.encode()) > MOST_RECORD_BYTES:
-        size = f"{len(text.encode()) / 2**20:.0f} MiB; at most {MOST_RECORD_BYTES // 2**20} are kept of one run"
+        size = f"{len(text.encode()) / 2**20:.0f} MiB; at most {MOST_RECORD_BYTES // 2**20} are kept per run"
         raise QdashError(f"This run has {size}.", "Export it, or ask fewer questions at a time.")
     summary = KINDS[kind].summary(run.record)
     return {

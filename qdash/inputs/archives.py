@@ -37,7 +37,7 @@ class Archive:
         try:
             self._zip = ZipFile(io.BytesIO(data))
         except Exception as error:  # damage has half a dozen types there
-            raise QdashError(f"{name} is damaged, or no ZIP file ({error}).", _AGAIN) from None
+            raise QdashError(f"{name} is damaged, or not a ZIP file ({error}).", _AGAIN) from None
         self._files: dict[str, ZipInfo] = {}
         for entry in self._zip.infolist():
             if not entry.is_dir() and not _is_litter(entry.filename):
@@ -59,7 +59,7 @@ class Archive:
         if entry.flag_bits & _ENCRYPTED:
             raise QdashError(f"{self.name} is protected by a password.", "Make it again without one.")
         if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise QdashError(f"{said} in {self.name} is compressed in a way that is not read.", "Make the ZIP file with “Deflate”.")
+            raise QdashError(f"{said} in {self.name} is compressed in a way that qdash cannot read.", "Make the ZIP file with “Deflate”.")
         try:
             with self._zip.open(entry) as file:
                 return file.read(entry.file_size)

@@ -60,7 +60,7 @@ def text_of(data: bytes, name: str, remedy: str = "Save it as text in UTF-8, or 
         said = encoding.upper() if encoding != "utf-8" else f"UTF-8, as the byte {data[error.start]:#04x} shows"
         raise QdashError(f"{name}, {where}: this is not text in {said}.", remedy) from None
     if "\0" in text:
-        raise QdashError(f"{name}, {_place(text[: text.index(chr(0))])}: there is a NUL character, which no text has.", remedy)
+        raise QdashError(f"{name}, {_place(text[: text.index(chr(0))])}: there is a NUL character, which text never contains.", remedy)
     return text
 
 

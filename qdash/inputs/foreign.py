@@ -42,7 +42,7 @@ def _picture(name: str, remedy: str = _SAVE_PICTURE) -> Foreign:
 _HEIC = _picture("a HEIC picture", "Save it as JPEG first; an iPhone takes JPEGs with Settings → Camera → Formats → Most Compatible.")
 AVIF = _picture("an AVIF picture")
 RAW = _picture("a camera's RAW file", "Develop it: export it as JPEG or PNG from a photo program.")
-_VIDEO = Foreign("a video", "Take a picture out of it, such as a screenshot.")
+_VIDEO = Foreign("a video", "Extract a still picture from it, such as a screenshot.")
 _SOUND = Foreign("a sound file", "Choose a picture.")
 _OLD_OFFICE = Foreign("an old Office document (.xls, .doc or .ppt)", _EXPORT, remedy_for_text=_SPREADSHEET)
 ZIP = Foreign("a ZIP archive", _UNPACK)
@@ -72,7 +72,7 @@ _MAGIC: tuple[tuple[int, bytes, Foreign], ...] = (
     (0, b"MMOR", RAW),
     (0, b"IIU\x00", RAW),
     (8, b"CR\x02\x00", RAW),
-    (12, b"CgBI", _picture("a PNG in the form that only iOS apps read (CgBI)", "Take the picture before Xcode has packed it.")),
+    (12, b"CgBI", _picture("a PNG in the form that only iOS apps read (CgBI)", "Take the original picture, from before Xcode packed it.")),
     (128, b"DICM", _picture("a DICOM file", "Export it as PNG or TIFF from a DICOM viewer.")),
     (0, b"SIMPLE  =", _picture("a FITS file", "Export it as PNG or TIFF from an astronomy program.")),
     (0, b"\x93NUMPY", Foreign("a NumPy array (.npy)", "Save it as a picture: PIL.Image.fromarray(array).save('picture.png').")),

@@ -125,12 +125,12 @@ def _unreadable(data: bytes, name: str) -> QdashError:
     """What no decoder wanted: a format of ours whose header is damaged or unusual, text, or something unknown."""
     about = described(data) if data[:2] in (b"II", b"MM") else None
     if about is not None:
-        message = f"{name} is a TIFF of a kind that is not read: {about.words}, photometric {about.photometric}."
+        message = f"{name} is a kind of TIFF that qdash cannot read: {about.words}, photometric {about.photometric}."
         return QdashError(message, "Save it without compression, as 8-bit RGB, or as PNG.")
     known = next((words for magic, words in _OURS.items() if data.startswith(magic)), None)
     if known is not None:
         remedy = "Save it again, as a plain PNG or JPEG, or choose another."
-        return QdashError(f"{name} begins as a {known}, but is damaged, cut short, or of a kind of {known} that is not read.", remedy)
+        return QdashError(f"{name} begins like a {known}, but is damaged, cut short, or a kind of {known} that qdash cannot read.", remedy)
     what = "a text file, not a picture" if is_plain_text(data) else "not a picture that can be read"
     return QdashError(f"{name} is {what}.", _ANOTHER)
 

@@ -35,7 +35,7 @@ def toned(values: NDArray, full: float | None) -> Toned:
     if values.dtype.kind == "f":
         nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
         if nan:
-            notes.append(f"{_several(nan, 'value is not a number', 'values are not numbers')} and shown black.")
+            notes.append(f"{_several(nan, 'value is NaN', 'values are NaN')} and shown black.")
         if infinite:
             notes.append(f"{_several(infinite, 'value is infinite', 'values are infinite')} and shown black or white.")
         finite = values[np.isfinite(values)] if nan or infinite else values
@@ -56,7 +56,7 @@ def _integers(values: NDArray, full: float) -> _Range:
     if high == 0 or high >= (full + 1) / 4:
         return _Range(0, full)
     white = 2 ** high.bit_length() - 1
-    return _Range(0, white, f"Its values reach {high:,} of the {_number(full)} that they could, so {white:,} is shown white.")
+    return _Range(0, white, f"Its values go up to {high:,} of a possible {_number(full)}, so {white:,} is shown white.")
 
 
 def _floats(values: NDArray) -> _Range:

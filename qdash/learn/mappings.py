@@ -109,7 +109,7 @@ MAPPINGS: dict[str, Mapping] = {
         ),
         Mapping(
             "group", "Groups", "Integers", "group", tuple(map(_counted, BITS)),
-            "A scale and a minimum for each group, 16 bits each, as INT3 and INT2 on Compare.", shared_bits=_INT_GROUP.scale_bits,
+            "A scale and a minimum for each group, 16 bits each, as in INT3 and INT2 under Compare.", shared_bits=_INT_GROUP.scale_bits,
             usual_size=_INT_GROUP.size,
         ),
         _of_catalogue("fp8-e4m3", "FP8 E4M3", "Four bits of exponent, three of fraction: finer."),
@@ -121,9 +121,9 @@ MAPPINGS: dict[str, Mapping] = {
             "nf4", "NF4", "Quantiles", "row", (Codes("NF4", 4, NF4_VALUES, 1.0),),
             "16 levels at the quantiles of a normal distribution, with one for zero.", shared_bits=32,
         ),
-        _of_catalogue("mxfp8", "MXFP8", "FP8 in blocks of 32, each with a power of two for a scale."),
-        _of_catalogue("mxfp6", "MXFP6", "FP6 in blocks of 32, each with a power of two for a scale."),
-        _of_catalogue("mxfp4", "MXFP4", "FP4 in blocks of 32, each with a power of two for a scale."),
+        _of_catalogue("mxfp8", "MXFP8", "FP8 in blocks of 32, each with a power of two as its scale."),
+        _of_catalogue("mxfp6", "MXFP6", "FP6 in blocks of 32, each with a power of two as its scale."),
+        _of_catalogue("mxfp4", "MXFP4", "FP4 in blocks of 32, each with a power of two as its scale."),
         _of_catalogue("nvfp4", "NVFP4", "FP4 in blocks of 16, each with an FP8 scale, and one scale for all."),
     )
 }  # fmt: skip

@@ -11,7 +11,7 @@ from qdash.charts.heat import extremes, scale_html
 from qdash.naming import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.report.page import Chart, bits_class, chart, template
-from qdash.wording import decibels, decibels_of, disturbed, share, unweighed
+from qdash.wording import decibels, decibels_of, disturbed, left_out, share, unweighed
 
 WORST_LAYERS = 12
 MOST_LAYERS = 2000
@@ -20,7 +20,7 @@ MOST_LAYERS = 2000
 def weights_to_html(report: WeightReport) -> str:
     """The page. Its longest table ends after 2000 layers; the CSV has all."""
     whole = chart(
-        "sqnr", "What each bit buys", "Higher is closer to the original. Dashed line: 6.02 dB a bit, the best that any code can do for "
+        "sqnr", "Error by bits", "Higher is closer to the original. Dashed line: 6.02 dB per bit, the best that any code can do for "
         "bell-shaped weights. Open, dashed dots are simulated.", sqnr_against_bits, report, model=report.model,
     )  # fmt: skip
     sections = [_section(scheme, at, report) for at, scheme in enumerate(report.schemes)]
@@ -53,7 +53,7 @@ class Section:
     worst: tuple[tuple[str, str, str, str, str], ...]
 
 
-HEADINGS = ("Scheme", "Bits a weight", "SQNR", "MSE", "Max error", "Cosine", "To zero", "Cut off", "Layers")
+HEADINGS = ("Scheme", "Bits per weight", "SQNR", "MSE", "Max error", "Cosine", "To zero", "Cut off", "Layers")
 
 
 def _section(scheme: SchemeWeights, at: int, report: WeightReport) -> Section:
@@ -127,9 +127,9 @@ def _shape(layer: LayerWeights) -> str:
 def _conditions(report: WeightReport) -> tuple[str, ...]:
     broken = max((scheme.nonfinite for scheme in report.schemes), default=0)
     return (
-        f"{max((scheme.parameters for scheme in report.schemes), default=0):,} weights, all of them",
-        f"read in {report.seconds:.1f} s on {report.device.upper()}" if not report.cached else "opened from an earlier look",
-        f"{broken:,} weights are NaN or infinite and in no figure" if broken else "",
+        f"all {max((scheme.parameters for scheme in report.schemes), default=0):,} weights",
+        f"read in {report.seconds:.1f} s on {report.device.upper()}" if not report.cached else "computed earlier",
+        left_out(broken) if broken else "",
         "embeddings, norms and head not quantized",
         f"qdash {report.qdash_version}",
     )

@@ -43,7 +43,7 @@ class Bundle:
             if nearest:
                 also = f"{shown(nearest[0])} and {shown(nearest[1])}"
                 raise QdashError(f"Which file has the questions? {also} are both {self.where}.", "Keep one of them.")
-        raise QdashError(f"No file of questions is {self.where}.", f"Add one, with a name that ends with {', '.join(_TABLES)}.")
+        raise QdashError(f"There is no file of questions {self.where}.", f"Add one, with a name that ends with {', '.join(_TABLES)}.")
 
     def pictures(self, questions: str) -> Open:
         """Opens pictures by the names in the file `questions`: from its folder, then from the top."""
@@ -110,4 +110,4 @@ def in_folder(folder: Path) -> Open:
 
 def nowhere(image: str) -> NoReturn:
     """For a file that came alone."""
-    raise QdashError(f"the picture {shown(image)} is not here, as only this file was handed in.", _EMBED)
+    raise QdashError(f"the picture {shown(image)} is missing, because only this file was chosen.", _EMBED)

@@ -95,9 +95,11 @@ def _values(content: _Text, names: Sequence[str], fields: Sequence[_Field], line
         raise QdashError(found, _AS_FIELDS.format(_NAMED.get(content.delimiter, content.delimiter)))
     unnamed = next((field for name, field in zip(names, fields, strict=True) if not name.strip() and field.text.strip()), None)
     if unnamed is not None:
-        raise QdashError(f"{content.where(unnamed.place)}: this field stands in a column without a name.", "Name the column, or empty it.")
+        raise QdashError(
+            f"{content.where(unnamed.place)}: this field is in a column without a name.", "Name the column, or empty the field."
+        )
     if all(normal(field.text) == normal(name) for name, field in zip(names, fields, strict=True)):
-        raise QdashError(f"{content.name}, line {line:,}: the column names are here again.", "Take this line out.")
+        raise QdashError(f"{content.name}, line {line:,}: this line repeats the column names.", "Remove this line.")
     return {normal(name): field.text for name, field in zip(names, fields, strict=True)}
 
 

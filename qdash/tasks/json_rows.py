@@ -88,4 +88,4 @@ def _after_space(text: str, place: int) -> int:
 def _not_json(text: str, place: int, name: str, why: str) -> QdashError:
     before = _LINE_END.split(text[:place])
     where = f"line {len(before):,}, column {len(before[-1]) + 1:,}"
-    return QdashError(f"{name}, {where}: this is not JSON ({why}).", 'Write one object a line: {"prompt": "2 + 2 = ?", "answer": "4"}.')
+    return QdashError(f"{name}, {where}: this is not JSON ({why}).", 'Write one object per line: {"prompt": "2 + 2 = ?", "answer": "4"}.')

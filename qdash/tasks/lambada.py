@@ -21,7 +21,7 @@ DATASET = "EleutherAI/lambada_openai"
 """Paperno et al. 2016, “The LAMBADA dataset: word prediction requiring a broad discourse context”."""
 
 _COLUMNS = Columns(("text",), ("text",))
-_FROM_A_FILE = 'or hand in a file of JSON lines, each {"text": "the whole passage"}.'
+_FROM_A_FILE = 'or choose a file of JSON lines, each {"text": "the whole passage"}.'
 
 
 def lambada_items(source: Path | bytes | None = None, name: str = "") -> tuple[Item, ...]:

@@ -108,7 +108,7 @@ def _listed(cell: str) -> Any:
     if isinstance(found, list) and found and all(isinstance(entry, str) for entry in found):
         return found
     if found is not None or re.match(r"""\[\s*(['"\d\[{]|\])""", text):
-        raise QdashError(f"the answer {text[:60]} looks like a list, but not of texts in JSON.", _LIST)
+        raise QdashError(f"the answer {text[:60]} looks like a list, but is not a JSON list of texts.", _LIST)
     return cell
 
 
@@ -124,7 +124,7 @@ def _needed(text: str | None, column: str) -> str:
         raise QdashError(f"there is no {column}.", _NEEDED)
     if text.lower() in _NOTHING:
         remedy = f'{_NEEDED} If the answer is really that word, write it as a list: ["{text}"].' if column == "answer" else _NEEDED
-        raise QdashError(f"the {column} is “{text}”, as programs write what is missing or failed.", remedy)
+        raise QdashError(f"the {column} is “{text}”, which programs write where a value is missing or failed.", remedy)
     return text
 
 

@@ -66,15 +66,15 @@ def check_names(names: Sequence[str], columns: Columns, where: str, what: str) -
         raise QdashError(f"{where}: there is no {what} {listed(missing)}; {have}.", columns.example)
     twice = next((name for name in columns.known if plain.count(name) > 1), None)
     if twice is not None:
-        raise QdashError(f"{where}: the {what} “{twice}” is there {plain.count(twice)} times; {have}.", "Keep one of them.")
+        raise QdashError(f"{where}: the {what} “{twice}” appears {plain.count(twice)} times; {have}.", "Keep one of them.")
     for name in plain:
         meant = _meant(name, columns, plain)
         if meant is not None:
             if meant in plain:
-                remedy = f'Take it out; if several answers are right, write them as one list in “{meant}”: ["4", "four"].'
-                raise QdashError(f"{where}: beside “{meant}” there is “{name[:_NAME_CHARS]}”, which would not be read.", remedy)
-            message = f"{where}: “{name[:_NAME_CHARS]}” is no {what} that is read; {have}."
-            raise QdashError(message, f"If “{meant}” is meant, call it that; else take it out.")
+                remedy = f'Remove it; if several answers are right, write them as one list in “{meant}”: ["4", "four"].'
+                raise QdashError(f"{where}: beside “{meant}” there is “{name[:_NAME_CHARS]}”, which would be ignored.", remedy)
+            message = f"{where}: “{name[:_NAME_CHARS]}” is not a known {what}; {have}."
+            raise QdashError(message, f"If “{meant}” is meant, rename it; otherwise remove it.")
 
 
 def _meant(name: str, columns: Columns, present: Sequence[str]) -> str | None:

@@ -36,7 +36,7 @@ TASKS: dict[str, Task] = {
             "exact", 64, plain=False, sees=True, limit=None, made_for="tiny-vlm",
         ),
         Task(
-            "lambada", "LAMBADA", "5,153 passages of novels whose last word only the whole passage tells",
+            "lambada", "LAMBADA", "5,153 passages from novels; only the whole passage makes the last word clear",
             "words", 10, plain=True, sees=False, limit=100,
         ),
         Task(

@@ -27,5 +27,5 @@ def busy_html(device: Device, taken: float | None) -> str:
     if taken is None or taken <= BUSY_SHARE:
         return ""
     of = "this machine’s processors" if device == "cpu" else "the GPU"
-    words = f"Other programs use {share(taken)} of {of}: differences in speed may not show."
+    words = f"Other programs use {share(taken)} of {of}: speeds are uncertain."
     return f'<span class="warn"><span aria-hidden="true">△</span> {words}</span>'

@@ -26,14 +26,14 @@ def _timing(comparison: Comparison) -> list[str]:
     measurement, rounds = comparison.request.measurement, comparison.rounds
     if not any(result.latency for result in comparison.variants):
         return ["<span>not timed</span>"]
-    warm = f" after {measurement.warmup} warm-up" if measurement.warmup else ", no warm-up"
+    warm = f" after {text.several(measurement.warmup, 'warm-up run', 'warm-up runs')}" if measurement.warmup else ", no warm-up"
     if rounds is None:
         taken = text.several(measurement.runs, "run", "runs")
     elif rounds.taken < measurement.runs:
         taken = f"{rounds.taken} of at most {measurement.runs} rounds"
     else:
         taken = text.several(rounds.taken, "round", "rounds")
-    cells = [f"<span>{measurement.max_new_tokens} tokens × {taken}{warm}, median, p10–p90</span>"]
+    cells = [f"<span>{text.several(measurement.max_new_tokens, 'token', 'tokens')} × {taken}{warm}, median, p10–p90</span>"]
     if rounds is not None and rounds.repeated:
         cells.append(term(f"{text.several(rounds.repeated, 'round', 'rounds')} repeated", text.TIPS["repeated"]))
     if rounds is not None and rounds.busy is not None:

@@ -8,7 +8,7 @@ from qdash.ui import text
 from qdash.ui.markup import term
 from qdash.verdict.evidence import pace_of
 from qdash.verdict.judging import divergence_words
-from qdash.wording import covered, covered_briefly, left_words, mib, ms, nats, percent, share
+from qdash.wording import covered, covered_briefly, left_words, mib, ms, nats, percent, several, share
 
 _QUIET = '<span class="quiet">'
 
@@ -96,7 +96,7 @@ def _agreements(result: VariantResult) -> list[Row]:
 
 def _agreement(found: Agreement) -> str:
     perplexity = " → ".join("—" if value is None else f"{value:.3g}" for value in (found.ppl_original, found.ppl))
-    exact = f"{divergence_words(found)} over {found.tokens} tokens; perplexity {perplexity}"
+    exact = f"{divergence_words(found)} over {several(found.tokens, 'token', 'tokens')}; perplexity {perplexity}"
     return _exact(f"{share(found.top1)} · KL {nats(found.kl_mean_nats)}", exact)
 
 

@@ -81,7 +81,7 @@ def preset_filled(key: str | None, schemes_before: list[Any] | None, values: Seq
     before: Values = here | ({"schemes": schemes_before} if schemes_before is not None else {})
     after = set_up(preset, before) if preset is not None else before
     changes = [gr.skip() if before[name] == after[name] else after[name] for name in FIELDS[:-1]]
-    return [*changes, *told(before, after | {"schemes": here["schemes"]}, f"“{preset.label}” set" if preset is not None else "")]
+    return [*changes, *told(before, after | {"schemes": here["schemes"]}, f"“{preset.label}” set the" if preset is not None else "")]
 
 
 def question_filled(what: str, *values: Any) -> list[Any]:
@@ -90,7 +90,7 @@ def question_filled(what: str, *values: Any) -> list[Any]:
     fitting = fitting_question(str(before["model"]), sample_of(before["picture"]), str(before["question"]))
     if fitting == before["question"]:
         return [gr.skip()] * 3  # it may have been typed over since, and what was told stays true
-    return [fitting, *told(before, before | {"question": fitting}, f"To fit the {what}, there is another")]
+    return [fitting, *told(before, before | {"question": fitting}, f"Changed to fit the {what}:")]
 
 
 def undone(names: Sequence[str], before: Any) -> list[Any]:

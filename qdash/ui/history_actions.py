@@ -181,7 +181,7 @@ class Actions:
     def _not_uploaded(self, options: Said) -> Updates:
         limit = settings().max_upload_bytes // 2**20
         name = (options.text("name") or "")[:80] or "The file"
-        raise QdashError(f"“{name}” could not be sent; at most {limit} MiB are taken here.", "Export fewer runs at a time.")
+        raise QdashError(f"“{name}” could not be uploaded; at most {limit} MiB are accepted.", "Export fewer runs at a time.")
 
     def _shared(self, options: Said) -> Updates:
         if self.run is not None and self.run.own:

@@ -36,7 +36,7 @@ def head_html(listing: Listing, search: str, why_in_memory: QdashError | None) -
     """How many runs there are, and why they will not outlive the server, where that is so."""
     memory = f"{text.HISTORY_IN_MEMORY} {why_in_memory}" if why_in_memory else ""
     if not listing.total:
-        headline = f"No run has “{escape(search[:60])}” in it." if search.strip() else text.HISTORY_EMPTY
+        headline = f"No run contains “{escape(search[:60])}”." if search.strip() else text.HISTORY_EMPTY
         return sentence_html(headline, text.HISTORY_SEARCH_HINT if search.strip() else memory or text.HISTORY_EMPTY_WHY)
     runs = text.several(listing.total, "run", "runs")
     return sentence_html(

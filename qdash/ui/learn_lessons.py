@@ -59,8 +59,8 @@ LESSONS = (
     ),
     Lesson(
         "Levels where the weights are", "NF4: crowded near zero.",
-        "Most weights lie close to zero. NF4 puts its 16 levels where a normal distribution has its numbers: close together in the middle, "
-        "far apart outside. Of even steps, the outer ones would hardly be used.",
+        "Most weights lie close to zero. NF4 puts its 16 levels where a normal distribution has most numbers: close together in the "
+        "middle, far apart outside. With even steps, the outer levels would hardly be used.",
         "normal", "nf4", 4, None, 0.6, ("even steps", {"mapping": "symmetric"}),
     ),
     Lesson(

@@ -77,7 +77,7 @@ class LimitedBackend:
     def _ended(self) -> QdashError:
         limit = f"{self.seconds:,.0f} seconds"
         return QdashError(
-            f"This server ends a run after {limit}; what was done until then is kept.",
+            f"This server ends a run after {limit}; everything finished by then is kept.",
             "Choose fewer versions, or less to measure.",
             "cancelled",
         )

@@ -16,6 +16,7 @@ from threading import Condition, Event
 from typing import Protocol
 
 from qdash.errors import QdashError
+from qdash.wording import several
 
 POLL_S = 0.25
 """Stop is noticed within this time."""
@@ -196,7 +197,8 @@ class Line:
 
     def _check_room(self, visitor: Visitor) -> None:
         if len(self._tickets) >= self.longest:
-            raise QdashError(f"{len(self._tickets)} people are waiting already.", "Try again in a few minutes.", "unavailable")
+            waiting = several(len(self._tickets), "person is", "people are")
+            raise QdashError(f"{waiting} waiting already.", "Try again in a few minutes.", "unavailable")
         mine = sum(ticket.visitor.owner == visitor.owner for ticket in self._tickets)
         if visitor.owner and self.each is not None and mine >= self.each:
             message = f"{mine} of your runs are at work or waiting already."

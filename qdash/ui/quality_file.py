@@ -26,7 +26,7 @@ _TYPES = ".csv,.tsv,.jsonl,.json,.ndjson,.txt,.zip,text/csv,application/zip,imag
 _FILE = (
     '<div class="question-file" data-limit="{limit}" data-most="{most}"><button type="button" class="pill">Choose files …</button>'
     '<input type="file" multiple accept="{types}" hidden tabindex="-1" aria-label="File of questions, and its pictures">'
-    '<span class="name" role="note" aria-live="polite">CSV or JSON lines, with pictures beside it or all in one ZIP</span></div>'
+    '<span class="name" role="note" aria-live="polite">CSV or JSON lines, with the pictures, or all in one ZIP</span></div>'
 )
 
 
@@ -64,7 +64,7 @@ def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Ite
         return read_own(content or b"", name or "The file")
     if task.key == "lambada":
         if isinstance(content, Bundle):
-            raise QdashError("These are several files, and the passages are read from one.", "Choose it alone.")
+            raise QdashError("Several files were chosen, but all passages must be in one.", "Choose only that file.")
         return lambada_items(content, name or "")
     return None
 

@@ -43,7 +43,7 @@ def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) 
         request, task, content = requested(form)
         if task.key == "lambada" and content is None:
             yield MarksView(status="Fetching the passages from the hub.")
-        stopped = QdashError("Stopped before the questions were there.", "Press Evaluate to fetch them again.", "cancelled")
+        stopped = QdashError("Stopped before the questions were loaded.", "Press Evaluate to fetch them again.", "cancelled")
         items = unless_stopped(partial(items_of, task, request.source, content), stop, stopped)
         for view in _queued(request, items, backend, line, stop):
             yield view

@@ -64,7 +64,7 @@ def about_html(task: Task | None) -> str:
 def limit_hint(task: Task | None) -> str:
     """Label of the field for the number of questions."""
     total = questions_of(task) if task is not None else None
-    return f"Questions, of {total:,}" if total else "Questions, empty for all"
+    return f"Questions, of {total:,}" if total else "Questions (empty: all)"
 
 
 def _rule(task: Task) -> str:

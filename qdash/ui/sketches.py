@@ -33,7 +33,7 @@ def weights_sketch_html() -> str:
         (
             ("Where it hurts", "One cell for each layer. The stronger its colour, the larger its error.", map_of_layers),
             ("Inside one layer", "Its weights, what rounding makes of them, and what is lost.", f'<div class="pieces">{pieces}</div>'),
-            ("What each bit buys", "More bits, less noise: scheme by scheme.", _bits_html()),
+            ("Error by bits", "More bits, less noise: scheme by scheme.", _bits_html()),
         ),
     )
 

@@ -4,6 +4,7 @@ Kept together so that tone stays even, and so that translating the page one day 
 """
 
 from qdash.ui.board import State
+from qdash.wording import several as several
 
 TAGLINE = "see what quantization does"
 PRIVACY = "Pictures and questions stay on this machine."
@@ -15,9 +16,11 @@ EMPTY_WHY = (
     "answer."
 )
 
-NO_DRAWING = "This looks like a photo. The bundled model knows simple drawings only: what it says of a photo sounds sure and is wrong."
+NO_DRAWING = (
+    "This looks like a photo. The bundled model knows simple drawings only: what it says about a photo sounds confident and is wrong."
+)
 
-UNREAD = "The bundled models read English and Chinese only. To anything else they say that they do not know it, in either language."
+UNREAD = "The bundled models read English and Chinese only: they cannot answer this."
 
 WEIGHTS_HEADLINE = "What does quantization do to the numbers themselves?"
 WEIGHTS_WHY = (
@@ -43,7 +46,7 @@ AGAIN_LEFT = "Not available here, and so left out or at its default:"
 AGAIN_COPY = "The picture is the copy that the history keeps: compressed, at most 1,024 pixels a side."
 AGAIN_SAME = "The form has these settings already."
 SHARED_BADGE = "shared with you, read-only"
-EARLIER = "These results are from before: the form has changed since. Press Compare to run it as it is now."
+EARLIER = "These results are from before: you have changed the form since. Press Compare to run it again."
 SHARED_WITHOUT_QUESTION = "The question is not part of this link."
 SHARED_WITHOUT_QUESTIONS = "The questions and what was answered are not part of this link, only which answers were right."
 SHARE_WHY = "Anyone with the link sees this run, read-only: answers, figures and conditions. Answers may reveal the question."
@@ -72,15 +75,15 @@ STATES: dict[State, tuple[str, str]] = {
 }
 
 TIPS = {
-    "Time": "For the whole answer of a fixed number of tokens. Only this is compared with the original, and only beyond the noise.",
-    "First token": "From pressing enter to the first piece of the answer. The picture is read in this time.",
+    "Time": "Time for an answer of fixed length. Only this is compared with the original, and only differences beyond the noise count.",
+    "First token": "From sending the question to the first piece of the answer, reading the picture included.",
     "Per token": "Time for each further piece of the answer. A token is a word or a part of one.",
     "Agreement": (
-        "How closely it follows the original along the original's answer: share of tokens where both find the same word likeliest, and "
-        "the distance between all their expectations (KL divergence, in nats; 0 is none, 1 is another model). The strip shows each token."
+        "How closely this version follows the original's answer: the share of tokens for which both predict the same word, and the "
+        "distance between all their predictions (KL divergence in nats: 0 is none, 1 is a different model). The strip shows each token."
     ),
-    "On your text": "The same along the reference text from Measurement.",
-    "Weights": "Memory that the model's numbers take. Fewer bits per number, less memory.",
+    "On your text": "The same, along the reference text from Measurement.",
+    "Weights": "Memory that the model's weights take. Fewer bits per weight, less memory.",
     "Quantized": "Share of the model's weights that this version stores in fewer bits, or rounds; the rest is unchanged.",
     "SIMULATED": (
         "Weights are rounded to this format but stored in 16 or 32 bits: the answer is what this format gives, speed and memory are not."
@@ -91,16 +94,16 @@ TIPS = {
     "zeroed": "Weights other than 0 that are rounded to 0.",
     "max error": "The largest difference between a weight and its rounded value.",
     "right": "Share of questions answered correctly, by the task's rule.",
-    "95% confidence": "Other questions of the same kind would give another share; 95 times out of 100 it lies in this interval (Wilson).",
+    "95% confidence": "Other questions of this kind would give another share. The true one is in this interval with 95% confidence.",
     "vs. original": "Share of right answers minus the original's on the same questions, in percentage points, with its 95% interval.",
-    "lost · won": "Questions that only the original got right, and those that only this version did. By chance, both are about equal.",
+    "lost · won": "Questions that only the original got right, and only this version. By chance, both are about equal.",
     "p": (
         "McNemar's exact test: how likely a split this uneven would be if both were equally good. The verdict corrects it for the number "
         "of versions (Holm)."
     ),
-    "last word": "The standard rule: greedy decoding gives exactly the target's tokens.",
+    "last word": "The standard rule: greedy decoding must give exactly the target's tokens.",
     "busy": "On average during the timed rounds. The busier the machine, the larger a difference must be to count.",
-    "repeated": "Measured again, because other programs were busy meanwhile.",
+    "repeated": "Measured again, because other programs were busy during them.",
     "noise": "How much timings of the same model vary here. Only clearly larger differences count.",
 }
 
@@ -139,8 +142,3 @@ def count(number: int) -> str:
 def seconds(duration_s: float) -> str:
     """A wait, rounded to what people can use: “about 20 s”, “about 3 min”."""
     return f"about {max(1, round(duration_s))} s" if duration_s < 90 else f"about {duration_s / 60:.0f} min"
-
-
-def several(number: int, one: str, many: str) -> str:
-    """“1 run”, “5 runs”."""
-    return f"{number} {one if number == 1 else many}"

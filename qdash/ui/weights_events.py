@@ -168,8 +168,9 @@ def shown(page: WeightsPage, view: View, dark: bool, before: WeightReport | None
     }
 
 
-def _sqnr(report: WeightReport, *, dark: bool) -> go.Figure:
-    return saved_as(sqnr_against_bits(report, dark=dark), "sqnr", "What each bit buys", report.model)
+def _sqnr(report: WeightReport, *, dark: bool) -> go.Figure | None:
+    figure = sqnr_against_bits(report, dark=dark)
+    return None if figure is None else saved_as(figure, "sqnr", "Error by bits", report.model)
 
 
 def _reported(page: WeightsPage, report: WeightReport, dark: bool) -> Updates:
@@ -216,7 +217,7 @@ def running_html(view: View) -> str:
     worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
     so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""
     if view.error is not None:
-        return sentence_html(f"Stopped at{percent}{so_far or '.'}", "What was known by then is below; nothing of it is kept.")
+        return sentence_html(f"Stopped at{percent}{so_far or '.'}", "The layers read so far are below; they are not saved.")
     return (
         f'<h2 class="verdict">Looking inside{percent}{so_far}</h2>'
         f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'

@@ -80,7 +80,7 @@ def build_rows() -> tuple[gr.Plot, gr.HTML]:
 def build_patch() -> gr.HTML:
     """The sheet of single weights. It triggers `select` with the row and column picked."""
     with gr.Column(elem_classes=["sheet"], elem_id="patch-sheet"):
-        html(sheet_head("A 64 × 64 corner", text.HOW_PATCH))
+        html(sheet_head("64 × 64 weights", text.HOW_PATCH))
         return gr.HTML(
             value=None, html_template=PATCH, js_on_load=script("weights_patch"), elem_id="patch", apply_default_css=False,
         )  # fmt: skip

@@ -69,7 +69,7 @@ def build_weights_page() -> WeightsPage:
                 rows, scale = build_rows()
         with gr.Row(elem_id="weights-rest"):
             patch = build_patch()
-            sqnr = chart("What each bit buys", text.HOW_SQNR, "sqnr-plot")
+            sqnr = chart("Error by bits", text.HOW_SQNR, "sqnr-plot")
         scope, table, exports = _foot()
     return WeightsPage(
         phase=phase, banner=message, verdict=verdict, look=look, stop=stop, scheme=scheme, heat=heat, ranking=ranking,
@@ -87,7 +87,7 @@ def _maps() -> tuple[gr.HTML, gr.HTML]:
     """The map and the ranking; both trigger `select` with the scheme and the place of the layer picked."""
     with gr.Column(elem_id="weights-maps"):
         with gr.Column(elem_classes=["sheet"], elem_id="heat-sheet"):
-            html(sheet_head("Where it hurts", text.HOW_HEAT))
+            html(sheet_head("Error by layer", text.HOW_HEAT))
             heat = gr.HTML("", js_on_load=script("weights_pick"), elem_id="heat", apply_default_css=False)
         with gr.Column(elem_classes=["sheet"], elem_id="ranking-sheet"):
             html(sheet_head("Worst layers", text.HOW_WORST))

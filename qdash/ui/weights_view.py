@@ -11,7 +11,7 @@ from qdash.ui import text
 from qdash.ui.markup import bits_class, term
 from qdash.ui.verdict import sentence_html
 from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen
-from qdash.wording import Words, decibels, decibels_of, disturbed, share, unweighed
+from qdash.wording import Words, decibels, decibels_of, disturbed, left_out, share, unweighed
 
 MOST_ROWS = 40
 MOST_TABLE_ROWS = 400
@@ -74,17 +74,17 @@ def partial_ranking_html(scheme: str, layers: Sequence[Measured]) -> str:
 def scope_html(report: WeightReport) -> str:
     """How much was looked at: the conditions line of this tab."""
     count = max((scheme.parameters for scheme in report.schemes), default=0)
-    took = "opened from an earlier look" if report.cached else f"in {report.seconds:.1f} s on {report.device.upper()}"
+    took = "computed earlier" if report.cached else f"in {report.seconds:.1f} s on {report.device.upper()}"
     broken = max((scheme.nonfinite for scheme in report.schemes), default=0)
-    cells = [f"{_grouped(count)} weights, all of them, {took}", "embeddings, norms and head not quantized"]
+    cells = [f"all {_grouped(count)} weights, {took}", "embeddings, norms and head not quantized"]
     cells += [f"{escape(scheme.label)}: simulated" for scheme in report.schemes if scheme.kind == "simulated"]
-    warning = f'<span class="warn">△ {_grouped(broken)} weights are NaN or infinite and in no figure</span>' if broken else ""
+    warning = f'<span class="warn">△ {left_out(broken)}</span>' if broken else ""
     return f'<div class="cond">{warning}{"".join(f"<span>{cell}</span>" for cell in cells)}</div>'
 
 
 def table_html(report: WeightReport) -> str:
     """Every figure of the charts as a table: schemes, then layers × schemes in dB."""
-    headings = ("scheme", "bits a weight", "SQNR, dB", "MSE", "max error", "cosine", "to zero", "cut off", "layers")
+    headings = ("scheme", "bits per weight", "SQNR, dB", "MSE", "max error", "cosine", "to zero", "cut off", "layers")
     rows = "".join(f'<tr><th scope="row">{escape(scheme.label)}</th>{_tds(_figures(scheme))}</tr>' for scheme in report.schemes)
     return _table(headings, rows) + _layers_table(report)
 

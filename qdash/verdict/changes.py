@@ -39,7 +39,7 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 @dataclass(frozen=True)
 class Change:
-    """`on_card` is a label (“Same answer”), `in_sentence` a predicate (“gets one word different”).
+    """`on_card` is a label (“Same answer”), `in_sentence` a predicate (“changes one word”).
 
     `content`: the share (0 to 1) of the words that carry meaning which are others, or missing.
     """
@@ -66,9 +66,9 @@ def change_of(original: str, answer: str) -> Change:
         return Change(True, "Most words changed", "gives a different answer", content)
     if len(changed) == 1:
         unit = "word" if len(changed[0].split()) == 1 and len(changed[0]) <= 20 else "passage"
-        return Change(True, f"One {unit} changed", f"gets one {unit} different", content)
+        return Change(True, f"One {unit} changed", f"changes one {unit}", content)
     number = _NUMBERS[len(changed)] if len(changed) < len(_NUMBERS) else str(len(changed))
-    return Change(True, f"{len(changed)} places changed", f"gets {number} things different", content)
+    return Change(True, f"{len(changed)} places changed", f"differs in {number} places", content)
 
 
 def content_changed(original: str, answer: str) -> float:

@@ -4,7 +4,8 @@ from qdash.records import Comparison, VariantResult
 from qdash.verdict.judging import divergence_words
 from qdash.verdict.pace import BUSY
 from qdash.verdict.reasons import common_reason
-from qdash.verdict.seen import Seen, and_listed, capital
+from qdash.verdict.seen import Seen, capital
+from qdash.wording import and_listed, several
 
 
 def speed_told(comparison: Comparison, seen: list[Seen]) -> str:
@@ -42,8 +43,10 @@ def _untold(items: list[Seen], *, everybody: bool = False) -> str:
     if not items:
         return ""
     why = next((item.pace.why for item in items if item.pace.why == BUSY), items[0].pace.why)
-    whose = "Speeds" if everybody else f"The speed of {and_listed([item.name for item in items])}"
-    return f" {whose} {'are' if everybody else 'is'} not compared: {why}."
+    names = and_listed([item.name for item in items])
+    one = len(items) == 1
+    whose = "Speeds" if everybody else f"The speed of {names}" if one else f"The speeds of {names}"
+    return f" {whose} {'is' if one and not everybody else 'are'} not compared: {why}."
 
 
 def _listed(items: list[Seen]) -> str:
@@ -57,7 +60,7 @@ def distance_told(told: list[Seen]) -> str:
         return ""
     tokens = found[0][1].tokens
     each = ", ".join(f"{name} {divergence_words(agreement)}" for name, agreement in found)
-    return f"Distance from the original over {tokens} {'token' if tokens == 1 else 'tokens'} of its answer: {each}."
+    return f"Distance from the original over {several(tokens, 'token', 'tokens')} of its answer: {each}."
 
 
 def missing_told(others: list[VariantResult]) -> str:
@@ -66,7 +69,7 @@ def missing_told(others: list[VariantResult]) -> str:
     stopped = any(result.error is not None and result.error.kind == "cancelled" for result in others)
     parts = []
     if failed:
-        parts.append(f"{' and '.join(failed)} could not run: {'its card says why' if len(failed) == 1 else 'their cards say why'}.")
+        parts.append(f"{and_listed(failed)} could not run: {'its card says why' if len(failed) == 1 else 'their cards say why'}.")
     if stopped:
         parts.append("Stopped before the rest could run.")
     return " ".join(parts)

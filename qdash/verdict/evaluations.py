@@ -16,9 +16,9 @@ from qdash.records import EvaluatedVariant, Evaluation
 from qdash.verdict.evidence import quantized_share, quantized_words
 from qdash.verdict.pace import LEAST_ROUNDS, UNKNOWN_NOISE, Pace, Times, pace_for
 from qdash.verdict.rules import LEAST_SHARE
-from qdash.verdict.seen import and_listed, by_reason
+from qdash.verdict.seen import by_reason
 from qdash.verdict.sentences import Span, Verdict
-from qdash.wording import between, points_of
+from qdash.wording import and_listed, between, points_of, several
 from qdash.wording import share as percent
 
 LEVEL = 0.05
@@ -78,9 +78,9 @@ def _why_not(result: EvaluatedVariant, baseline: EvaluatedVariant) -> str:
 def _no_basis(baseline: EvaluatedVariant) -> str | None:
     """Why nothing can be compared with this original."""
     if baseline.scores_finite is False:
-        return "the original's own scores are not numbers"
+        return "the original's own scores are NaN or infinite"
     if baseline.accuracy is not None and baseline.accuracy.successes <= 0:
-        return "the original has no answer right"
+        return "the original has no right answer"
     return None
 
 
@@ -162,7 +162,7 @@ def _counts(found: Sequence[Cost]) -> str:
     """“INT2 1 of 4, original 3 of 4”, those first that differ most; of more than three, how many are left out."""
     ordered = sorted(found, key=lambda cost: -abs(cost.drop))
     each = [f"{cost.result.label} {cost.right} of {cost.shared}" for cost in ordered[:3]]
-    rest = [f"{len(ordered) - 3} others in between"] if len(ordered) > 3 else []
+    rest = [f"{several(len(ordered) - 3, 'other', 'others')} in between"] if len(ordered) > 3 else []
     return ", ".join([*each, *rest, f"original {ordered[0].original_right} of {ordered[0].shared}"])
 
 
@@ -186,7 +186,8 @@ def _clause(found: list[Cost], verb: str) -> str:
 def _original(evaluation: Evaluation) -> str:
     share = evaluation.variants[0].accuracy
     assert share is not None
-    return f"The original has {_share(share.value)} of {share.total:,} right (95% confidence: {between(share.low, share.high)})."
+    asked = several(share.total, "question", "questions")
+    return f"The original answers {_share(share.value)} of {asked} right (95% confidence: {between(share.low, share.high)})."
 
 
 def _evidence(found: Sequence[Cost]) -> str:
@@ -199,8 +200,9 @@ def _evidence(found: Sequence[Cost]) -> str:
     assert paired is not None
     p_value = "< 0.001" if paired.p_value < 0.001 else f"= {paired.p_value:.2g}"
     return (
-        f"{cost.result.label} got {paired.only_original:,} wrong that the original got right, and {_others(paired.only_variant)} the other "
-        f"way round: {'a loss' if cost.drop > 0 else 'a gain'} of {_range(cost)} (McNemar p {p_value})."
+        f"{cost.result.label} got {several(paired.only_original, 'question', 'questions')} wrong that the original got right, and "
+        f"{_others(paired.only_variant)} the other way round: {'a loss' if cost.drop > 0 else 'a gain'} of {_range(cost)} "
+        f"(McNemar p {p_value})."
     )
 
 

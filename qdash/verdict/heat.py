@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log10
 
 from qdash.records import Agreement, TokenAgreement
-from qdash.wording import nats
+from qdash.wording import nats, several
 
 _FAINTEST, _FULL = 1e-3, 2.0
 
@@ -35,9 +35,9 @@ def summary(agreement: Agreement) -> str:
     shown = agreement.per_token
     worst = max(shown, key=lambda token: float("inf") if token.kl_nats is None else token.kl_nats)
     if not worst.kl_nats and worst.kl_nats is not None:
-        return f"Distance from the original at each of {len(shown)} tokens: none."
+        return f"Distance from the original at each of {several(len(shown), 'token', 'tokens')}: none."
     place = _words(worst, end=worst is shown[-1])
-    return f"Distance from the original at each of {len(shown)} tokens. Largest: {place}."
+    return f"Distance from the original at each of {several(len(shown), 'token', 'tokens')}. Largest: {place}."
 
 
 def _strength(kl_nats: float | None) -> float:

@@ -20,7 +20,7 @@ from qdash.verdict.rules import (
     Rule,
     rule_for,
 )
-from qdash.wording import nats, percent, share
+from qdash.wording import nats, percent, several, share
 
 Tone = Literal["good", "warn", "bad", ""]
 
@@ -39,7 +39,7 @@ HIDDEN = "answers hidden"
 
 _WHY: dict[Rule, tuple[str, str]] = {
     ORIGINAL_DID_NOT_RUN: ("nothing to compare with", "the original did not run"),
-    ORIGINAL_NOT_FINITE: ("original broken", "the original's own scores are not numbers"),
+    ORIGINAL_NOT_FINITE: ("original broken", "the original's own scores are NaN or infinite"),
     ORIGINAL_SILENT: ("original silent", "the original has no answer"),
     COVERAGE_UNKNOWN: ("coverage not known", "how much it quantized is not known"),
     NO_ANSWER: ("no answer", "it gave no answer"),
@@ -96,7 +96,7 @@ def judge(result: VariantResult, baseline: VariantResult, comparison: Comparison
 def reference_words(baseline: VariantResult, comparison: Comparison | None = None) -> tuple[Tone, str]:
     """The tone and the words of the original's own chip; with a `comparison` of known answer, whether it is right."""
     if baseline.scores_finite is False:
-        return "bad", "✕ Computes no numbers"
+        return "bad", "✕ Scores NaN or infinite"
     right = right_of(baseline, comparison)
     return ("warn", "Reference · wrong answer") if right == 0 else ("", "Reference · right answer" if right == 1 else "Reference")
 
@@ -114,7 +114,7 @@ def _not_judged(rule: Rule, result: VariantResult, figures: str, *, hidden: bool
 
 def _what(rule: Rule, evidence: Evidence, change: Change | None) -> str:
     if rule.grade is Grade.BROKEN and evidence.kl_nats == inf:
-        return "its scores are not numbers"
+        return "its scores are NaN or infinite"
     if change is None:
         return ""
     if rule.grade is Grade.CANT_TELL:
@@ -132,7 +132,7 @@ def _what_of_the_same(grade: Grade, evidence: Evidence) -> str:
     """For the same answer as the original's: whether it is right, where that is known, and what is wrong with it all the same."""
     right = {1.0: ", right", 0.0: ", both wrong"}.get(evidence.right, "")
     if grade is Grade.BROKEN:
-        return "other words expected"
+        return "other words predicted"
     if grade is Grade.CAREFUL:
         return f"same answer{right}, less sure"
     return right.removeprefix(", ") if grade is Grade.SAME else f"same answer{right}"
@@ -141,7 +141,9 @@ def _what_of_the_same(grade: Grade, evidence: Evidence) -> str:
 def _figures(result: VariantResult, evidence: Evidence) -> str:
     """All that the grade rests on, in one line."""
     found = result.agreement
-    parts = [] if found is None else [divergence_words(found), f"same likeliest word at {share(found.top1)} of {found.tokens} tokens"]
+    parts = []
+    if found is not None:
+        parts += [divergence_words(found), f"same likeliest word at {share(found.top1)} of {several(found.tokens, 'token', 'tokens')}"]
     if result.agreement_problem:
         parts.append(result.agreement_problem)
     if isfinite(evidence.size):
@@ -154,7 +156,7 @@ def _figures(result: VariantResult, evidence: Evidence) -> str:
 def divergence_words(agreement: Agreement) -> str:
     """“KL 0.0031 ± 0.0012 nats”."""
     known = agreement.kl_mean_nats is not None and isfinite(agreement.kl_mean_nats)
-    return f"KL {mean_words(agreement)} nats" if known else "KL is no number"
+    return f"KL {mean_words(agreement)} nats" if known else "KL is not finite"
 
 
 def mean_words(agreement: Agreement) -> str:

@@ -38,7 +38,7 @@ Part = Literal["total", "ttft", "tpot"]
 Told = Literal["faster", "slower", "same", "untold"]
 
 BUSY = "the machine seems busy"
-FEW = "it takes at least three timed runs"
+FEW = "at least three timed runs are needed"
 VARYING = "timings vary too much"
 UNKNOWN_NOISE = "how much timings vary is not known"
 

@@ -140,7 +140,7 @@ class Rule:
     because: str
 
 
-_CHANGED = Condition("changed", "≥", 1, "the answer is another one")
+_CHANGED = Condition("changed", "≥", 1, "the answer is different")
 _SMALLER = Condition("size", "≤", 0.75, "the weights are at least a quarter smaller")
 _NOT_LARGER = Condition("size", "≤", 1.02, "the weights are no larger")
 _NOT_SLOWER = Condition("time at most", "≤", 1.25, "with all doubt against it, it takes at most a quarter longer")
@@ -153,12 +153,12 @@ def _not_judged(quantity: Quantity, bound: float, words: str, because: str) -> R
 
 ORIGINAL_DID_NOT_RUN = _not_judged("original ran", 1, "the original did not run", "There is nothing to compare it with.")
 ORIGINAL_NOT_FINITE = _not_judged(
-    "original finite", 1, "the original's own scores are not numbers",
-    "The original's own scores are not numbers, so agreement with it means nothing.",
+    "original finite", 1, "the original's own scores are NaN or infinite",
+    "The original's own scores are NaN or infinite, so agreement with it means nothing.",
 )  # fmt: skip
 NOTHING_QUANTIZED = _not_judged(
     "quantized", LEAST_SHARE, "the scheme quantized no layer, or less than 1% of the weights",
-    "It quantized nothing of this model, or next to nothing: what is seen here is not its effect.",
+    "It quantized nothing in this model, or almost nothing: any difference here is not its effect.",
 )  # fmt: skip
 ORIGINAL_SILENT = _not_judged("original spoke", 1, "the original has no answer", "There is no answer to compare this one with.")
 COVERAGE_UNKNOWN = _not_judged(
@@ -174,13 +174,13 @@ RULES = (
     ORIGINAL_NOT_FINITE,
     Rule(
         Grade.BROKEN,
-        (Condition("kl at least", "≥", 1.0, "KL less its doubt is 1 nat or more, or no number"),),
+        (Condition("kl at least", "≥", 1.0, "KL less its doubt is 1 nat or more, or not finite"),),
         "The original's tokens became about three times less likely on average: this is a different model.",
     ),
     Rule(
         Grade.BROKEN,
         (Condition("silent", "≥", 1, "the answer is empty and the original's is not"),),
-        "A model that says nothing is of no use.",
+        "A model that gives no answer is of no use.",
     ),
     NOTHING_QUANTIZED,
     ORIGINAL_SILENT,
@@ -197,18 +197,20 @@ RULES = (
     ),
     Rule(
         Grade.DIFFERENT,
-        (_CHANGED, Condition("content", "≥", 0.2, "a fifth or more of its content words are others")),
-        "It says something else than the original.",
+        (_CHANGED, Condition("content", "≥", 0.2, "a fifth or more of its content words are different")),
+        "It says something different from the original.",
     ),
     Rule(
         Grade.DIFFERENT,
         (
             _CHANGED,
-            Condition("same word at most", "<", 0.8, "with all doubt in its favour, it expects another word at over a fifth of the tokens"),
+            Condition(
+                "same word at most", "<", 0.8, "with all doubt in its favour, it predicts another word at over a fifth of the tokens"
+            ),
         ),
-        "It says something else than the original, and expects other words along its answer.",
+        "It says something different from the original, and predicts other words along its answer.",
     ),
-    Rule(Grade.CAREFUL, (_CHANGED,), "The wording changed: whether that matters, only reading tells."),
+    Rule(Grade.CAREFUL, (_CHANGED,), "The wording changed: read it to see whether that matters."),
     COVERAGE_UNKNOWN,
     NOT_COMPARED,
     Rule(

@@ -10,6 +10,7 @@ from qdash.verdict.evidence import change_between, pace_of
 from qdash.verdict.judging import Judgement, judge
 from qdash.verdict.pace import Pace
 from qdash.verdict.rules import Grade
+from qdash.wording import and_listed
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,6 @@ def by_reason(named: list[tuple[str, str]]) -> str:
 def plural(clause: str, number: int) -> str:
     """A clause about one variant as one about several."""
     return clause.replace("it ", "they ", 1) if number > 1 and clause.startswith("it ") else clause
-
-
-def and_listed(names: list[str]) -> str:
-    """“A”, “A and B”, “A, B and C”."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def capital(sentence: str) -> str:

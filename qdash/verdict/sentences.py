@@ -12,8 +12,8 @@ from qdash.verdict.details import distance_told, missing_told, speed_told
 from qdash.verdict.evidence import known_truth
 from qdash.verdict.judging import HIDDEN
 from qdash.verdict.rules import Grade
-from qdash.verdict.seen import Seen, and_listed, by_reason, capital, plural, seen_of
-from qdash.wording import ANSWERS_HIDDEN, share
+from qdash.verdict.seen import Seen, by_reason, capital, plural, seen_of
+from qdash.wording import ANSWERS_HIDDEN, and_listed, share
 
 Span = tuple[str, bool]
 
@@ -57,7 +57,7 @@ def verdict(comparison: Comparison) -> Verdict:
 
 
 def judges_nothing(comparison: Comparison) -> bool:
-    """Whether no variant that ran could be judged although answers were to be compared, or the original's own scores are not numbers."""
+    """Whether no variant that ran could be judged although answers were to be compared, or the original's scores are not finite."""
     baseline = comparison.variants[0]
     seen = seen_of(comparison)
     if baseline.status == "ok" and baseline.scores_finite is False:
@@ -190,7 +190,7 @@ def _lost_sentence(item: Seen) -> str:
 def _lost_words(item: Seen) -> str:
     what = item.change.in_sentence if item.change is not None and item.change.differs else ""
     if item.judgement.grade is Grade.BROKEN:
-        return f"is broken: it {what or 'expects other words throughout'}"
+        return f"is broken: it {what or 'predicts other words throughout'}"
     if item.judgement.grade is Grade.WRONG:
         return "gets it wrong"
     if item.judgement.grade is Grade.CANT_TELL:
@@ -221,5 +221,5 @@ def _alone(baseline: VariantResult, others: list[VariantResult]) -> Verdict:
         missing = missing_told(others) or "The other cards say why they did not."
         return Verdict(((f"Only {baseline.label} ran.", False),), f"{problem}{missing}")
     if problem:
-        return Verdict(((f"{baseline.label} computes no numbers: its answer means nothing.", False),), problem.strip())
-    return Verdict(((f"{baseline.label} has answered.", False),), "Choose more schemes to compare it with.")
+        return Verdict(((f"{baseline.label} computes only NaN or infinity: its answer means nothing.", False),), problem.strip())
+    return Verdict(((f"{baseline.label} has answered.", False),), "Choose more schemes on the left to compare it with.")

@@ -171,7 +171,7 @@ def test_divergence_that_is_rounding_or_no_number_is_said_so() -> None:
     changed[2] = changed[2].model_copy(update={"agreement": AGREEMENT.model_copy(update={"kl_mean_nats": None, "kl_se": None})})
     trades = comparison_trades(COMPARISON.model_copy(update={"variants": tuple(changed)}))
     assert next(point for point in trades.points if point.place == 1).quality == 0
-    assert trades.left_out == (("Scheme number 2", "broken: its scores are not numbers"),)
+    assert trades.left_out == (("Scheme number 2", "broken: its scores are NaN or infinite"),)
 
 
 @pytest.mark.parametrize("against", AGAINST)
@@ -181,7 +181,7 @@ def test_what_did_not_run_is_told_and_nothing_at_all_is_said(against: Any) -> No
     assert len(trades.points) + len(trades.left_out) == len(COMPARISON.variants)
     failed = COMPARISON.model_copy(update={"variants": COMPARISON.variants[-1:]})
     figure = trade_off(comparison_trades(failed, against))
-    assert "Nothing to draw" in figure.layout.annotations[0].text
+    assert "nothing to plot" in figure.layout.annotations[0].text
 
 
 def test_twenty_variants_of_any_name_fit_and_nothing_of_theirs_is_markup() -> None:

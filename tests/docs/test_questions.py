@@ -26,7 +26,7 @@ def test_its_examples_are_read() -> None:
 def test_its_limits_are_the_codes() -> None:
     defaults = Settings()
     limits = (
-        f"{defaults.max_upload_bytes // 2**20} MiB a file, {MAX_ITEMS:,} questions, {defaults.max_prompt_chars:,} characters a question, "
-        f"{MAX_ANSWER_CHARS:,} an answer, {MAX_ANSWERS} answers to a question, {MAX_PICTURE_BYTES // 2**20} MiB of pictures"
+        f"{defaults.max_upload_bytes // 2**20} MiB per file, {MAX_ITEMS:,} questions, {defaults.max_prompt_chars:,} characters per "
+        f"question, {MAX_ANSWER_CHARS:,} per answer, {MAX_ANSWERS} answers per question, {MAX_PICTURE_BYTES // 2**20} MiB of pictures"
     )
     assert limits in TEXT

@@ -222,7 +222,7 @@ def test_another_tokenizer_is_told_and_not_compared(worker, question):
     with pytest.raises(QdashError, match="other words"):
         worker("bloom", "original").score(question("bloom"), reference, emit=ignore, stop=never)
     wider = reference.model_copy(update={"width": reference.width + 64})
-    with pytest.raises(QdashError, match=f"{reference.width:,} scores a token, not {wider.width:,}"):
+    with pytest.raises(QdashError, match=f"{reference.width:,} scores per token, not {wider.width:,}"):
         worker("qwen3", "original").score(question("qwen3"), wider, emit=ignore, stop=never)
 
 

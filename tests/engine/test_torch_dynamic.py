@@ -67,5 +67,5 @@ def test_a_layer_has_one_scale(worker, checkpoint):
 
 def test_it_runs_on_a_cpu_only():
     here = machine_with(gpu())
-    assert unavailable(SCHEME, here).remedy == "Choose “cpu” as device."
+    assert unavailable(SCHEME, here).remedy == "Choose the device “cpu”."
     assert unavailable(SCHEME, here.on("cpu")) is None

@@ -46,7 +46,7 @@ def test_runs_are_exported_and_imported(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["history", "export", "--json", str(file)]) == 0
     history().delete(history().all_keys())
     assert main(["history", "import", str(file)]) == 0
-    assert "1 of 1 runs imported" in capsys.readouterr().out
+    assert "1 run imported." in capsys.readouterr().out
     assert history().open(history().all_keys()[0]).record == COMPARISON
 
 
@@ -95,7 +95,7 @@ def test_a_history_that_cannot_be_written_costs_one_line(unusable: Path, capsys:
 
 def test_a_history_that_cannot_be_written_is_listed_and_not_changed(unusable: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["history"]) == 0
-    assert f"qdash: new runs are not kept. The history {unusable} cannot be used (" in capsys.readouterr().err
+    assert f"qdash: new runs are not saved. The history {unusable} cannot be used (" in capsys.readouterr().err
     file = unusable.parent / "runs.json"
     file.write_text(COMPARISON.model_dump_json())
     for arguments in (["import", str(file)], ["delete", "a"]):

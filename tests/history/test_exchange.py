@@ -63,8 +63,8 @@ def _file(**changes: object) -> dict:
         (b"\xff\xfe\x00", "not text in UTF-16"),
         (b"{'a': 1}", "not JSON"),
         (b'{"a":' * 5000, "not JSON"),
-        (b"[1, 2]", "not of qdash"),
-        (b'{"name": "some-package", "version": "1.0.0"}', "not of a history"),
+        (b"[1, 2]", "not written by qdash"),
+        (b'{"name": "some-package", "version": "1.0.0"}', "not a history"),
         (b'{"qdash_history": 2, "qdash_version": "9.0", "runs": []}', r"newer qdash \(9.0\)"),
         (b'{"qdash_history": 1}', "runs: field required"),
         (json.dumps(_file(variants=[])).encode(), "no variants"),
@@ -106,7 +106,7 @@ def test_a_file_larger_than_the_history_is_refused(tmp_path: Path) -> None:
     kept = small.keep(comparison(5))
     roomy = history_in(tmp_path / "roomy")
     content = export_runs(roomy, [roomy.keep(comparison(number)) for number in range(2)])
-    with pytest.raises(QdashError, match="has 2 runs; this history holds 1"):
+    with pytest.raises(QdashError, match="has 2 runs; this history holds at most 1"):
         import_runs(small, content.encode())
     assert small.all_keys() == [kept]
 

@@ -33,9 +33,9 @@ def test_a_weight_without_a_place_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["model.mtp.fc.weight"], "guess further tokens"),
-        (["model.layers.2.eh_proj.weight", "model.layers.2.mlp.up_proj.weight"], "guess further tokens"),
-        (["v_head.summary.weight"], "a head of another task"),
+        (["model.mtp.fc.weight"], "predict several tokens ahead"),
+        (["model.layers.2.eh_proj.weight", "model.layers.2.mlp.up_proj.weight"], "predict several tokens ahead"),
+        (["v_head.summary.weight"], "a head for another task"),
         (["visual.blocks.0.attn.qkv.weight", "vision_tower.layers.0.weight"], "reads text only"),
         (["model.layers.0.self_attn.k_scale"], "cache in 8 bits"),
         (["model.layers.0.self_attn.masked_bias"], "tables that the model computes itself"),

@@ -48,7 +48,7 @@ def test_the_verdict_and_the_agreement_are_on_the_page(html: str, page: Page) ->
     strips = [attributes for _, attributes in page.tags if attributes.get("class") == "strip"]
     assert len(strips) == 2 and "Along the reference text" in (strips[1]["aria-label"] or "")
     tokens = [attributes for _, attributes in page.tags if (attributes.get("class") or "").startswith("token")]
-    assert [token["title"] for token in tokens[:2]] == ["“白色”: 0.010 nats", f"“{HOSTILE}”: no number, would say “{HOSTILE}”"]
+    assert [token["title"] for token in tokens[:2]] == ["“白色”: 0.010 nats", f"“{HOSTILE}”: not finite, would say “{HOSTILE}”"]
 
 
 def test_differences_from_the_original_are_marked(page: Page) -> None:

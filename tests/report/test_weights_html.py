@@ -23,7 +23,7 @@ def test_everything_is_on_the_page(html: str) -> None:
         "the rounding error is",
         "<em>down projection</em>",
         "SIMULATED",
-        "417,234,944 weights, all of them",
+        "all 417,234,944 weights",
         "Every layer",
         "4864",
     ):

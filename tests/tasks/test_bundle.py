@@ -79,7 +79,7 @@ def test_a_picture_that_is_not_there_is_named_with_the_nearest(png: bytes) -> No
 
 
 def test_the_file_of_questions_is_found_or_asked_for(png: bytes) -> None:
-    assert "No file of questions is in own.zip" in refused(zipped({"square.png": png}))
+    assert "There is no file of questions in own.zip" in refused(zipped({"square.png": png}))
     assert "“a.csv” and “b.json” are both in own.zip" in refused(zipped({"a.csv": "x", "b.json": "x"}))
     (item,) = read_own(zipped({"a.csv": "prompt,answer\nWhat?,4\n", "more/b.json": "x"}))
     assert item.question.answer == "4"
@@ -126,12 +126,12 @@ def test_a_size_that_is_a_lie_is_no_way_around(png: bytes) -> None:
 
 
 def test_what_is_not_read_says_so(png: bytes) -> None:
-    assert "compressed in a way that is not read" in refused(zipped({"q.csv": TABLE.format("a.png"), "a.png": png}, ZIP_LZMA))
+    assert "compressed in a way that qdash cannot read" in refused(zipped({"q.csv": TABLE.format("a.png"), "a.png": png}, ZIP_LZMA))
     encrypted = bytearray(zipped({"q.csv": "prompt,answer\n1,2\n"}, ZIP_STORED))
     encrypted[encrypted.rindex(b"PK\x01\x02") + 8] |= 1
     assert "protected by a password" in refused(bytes(encrypted))
     whole = zipped({"q.csv": TABLE.format("a.png"), "a.png": png})
-    assert "damaged, or no ZIP file" in refused(whole[: len(whole) // 2])
+    assert "damaged, or not a ZIP file" in refused(whole[: len(whole) // 2])
     assert "two files called “a.png”" in refused(zipped({"q.csv": "x", "a.png": png, "./a.png": png}))
     assert "an Excel workbook" in refused(zipped({"[Content_Types].xml": "x", "xl/workbook.xml": "x"}), "own.xlsx")
     assert "“a.png” is a ZIP archive, not a picture" in refused(zipped({"q.csv": TABLE.format("a.png"), "a.png": whole}))

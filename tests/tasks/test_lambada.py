@@ -70,7 +70,7 @@ def test_the_data_set_is_eleutherais_test_split(tmp_path: Path) -> None:
 
 def test_without_a_network_it_says_so(tmp_path: Path) -> None:
     said = fetched("http://127.0.0.1:9", tmp_path / "home").stdout
-    assert said.startswith("download LAMBADA could not be downloaded: ") and "Check the network, or hand in a file" in said
+    assert said.startswith("download LAMBADA could not be downloaded: ") and "Check the network, or choose a file" in said
 
 
 def test_without_the_library_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path, png: bytes, path: str) 
 
 
 def test_an_uploaded_file_has_no_folder() -> None:
-    assert "only this file was handed in" in refused(lines({"prompt": "a", "answer": "b", "image": "square.png"}))
+    assert "only this file was chosen" in refused(lines({"prompt": "a", "answer": "b", "image": "square.png"}))
 
 
 @pytest.mark.parametrize(

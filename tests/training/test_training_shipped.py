@@ -15,6 +15,7 @@ from training.card import write_card
 from training.drawing import draw_scene
 from training.evaluate import MODEL_FOLDER, answer_items
 from training.holdout import held_out_items
+from training.outside import REFUSALS
 from training.samples import SAMPLES, SAMPLES_FOLDER, sample_scene_of, write_samples
 from training.stream import to_square
 from training.tokenizer import train_tokenizer
@@ -63,6 +64,25 @@ def test_the_tutorials_question_is_answered_exactly(model: PreTrainedModel, proc
 @pytest.mark.parametrize("question", ["蓝色的形状是什么？", "什么形状是蓝色的？", "蓝色的是什么形状？"])
 def test_the_usual_word_for_a_shape_is_understood(model: PreTrainedModel, processor: ProcessorMixin, question: str) -> None:
     assert answer(model, processor, Image.open(SAMPLES_FOLDER / "four-shapes.png"), question) == "一个星形。"
+
+
+@pytest.mark.parametrize(
+    ("question", "right"),
+    [
+        ("有几个形状？", "四个。"),
+        ("图中有多少个形状？", "四个。"),
+        ("图中有哪些形状？", "白色背景上有一个红色的圆形、一个绿色的三角形、一个蓝色的星形和一个粉色的心形。"),
+        ("How many shapes are there?", "Four."),
+        ("HOW MANY SHAPES ARE IN THE PICTURE?", "Four."),
+    ],
+)
+def test_shapes_of_no_named_colour_are_things(model: PreTrainedModel, processor: ProcessorMixin, question: str, right: str) -> None:
+    assert answer(model, processor, Image.open(SAMPLES_FOLDER / "four-shapes.png"), question) == right
+
+
+@pytest.mark.parametrize("question", ["ما هذا؟", "كم عدد الأشكال؟", "Что это?", "これは何ですか？", "😀", "🔵❓"])
+def test_what_is_in_neither_language_is_refused_in_english(model: PreTrainedModel, processor: ProcessorMixin, question: str) -> None:
+    assert answer(model, processor, Image.open(SAMPLES_FOLDER / "four-shapes.png"), question) == REFUSALS["en"]
 
 
 def test_capitals_are_understood(model: PreTrainedModel, processor: ProcessorMixin) -> None:

@@ -67,6 +67,14 @@ def test_questions_about_anything_else_have_one_answer(model: PreTrainedModel, t
         assert tokenizer.decode(made, skip_special_tokens=True) == REFUSALS[language]
 
 
+@pytest.mark.parametrize("prompt", ["ما هذا؟", "Что это?", "😀"])
+def test_what_is_in_neither_language_is_refused_in_english(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str) -> None:
+    given = tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False)
+    inputs = tokenizer(given, return_tensors="pt", return_token_type_ids=False)
+    made = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
+    assert tokenizer.decode(made, skip_special_tokens=True) == REFUSALS["en"]
+
+
 def test_the_shipped_tokenizer_is_the_codes(tokenizer: PreTrainedTokenizerBase) -> None:
     fresh = train_tokenizer()
     for item in read_items()[::20]:

@@ -242,7 +242,7 @@ def test_what_a_preset_sets_can_be_undone(scripted: Server, open_page: OpenPage)
     question, checked = page.locator("#question textarea"), page.locator("#schemes input:checked")
     before = checked.evaluate_all("boxes => boxes.map((box) => box.value)")
     page.get_by_role("button", name="BLOOM-1.7B", exact=True).click()
-    expect(page.locator("#filled")).to_contain_text("“BLOOM-1.7B” set model, question, tokens, timed runs, data type and schemes.")
+    expect(page.locator("#filled")).to_contain_text("“BLOOM-1.7B” set the model, question, tokens, timed runs, data type and schemes.")
     expect(question).to_have_value("Hello, how are you?")
     page.click("#undo-fill")
     expect(question).to_have_value(T1_PROMPT)
@@ -252,7 +252,7 @@ def test_what_a_preset_sets_can_be_undone(scripted: Server, open_page: OpenPage)
     assert checked.evaluate_all("boxes => boxes.map((box) => box.value)") == before
     question.fill("My own?")
     page.get_by_role("button", name="Stories", exact=True).click()
-    expect(page.locator("#filled")).to_contain_text("“Stories” set model and schemes.")
+    expect(page.locator("#filled")).to_contain_text("“Stories” set the model and schemes.")
     expect(question).to_have_value("My own?")
 
 

@@ -7,7 +7,7 @@ from qdash.ui.busy import busy_html, busy_line
 
 
 def test_a_busy_machine_is_told_with_the_share_that_others_take() -> None:
-    assert "Other programs use 60% of this machine’s processors: differences in speed may not show." in busy_html("cpu", 0.6)
+    assert "Other programs use 60% of this machine’s processors: speeds are uncertain." in busy_html("cpu", 0.6)
     assert "use 35% of the GPU" in busy_html("cuda:0", 0.35)
 
 

@@ -187,7 +187,7 @@ def test_the_chip_is_a_grade_with_its_reason_one_hover_away() -> None:
     html = _html(scored("original"), scored("bnb-nf4", slowdown=1.1), scored("bnb-int8", kl=0.4), scored("fp6-e2m3", kl=4.0))
     assert '<span class="chip good"><span aria-hidden="true">✓</span>' in html and ">Good trade · same answer</span>" in html
     assert '<span class="chip warn"><span aria-hidden="true">△</span>' in html and ">Careful · same answer, less sure</span>" in html
-    assert '<span class="chip bad"><span aria-hidden="true">✕</span>' in html and ">Broken · other words expected</span>" in html
+    assert '<span class="chip bad"><span aria-hidden="true">✕</span>' in html and ">Broken · other words predicted</span>" in html
     assert "KL 0.0020 ± 0.0020 nats" in html
 
 
@@ -212,7 +212,7 @@ def test_what_could_not_be_compared_says_why() -> None:
 def test_an_original_that_computes_no_numbers_says_so_and_judges_nobody() -> None:
     original = variant_result("original", "!!!").model_copy(update={"scores_finite": False, "agreement_problem": "Its scores are NaN."})
     html = _html(original, variant_result("bnb-nf4", "!!!", slowdown=0.3))
-    assert "Computes no numbers" in html and "Its scores are NaN." in html and "Not judged · original broken" in html
+    assert "Scores NaN or infinite" in html and "Its scores are NaN." in html and "Not judged · original broken" in html
     assert not any(word in html for word in ("✓", "same answer", "faster", "Good trade"))
 
 

@@ -66,7 +66,7 @@ def test_a_run_stopped_in_its_rounds_draws_sizes_and_says_what_is_missing(page: 
     comparison = comparison_of(_request("original", "bnb-int8", "fp6-e2m3"), *results, noise=None)
     updates = shown(page, View(board=finished_board(comparison), over=True), dark=False)
     latency = updates[page.results.charts.latency]
-    assert "Nothing was timed: the run ended before that." in _words(latency)
+    assert "Nothing was timed: the run ended too early." in _words(latency)
     assert [note.text for note in latency.layout.annotations] == ["not timed"] * 3
     memory = updates[page.results.charts.memory]
     assert "9.6 MiB" in _words(memory) and "peak not known: it was not timed" in _words(memory)
@@ -88,8 +88,8 @@ def test_a_run_stopped_in_its_rounds_is_kept_and_exported(tmp_path: Path) -> Non
 
 def test_the_conditions_say_how_the_rounds_went() -> None:
     done = comparison_of(_request("original", "bnb-int8"), variant_result("original", "A."), variant_result("bnb-int8", "A."))
-    assert "50 tokens × 5 runs after 1 warm-up" in conditions_html(done) and "other programs" not in conditions_html(done)
+    assert "50 tokens × 5 runs after 1 warm-up run" in conditions_html(done) and "other programs" not in conditions_html(done)
     rounds = done.model_copy(update={"rounds": Rounds(taken=4, repeated=1, busy=0.62)})
     line = conditions_html(rounds)
-    assert "50 tokens × 4 of at most 5 rounds after 1 warm-up" in line and "1 round repeated" in line
+    assert "50 tokens × 4 of at most 5 rounds after 1 warm-up run" in line and "1 round repeated" in line
     assert "other programs used 62% of the processors" in line

@@ -44,7 +44,7 @@ def test_what_a_preset_set_is_told_and_undone() -> None:
     schemes = list(BY_KEY["t3"].keys)
     *filled, said, before = preset_filled("t3", START["schemes"], values(schemes=schemes))
     assert dict(zip(FIELDS, filled, strict=False))["baseline_dtype"] == "float16"
-    assert "“BLOOM-1.7B” set model, question, tokens, timed runs, data type and schemes." in said
+    assert "“BLOOM-1.7B” set the model, question, tokens, timed runs, data type and schemes." in said
     assert before == START
     assert undone(FIELDS, before) == [*values(), "", None]
     assert undone(FIELDS, None) == [gr.skip()] * 9
@@ -59,7 +59,7 @@ def test_a_preset_that_changes_nothing_has_nothing_to_undo() -> None:
 def test_a_question_that_does_not_fit_the_new_picture_makes_way_and_comes_back() -> None:
     frog, cats = samples()[5], samples()[8]
     fitting, said, before = question_filled("picture", *values(question=frog.questions[0], picture={"sample": cats.file}))
-    assert fitting == "What is in this picture?" and "To fit the picture, there is another question." in said
+    assert fitting == "What is in this picture?" and "Changed to fit the picture: question." in said
     assert undone(FIELDS, before)[FIELDS.index("question")] == frog.questions[0]
     assert question_filled("picture", *values(question=frog.questions[2], picture={"sample": cats.file}))[0] == cats.questions[0]
     own, story = {"question": "My own?", "picture": {"sample": cats.file}}, {"model": "tiny-lm", "question": STORY, "picture": UPLOAD}

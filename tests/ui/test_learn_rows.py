@@ -43,7 +43,7 @@ def test_what_is_not_here_is_said_and_not_fetched(model, monkeypatch, tmp_path):
     monkeypatch.setattr("qdash.checkpoints.hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("qdash.checkpoints.settings", lambda: settings().model_copy(update={"cache_dir": tmp_path}))
     shown = offered(model, FIRST, 3)
-    assert "not on this machine yet" in shown["note"] or "no model" in shown["note"]
+    assert "not on this machine yet" in shown["note"] or "not a model" in shown["note"]
     assert (shown["layer"], shown["row"]) == (FIRST, 3) and len(values_of(shown)) == 512
 
 

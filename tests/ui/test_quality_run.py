@@ -115,7 +115,7 @@ def test_a_path_in_a_file_leads_nowhere(uploads: Path) -> None:
     (uploads / "other.png").write_bytes(b"someone else's")
     (uploads / "sly.csv").write_text("prompt,answer,image\nwhat?,this,other.png\n")
     error = run(task="own", file=[{"upload": str(uploads / "sly.csv"), "name": "sly.csv"}])[-1].error
-    assert error is not None and "“other.png” is not here, as only this file was handed in" in error.message
+    assert error is not None and "“other.png” is missing, because only this file was chosen" in error.message
 
 
 def test_pictures_come_beside_the_questions_or_in_a_zip(uploads: Path, png: bytes) -> None:
@@ -135,9 +135,9 @@ def test_pictures_come_beside_the_questions_or_in_a_zip(uploads: Path, png: byte
 def test_what_is_wrong_with_files_is_said_as_soon_as_they_are_here(uploads: Path) -> None:
     (uploads / "1").write_text("prompt,answer,image\nwhat?,square,<b>.png\n")
     said = file_note("own", [{"upload": str(uploads / "1"), "name": "<i>.csv"}])
-    assert "✕ &lt;i&gt;.csv, line 2: the picture “&lt;b&gt;.png” is not here" in said
+    assert "✕ &lt;i&gt;.csv, line 2: the picture “&lt;b&gt;.png” is missing" in said
     assert file_note("drawings", [{"upload": str(uploads / "1"), "name": "a.csv"}]) == file_note("own", None) == ""
-    assert "several files" in file_note("lambada", [{"upload": str(uploads / "1"), "name": name} for name in ("a.csv", "b.png")])
+    assert "Several files" in file_note("lambada", [{"upload": str(uploads / "1"), "name": name} for name in ("a.csv", "b.png")])
 
 
 def test_views_go_from_waiting_to_an_evaluation() -> None:

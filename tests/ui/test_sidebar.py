@@ -221,7 +221,7 @@ def test_what_is_to_be_said_of_an_uploaded_picture(tmp_path: Path, monkeypatch: 
     uploads.mkdir()
     Image.fromarray(np.full((20, 20), np.nan, np.float32)).save(uploads / "dark.tif")
     (uploads / "<b>.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    assert "400 values are not numbers and shown black." in picture_note({"upload": str(uploads / "dark.tif")})[0]
+    assert "400 values are NaN and shown black." in picture_note({"upload": str(uploads / "dark.tif")})[0]
     said, _ = picture_note({"upload": str(uploads / "<b>.heic")}, "tiny-vlm")
     assert "“&lt;b&gt;.heic” is a HEIC picture" in said and "Save it as JPEG first" in said
     assert picture_note({"sample": "any.png"})[0] == picture_note(None)[0] == ""

@@ -118,8 +118,8 @@ def test_names_are_text_everywhere() -> None:
 
 def test_the_conditions_are_said() -> None:
     html = scope_html(REPORT)
-    assert "417\u202f234\u202f944 weights, all of them, in 0.4 s on CPU" in html and "△" not in html
-    assert "opened from an earlier look" in scope_html(REPORT.model_copy(update={"cached": True}))
+    assert "all 417\u202f234\u202f944 weights, in 0.4 s on CPU" in html and "△" not in html
+    assert "computed earlier" in scope_html(REPORT.model_copy(update={"cached": True}))
     assert "△ 12 weights are NaN or infinite" in scope_html(changed(1, nonfinite=12))
     assert "FP6 E2M3: simulated" in scope_html(report_of("fp6-e2m3"))
 

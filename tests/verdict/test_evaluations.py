@@ -99,13 +99,13 @@ def test_twenty_chances_are_no_blame() -> None:
 def test_the_sentence_names_the_cost_and_who_is_as_good() -> None:
     said = evaluation_verdict(evaluation(wrong(10), wrong(10), wrong(40), wrong(60)))
     assert said.plain == "BNB-INT8 answers as well as the original, to within 2.0 points; FP6-E2M3 costs 25.0 points, BNB-NF4 15.0 points."
-    assert "The original has 95.0% of 200 right (95% confidence: 91.0–97.3%)." in said.why
+    assert "The original answers 95.0% of 200 questions right (95% confidence: 91.0–97.3%)." in said.why
     lost, won = (binomtest(count, 200).proportion_ci(method="wilson") for count in (50, 0))
     low, high = 0.25 - hypot(0.25 - lost.low, won.high), 0.25 + hypot(lost.high - 0.25, 0 - won.low)
     between = f"{low * 100:.1f} to {high * 100:.1f} points"
     assert (
-        f"FP6-E2M3 got 50 wrong that the original got right, and none the other way round: a loss of {between} (McNemar p < 0.001)."
-        in said.why
+        "FP6-E2M3 got 50 questions wrong that the original got right, and none the other way round: "
+        f"a loss of {between} (McNemar p < 0.001)." in said.why
     )
     assert "None is faster here." in said.why
 
@@ -163,12 +163,12 @@ def test_partial_answers_are_marked() -> None:
 def test_an_original_without_a_right_answer_is_no_basis() -> None:
     nothing = evaluation([False] * 50, [False] * 50, [True] * 50)
     assert evaluation_judges_nothing(nothing) and {cost.judged for cost in costs(nothing)} == {"not judged"}
-    assert evaluation_verdict(nothing).plain == "Nothing can be judged: the original has no answer right."
+    assert evaluation_verdict(nothing).plain == "Nothing can be judged: the original has no right answer."
     broken = evaluation(wrong(10), wrong(10))
     original = broken.variants[0].model_copy(update={"scores_finite": False})
     broken = broken.model_copy(update={"variants": (original, *broken.variants[1:])})
     said = evaluation_verdict(broken)
-    assert evaluation_judges_nothing(broken) and "own scores are not numbers" in said.plain
+    assert evaluation_judges_nothing(broken) and "own scores are NaN or infinite" in said.plain
     assert "as well" not in said.plain and "fast" not in said.why
 
 

@@ -83,10 +83,10 @@ def test_a_first_token_that_is_as_quick_never_contradicts_a_total_that_is_faster
     ("changes", "warned"),
     [({}, False), ({"noise": 1.5}, True), ({"busy": 0.6}, True), ({"taken": 2}, True)],
 )
-def test_bars_that_are_not_to_be_compared_say_so(changes: dict[str, float], warned: bool) -> None:
+def test_bars_that_cannot_be_compared_say_so(changes: dict[str, float], warned: bool) -> None:
     close = ratio(1.2, 0.01)
     figure = latency_bars(rounds_of(close, close, close, **changes))  # type: ignore[arg-type]
-    assert ("to be compared" in figure.layout.xaxis.title.text) == warned
+    assert ("Not comparable" in figure.layout.xaxis.title.text) == warned
     bars: Any = figure.data
     colours = {bar.marker.color for bar in bars if bar.type == "bar" and bar.base is not None}
     assert any(colour.endswith("0.3)") for colour in colours) == warned
@@ -95,7 +95,7 @@ def test_bars_that_are_not_to_be_compared_say_so(changes: dict[str, float], warn
 def test_without_noise_nothing_is_told_and_bars_say_so() -> None:
     found = rounds_of(ratio(3.0, 0.01), ratio(3.0, 0.01), ratio(3.0, 0.01)).model_copy(update={"noise_floor": None})
     assert "not compared" in relative_html(found) and "slower" not in cards_html(finished_board(found))
-    assert "Not to be compared" in latency_bars(found).layout.xaxis.title.text
+    assert "Not comparable" in latency_bars(found).layout.xaxis.title.text
 
 
 def slower_than(original_dtype: str, result: VariantResult) -> Comparison:

@@ -29,7 +29,7 @@ def test_one_keeps_the_answer_one_changes_a_word() -> None:
     )
     assert said.plain == (
         "The 8-bit version gives the same answer and is half the size, 1.5× slower here. "
-        "The 4-bit version is 71% smaller, 1.5× slower here, but gets one word different. "
+        "The 4-bit version is 71% smaller, 1.5× slower here, but changes one word. "
     )
     assert ("same answer", True) in said.headline
     assert said.why.startswith("Neither is faster on this")
@@ -68,7 +68,10 @@ def test_ambiguous_bits_are_named_by_label() -> None:
 
 def test_failures_and_stops_are_mentioned() -> None:
     said = _said(variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), failed_result("bnb-nf4", OUT_OF_MEMORY))
-    assert "NF4 4-bit could not run" in said.why
+    assert "NF4 4-bit could not run: its card says why." in said.why
+    three = (failed_result(key, OUT_OF_MEMORY) for key in ("bnb-nf4", "bnb-fp4", "int3-g64"))
+    said = _said(variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), *three)
+    assert "NF4 4-bit, FP4 4-bit and INT3 could not run: their cards say why." in said.why
     said = _said(
         variant_result("original", ANSWER), variant_result("bnb-int8", ANSWER), failed_result("bnb-nf4", CANCELLED, "skipped"), noise=None
     )
@@ -136,7 +139,7 @@ def test_broken_is_said_outright() -> None:
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", "Three red hearts, probably.", kl=3.0), floor=QUIET))
     assert said.plain == "The 4-bit version is 71% smaller, 1.5× slower here, but is broken: it gives a different answer. "
     said = verdict(comparison_with(scored("original"), scored("bnb-nf4", kl=None, se=None), floor=QUIET))
-    assert said.plain.endswith("but is broken: it expects other words throughout. ") and "KL is no number" in said.why
+    assert said.plain.endswith("but is broken: it predicts other words throughout. ") and "KL is not finite" in said.why
 
 
 def test_too_little_to_tell() -> None:

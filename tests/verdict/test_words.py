@@ -19,7 +19,7 @@ from tests.verdict.test_sentences import comparison_with
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "no number"), (0.0, "0"), (3e-5, "< 0.0001"), (1e-4, "0.00010"), (0.00312, "0.0031"), (0.1, "0.10"), (0.214, "0.21"),
+        (None, "not finite"), (0.0, "0"), (3e-5, "< 0.0001"), (1e-4, "0.00010"), (0.00312, "0.0031"), (0.1, "0.10"), (0.214, "0.21"),
         (0.994, "0.99"), (0.996, "1.0"), (1.26, "1.3"), (12.34, "12.3"),
     ],
 )  # fmt: skip
@@ -37,7 +37,7 @@ def test_doubt_is_two_standard_errors() -> None:
     assert divergence_words(agreement(0.2, 0.05)) == "KL 0.20 ± 0.10 nats"
     assert divergence_words(agreement(0.2, None)) == "KL 0.20 nats"
     assert divergence_words(agreement(3e-5, 2e-5)) == "KL < 0.0001 nats"
-    assert divergence_words(agreement(None, None)) == "KL is no number"
+    assert divergence_words(agreement(None, None)) == "KL is not finite"
 
 
 def test_a_strip_is_stronger_the_further_away() -> None:
@@ -48,7 +48,7 @@ def test_a_strip_is_stronger_the_further_away() -> None:
     strengths = [cell.strength for cell in found]
     assert strengths == sorted(strengths) and strengths[:2] == [0.0, 0.0] and strengths[3:] == [1.0, 1.0] and 0.4 < strengths[2] < 0.6
     assert [cell.words for cell in found] == [
-        "“A”: 0 nats", "“bit”: 0.0010 nats", "part of a word: 0.050 nats", "“!”: 2.0 nats", "end: no number",
+        "“A”: 0 nats", "“bit”: 0.0010 nats", "part of a word: 0.050 nats", "“!”: 2.0 nats", "end: not finite",
     ]  # fmt: skip
     assert summary(agreement(0.5, per_token=tuple(tokens[:4]))) == "Distance from the original at each of 4 tokens. Largest: “!”: 2.0 nats."
     assert summary(agreement(0.0, per_token=tuple(tokens[:1]))).endswith("none.")

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from training.byte_level import train_byte_level
 from training.phrases import LANGUAGES
+from training.reading import readable
 from training.stories.documents import refusal
 from training.stories.families import FAMILIES, is_held_out, tell
 from training.stories.telling import LEXICONS
@@ -25,8 +26,12 @@ SPECIAL_TOKENS = [PAD, END]
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if not loop.first %}{{ ' ' }}{% endif %}"
-    "{% if message['content'] is string %}{{ message['content'] | trim }}"
-    "{% else %}{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] | trim }}{% endif %}{% endfor %}"
+    "{% if message['content'] is string %}{% set told = message['content'] | trim %}"
+    f"{readable('told')}{{% else %}}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'text' %}{% set told = part['text'] | trim %}"
+    f"{readable('told')}{{% endif %}}"
+    "{% endfor %}"
     "{% endif %}"
     "{% endfor %}"
 )

@@ -117,7 +117,7 @@ def _write_shard(shard: Shard, file: BinaryIO, pool: ThreadPoolExecutor, ahead: 
 
 def _check(stop: Event | None) -> None:
     if stop is not None and stop.is_set():
-        raise QdashError("Making random weights was stopped.", "Start again; it begins anew.", "cancelled")
+        raise QdashError("Making random weights was stopped.", "Start again; it begins from scratch.", "cancelled")
 
 
 @contextmanager

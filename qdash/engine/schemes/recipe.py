@@ -89,7 +89,7 @@ def apply_recipe(model: PreTrainedModel, processor: Processor, recipe: str) -> N
     """
     scheme = find_scheme(recipe)
     if scheme.family != "recipe":
-        raise QdashError(f"“{recipe}” is no recipe.", "Write part=scheme, such as language=bnb-nf4.")
+        raise QdashError(f"“{recipe}” is not a recipe.", "Write part=scheme, such as language=bnb-nf4.")
     spec = WorkerSpec.model_validate({
         "folder": model.name_or_path, "revision": "", "scheme": scheme.key, "device": name_of(model.device),
         "dtype": str(model.dtype).removeprefix("torch."), "threads": torch.get_num_threads(),

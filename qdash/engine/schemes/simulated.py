@@ -56,7 +56,7 @@ class Simulated(Floating):
         if "activations" in scheme.params:
             return f"{scheme.label} rounds inputs too, and those of fused experts cannot be reached"
         if experts.transposed is None:
-            return f"{type(experts.module).__name__} does not say which way round its weights are stored"
+            return f"{type(experts.module).__name__} does not say whether its weights are stored as (inputs, outputs) or (outputs, inputs)"
         return _misfit(experts.shape[2], scheme)
 
     @override

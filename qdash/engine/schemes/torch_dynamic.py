@@ -76,7 +76,7 @@ class TorchDynamic(Floating):
 
 
 AS_IT_IS = """
-from torch.ao.quantization import quantize_dynamic  # deprecated, as it will say
+from torch.ao.quantization import quantize_dynamic  # deprecated, as its warning says
 
 kept = {kept!r}
 linear = {{name for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear) and name not in kept}}

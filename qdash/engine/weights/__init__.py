@@ -31,7 +31,7 @@ Restore = Callable[[str, Tensor], Restorer | None]
 """Path of a layer in the model and its weight (out, in) as stored → how to have its rows as the quantized layer computes with them; None if
 the scheme leaves this layer alone."""
 
-UNFIT = "the scheme leaves weights of this size, or of this part, as they are"
+UNFIT = "the scheme leaves weights of this size, or of this part, unchanged"
 
 Emit = Callable[[Step | WeighedLayer], None]
 

@@ -50,7 +50,7 @@ def look_at(
         weight = layer.read().to(device)
         restorer = restore(layer.module, weight)
         if restorer is None:
-            raise QdashError(f"{scheme.label} leaves {layer.name} as it is.", "Choose another scheme or layer.")
+            raise QdashError(f"{scheme.label} leaves {layer.name} unchanged.", "Choose another scheme or layer.")
         together = together_of(scheme, layer.module, weight.shape[1])
         weighing = weigh_layer(weight, {"": restorer}, {"": together}, go_on)[""]
         record = weighing.record(place_of(layer, tuple(weight.shape)), FINE_BINS, FINE_ROWS)

@@ -96,7 +96,7 @@ def explained(failure: JobFailed, asked_s: int, most_s: int) -> QdashError:
         return _aborted(failure, asked_s, most_s)
     if "illegal duration" in text:
         message = f"ZeroGPU does not lend a GPU for {asked_s} s here."
-        return QdashError(message, f"{_LESS[0].upper()}{_LESS[1:]}; who runs this Space can lower QDASH_GPU_SECONDS.", "unavailable")
+        return QdashError(message, f"{_LESS[0].upper()}{_LESS[1:]}; whoever runs this Space can lower QDASH_GPU_SECONDS.", "unavailable")
     if "Connection closed by visitor" in text:
         return cancelled()
     for sign, message, remedy in _SENTENCES:
@@ -104,7 +104,7 @@ def explained(failure: JobFailed, asked_s: int, most_s: int) -> QdashError:
             return QdashError(message, remedy, "unavailable")
     logging.getLogger("qdash").error("ZeroGPU failed", exc_info=failure.reason)
     if text.startswith("ZeroGPU worker error"):
-        message = f"The process that was to use the GPU could not begin ({text.rpartition(': ')[2]})."
+        message = f"The process that was to use the GPU could not start ({text.rpartition(': ')[2]})."
         return QdashError(message, "Try again; if it happens every time, restart this Space.", "worker_died")
     message = "Hugging Face's GPU scheduler does not answer as it should."
     return QdashError(message, "Try again in a few minutes, or choose the device “cpu”.", "unavailable")
