@@ -35,7 +35,7 @@ def test_runs_are_listed_shown_and_deleted(capsys: pytest.CaptureFixture[str]) -
     assert main(["history", "show", first[:8]]) == 0
     assert "NF4 4-bit" in capsys.readouterr().out
     assert main(["history", "show", second]) == 0
-    assert "90.0% (82.6–94.5)" in capsys.readouterr().out
+    assert "90.0% (82.6–94.5%)" in capsys.readouterr().out
     assert main(["history", "delete", first[:8]]) == 0
     assert history().all_keys() == [second]
 

@@ -217,7 +217,7 @@ def _no_drawings() -> Iterator[None]:
     """Reports without their figures, which take most of the time and have no sentences."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (html, evaluation_html):
-            patch.setattr(module, "chart", lambda key, title, *_: Chart(key, title, "", Markup("{}")))
+            patch.setattr(module, "chart", lambda key, title, *_, **__: Chart(key, title, "", Markup("{}")))
         yield
 
 
