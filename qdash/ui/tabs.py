@@ -133,7 +133,7 @@ class TabGuard:
 
     def _refusal(self, scope: Scope, number: str) -> str | None:
         if not _NUMBER.fullmatch(number):
-            return "This is no tab of the page."
+            return "This is not a tab of the page."
         request = Request(scope)
         peer = request.client.host if request.client else ""
         address = address_of(peer, request.headers.get("x-forwarded-for", "")) if settings().public else ""

@@ -1,7 +1,8 @@
 """A tab belongs to the cookie it came with; whoever does not listen is not worked for; folders and lines have room for everybody."""
 
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event
 
@@ -131,15 +132,20 @@ def test_one_address_opens_no_flood_of_tabs(clock: Clock) -> None:
 
 def test_a_run_that_nobody_listens_to_ends(clock: Clock) -> None:
     """Gradio goes through a stream whether or not somebody reads it."""
+
+    def going(stop: Event) -> Iterator[int]:
+        yield 1
+        stop.wait(30)
+
     here = {"a"}
-    run = Runs(clock, watch_s=0.01, is_here=here.__contains__).start("v", "compare", lambda stop: iter([1, *(stop.wait(30) * [2])]))
-    assert next(run.follow("a")) == 1
-    clock.now += PATIENCE_S + 1
-    follower = run.follow("a")
-    next(follower)
-    assert not run.forsaken
-    here.clear()
-    assert run.forsaken and run.stop.wait(10)
+    run = Runs(clock, watch_s=0.01, is_here=here.__contains__).start("v", "compare", going)
+    with closing(run.follow("a")) as follower:  # type: ignore[type-var] - a generator, as handlers have it
+        assert next(follower) == 1
+        clock.now += PATIENCE_S + 1
+        assert not run.forsaken and not run.stop.is_set()
+        here.clear()
+        assert run.forsaken and run.stop.wait(10)
+    clock.now += 1e9  # nobody watches it any more
 
 
 def test_folders_are_made_for_what_is_written_and_deleted_with_their_tab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
