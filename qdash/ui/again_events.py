@@ -43,12 +43,14 @@ def wire_again(page: HistoryPage, sidebar: Sidebar, quality: QualityPage, tabs: 
         made = again(run, here, backend)
         blocks.upload_file_set.update(made.files)
         changes = {name: value for name, value in made.values.items() if value != here[name]}
-        said, before = told(here, made.values, text.AGAIN_SET, made.words or ("" if changes else text.AGAIN_SAME))
+        before = {name: here[name] for name in changes}
+        said, _ = told(here, made.values, text.AGAIN_SET, made.words or ("" if changes else text.AGAIN_SAME))
         if changes.keys() & {"task", "limit"}:
             changes |= _task_shown(made.values, backend)
-        back = before and before | _task_shown(before, backend)
+        if before.keys() & {"model", "task", "limit"}:  # another model may take its own task
+            before |= _task_shown(here, backend)
         where = "compare" if isinstance(run.record, Comparison) else "quality"
-        return [*(changes.get(name, gr.skip()) for name in shown), said, back, gr.update(selected=where)]
+        return [*(changes.get(name, gr.skip()) for name in shown), said, before, gr.update(selected=where)]
 
     known = [page.run, *components.values()]
     page.again.click(filled, known, [*outputs, tabs], **QUICK).then(None, js=_ARRIVE, api_visibility="private")
