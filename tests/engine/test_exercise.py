@@ -201,7 +201,7 @@ def out_of_memory(*arguments: Any) -> list[list[int]]:
 @pytest.mark.parametrize("plain", [True, False])
 def test_a_question_that_does_not_fit_is_refused_before_any_is_answered(worker: FindWorker, plain: bool) -> None:
     asked = exercise([Question(prompt="short"), Question(prompt="word " * 2000)], 1, plain=plain)
-    with pytest.raises(QdashError, match="context holds"):
+    with pytest.raises(QdashError, match="do not fit this model"):
         solved(worker("qwen3", "original"), asked)
 
 

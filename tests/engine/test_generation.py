@@ -127,7 +127,7 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(worker):
         lambda: worker("qwen3", "original").answer(asked, 5, emit=ignore, stop=never),
         lambda: worker("qwen3", "original").warm_up(asked, Measurement(), emit=ignore, stop=never),
     ):
-        with pytest.raises(QdashError, match=r"prompt is \d,\d{3} tokens long .* context holds 1,024") as caught:
+        with pytest.raises(QdashError, match=r"prompt \(\d,\d{3} tokens\) .* context of 1,024 tokens") as caught:
             ask()
         assert caught.value.kind == "bad_input"
 

@@ -243,7 +243,7 @@ def test_scores_that_are_no_numbers(checkpoint, worker, question):
     found = broken.score(asked, reference, emit=ignore, stop=never)
     assert (found.kl_mean_nats, found.kl_se, found.ppl, found.top1, found.first_divergence) == (None, None, None, 0.0, 0)
     assert [token.kl_nats for token in found.per_token] == [None] * 3
-    with pytest.raises(QdashError, match="not numbers"):
+    with pytest.raises(QdashError, match="NaN or infinite"):
         broken.refer(asked, (5, 6, 7), emit=ignore, stop=never)
 
 
