@@ -6,12 +6,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from qdash.history import Run
 from qdash.records import Comparison
 from qdash.ui import text
 from qdash.ui.again import again
 from qdash.ui.backend import Backend
 from qdash.ui.filling import Values, told, undone
+from qdash.ui.history_open import OpenRun
 from qdash.ui.history_page import HistoryPage
 from qdash.ui.preflight import reads
 from qdash.ui.quality_form import tasks_for
@@ -36,7 +36,8 @@ def wire_again(page: HistoryPage, sidebar: Sidebar, quality: QualityPage, tabs: 
     shown: dict[str, Component] = {**components, "about": quality.about, "file": quality.file}
     outputs = [*shown.values(), *sidebar.filled.outputs]
 
-    def filled(run: Run | None, *values: Any) -> list[Any]:
+    def filled(opened: OpenRun | None, *values: Any) -> list[Any]:
+        run = opened.read() if opened is not None else None
         if run is None:
             return [gr.skip()] * (len(outputs) + 1)
         here: Values = dict(zip(components, values, strict=True))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from qdash.errors import QdashError
-from qdash.history import Run, history
+from qdash.history import history
 from qdash.history.difference import difference
-from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
+from qdash.history.exchange import export_runs, import_runs, most_file_bytes
 from qdash.records import Comparison, Evaluation
 from qdash.settings import settings
 from qdash.ui import text
@@ -18,6 +18,7 @@ from qdash.ui.board import finished_board
 from qdash.ui.cards import cards_html
 from qdash.ui.exports import write_exports, write_history
 from qdash.ui.form import uploaded_file
+from qdash.ui.history_open import OpenRun
 from qdash.ui.history_page import HistoryPage
 from qdash.ui.history_view import (
     STEP,
@@ -46,15 +47,17 @@ MOST_KEYS = 1000
 
 @dataclass(frozen=True)
 class Actions:
-    """Everything that one request may do. `rows`: how long the list is; `run`: what is opened; `deleted`: what Undo brings back."""
+    """Everything that one request may do. `folder` makes a place for files, `rows` is how long the list is, `run` is what is opened, and
+    `deleted` what Undo brings back.
+    """
 
     page: HistoryPage
     owner: str
-    folder: Path
+    folder: Callable[[], Path]
     dark: bool
     search: str
     rows: int
-    run: Run | None
+    run: OpenRun | None
     deleted: list[str]
 
     def safely(self, action: Callable[[], Updates]) -> Updates:
@@ -88,7 +91,7 @@ class Actions:
         updates: Updates = {
             self.page.phase: history_phase_html("run" if run.own else "shared", run.entry.kind),
             self.page.banner: "",
-            self.page.run: run,
+            self.page.run: OpenRun(key, self.owner, run.own),
             shown.head: run_head_html(run),
             shown.asked: run_asked_html(run),
             shown.share: share_html(run) if run.own else "",
@@ -125,7 +128,7 @@ class Actions:
 
     def _comparison(self, record: Comparison, picture: bytes | None) -> Updates:
         shown = self.page.opened
-        paths = write_exports(record, self.folder, picture)
+        paths = write_exports(record, self.folder(), picture)
         exports = {shown.results.drawers.exports[suffix]: str(path) for suffix, path in paths.items()}
         return {
             shown.verdict: verdict_html(verdict(record)),
@@ -136,7 +139,7 @@ class Actions:
 
     def _evaluation(self, record: Evaluation) -> Updates:
         shown = self.page.opened
-        drawn = evaluation_drawn(shown.quality, record, self.dark, {}, self.folder)
+        drawn = evaluation_drawn(shown.quality, record, self.dark, {}, self.folder())
         return {shown.verdict: verdict_html(evaluation_verdict(record)), shown.cards: "", **drawn}
 
     def _more(self) -> Updates:
@@ -165,14 +168,14 @@ class Actions:
     def _exported(self, keys: list[str]) -> Updates:
         if not keys:
             raise QdashError("There is nothing to export.", "Run a comparison or an evaluation first.")
-        path = write_history(export_runs(history(), keys, self.owner), self.folder)
+        path = write_history(export_runs(history(), keys, self.owner), self.folder())
         return {self.page.file: str(path), self.page.banner: said_html(f"{text.several(len(keys), 'run', 'runs')} exported.")}
 
     def _imported(self, options: Said) -> Updates:
         name = (options.text("name") or "")[:80] or "The file"
         path = uploaded_file(options.text("path") or "", "file")
-        if path.stat().st_size > MOST_FILE_BYTES:
-            raise QdashError(f"“{name}” is larger than {MOST_FILE_BYTES // 2**20} MiB.", "Export fewer runs at a time.")
+        if path.stat().st_size > most_file_bytes():
+            raise QdashError(f"“{name}” is larger than {most_file_bytes() // 2**20} MiB.", "Export fewer runs at a time.")
         found = import_runs(history(), path.read_bytes(), self.owner, f"“{name}”")
         there = len(found.keys) - found.new
         again = f" {text.several(there, 'was', 'were')} here already." if there else ""
@@ -185,17 +188,15 @@ class Actions:
 
     def _shared(self, options: Said) -> Updates:
         if self.run is not None and self.run.own:
-            key = self.run.entry.key
-            history().share(key, self.owner, prompt=options.flag("prompt"), picture=options.flag("picture"))
+            history().share(self.run.key, self.owner, prompt=options.flag("prompt"), picture=options.flag("picture"))
         return self._share_again()
 
     def _unshared(self) -> Updates:
         if self.run is not None and self.run.own:
-            history().unshare(self.run.entry.key, self.owner)
+            history().unshare(self.run.key, self.owner)
         return self._share_again()
 
     def _share_again(self) -> Updates:
         if self.run is None or not self.run.own:
             return {self.page.banner: ""}
-        run = history().open(self.run.entry.key, self.owner)
-        return {self.page.run: run, self.page.opened.share: share_html(run), self.page.banner: ""}
+        return {self.page.opened.share: share_html(history().open(self.run.key, self.owner)), self.page.banner: ""}

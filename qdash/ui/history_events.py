@@ -1,13 +1,14 @@
 """Connects the History tab: every event becomes an action of whoever sent it (see `history_actions`)."""
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
 
-from qdash.history import Run
 from qdash.records import Comparison, Evaluation
 from qdash.ui.history_actions import Actions, Updates
+from qdash.ui.history_open import OpenRun
 from qdash.ui.history_page import HistoryPage
 from qdash.ui.history_view import STEP
 from qdash.ui.quality_results import wire_quality_results
@@ -30,8 +31,8 @@ def wire_history_page(
 ) -> None:
     """Connect the tab. `finished` are what ends a comparison, after which there is a run more."""
 
-    def actions(request: gr.Request, dark: Any, search: Any, rows: Any, run: Run | None, deleted: list[str]) -> Actions:
-        folder = sessions.folder(str(request.session_hash))
+    def actions(request: gr.Request, dark: Any, search: Any, rows: Any, run: OpenRun | None, deleted: list[str]) -> Actions:
+        folder = partial(sessions.folder, str(request.session_hash))
         return Actions(page, owner_of(request), folder, bool(dark), str(search or "")[:200], int(rows or STEP), run, deleted or [])
 
     def listed(request: gr.Request, *state: Any) -> Updates:
@@ -57,7 +58,7 @@ def wire_history_page(
     def deleted(request: gr.Request, *state: Any) -> Updates:
         mine = actions(request, *state)
         opened = mine.run
-        return mine.safely(lambda: mine.delete([opened.entry.key]) if opened is not None and opened.own else mine.listed())
+        return mine.safely(lambda: mine.delete([opened.key]) if opened is not None and opened.own else mine.listed())
 
     def linked(request: gr.Request, *state: Any) -> Updates:
         key = str(dict(request.query_params).get("run", ""))
@@ -66,10 +67,12 @@ def wire_history_page(
         mine = actions(request, *state)
         return {**mine.safely(lambda: mine.opened(key[:64])), tabs: gr.update(selected="history")}
 
-    def compared(run: Run | None) -> Comparison | None:
+    def compared(opened: OpenRun | None) -> Comparison | None:
+        run = opened.read() if opened is not None else None
         return run.record if run is not None and isinstance(run.record, Comparison) else None
 
-    def evaluated(run: Run | None) -> Evaluation | None:
+    def evaluated(opened: OpenRun | None) -> Evaluation | None:
+        run = opened.read() if opened is not None else None
         return run.record if run is not None and isinstance(run.record, Evaluation) else None
 
     state = [sidebar.theme, page.search, page.rows, page.run, page.deleted]

@@ -155,7 +155,7 @@ def test_runs_leave_as_a_file_and_come_back(kept: Server, open_page: OpenPage, t
     foreign = tmp_path / "package.json"
     foreign.write_text('{"name": "<b>else</b>"}')
     page.set_input_files("#history-tools input[type=file]", foreign)
-    expect(page.locator("#history-banner")).to_contain_text("“package.json” is JSON, but not of a history")
+    expect(page.locator("#history-banner")).to_contain_text("“package.json” is JSON, but not a history")
     expect(page.locator(".run")).to_have_count(3)
 
 
