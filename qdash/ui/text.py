@@ -137,6 +137,11 @@ def seconds(duration_s: float) -> str:
     return f"about {max(1, round(duration_s))} s" if duration_s < 90 else f"about {duration_s / 60:.0f} min"
 
 
+def to_go(duration_s: float) -> str:
+    """What is left of something that runs: “about 20 s to go”."""
+    return f"{seconds(duration_s)} to go"
+
+
 def several(number: int, one: str, many: str) -> str:
     """“1 run”, “5 runs”."""
     return f"{number} {one if number == 1 else many}"
