@@ -30,6 +30,8 @@ class VariantPlan(Record):
     unavailable: ErrorRecord | None
     share: float | None = None
     """Of the model's parameters, 0 to 1, what the scheme will quantize; None while that is not known."""
+    read_bytes: int = 0
+    """Of its checkpoint's weights, which it reads whatever the scheme."""
     rough: bool = False
     """Whether bytes are told from the files' headers alone, as what the scheme takes of the model is not known yet."""
 
@@ -193,6 +195,7 @@ def _variant_plan(checkpoint: Checkpoint, variant: Variant, dtype: Dtype, here: 
         loading_bytes=sizes.loading_bytes,
         unavailable=ErrorRecord.of(problem) if problem else None,
         share=sizes.share,
+        read_bytes=checkpoint.weights_bytes,
         rough=sizes.rough,
     )
 

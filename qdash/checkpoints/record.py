@@ -96,6 +96,11 @@ class Checkpoint(Record):
         return sum(tensor.values for tensor in self.own_tensors if tensor.dtype in DTYPES and not tensor.name.endswith(_BUFFERS))
 
     @property
+    def weights_bytes(self) -> int:
+        """What its tensors take in the files."""
+        return sum(tensor.nbytes for tensor in self.own_tensors)
+
+    @property
     def stored_dtype(self) -> str | None:
         """The floating-point type that most of the weights are stored in; None where there are none."""
         values: Counter[str] = Counter()

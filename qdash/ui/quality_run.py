@@ -86,4 +86,4 @@ def _left(board: MarksBoard) -> str:
         return ""
     per_item = row.eta_s / (row.total - row.done)
     waiting_rows = sum(other.state == "queued" for other in board.rows)
-    return f" · {text.seconds(row.eta_s + per_item * row.total * waiting_rows)} to go"
+    return f" · {text.to_go(row.eta_s + per_item * row.total * waiting_rows)}"

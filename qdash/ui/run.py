@@ -1,7 +1,6 @@
 """A comparison as a stream of what the page should show: plain records in, plain records out, no components."""
 
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from qdash.ui.board import Board, advance, queued_board
 from qdash.ui.form import Form, check_model, checked
 from qdash.ui.line import Ahead, Entrance, Place, Ticket
 from qdash.ui.pacing import paced
+from qdash.ui.to_go import Course
 from qdash.wording import ordinal
 
 REFRESH_S = 0.1
@@ -25,9 +25,6 @@ REFRESH_S = 0.1
 
 TIMING_REFRESH_S = 2.0
 """While variants are timed; see `pacing`."""
-
-LEAST_DONE = 0.1
-"""The share of the rounds that has to be done before the time for the rest is told."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +68,11 @@ def internal_error() -> QdashError:
 
 
 def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
-    board = queued_board(request)
+    board, course = queued_board(request), Course(request.measurement, _read_bytes(request, backend, stop))
     with line.join(alone=False) as ticket:
         for place in ticket.wait(stop):
             yield View(board=board, status=waiting(place))
-        served = _Served(ticket)
+        served = _Served(ticket, course)
         yield from paced(board, backend.compare(request, png, stop), served.advance, served.view, _refresh_s)
 
 
@@ -83,26 +80,33 @@ def _refresh_s(board: Board) -> float:
     return TIMING_REFRESH_S if board.timing else REFRESH_S
 
 
-@dataclass
+def _read_bytes(request: Request, backend: Backend, stop: Event) -> list[int] | None:
+    """Of each version, 0 where it will not run; None where a model cannot be looked up, which the run itself will tell."""
+    try:
+        plan = unless_stopped(partial(backend.plan, request), stop, QdashError("Stopped before anything ran.", "", "cancelled"))
+    except QdashError:
+        return None
+    return [0 if variant.unavailable else variant.read_bytes for variant in plan.variants]
+
+
+@dataclass(frozen=True)
 class _Served:
-    """A run that is being served: it tells the line when its answers are made, and knows how long the rounds have taken so far."""
+    """A run that is being served: it tells the line when its answers are made, and notes how it goes."""
 
     ticket: Ticket
-    rounds_since: float | None = None
+    course: Course
 
     def advance(self, board: Board, event: ComparisonEvent) -> Board:
         board = advance(board, event)
         if board.answered:
             self.ticket.has_answered()
-        if self.rounds_since is None and board.rounds_done is not None:
-            self.rounds_since = time.monotonic()
+        self.course.follow(board, event)
         return board
 
     def view(self, board: Board) -> View:
         if board.comparison is not None:
             return View(board=board)
-        timed_s = 0.0 if self.rounds_since is None else time.monotonic() - self.rounds_since
-        return View(board=board, status=doing(board, self.ticket.ahead(), timed_s))
+        return View(board=board, status=doing(board, self.ticket.ahead(), self.course.words(board)))
 
 
 def waiting(place: Place) -> str:
@@ -111,18 +115,21 @@ def waiting(place: Place) -> str:
     return f"Another visitor's run is in progress. You're {ordinal(place.position)} in line{wait}."
 
 
-def doing(board: Board, ahead: Ahead, timed_s: float = 0.0) -> str:
-    """The line above the cards while this comparison runs, or waits for the device; `timed_s`: how long its rounds have gone on."""
+def doing(board: Board, ahead: Ahead, left: str = "") -> str:
+    """The line above the cards while this comparison runs, or waits for the device; `left`: how long it will take, if that is known."""
     current = next((card for card in board.cards if card.running and card.state != "measuring"), None)
     if current is None:
-        return _timing(board, ahead, timed_s) if board.answered or board.timing else "Starting a worker."
+        return _timing(board, ahead, left) if board.answered or board.timing else "Starting a worker."
     if current.waiting and ahead.answers:
         return f"Waiting for {text.several(ahead.answers, 'answer', 'answers')} before yours{_about(ahead.wait_s)}."
+    to_go = f" · {left}" if left and not (ahead.answers or ahead.timings) else ""
+    if board.answered:
+        return f"Your answers are here. First, the original is compared with itself{to_go}."
     done = sum(card.result is not None for card in board.cards)
-    return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}"
+    return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}{to_go}"
 
 
-def _timing(board: Board, ahead: Ahead, timed_s: float) -> str:
+def _timing(board: Board, ahead: Ahead, left: str) -> str:
     if not any(card.state == "answered" or card.running for card in board.cards):
         return "Finishing."
     latest, others = board.cards[board.latest], ahead.answers + ahead.timings
@@ -131,10 +138,8 @@ def _timing(board: Board, ahead: Ahead, timed_s: float) -> str:
         return f"Your answers are here. Timing waits for {runs}{_about(ahead.wait_s)}."
     if latest.detail.startswith("waiting"):
         return f"Your answers are here. Timing is {latest.detail}."
-    done = board.rounds_done or 0.0
-    left = f" · at most {text.seconds(timed_s * (1 - done) / done)} to go" if done >= LEAST_DONE else ""
     detail = f": {latest.detail}" if latest.detail else ""
-    return f"Your answers are here. Now every version is timed in turn{detail}{left}."
+    return f"Your answers are here. Now every version is timed in turn{detail}{f' · {left}' if left else ''}."
 
 
 def _about(wait_s: float | None) -> str:

@@ -142,3 +142,8 @@ def count(number: int) -> str:
 def seconds(duration_s: float) -> str:
     """A wait, rounded to what people can use: “about 20 s”, “about 3 min”."""
     return f"about {max(1, round(duration_s))} s" if duration_s < 90 else f"about {duration_s / 60:.0f} min"
+
+
+def to_go(duration_s: float) -> str:
+    """What is left of something that runs: “about 20 s to go”."""
+    return f"{seconds(duration_s)} to go"

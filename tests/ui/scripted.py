@@ -75,7 +75,7 @@ class ScriptedBackend:
 
     def plan(self, request: Request) -> Plan:
         """A small model that always fits."""
-        known = {"estimated_bytes": 20 * 2**20, "loading_bytes": 20 * 2**20, "unavailable": None}
+        known = {"estimated_bytes": 20 * 2**20, "loading_bytes": 20 * 2**20, "read_bytes": 20 * 2**20, "unavailable": None}
         variants = tuple(VariantPlan.model_validate({**variant.model_dump(), **known}) for variant in request.variants)
         return Plan(
             model=request.variants[0].model, parameters=4_900_000, variants=variants, needed_bytes=200_000_000, largest_bytes=60_000_000,

@@ -140,11 +140,28 @@ def test_what_is_said_between_answers_and_times() -> None:
 def test_what_is_said_while_rounds_run() -> None:
     board = _answered_board(*(Progress(index=index, stage="timing", fraction=0.25, detail="round 2 of 5") for index in range(2)))
     said = "Your answers are here. Now every version is timed in turn: round 2 of 5"
-    assert doing(board, Ahead(0, 1, 9.0), 4.0) == f"{said} · at most about 12 s to go."
+    assert doing(board, Ahead(0, 1, 9.0), "at most about 12 s to go") == f"{said} · at most about 12 s to go."
     assert doing(_answered_board(Progress(index=0, stage="warming up")), NOBODY) == said.partition(":")[0] + "."
     quiet = Progress(index=0, stage="timing", detail="waiting for a quiet moment: other programs take 60% of this machine")
     waits = "Your answers are here. Timing is waiting for a quiet moment: other programs take 60% of this machine."
-    assert doing(advance(board, quiet), NOBODY, 4.0) == waits
+    assert doing(advance(board, quiet), NOBODY, "about 3 s to go") == waits
+
+
+def test_what_is_said_of_the_time_before_the_rounds() -> None:
+    loading = advance(queued_board(REQUEST), VariantAnswered(index=0, result=answered_result("original", "A.")))
+    loading = advance(loading, Progress(index=1, stage="loading"))
+    assert doing(loading, NOBODY, "about 20 s to go") == "INT8 (LLM.int8): loading · 2 of 2 · about 20 s to go"
+    # Whatever others take comes on top of it.
+    assert doing(loading, Ahead(1, 0, None), "about 20 s to go") == "INT8 (LLM.int8): loading · 2 of 2"
+    again = _answered_board(Progress(index=0, stage="scoring"))
+    assert doing(again, NOBODY) == "Your answers are here. First, the original is compared with itself."
+
+
+def test_the_time_to_go_is_told_as_soon_as_one_has_answered() -> None:
+    statuses = [view.status for view in _views(replace(FORM, question="slow"))]
+    loading = [status for status in statuses if "loading · " in status]
+    assert loading[0] == "Original: loading · 1 of 2"
+    assert loading[-1].startswith("NF4 4-bit: loading · 2 of 2 · about ") and loading[-1].endswith(" to go")
 
 
 def test_two_runs_at_once_tell_each_other_s_answers() -> None:
