@@ -70,7 +70,7 @@ def _count(report: InspectorReport) -> Explanation:
     else:
         answer = (
             f"It did not really: the model still has {report.parameters:,}, and torch finds {report.counted:,}. Of the "
-            f"{inside.parameters:,} weights in {_layers(inside)} it counts {inside.counted:,}, as {_uncounted(inside)}."
+            f"{inside.parameters:,} weights in {_layers(inside)} it counts {inside.counted:,}, because {_uncounted(inside)}."
         )
     return Explanation(question=question, answer=answer)
 

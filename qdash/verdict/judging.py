@@ -141,7 +141,7 @@ def _what_of_the_same(grade: Grade, evidence: Evidence) -> str:
 def _figures(result: VariantResult, evidence: Evidence) -> str:
     """All that the grade rests on, in one line."""
     found = result.agreement
-    parts = []
+    parts: list[str] = []
     if found is not None:
         parts += [divergence_words(found), f"same likeliest word at {share(found.top1)} of {several(found.tokens, 'token', 'tokens')}"]
     if result.agreement_problem:

@@ -219,7 +219,7 @@ def test_stop_is_honoured_and_leaves_the_model_whole(worker, question):
 
 def test_another_tokenizer_is_told_and_not_compared(worker, question):
     reference = worker("qwen3", "original").refer(question("qwen3"), (1, 2, 3), emit=ignore, stop=never)
-    with pytest.raises(QdashError, match="other words"):
+    with pytest.raises(QdashError, match="another vocabulary"):
         worker("bloom", "original").score(question("bloom"), reference, emit=ignore, stop=never)
     wider = reference.model_copy(update={"width": reference.width + 64})
     with pytest.raises(QdashError, match=f"{reference.width:,} scores per token, not {wider.width:,}"):

@@ -73,7 +73,7 @@ def test_coverage_snippet_size_and_estimate(worker, question, checkpoint, archit
     assert sum(part.total for part in parts.values()) == loaded.coverage.total
     assert sum(part.quantized for part in parts.values()) == loaded.coverage.quantized
     assert parts["vision"].scheme == "bnb-int8" and parts["vision"].quantized == parts["vision"].total > 0
-    assert any("the recipe leaves it" in skip.reason for skip in loaded.coverage.skipped)
+    assert any("left unchanged by the recipe" in skip.reason for skip in loaded.coverage.skipped)
     scope: dict = {}
     exec(loaded.snippet, scope)
     assert torch.equal(logits(subject.held.model, subject, asked), logits(scope["model"], subject, asked))
@@ -87,7 +87,7 @@ def test_a_recipe_for_parts_that_a_model_lacks_says_so(worker):
     coverage = worker("qwen3", "vision=bnb-int8").load(emit=ignore, stop=never).coverage
     assert coverage.quantized == 0
     assert coverage.quantized_parameters == 0
-    assert all("the recipe leaves it" in reason for name, reason in linear_skips(coverage).items() if name != "lm_head")
+    assert all("left unchanged by the recipe" in reason for name, reason in linear_skips(coverage).items() if name != "lm_head")
 
 
 @pytest.mark.parametrize("architecture", VISION)

@@ -133,7 +133,7 @@ def why_unfit(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module | Ex
     """Why the layer or the experts at path `name` are not quantized though transformers would; None if nothing is in the way."""
     key = assigned(scheme, name)
     if key is None:
-        return "the recipe leaves it unchanged"
+        return "left unchanged by the recipe"
     part = find_scheme(key)
     family = family_of(part)
     return family.unfit_experts(layer, part, spec) if isinstance(layer, Experts) else family.unfit(layer, part, spec)
