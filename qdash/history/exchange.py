@@ -25,6 +25,9 @@ from qdash.settings import settings
 from qdash.wording import several
 
 MOST_FILE_BYTES = 64 * 2**20
+MOST_LISTED = 100_000
+"""Entries of any list in a file. Far above what a run has; what is wrong with each of millions would take long to say."""
+
 PUBLIC_FILE_BYTES = 4 * 2**20
 """In public mode, where every visitor costs memory while a file is read."""
 _FOREIGN = "Choose a JSON file that Export has written."
@@ -96,7 +99,19 @@ def _parsed(data: bytes, name: str) -> dict[str, Any]:
         raise QdashError(f"{name} is not JSON ({error}).", _FOREIGN) from None
     if not isinstance(content, dict):
         raise QdashError(f"{name} is JSON, but was not written by qdash.", _FOREIGN)
+    if _longest_list(content) > MOST_LISTED:
+        raise QdashError(f"{name} has a list of more than {MOST_LISTED:,} entries.", _FOREIGN)
     return content
+
+
+def _longest_list(content: dict[str, Any]) -> int:
+    longest, left = 0, list[Any](content.values())
+    while left:
+        found = left.pop()
+        if isinstance(found, list):
+            longest = max(longest, len(found))
+        left.extend(found.values() if isinstance(found, dict) else found if isinstance(found, list) else ())
+    return longest
 
 
 def _history_file(content: dict[str, Any], name: str) -> HistoryFile:

@@ -203,3 +203,13 @@ def test_ones_own_questions_stay_out_of_an_evaluations_link(tmp_path: Path) -> N
 )  # fmt: skip
 def test_models_are_named_without_folders(model: str, spoken: str) -> None:
     assert spoken_model(model) == spoken
+
+
+def test_a_list_without_end_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    history = history_in(tmp_path)
+    for data in (
+        b'{"qdash_history": 1, "runs": [' + b"0," * 200_000 + b"0]}",
+        b'{"qdash_history": 1, "x": {"y": [[' + b"0," * 200_000 + b"0]]}}",
+    ):
+        with pytest.raises(QdashError, match="a list of more than 100,000 entries"):
+            import_runs(history, data)
