@@ -132,9 +132,9 @@ def _row_builder(here: Surroundings) -> str:
     offered = [model for model in MODELS.values() if not_offered(model.key) is None]
     options = "".join(f'<option value="{escape(model.key)}">{escape(model.label)}</option>' for model in offered)
     field = (
-        f'<select name="model" aria-label="Model">{options}</select>'
+        f'<select name="model" aria-label="Other checkpoint">{options}</select>'
         if settings().public
-        else '<input name="model" list="row-models" placeholder="folder or owner/name" aria-label="Model">'
+        else '<input name="model" list="row-models" placeholder="folder or owner/name" aria-label="Other checkpoint">'
         f'<datalist id="row-models">{options}</datalist>'
     )
     return (

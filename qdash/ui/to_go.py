@@ -64,10 +64,9 @@ class Course:
 
     def _moved(self, board: Board, event: Progress, now: float) -> None:
         index = event.index
-        if event.stage == "loading" and (index not in self._began or board.cards[index].waiting):
-            self._began[index] = now  # the wait for the device is not its own
-        elif event.stage == "answering":
-            self._asked.setdefault(index, now)
+        since = {"loading": self._began, "answering": self._asked}.get(event.stage)
+        if since is not None and (index not in since or board.cards[index].waiting):
+            since[index] = now  # the wait for the device is not its own
         elif event.stage in ("warming up", "timing") and self._timing_since is None:
             self._timing_since = now
 

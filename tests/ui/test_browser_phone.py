@@ -46,6 +46,8 @@ def test_everything_that_is_pressed_or_filled_in_has_a_name(scripted: Server, op
     for builder in (".builder.recipe", ".builder.rows"):
         page.click(f"{builder} summary")
     expect(page.get_by_role("combobox", name="Scheme of vision")).to_be_visible()
+    for name in ("Model", "Other checkpoint"):  # two fields of one name could not be told apart
+        expect(page.get_by_role("combobox", name=name, exact=True)).to_have_count(1)
     for tab in TABS:
         _opened(page, tab)
         assert page.evaluate(NAMELESS) == [], tab
