@@ -219,7 +219,7 @@ def test_fp8_activations_need_a_recent_gpu():
     on_cpu = unavailable(scheme, machine_with())
     assert on_cpu.message == "FP8 dynamic needs a CUDA device." and on_cpu.remedy == "Choose FP8 weights (ao-fp8wo)."
     on_ampere = unavailable(scheme, machine_with(gpu(compute_capability=(8, 6))))
-    assert "8.9 or more; this one has 8.6" in on_ampere.message and on_ampere.remedy == "Choose FP8 weights (ao-fp8wo)."
+    assert "8.9 or higher; this one has 8.6" in on_ampere.message and on_ampere.remedy == "Choose FP8 weights (ao-fp8wo)."
     assert unavailable(scheme, machine_with(gpu(compute_capability=(9, 0)))) is None
 
 

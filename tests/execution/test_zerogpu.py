@@ -387,4 +387,4 @@ def test_refusals_are_sentences_with_a_remedy(jobs: Jobs, scheduler: Scheduler, 
 def test_a_process_that_may_not_use_the_gpu_is_reported(jobs: Jobs, scheduler: Scheduler) -> None:
     scheduler.reuses, scheduler.broken = False, {"/allow"}
     end = jobs.result_of("compare", schemes=["original"])
-    assert (end["kind"], "could not begin (AssertionError)" in end["message"]) == ("worker_died", True)
+    assert (end["kind"], "could not start (AssertionError)" in end["message"]) == ("worker_died", True)

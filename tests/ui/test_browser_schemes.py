@@ -130,7 +130,7 @@ def test_what_can_run_follows_the_device(scripted_gpus: Server, open_page: OpenP
     for_cpu, for_cuda = page.locator(row("torch-int8dyn")), page.locator(row("ao-fp8dyn"))
     expect(for_cpu.locator("input")).to_be_disabled()
     expect(for_cpu).to_contain_text("Choose the device “cpu”.")
-    expect(for_cuda).to_contain_text("compute capability 8.9 or more; this one has 7.5")
+    expect(for_cuda).to_contain_text("compute capability 8.9 or higher; this one has 7.5")
     page.click("#measurement > button")
     page.click("#device input")
     devices = page.locator("[role=listbox] [role=option]")
