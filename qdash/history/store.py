@@ -253,8 +253,8 @@ def _make_room(connection: sqlite3.Connection, limits: Limits, owner: str, kept_
         if oldest is None:
             if not limits.all_may_go:
                 return
-            message = "The history of this server is full, and nobody has more in it than you. This run is not kept."
-            raise QdashError(message, "Export it, or delete runs of yours.", "unavailable")
+            message = "The history of this server is full, and no visitor uses more of it than you. This run was not saved."
+            raise QdashError(message, "Export this run, or delete some of your runs.", "unavailable")
         number, size = oldest
         connection.execute("DELETE FROM runs WHERE number = ?", (number,))
         sizes[whose], excess = sizes[whose] - size, excess - size

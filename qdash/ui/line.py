@@ -201,11 +201,11 @@ class Line:
             raise QdashError(f"{waiting} waiting already.", "Try again in a few minutes.", "unavailable")
         mine = sum(ticket.visitor.owner == visitor.owner for ticket in self._tickets)
         if visitor.owner and self.each is not None and mine >= self.each:
-            message = f"{mine} of your runs are at work or waiting already."
-            raise QdashError(message, "Stop one of them, or wait until it is over.", "unavailable")
+            message = f"You already have {several(mine, 'run', 'runs')} running or waiting."
+            raise QdashError(message, "Stop one of them, or wait until it finishes.", "unavailable")
         near = sum(ticket.visitor.address == visitor.address for ticket in self._tickets)
         if visitor.address and self.each_address is not None and near >= self.each_address:
-            message = f"{near} runs from your network address are at work or waiting already."
+            message = f"{several(near, 'run', 'runs')} from your network address {'is' if near == 1 else 'are'} already running or waiting."
             raise QdashError(message, "Try again in a few minutes.", "unavailable")
 
     def _before(self, ticket: Ticket) -> int:

@@ -69,7 +69,7 @@ class SameOrigin:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self.hosts is not None and not self.hosts.allow(host):
-            return f"qdash does not answer to the name {_name(host)!r}. Add it to QDASH_HOSTS if it is yours, and start again."
+            return f"qdash does not answer to the name {_name(host)!r}. If it is yours, add it to QDASH_HOSTS and restart qdash."
         origin = headers.get("origin")
         ours = {_netloc(name) for name in (host, headers.get("x-forwarded-host", ""), urlsplit(self.public).netloc) if name}
         if origin is not None and _netloc(origin.partition("://")[2]) not in ours:

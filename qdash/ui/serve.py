@@ -70,7 +70,7 @@ def _password_check(password: SecretStr | None) -> Callable[[str, str], Awaitabl
 def not_private(error: OSError) -> QdashError:
     """That the cache cannot be used, or is not one's own."""
     message = f"The folder {settings().cache_dir} cannot be used ({error.strerror or error})."
-    return QdashError(message, "Set QDASH_CACHE_DIR to a folder of your own that can be written.", "unavailable")
+    return QdashError(message, "Set QDASH_CACHE_DIR to a folder that you own and can write to.", "unavailable")
 
 
 def serve(blocks: gr.Blocks, tabs: Tabs) -> None:

@@ -62,10 +62,10 @@ class Tabs:
             tab, now = self._tabs.get(number), self.clock()
             if tab is None:
                 if address and self._new_from(address, now) >= NEW_A_MINUTE:
-                    return "Too many tabs are opened from your network address. Try again in a minute."
+                    return "Too many tabs were opened from your network address. Try again in a minute."
                 tab = self._tabs[number] = _Tab(owner, address, now, now)
             elif tab.owner != owner:
-                return "This tab of the page belongs to somebody else. Reload the page."
+                return "This tab belongs to another visitor. Reload the page."
             tab.seen = now
             self._tabs.move_to_end(number)
             return None

@@ -182,7 +182,7 @@ def test_nobody_may_hold_all_places_of_a_line() -> None:
     with ExitStack() as inside:
         for owner in ("a", "a", "b"):
             inside.enter_context(line.of(Visitor(owner, "192.0.2.1")).join())
-        for visitor, words in ((Visitor("a", "192.0.2.2"), "2 of your runs"), (Visitor("c", "192.0.2.1"), "3 runs from your network")):
+        for visitor, words in ((Visitor("a", "192.0.2.2"), "already have 2 runs"), (Visitor("c", "192.0.2.1"), "3 runs from your network")):
             with pytest.raises(QdashError, match=words), line.of(visitor).join():
                 pass
         for visitor in (Visitor("c", "192.0.2.9"), Visitor("d", ""), Visitor()):
