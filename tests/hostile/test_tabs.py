@@ -23,16 +23,7 @@ from qdash.ui.runs import PATIENCE_S, Runs
 from qdash.ui.sessions import Sessions
 from qdash.ui.tabs import AWAY_S, FORGOTTEN_S, NEW_A_MINUTE, TabGuard, Tabs
 from qdash.ui.visitors import COOKIE, address_of
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -8,18 +8,9 @@ from threading import Event, Thread
 import pytest
 
 from qdash.ui.runs import PATIENCE_S, Runs
+from tests.support.clock import Clock
 
 SOON_S = 10.0
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
