@@ -21,7 +21,7 @@ _GRADIO = {"host": "GRADIO_SERVER_NAME", "port": "GRADIO_SERVER_PORT", "root_pat
 _ROOT_PATH = re.compile(r"(https?://[^/\s?#]+)?(/[^\s?#;]*)?")
 
 
-def _on_a_space() -> bool:
+def on_a_space() -> bool:
     """Whether Hugging Face Spaces runs this: there the page is for strangers, who reach it from outside the container."""
     return "SPACE_ID" in os.environ
 
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QDASH_", env_ignore_empty=True, frozen=True)
 
-    host: str = Field(default_factory=lambda: _gradio_variable("host") or ("0.0.0.0" if _on_a_space() else "127.0.0.1"))
+    host: str = Field(default_factory=lambda: _gradio_variable("host") or ("0.0.0.0" if on_a_space() else "127.0.0.1"))
     port: int = Field(default_factory=lambda: _gradio_variable("port") or 7860, ge=0, le=65535)
     """0: any free one."""
     root_path: Annotated[str, AfterValidator(_without_slash)] = Field(default_factory=lambda: _gradio_variable("root_path"))
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     """Names, separated by commas, under which the page may be opened besides localhost, addresses, and the host of `root_path`. In public
     mode every name is answered to."""
-    public: bool = Field(default_factory=_on_a_space)
+    public: bool = Field(default_factory=on_a_space)
     """Hosting for strangers, the default on Spaces: only the models of the catalogue, and no local folders."""
     public_model_bytes: int = Field(default=2 * 10**9, ge=0)
     """In public mode, the most bytes that the weights of a model may have as published. Bundled models are far below."""

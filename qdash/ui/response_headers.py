@@ -20,11 +20,13 @@ _SCRIPT = re.compile(rb"<script(?=[\s>])|\\u003cscript(?=\\u003e)")
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def policy(nonce: str) -> str:
-    """The Content-Security-Policy; the browser itself reads nothing from anywhere else."""
+def policy(nonce: str, *, space: bool = False) -> str:
+    """The Content-Security-Policy: nothing comes from anywhere else, but on a Space what its bar at the top reads from Hugging Face."""
     script = f"'nonce-{nonce}' 'unsafe-eval'" if nonce else ""
+    also = " https://huggingface.co https://*.huggingface.co" if space else ""
     return (
-        f"default-src 'self'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        f"default-src 'self'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; connect-src 'self'{also}; "
+        f"img-src 'self' data: blob:{also}; "
         "media-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
         f"form-action 'self'; frame-ancestors {FRAMED_BY}"
     )
@@ -36,6 +38,7 @@ class ResponseHeaders:
 
     app: ASGIApp
     path: str
+    space: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; the page goes out as a whole, its scripts marked."""
@@ -47,7 +50,7 @@ class ResponseHeaders:
             nonlocal start, body
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update({**_ALWAYS, "Content-Security-Policy": policy(nonce)})
+                headers.update({**_ALWAYS, "Content-Security-Policy": policy(nonce, space=self.space)})
                 if nonce and "html" in Headers(scope=message).get("content-type", ""):
                     start = message
                     return

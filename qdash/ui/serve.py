@@ -15,7 +15,7 @@ from qdash import execution
 from qdash.catalog.models import ASSETS
 from qdash.errors import QdashError
 from qdash.private_folder import private_folder
-from qdash.settings import settings
+from qdash.settings import on_a_space, settings
 from qdash.ui.address import Address, free_address
 from qdash.ui.assets import css, script
 from qdash.ui.backend import EngineBackend
@@ -89,7 +89,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     middleware = [
         Middleware(RequestFaults),
         Middleware(PageZipped, path=limits.url_path),
-        Middleware(ResponseHeaders, path=limits.url_path),
+        Middleware(ResponseHeaders, path=limits.url_path, space=on_a_space()),
         Middleware(SameOrigin, hosts=hosts, public=limits.root_path),
         Middleware(PageRoutes, path=limits.url_path),
         Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes),

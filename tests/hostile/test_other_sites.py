@@ -103,7 +103,8 @@ def test_only_scripts_that_the_server_has_sent_run() -> None:
     assert headers["content-security-policy"] == policy(nonce) and headers["content-length"] == str(len(body))
     assert _page(body=sent)[0] != body, "nobody can know the next number"
     assert "unsafe-inline" not in policy(nonce).partition("style-src")[0]
-    assert "frame-ancestors 'self' https://huggingface.co" in policy(nonce)
+    assert "frame-ancestors 'self' https://huggingface.co" in policy(nonce) and "connect-src 'self';" in policy(nonce)
+    assert "connect-src 'self' https://huggingface.co" in policy(nonce, space=True)
 
 
 @pytest.mark.parametrize("response", [HTMLResponse, PlainTextResponse])
