@@ -158,7 +158,7 @@ def test_questions_with_pictures(scripted: Server, open_page: OpenPage, tmp_path
     page.locator("#task").get_by_text("Your own questions").click()
     note, chosen = page.locator("#file-note"), page.locator("#question-file input")
     chosen.set_input_files([str(first)])
-    expect(note).to_contain_text("No file of questions is among the files that were chosen")
+    expect(note).to_contain_text("There is no file of questions among the files that were chosen")
     chosen.set_input_files([str(table)])
     expect(note).to_contain_text("mine.csv, line 3: the picture “two.png” is not among the files that were chosen")
     chosen.set_input_files([str(second)])
