@@ -14,7 +14,7 @@ PACKAGE = ROOT / "qdash"
 # What each layer may import of qdash itself; see the README's “How it is built”.
 BASE = {
     "qdash", "records", "errors", "settings", "catalog", "machine", "busyness", "differences", "wording", "naming", "renaming", "offer",
-    "stopping",
+    "stopping", "private_folder",
 }  # fmt: skip
 ALLOWED = {
     "catalog": {"errors", "catalog"},
@@ -31,6 +31,7 @@ ALLOWED = {
     "renaming": {"errors"},
     "offer": {"catalog", "errors", "machine", "records", "settings"},
     "stopping": {"errors"},
+    "private_folder": set(),
     "inputs": BASE | {"inputs"},
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},

@@ -53,7 +53,7 @@ def test_facts_are_those_of_the_chosen_device():
     assert (cpu.device_name, cpu.compute_capability, cpu.device_memory_bytes) == (cpu.cpu_name, None, cpu.memory_bytes)
     assert unavailable(SCHEMES["ao-fp8dyn"], new) is None
     assert "7.5" in str(unavailable(SCHEMES["ao-fp8dyn"], old))
-    assert "Choose “cuda” as device, or FP8 weights (ao-fp8wo)." in str(unavailable(SCHEMES["ao-fp8dyn"], cpu))
+    assert "Choose the device “cuda”, or FP8 weights (ao-fp8wo)." in str(unavailable(SCHEMES["ao-fp8dyn"], cpu))
     assert "cuda”" not in str(unavailable(SCHEMES["ao-fp8dyn"], machine_with())), "there is none to choose"
     assert "the CPU" in str(unavailable(SCHEMES["torch-int8dyn"], new))
 

@@ -161,7 +161,7 @@ def _sha256(picture: Any) -> str | None:
 
 def _handed_out(kept: bytes) -> Path:
     """The history's picture where uploads lie, as if it had just been sent; under a name that only those know who have it."""
-    path = settings().cache_dir / "uploads" / sha256(kept).hexdigest() / "picture.webp"
+    path = settings().uploads / sha256(kept).hexdigest() / "picture.webp"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(kept)
     return path

@@ -54,7 +54,7 @@ def test_recipes_have_one_spelling() -> None:
         ("vision=original", "quantizes nothing"),
         ("vision=bnb-nf4,language=fp16", "fp16"),
         ("mlp=bnb-nf4,mlp=bnb-int8", "twice"),
-        (",".join(f"*.{n}.*=bnb-nf4" for n in range(40)), "40 rules"),
+        (",".join(f"*.{n}.*=bnb-nf4" for n in range(70)), "70 rules"),
         ("vision=language=bnb-nf4", "language=bnb-nf4"),
     ],
 )
@@ -84,3 +84,10 @@ def test_a_row_is_a_model_and_a_scheme() -> None:
     for wrong in ("tiny-vlm", "@original", "tiny-vlm@", ""):
         with pytest.raises(QdashError, match="MODEL@SCHEME"):
             row(wrong)
+
+
+def test_a_long_text_is_refused_at_once_and_not_repeated() -> None:
+    for text in (",".join(f"*.{n}.*=bnb-nf4" for n in range(45_000)), "language=" + "x" * 3_000, "x" * 3_000 + "=bnb-nf4"):
+        with pytest.raises(QdashError) as caught:
+            find_scheme(text)
+        assert len(str(caught.value)) < 1_500

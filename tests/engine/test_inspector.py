@@ -142,7 +142,7 @@ def test_answers_come_from_the_numbers(inspected, scheme):
     assert ("There is no file" in size) == (report.saved is None) and f"{report.counted:,}" in size
     assert speed.startswith("It was not timed")
     if report.kind == "simulated":
-        assert "is simulated" in dtype and "is simulated" in speed and "really stored" in size
+        assert "is simulated" in dtype and "is simulated" in speed and "if they were stored as" in size
 
 
 @pytest.fixture(scope="module")
