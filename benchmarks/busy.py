@@ -9,6 +9,8 @@ last line is one JSON document; the exit status tells whether the goal was met.
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,8 +32,12 @@ NOT_TOLD = "the slower one is not told"
 
 TOGGLING = """
 import os, random, sys, time
-chance, parent = random.Random(int(sys.argv[1])), os.getppid()
-while os.getppid() == parent:
+if os.fork():
+    os._exit(0)
+print(os.getpid(), flush=True)
+os.close(1)
+chance, starter = random.Random(int(sys.argv[1])), int(sys.argv[2])
+while os.path.exists(f"/proc/{starter}"):
     time.sleep(chance.uniform(0.1, 2.0))
     until = time.monotonic() + chance.uniform(0.1, 2.0)
     while time.monotonic() < until:
@@ -90,15 +96,15 @@ def run(executor: Executor, model: str, slower: str, tokens: int, seed: int, pro
 
 @contextmanager
 def toggling(programs: int, seed: int) -> Iterator[None]:
-    """Other processes that toggle between idle and full load, as long as the block lasts."""
+    """Other programs that toggle between idle and full load, as long as the block lasts: no children of this process, which are its own."""
     command = [sys.executable, "-S", "-c", TOGGLING]
-    others = [subprocess.Popen([*command, str(seed * programs + number)], start_new_session=True) for number in range(programs)]
+    seeds = range(seed * programs, (seed + 1) * programs)
+    started = [subprocess.run([*command, str(number), str(os.getpid())], stdout=subprocess.PIPE, check=True) for number in seeds]
     try:
         yield
     finally:
-        for other in others:
-            other.kill()
-            other.wait()
+        for one in started:
+            os.kill(int(one.stdout), signal.SIGKILL)
 
 
 def _outcome(comparison: Comparison, shown: list[VariantResult], seconds: float) -> Outcome:
