@@ -134,12 +134,16 @@ class Coverage(Record):
 class Ratio(Record):
     """A time divided by the baseline's within the same round: the median of the rounds' ratios with its 95% interval.
 
-    `low` and `high` are None where there were fewer than 3 rounds.
+    `low` and `high` are None where there were fewer than 3 rounds. `strict_low` and `strict_high` are the interval that errs in two of a
+    thousand cases, from 9 rounds on. `rounds` is how many the ratio rests on; None in records of earlier versions.
     """
 
     value: float
     low: float | None
     high: float | None
+    strict_low: float | None = None
+    strict_high: float | None = None
+    rounds: int | None = None
 
 
 class Relative(Record):
@@ -164,8 +168,9 @@ BUSY_SHARE = 0.1
 class Rounds(Record):
     """How the timing of a comparison went: rounds in which every variant was timed once, one after another.
 
-    `taken` count; `repeated` were measured again because other programs disturbed them. `busy` is the share (0 to 1) of the processor's
-    or GPU's time that other programs took during the rounds that count, `busy_before` that in the moment before them; None: not known.
+    `taken` is the fewest rounds that any ratio rests on; `repeated` were measured again because other programs disturbed them. `busy` is
+    the share (0 to 1) of the processor's or GPU's time that other programs took during the rounds that count, `busy_before` that in the
+    moment before them; None: not known.
     """
 
     taken: int

@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from math import nan
 from statistics import fmean
 
 from qdash.records import BUSY_SHARE, Ratio, TimedRun
-from qdash.verdict.pace import Times, pace_for
+from qdash.verdict.pace import pace_for, times_in_rounds
 
 LEAST_ROUNDS = 3
 """With fewer there is no interval."""
@@ -14,14 +13,12 @@ LEAST_ROUNDS = 3
 PRECISE = 0.03
 """An interval that reaches this share of its ratio to either side is narrow enough."""
 
-ATTEMPTS = 4
-"""At most so many times the chosen rounds are taken, disturbed ones included."""
+MOST_ROUNDS = 30
+"""At most so many rounds are taken where other programs disturb them, unless more were chosen: enough to tell twice the time from the same
+time on a machine that is never quiet."""
 
-PATIENCE_S = 20.0
-"""After so long, no more than the chosen rounds: who reads the answers wants to see an end."""
-
-HOPELESS = 2
-"""Without a single quiet one among so many times the chosen rounds, the machine will not get quiet."""
+PATIENCE_S = 60.0
+"""After so many seconds, no more than the chosen rounds: whoever reads the answers wants to see an end."""
 
 
 @dataclass(frozen=True)
@@ -38,34 +35,34 @@ class Taken:
 
 
 def counted(rounds: Sequence[Taken], chosen: int) -> list[Taken]:
-    """The rounds that count, in order: the quiet ones, or, if they are too few, the `chosen` that were disturbed least."""
+    """The rounds that count, in order: the quiet ones, at most `chosen`, or all if too few are quiet: what disturbs many evens out."""
     quiet = [taken for taken in rounds if not taken.disturbed]
-    if len(quiet) >= min(LEAST_ROUNDS, chosen):
-        return quiet[:chosen]
-    least = sorted(range(len(rounds)), key=lambda place: rounds[place].busy or 0.0)[:chosen]
-    return [rounds[place] for place in sorted(least)]
+    return quiet[:chosen] if len(quiet) >= min(LEAST_ROUNDS, chosen) else list(rounds)
 
 
 def exhausted(rounds: Sequence[Taken], chosen: int, spent_s: float) -> bool:
-    """Whether no further round is to be taken, whatever the times are. `spent_s`: seconds since the first began."""
+    """Whether no further round is to be taken, whatever the times are. `spent_s`: seconds since the first began.
+
+    Fewer than three chosen rounds allow no claim, so none of them is repeated.
+    """
     quiet = sum(not taken.disturbed for taken in rounds)
-    most = 1 if spent_s >= PATIENCE_S else ATTEMPTS if quiet else HOPELESS
-    return quiet >= chosen or len(rounds) >= most * chosen
+    most = chosen if spent_s >= PATIENCE_S or chosen < LEAST_ROUNDS else max(MOST_ROUNDS, chosen)
+    return quiet >= chosen or len(rounds) >= most
 
 
 def worth_judging(rounds: Sequence[Taken], chosen: int) -> bool:
-    """Whether there are enough rounds to stop for what they show: three quiet ones, or as many as were chosen on a machine never quiet."""
+    """Whether there are enough rounds to stop for what they show: three quiet ones, or as many as were chosen, however disturbed."""
     quiet = sum(not taken.disturbed for taken in rounds)
-    return quiet >= LEAST_ROUNDS or (not quiet and len(rounds) >= max(LEAST_ROUNDS, chosen))
+    return quiet >= LEAST_ROUNDS or len(rounds) >= max(LEAST_ROUNDS, chosen)
 
 
-def settled(ratios: Sequence[tuple[Ratio, Collection[float]]], rounds: int, noise: float, busy: float | None) -> bool:
-    """Whether further rounds would change nothing that is said: every ratio is precise, or clear of its bounds with all its doubt.
+def settled(ratio: Ratio, bounds: Collection[float], noise: float, busy: float | None) -> bool:
+    """Whether further rounds would change nothing that is said: the ratio is precise, or clear of its bounds with all its doubt.
 
-    `ratios` from `rounds` rounds, each with the bounds at which its variant's grade would change; `noise`: how far the baseline's own
-    times lie apart, as a share; `busy`: what others took (None: not known). Without ratios there is nothing to be settled.
+    `bounds`: the ratios at which the variant's grade would change; `noise`: how far the baseline's own times lie apart, as a share;
+    `busy`: what others took (None: not known).
     """
-    return bool(ratios) and all(_is_precise(ratio) or _is_decided(ratio, bounds, rounds, noise, busy) for ratio, bounds in ratios)
+    return _is_precise(ratio) or _is_decided(ratio, bounds, noise, busy)
 
 
 def busy_share(rounds: Iterable[Taken]) -> float | None:
@@ -80,8 +77,7 @@ def _is_precise(ratio: Ratio) -> bool:
     return ratio.low >= ratio.value * (1 - PRECISE) and ratio.high <= ratio.value * (1 + PRECISE)
 
 
-def _is_decided(ratio: Ratio, bounds: Collection[float], rounds: int, noise: float, busy: float | None) -> bool:
+def _is_decided(ratio: Ratio, bounds: Collection[float], noise: float, busy: float | None) -> bool:
     """Whether it may be called faster or slower, and no bound at which a grade changes lies within its doubt."""
-    low, high, others = (nan if known is None else known for known in (ratio.low, ratio.high, busy))
-    pace = pace_for(Times(ratio.value, low, high, rounds, noise, others, paired=True))
+    pace = pace_for(times_in_rounds(ratio, ratio.rounds or 0, noise, busy))
     return pace.told in ("faster", "slower") and not any(pace.least <= bound <= pace.most for bound in bounds)

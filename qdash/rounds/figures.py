@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from qdash.records import Latency, NoiseFloor, Ratio, Relative, TimedRun, Timing, VariantResult
-from qdash.stats.paired import median_with_interval
+from qdash.stats.paired import MANY_PAIRS, median_with_interval, order_interval, strict_interval
 
 
 def latency_of(load_s: float, runs: Sequence[TimedRun]) -> Latency:
@@ -40,18 +40,21 @@ def _ratios(ours: Latency | None, theirs: Latency | None) -> dict[str, Ratio]:
 
 
 def paired(ours: Timing, theirs: Timing) -> Ratio:
-    """The ratio of two times; with its interval if there are three rounds or more."""
+    """The ratio of two times, from the rounds they share; with its interval if there are three rounds or more."""
     if len(ours.runs) != len(theirs.runs):
         return Ratio(value=ours.median / theirs.median, low=None, high=None)
     ratios = [our / their for our, their in zip(ours.runs, theirs.runs, strict=True)]
-    found = median_with_interval(ratios)
-    if found is None:
-        return Ratio(value=Timing.of(ratios).median, low=None, high=None)
-    return Ratio(value=found[0], low=found[1], high=found[2])
+    middle, low, high = median_with_interval(ratios) or (Timing.of(ratios).median, None, None)
+    strict_low, strict_high = strict_interval(ratios) or (None, None)
+    return Ratio(value=middle, low=low, high=high, strict_low=strict_low, strict_high=strict_high, rounds=len(ratios))
 
 
 def noise_floor(latency: Latency, kl_nats: float | None) -> NoiseFloor | None:
-    """How far the baseline's runs lie apart, and how far their second half from their first; None for a single run."""
+    """How far apart the baseline's typical times may be; None for a single run.
+
+    Of a few runs: their spread, or how far their second half is from their first. Of many: half the 95% interval of their median, which a
+    few disturbed runs hardly change.
+    """
     if len(latency.total_s.runs) < 2:
         return None
     first, again = _halves(latency.total_s)
@@ -67,6 +70,9 @@ def noise_of(first: Timing, again: Timing) -> NoiseFloor:
 
 
 def _wandering(timing: Timing) -> float:
+    if len(timing.runs) >= MANY_PAIRS:
+        low, high = order_interval(timing.runs)
+        return (high - low) / 2 / timing.median
     return max(noise_of(*_halves(timing)).relative, _spread(timing))
 
 

@@ -58,6 +58,7 @@ class TimedRounds:
     _results: dict[int, VariantResult] = field(default_factory=dict)
     _watched: dict[int, MemoryWatched] = field(default_factory=dict)
     _baseline_runs: list[TimedRun] = field(default_factory=list)
+    _settled: set[int] = field(default_factory=set)
     _waited_s: float = 0.0
 
     def run(self) -> Generator[Event, None, None]:
@@ -76,11 +77,10 @@ class TimedRounds:
         members = yield from self._warmed_up([member for member in group.members if member.index not in self._results])
         before = load.share()
         taken = yield from self._rounds(members, group.together, before)
-        count = counted(taken, self.measurement.runs)
-        self._note(count, len(taken) - len(count), before)
+        self._note(members, taken, before)
         for member in members:
             if member.index not in self._results and (member.index or last):
-                yield self._done(member, self._result(member, count))
+                yield self._done(member, self._result(member, taken))
 
     def _warmed_up(self, members: Sequence[Candidate]) -> Generator[Event, None, list[Candidate]]:
         """Every member loaded, if it is not (any more), and warm; returns those that are."""
@@ -109,12 +109,13 @@ class TimedRounds:
                 yield Progress(index=member.index, stage="warming up", fraction=item.fraction, detail=item.detail)
 
     def _rounds(self, members: list[Candidate], together: bool, busy: float | None) -> Generator[Event, None, list[Taken]]:
-        """As many rounds as it takes; a member that fails is left out from then on."""
+        """As many rounds as it takes; a member that fails, or of which no more is to be learned, is left out from then on."""
         taken: list[Taken] = []
         began = time.monotonic()
-        while not self._stopped() and not self._enough(taken, members, time.monotonic() - began):
-            running = [member for member in members if member.index not in self._results]
-            if not running:
+        while not self._stopped() and not exhausted(taken, self.measurement.runs, time.monotonic() - began):
+            yield from self._settle(taken, members)
+            running = [member for member in members if member.index not in self._results and member.index not in self._settled]
+            if not running or (self._settled and not any(member.index for member in running)):
                 break
             if taken[-1].disturbed if taken else (busy or 0.0) > BUSY_SHARE:
                 yield from self._quiet_moment(running[0])
@@ -140,7 +141,7 @@ class TimedRounds:
 
     def _moving(self, members: list[Candidate], together: bool, before: list[Taken]) -> Generator[Event, None, Round]:
         """A round's steps as progress of the member whose turn it is."""
-        chosen, number, quiet = self.measurement.runs, len(before) + 1, sum(not taken.disturbed for taken in before)
+        chosen, number = self.measurement.runs, len(before) + 1
         words = f"round {number} of at most {chosen}" if number <= chosen else f"round {number}: some were disturbed by other programs"
         steps = self.executor.round([self._part(member) for member in members], self.stop, self.rank, together=together)
         place = done = 0
@@ -151,31 +152,39 @@ class TimedRounds:
                 return end.value
             if isinstance(step, PartMoved):
                 place, done = step.place, step.done
-            fraction = (min(quiet, chosen - 1) + (place + done) / len(members)) / chosen
+            fraction = self._fraction(before, (place + done) / len(members))
             detail = words if isinstance(step, PartMoved) else step.detail
             yield Progress(index=members[place].index, stage="timing", fraction=fraction, detail=detail)
+
+    def _fraction(self, before: Sequence[Taken], of_next: float = 0.0) -> float:
+        """How far the rounds are, 0 to 1, if all that were chosen are taken; disturbed ones do not count."""
+        chosen, quiet = self.measurement.runs, sum(not taken.disturbed for taken in before)
+        return (min(quiet, chosen - 1) + of_next) / chosen
 
     def _part(self, member: Candidate) -> Part:
         ready, run = ("warm_up", self.question, self.measurement), ("time", self.question, self.measurement.max_new_tokens)
         return Part(member.spec, ready, run, member.loading_bytes, member.held_bytes)
 
-    def _enough(self, taken: list[Taken], members: list[Candidate], spent_s: float) -> bool:
-        chosen = self.measurement.runs
-        if exhausted(taken, chosen, spent_s):
-            return True
-        if not worth_judging(taken, chosen):
-            return False
-        count = counted(taken, chosen)
-        results = [self._result(member, count) for member in members if member.index and member.index not in self._results]
+    def _settle(self, taken: list[Taken], members: list[Candidate]) -> Generator[Event, None, None]:
+        """Find the members of which further rounds would tell nothing new: the others need the time more."""
+        if not worth_judging(taken, self.measurement.runs):
+            return
         original = self.candidates[0].result
-        ratios = [
-            (result.relative.total, time_bounds(evidence_of(result, original, None)))
-            for result in results
-            if result.relative and result.relative.total
-        ]
-        baseline = _runs_of(0, count)
+        baseline = _runs_of(0, counted(taken, self.measurement.runs))
         floor = noise_floor(latency_of(0.0, baseline), None) if baseline else None
-        return settled(ratios, len(count), floor.relative if floor else 0.0, busy_share(count))
+        for member in members:
+            if not member.index or member.index in self._results or member.index in self._settled:
+                continue
+            result = self._result(member, taken)
+            ratio = result.relative and result.relative.total
+            busy = busy_share(self._counted(member, taken))
+            if ratio and settled(ratio, time_bounds(evidence_of(result, original, None)), floor.relative if floor else 0.0, busy):
+                self._settled.add(member.index)
+                yield Progress(index=member.index, stage="timing", fraction=self._fraction(taken), detail="done, others take more rounds")
+
+    def _counted(self, member: Candidate, taken: Sequence[Taken]) -> list[Taken]:
+        """The rounds that count for `member`, of those that it took part in."""
+        return counted([one for one in taken if member.index in one.runs], self.measurement.runs)
 
     def _quiet_moment(self, next_one: Candidate) -> Generator[Event, None, None]:
         """Wait, but not for long, until others take less than a small share."""
@@ -190,25 +199,27 @@ class TimedRounds:
             yield Progress(index=next_one.index, stage="timing", fraction=None, detail=words)
         self._waited_s += time.monotonic() - began
 
-    def _note(self, count: list[Taken], repeated: int, before: float | None) -> None:
+    def _note(self, members: Sequence[Candidate], taken: Sequence[Taken], before: float | None) -> None:
         """Add the rounds of a group to what is said of all: the fewest that any ratio rests on, and the busiest."""
-        if not count:
+        counts = [count for member in members if (count := self._counted(member, taken))]
+        if not counts:
             return
-        known = self.rounds or Rounds(taken=len(count), busy_before=before)
-        shares = [share for share in (known.busy, busy_share(count)) if share is not None]
+        fewest, used = min(map(len, counts)), {id(one) for count in counts for one in count}
+        known = self.rounds or Rounds(taken=fewest, busy_before=before)
+        shares = [share for share in (known.busy, *map(busy_share, counts)) if share is not None]
         self.rounds = Rounds(
-            taken=min(known.taken, len(count)),
-            repeated=known.repeated + repeated,
+            taken=min(known.taken, fewest),
+            repeated=known.repeated + len(taken) - len(used),
             busy=max(shares, default=None),
             busy_before=known.busy_before,
         )
-        self._baseline_runs += _runs_of(0, count)
+        self._baseline_runs += _runs_of(0, counted(taken, self.measurement.runs))
         if self._baseline_runs:
             self.baseline = latency_of(0.0, self._baseline_runs)
 
-    def _result(self, member: Candidate, count: list[Taken]) -> VariantResult:
+    def _result(self, member: Candidate, taken: Sequence[Taken]) -> VariantResult:
         """`member` with its times in the rounds that count, and its ratios."""
-        so_far, baseline = self._so_far(member), self.candidates[0]
+        so_far, baseline, count = self._so_far(member), self.candidates[0], self._counted(member, taken)
         runs = _runs_of(member.index, count) if member.index else self._baseline_runs
         if not runs:
             return so_far

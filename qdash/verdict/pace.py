@@ -1,8 +1,10 @@
 """What may be said of a variant's speed: “1.8× faster”, “≈ same”, or nothing. No other place makes these words.
 
-A program that comes and goes beside the measurement makes single runs up to four times as long. So a claim needs paired rounds whose
-interval, widened, lies beyond the noise of the original's own rounds, and more where others were seen to take the machine. With equal
-schemes and such disturbances in one run of five, fewer than two in a thousand comparisons would claim a difference (a test simulates it).
+A program that comes and goes beside the measurement makes single runs up to four times as long. So a claim from a few paired rounds needs
+an interval that, widened, lies beyond the noise of the original's own rounds, and more where others were seen to take the machine. From
+nine rounds on the ratios themselves show what disturbances do: an interval that hardly ever errs has to lie beyond the least difference
+that is called one. With equal schemes and disturbed runs, fewer than five in a thousand comparisons claim a difference (a test simulates
+it, with verdicts sought after every round).
 """
 
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from math import inf, isfinite, isnan, nan
 from typing import Literal
 
 from qdash.records import BUSY_SHARE, Comparison, NoiseFloor, Ratio, Timing, VariantResult
+from qdash.stats.paired import MANY_PAIRS
 
 LEAST_NOISE = 0.005
 """Half a percent: no clock of a busy system is better."""
@@ -48,8 +51,8 @@ class Times:
     """The evidence about a speed; NaN is not known.
 
     `ratio`: the time divided by the original's. `low`, `high`: its 95% interval from `rounds` paired rounds, if `paired`; else two
-    separate series of `rounds` runs were timed. `noise`: how far equal timings of the original lie apart; `busy`: the share of the machine
-    that other programs took.
+    separate series of `rounds` runs were timed. `strict_low`, `strict_high`: the interval that errs in two of a thousand cases, from nine
+    paired rounds on. `noise`: how far equal timings of the original lie apart; `busy`: the share of the machine that other programs took.
     """
 
     ratio: float = nan
@@ -59,6 +62,8 @@ class Times:
     noise: float = nan
     busy: float = nan
     paired: bool = False
+    strict_low: float = nan
+    strict_high: float = nan
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,13 @@ def _paired(times: Times) -> Pace:
     untold = Pace(ratio=ratio, why=BUSY if busy else VARYING)
     if not (isfinite(low) and isfinite(high) and 0 < low <= ratio <= high):
         return untold
-    wider = _WIDER.get(times.rounds, _WIDER_FROM_5)
-    margin = (1 + max(times.noise, LEAST_NOISE)) * (BUSY_MARGIN if busy else 1.0) * ROUNDING
-    least, most = ratio * _power(low / ratio, wider) / margin, ratio * _power(high / ratio, wider) * margin
+    if times.rounds >= MANY_PAIRS and 0 < times.strict_low <= low and high <= times.strict_high < inf:
+        margin = (1 + LEAST_CLAIM) * ROUNDING
+        least, most = times.strict_low / margin, times.strict_high * margin
+    else:
+        wider = _WIDER.get(times.rounds, _WIDER_FROM_5)
+        margin = (1 + max(times.noise, LEAST_NOISE)) * (BUSY_MARGIN if busy else 1.0) * ROUNDING
+        least, most = ratio * _power(low / ratio, wider) / margin, ratio * _power(high / ratio, wider) * margin
     told = _claim(ratio, least, most)
     if told is None:
         told = "same" if _narrow(low, high) else "untold"
@@ -154,18 +163,21 @@ def times_of(result: VariantResult, comparison: Comparison, part: Part = "total"
     own, original = (getattr(of.latency, f"{part}_s") for of in (result, baseline))
     runs = min(len(own.runs), len(original.runs))
     rounds, paired = comparison.rounds, getattr(result.relative, part) if result.relative else None
-    busy = nan if rounds is None or rounds.busy is None else inf if isnan(rounds.busy) else rounds.busy
+    busy = None if rounds is None or rounds.busy is None else inf if isnan(rounds.busy) else rounds.busy
     if rounds is None and paired is None:
         ratio = own.median / original.median if original.median > 0 else nan
-        return Times(ratio, rounds=runs, noise=time_noise(result, comparison, part), busy=busy)
-    return _in_rounds(paired, 0 if rounds is None else rounds.taken, floor_of(comparison.noise_floor, part), busy)
-
-
-def _in_rounds(ratio: Ratio | None, taken: int, noise: float, busy: float) -> Times:
-    if ratio is None:
+        return Times(ratio, rounds=runs, noise=time_noise(result, comparison, part))
+    if paired is None:
         return Times()
-    low, high = (nan if end is None else end for end in (ratio.low, ratio.high))
-    return Times(ratio.value, low, high, taken, noise, busy, paired=True)
+    return times_in_rounds(paired, 0 if rounds is None else rounds.taken, floor_of(comparison.noise_floor, part), busy)
+
+
+def times_in_rounds(ratio: Ratio, taken: int, noise: float, busy: float | None) -> Times:
+    """The evidence in a ratio of paired rounds, `taken` of them where it does not tell itself; `busy`: None is not known."""
+    ends = (nan if end is None else end for end in (ratio.low, ratio.high, ratio.strict_low, ratio.strict_high))
+    low, high, strict_low, strict_high = ends
+    rounds, others = taken if ratio.rounds is None else ratio.rounds, nan if busy is None else busy
+    return Times(ratio.value, low, high, rounds, noise, others, paired=True, strict_low=strict_low, strict_high=strict_high)
 
 
 def time_noise(result: VariantResult, comparison: Comparison, part: Part = "total") -> float:

@@ -8,6 +8,7 @@ import pytest
 from qdash.errors import QdashError
 from qdash.records import Comparison, Measurement, Progress, Ratio, VariantDone
 from qdash.rounds import timing
+from qdash.verdict.evidence import pace_of
 from tests.test_comparison import Script, compare, final, folder, quiet, request_for
 
 __all__ = ["folder", "quiet"]
@@ -43,10 +44,25 @@ def test_three_rounds_do_where_the_verdict_is_clear(folder: Path) -> None:
     assert comparison.rounds is not None and comparison.rounds.taken == 3
 
 
-def test_one_that_is_open_keeps_all_going(folder: Path) -> None:
+def test_one_that_is_open_goes_on_beside_the_original_alone(folder: Path) -> None:
     script = Script(uneven)
-    run(folder, script, "original", "bnb-int8", "bnb-nf4")
-    assert [sorted(members) for members in script.rounds] == [["bnb-int8", "bnb-nf4", "original"]] * 5
+    comparison, events = run(folder, script, "original", "bnb-int8", "bnb-nf4")
+    assert [sorted(members) for members in script.rounds] == [["bnb-int8", "bnb-nf4", "original"]] * 3 + [["bnb-nf4", "original"]] * 2
+    assert [len(result.latency.total_s.runs) for result in comparison.variants if result.latency] == [5, 3, 5]
+    found = [result.relative.total.rounds for result in comparison.variants[1:] if result.relative and result.relative.total]
+    assert found == [3, 5] and comparison.rounds is not None and comparison.rounds.taken == 3 and comparison.rounds.repeated == 0
+    done = [event for event in events if isinstance(event, Progress) and event.detail == "done, others take more rounds"]
+    assert [event.index for event in done] == [1]
+
+
+def test_what_is_told_of_one_that_was_done_early_stands_when_others_take_quiet_rounds(folder: Path, waits: list[float]) -> None:
+    script = Script(lambda scheme, number: 8.0 if scheme == "bnb-int8" else uneven(scheme, number), busy=(*[0.8] * 5, *[0.0] * 5))
+    comparison, _ = run(folder, script, "original", "bnb-int8", "bnb-nf4")
+    original, int8, nf4 = comparison.variants
+    assert int8.relative is not None and int8.relative.total is not None and int8.relative.total.rounds == 5
+    assert nf4.relative is not None and nf4.relative.total is not None and nf4.relative.total.rounds == 5
+    assert comparison.rounds is not None and comparison.rounds.disturbed and comparison.rounds.repeated == 0
+    assert pace_of(int8, comparison).told == "slower" and original.latency is not None
 
 
 @pytest.mark.parametrize("chosen", [1, 2])
@@ -54,7 +70,7 @@ def test_fewer_than_three_chosen_rounds_give_no_interval(folder: Path, chosen: i
     comparison, _ = run(folder, Script(), "original", "bnb-nf4", measurement=FIVE.model_copy(update={"runs": chosen}))
     relative = comparison.variants[1].relative
     assert comparison.rounds is not None and comparison.rounds.taken == chosen
-    assert relative is not None and relative.total == Ratio(value=1.0, low=None, high=None)
+    assert relative is not None and relative.total == Ratio(value=1.0, low=None, high=None, rounds=chosen)
     assert (comparison.noise_floor is None) == (chosen == 1)
 
 
@@ -82,7 +98,7 @@ def test_disturbed_rounds_are_taken_again_whatever_their_times(folder: Path, wai
         "taken": 3, "repeated": 2, "busy": pytest.approx(0.04), "busy_before": 0.0,
     }  # fmt: skip
     relative = comparison.variants[1].relative
-    assert relative is not None and relative.total == Ratio(value=1.0, low=1.0, high=1.0)
+    assert relative is not None and relative.total == Ratio(value=1.0, low=1.0, high=1.0, rounds=3)
     assert waits == [timing.LOOK_S] * 2  # the machine is quiet again at the first look
     told = {event.detail for event in events if isinstance(event, Progress) and event.stage == "timing"}
     assert {"round 1 of at most 5", "round 5 of at most 5"} <= told
@@ -91,10 +107,10 @@ def test_disturbed_rounds_are_taken_again_whatever_their_times(folder: Path, wai
 def test_a_machine_that_is_never_quiet_ends_with_what_there_is_and_says_so(folder: Path, waits: list[float]) -> None:
     script = Script(uneven, busy=(0.9, 0.6, 0.7))
     comparison, _ = run(folder, script, "original", "bnb-nf4")
-    assert len(script.rounds) == 10
+    assert len(script.rounds) == 30
     rounds = comparison.rounds
-    assert rounds is not None and (rounds.taken, rounds.repeated, rounds.disturbed) == (5, 5, True)
-    assert rounds.busy == pytest.approx((0.6 * 3 + 0.7 * 2) / 5)
+    assert rounds is not None and (rounds.taken, rounds.repeated, rounds.disturbed) == (30, 0, True)
+    assert rounds.busy == pytest.approx((0.9 + 0.6 + 0.7) / 3)
 
 
 def test_on_a_machine_that_is_never_quiet_a_clear_verdict_ends_it(folder: Path, waits: list[float]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qdash.stats.paired import median_with_interval, order_interval, t_interval, t_quantile
+from qdash.stats.paired import MANY_PAIRS, median_with_interval, order_interval, strict_interval, t_interval, t_quantile
 
 ratios = st.lists(st.floats(0.01, 100), min_size=3, max_size=40)
 
@@ -35,6 +35,18 @@ def test_the_interval_by_order_is_scipys_and_with_few_values_all_of_them(values:
     test = stats.quantile_test(values, q=0, p=0.5)
     expected = test.confidence_interval(0.95)
     assert found == (expected.low, expected.high)
+
+
+@given(ratios)
+def test_the_strict_interval_is_scipys_too(values: list[float]) -> None:
+    found = strict_interval(values)
+    if len(values) < MANY_PAIRS:
+        assert found is None
+    elif len(values) == MANY_PAIRS:
+        assert found == (min(values), max(values))
+    else:
+        expected = stats.quantile_test(values, q=0, p=0.5).confidence_interval(0.998)
+        assert found == (expected.low, expected.high)
 
 
 @given(ratios)

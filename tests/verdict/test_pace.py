@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qdash.verdict.pace import BUSY, FEW, UNKNOWN_NOISE, VARYING, Pace, Times, pace_for
+from qdash.records import Latency, Timing
+from qdash.rounds.figures import noise_floor, paired
+from qdash.rounds.groups import order_of
+from qdash.verdict.pace import BUSY, FEW, UNKNOWN_NOISE, VARYING, Pace, Times, pace_for, times_in_rounds
 
 QUIET = Times(ratio=2.0, low=1.95, high=2.05, rounds=5, noise=0.02, busy=0.0, paired=True)
 
@@ -73,10 +76,54 @@ def test_what_is_said(changes: dict[str, float], told: str, words: str) -> None:
     assert (found.told, found.words_or_why) == (told, words)
 
 
+def beside_toggling_programs(random: np.random.Generator, rounds: int, *times: float) -> np.ndarray:
+    """Runs of several variants in rounds, beside two programs that toggle between idle and full load and halve the speed or worse."""
+    switches = np.cumsum(random.uniform(0.1, 2.0, (2, 4000)), axis=1)
+    now, taken = 0.0, np.zeros((rounds, len(times)))
+    for number in range(rounds):
+        for member in order_of(len(times), number):
+            began, left = now, 0.5 * times[member] * np.exp(random.normal(0, 0.02))
+            while left > 0:
+                places = [int(np.searchsorted(row, now, "right")) for row in switches]
+                slower = (1.0, 2.0, 6.0)[sum(place % 2 for place in places)]
+                step = min(left * slower, min(row[place] for row, place in zip(switches, places, strict=True)) - now + 1e-9)
+                now, left = now + step, left - step / slower
+            taken[number, member] = now - began
+    return taken
+
+
+def told_at_last(taken: np.ndarray, member: int) -> str:
+    """What is said of a variant when its rounds end: as soon as it is called faster or slower, or after the last one."""
+    pace = Pace()
+    for number in range(5, len(taken) + 1):
+        baseline, own = (Timing.of(taken[:number, place].tolist()) for place in (0, member))
+        latency = Latency(load_s=0, preprocess_s=baseline, ttft_s=baseline, tpot_s=baseline, total_s=baseline, tokens_per_s=baseline)
+        noise = noise_floor(latency, None)
+        assert noise is not None
+        pace = pace_for(times_in_rounds(paired(own, baseline), number, noise.relative, 0.5))
+        if pace.told in ("faster", "slower"):
+            break
+    return pace.told
+
+
+def test_on_a_machine_that_is_never_quiet_the_same_is_never_called_different_and_twice_the_time_is_told() -> None:
+    random = np.random.default_rng(13)
+    runs = [beside_toggling_programs(random, 30, 1.0, 1.0, 2.2) for _ in range(200)]
+    assert sum(told_at_last(taken, 1) in ("faster", "slower") for taken in runs) <= 1
+    assert sum(told_at_last(taken, 2) == "slower" for taken in runs) >= 190
+
+
 ANY = st.floats() | st.floats(0.01, 10)
 
 
-@given(st.builds(Times, ANY, ANY, ANY, st.integers(0, 6), ANY, ANY, st.booleans()))
+@given(st.builds(Times, ANY, ANY, ANY, st.integers(9, 40), ANY, ANY, st.just(True), ANY, ANY))
+def test_a_claim_from_many_rounds_lies_beyond_the_strict_interval(times: Times) -> None:
+    found = pace_for(times)
+    if found.told in ("faster", "slower") and times.strict_low <= times.low and times.high <= times.strict_high:
+        assert times.strict_low > 1.05 if found.told == "slower" else times.strict_high * 1.05 < 1
+
+
+@given(st.builds(Times, ANY, ANY, ANY, st.integers(0, 8), ANY, ANY, st.booleans()))
 def test_a_claim_lies_beyond_interval_and_noise(times: Times) -> None:
     found = pace_for(times)
     if found.told in ("faster", "slower"):
