@@ -19,6 +19,10 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",  # one prompt at a time; its threads would not survive a fork, and it warns of that
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
+SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
+"""A thread of libgomp (torch's on Linux) that waits for another one spins for milliseconds, in time slices that the other one needs where
+other programs run: then a token takes ten times as long. This is what libgomp itself does where it knows that cores are too few."""
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 
@@ -26,6 +30,8 @@ SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 def preload() -> None:
     """Import all that workers will need. A module that cannot be imported is left for the worker to report."""
     os.environ.update(ENVIRONMENT)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.update({**SHORT_SPIN, **os.environ})
     for name in SECRETS:
         os.environ.pop(name, None)
     show_gpus = hide_gpus()
