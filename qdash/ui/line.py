@@ -3,7 +3,7 @@
 Comparisons are served several at once: whoever has answers to make gets the device before whoever has times to take, so everybody reads
 answers soon, and the timings follow one run after another (see `execution`). Whatever else occupies the device for long is served alone.
 Gradio's own queue could do the ordering, but it can only say "queue: 1/2"; this one says what is before you and for about how long, and
-Stop works while you wait. All estimates come from how long those before took.
+Stop works while you wait. Estimates come from how long those before took, and from what the one that is being served expects itself.
 """
 
 import time
@@ -73,6 +73,8 @@ class Ticket:
     answered: bool = False
     since: float = 0.0
     """When it was admitted, then when it had its answers."""
+    ends: float | None = None
+    """When it expects to be over; None where there is no telling."""
 
     def wait(self, stop: Event) -> Iterator[Place]:
         """Yield the place again and again until it is this ticket's turn; raises QdashError if `stop` is set meanwhile."""
@@ -90,6 +92,10 @@ class Ticket:
     def has_answered(self) -> None:
         """All its answers are made: those of others go first now."""
         self.line.move_on(self)
+
+    def expect(self, left_s: float | None) -> None:
+        """Tell those who wait how long this one will still take; None: there is no telling."""
+        self.ends = None if left_s is None else time.monotonic() + left_s
 
     def ahead(self) -> Ahead:
         """What comes before the next step of this ticket, which is being served."""
@@ -109,14 +115,19 @@ class _Pace:
         self._durations.append(now - max(began, self._last))
         self._last = now
 
-    def wait_s(self, count: int, began: float) -> float | None:
-        """For `count` of them, the first of which could begin at `began`; None where none was measured, or that one takes longer."""
+    def wait_s(self, count: int, began: float, ends: float | None = None) -> float | None:
+        """For `count` of them, the first of which could begin at `began`, and expects to be over at `ends` if it knows.
+
+        None where none was measured, or where the first takes longer than those before and does not know how long.
+        """
         if not count:
             return 0.0
-        if not self._durations:
+        now, typical = time.monotonic(), fmean(self._durations) if self._durations else None
+        if ends is not None and (typical is not None or count == 1):
+            return max(ends - now, 0.0) + (count - 1) * (typical or 0.0)
+        if typical is None:
             return None
-        typical = fmean(self._durations)
-        left = typical - (time.monotonic() - max(began, self._last))
+        left = typical - (now - max(began, self._last))
         # One that takes longer than those before may take any time.
         return left + (count - 1) * typical if left > 0 else None
 
@@ -168,7 +179,8 @@ class Line:
     def place(self, ticket: Ticket) -> Place:
         """Where `ticket` stands now."""
         with self._changed:
-            wait_s = self._services.wait_s(self._before(ticket), self._tickets[0].since)
+            first = self._tickets[0]
+            wait_s = self._services.wait_s(self._before(ticket), first.since, first.ends)
             return Place(self._tickets.index(ticket) + 1, len(self._tickets), wait_s)
 
     def move_on(self, ticket: Ticket) -> None:
@@ -187,7 +199,8 @@ class Line:
                 return Ahead(len(first), 0, self._answers.wait_s(len(first), _began(first)))
             answers = [other for other in self._tickets if other.served and not other.answered]
             timings = [other for other in before if other.answered]
-            waits = (self._answers.wait_s(len(answers), _began(answers)), self._timings.wait_s(len(timings), _began(timings)))
+            ends = timings[0].ends if timings else None
+            waits = (self._answers.wait_s(len(answers), _began(answers)), self._timings.wait_s(len(timings), _began(timings), ends))
             return Ahead(len(answers), len(timings), None if None in waits else sum(filter(None, waits)))
 
     def sleep(self, longest_s: float) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from threading import Event
 
 from qdash.errors import QdashError
-from qdash.records import EvaluationRequest
+from qdash.records import EvaluationEvent, EvaluationRequest
 from qdash.stopping import unless_stopped
 from qdash.tasks import Item
 from qdash.ui import text
@@ -59,7 +59,13 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
     with line.join() as ticket:
         for place in ticket.wait(stop):
             yield MarksView(board=board, status=waiting(place))
-        yield from paced(board, backend.evaluate(request, stop, items), marked, _view, lambda _: REFRESH_S)
+
+        def advance(board: MarksBoard, event: EvaluationEvent) -> MarksBoard:
+            board = marked(board, event)
+            ticket.expect(_left_s(board))
+            return board
+
+        yield from paced(board, backend.evaluate(request, stop, items), advance, _view, lambda _: REFRESH_S)
 
 
 def _view(board: MarksBoard) -> MarksView:
@@ -80,10 +86,15 @@ def doing(board: MarksBoard) -> str:
 
 
 def _left(board: MarksBoard) -> str:
-    """Time to go for all, if the others take as long for a question as the one at work."""
+    left_s = _left_s(board)
+    return "" if left_s is None else f" · {text.to_go(left_s)}"
+
+
+def _left_s(board: MarksBoard) -> float | None:
+    """Seconds to go for all, if the others take as long for a question as the one at work; None where there is no telling."""
     row = board.current
     if row is None or row.eta_s is None or row.done >= row.total:
-        return ""
+        return None
     per_item = row.eta_s / (row.total - row.done)
     waiting_rows = sum(other.state == "queued" for other in board.rows)
-    return f" · {text.to_go(row.eta_s + per_item * row.total * waiting_rows)}"
+    return row.eta_s + per_item * row.total * waiting_rows

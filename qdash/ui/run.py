@@ -101,6 +101,7 @@ class _Served:
         if board.answered:
             self.ticket.has_answered()
         self.course.follow(board, event)
+        self.ticket.expect(self.course.left_s(board))
         return board
 
     def view(self, board: Board) -> View:

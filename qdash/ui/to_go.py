@@ -56,11 +56,20 @@ class Course:
 
     def words(self, board: Board) -> str:
         """“about 20 s to go”; empty where there is no ground for it."""
+        left_s = self.left_s(board)
+        if left_s is None:
+            return ""
+        return f"at most {text.to_go(left_s)}" if self._in_rounds(board) else text.to_go(left_s)
+
+    def left_s(self, board: Board) -> float | None:
+        """Seconds to go, in rounds if all that were chosen are taken; None where there is no ground for a time."""
         now, done = self.clock(), board.rounds_done or 0.0
-        if done >= LEAST_DONE and self._rounds_since is not None:
-            return f"at most {text.to_go((now - self._rounds_since) * (1 - done) / done)}"
-        left_s = self._left_s(board, now)
-        return "" if left_s is None else text.to_go(left_s)
+        if self._rounds_since is not None and self._in_rounds(board):
+            return (now - self._rounds_since) * (1 - done) / done
+        return self._left_s(board, now)
+
+    def _in_rounds(self, board: Board) -> bool:
+        return self._rounds_since is not None and (board.rounds_done or 0.0) >= LEAST_DONE
 
     def _moved(self, board: Board, event: Progress, now: float) -> None:
         index = event.index

@@ -41,6 +41,21 @@ def test_the_wait_is_estimated_from_those_before() -> None:
         assert wait_s is not None and 0.1 < wait_s < 0.3
 
 
+def test_what_the_one_being_served_expects_itself_counts() -> None:
+    line = Line(longest=5)
+    with line.join() as first:
+        time.sleep(0.05)
+        with line.join() as second, line.join() as third:
+            first.expect(40.0)
+            assert line.place(second).wait_s == pytest.approx(40, abs=1)
+            assert line.place(third).wait_s is None  # nothing is known of the second
+            first.expect(None)
+            assert line.place(second).wait_s is None
+    with line.join() as first, line.join(), line.join() as third:
+        first.expect(40.0)
+        assert 40 <= (line.place(third).wait_s or 0) < 45
+
+
 def test_stop_ends_the_wait_and_frees_the_place() -> None:
     line, stop = Line(longest=5), Event()
     with line.join() as first:
