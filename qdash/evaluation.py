@@ -1,8 +1,9 @@
 """An evaluation: give every variant the same task in turn, count the right answers, and relay what happens as events.
 
 All variants answer the same questions in the same batches, so that they are compared question by question and their times are of equal
-work. The baseline goes first, and answers its first batches again last, which tells how much this machine's speed wanders. A variant
-that fails, or is stopped, costs its own questions only. Nothing here knows torch, a process or a screen.
+work. The baseline goes first, and answers its first batches again last, which tells how much this machine's speed wanders. Between two
+batches the device goes to whoever waits for an answer; no time is taken meanwhile. A variant that fails, or is stopped, costs its own
+questions only. Nothing here knows torch, a process or a screen.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -17,7 +18,7 @@ from qdash.catalog.models import is_random, model_name
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor, StopSignal
+from qdash.execution import Emitted, Executor, Rank, StopSignal
 from qdash.execution.relay import overheard
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
@@ -126,6 +127,7 @@ class _Run:
     """Its answers so far."""
     first: list[BatchAnswered] = field(default_factory=list)
     """Of the baseline."""
+    rank: Rank = field(default_factory=lambda: Rank().for_timing())
     shares: dict[str, bool] = field(default_factory=dict)
     """Whether questions to a model may share a batch, by model: the first of its variants that is asked finds out for all."""
 
@@ -169,7 +171,7 @@ class _Run:
         self.batches = []
         try:
             # It may have had to make room for the others.
-            load = self.executor.call(self.specs[0], "load", reserve_bytes=self._reserve_bytes(0), stop=self.stop)
+            load = self._call(0, "load", reserve_bytes=self._reserve_bytes(0))
             yield from self._relayed(load, 0, "re-timing")
             yield from self._answer(0, batches=len(first))
         except QdashError:
@@ -191,7 +193,7 @@ class _Run:
         if checkpoint.quantization is not None:
             known.update(bits=checkpoint.quantization.bits)
         self.specs[index] = worker_spec(checkpoint, scheme.key, here.device, self._dtype)
-        call = self.executor.call(self.specs[index], "load", reserve_bytes=self._reserve_bytes(index), stop=self.stop)
+        call = self._call(index, "load", reserve_bytes=self._reserve_bytes(index))
         loaded: Loaded = yield from self._relayed(call, index, "loading")
         known.update(notes=(*checkpoint.notes, *loaded.notes))
         known.update({name: getattr(loaded, name) for name in ("load_s", "weights_bytes", "projected_bytes", "dtype", "coverage")})
@@ -204,8 +206,22 @@ class _Run:
             # Rows that one scale rounds differ side by side in any model, which would tell nothing of this one.
             can_share=self._may_share(index) is True or find_scheme(self.request.variants[index].scheme).scales_span_rows,
         )  # fmt: skip
-        call = self.executor.call(self.specs[index], "exercise", exercise, stop=self.stop)
-        return (yield from self._relayed(call, index, "answering" if batches is None else "re-timing"))
+        stage: EvaluationStage = "answering" if batches is None else "re-timing"
+        parts: list[Exercised] = []
+        while not parts or parts[-1].paused_at is not None:
+            if parts:
+                used = {"first": parts[-1].paused_at, "batch_size": parts[-1].batch_size, "can_share": True}
+                exercise = exercise.model_copy(update=used)
+            # Whoever had the device meanwhile may have needed this variant's memory.
+            reserve_bytes = self._reserve_bytes(index) if parts else 0
+            call = self._call(index, "exercise", exercise, reserve_bytes=reserve_bytes, gives_way=True)
+            parts.append((yield from self._relayed(call, index, stage)))
+        return Exercised(
+            total_s=sum(part.total_s for part in parts), peak_bytes=max(part.peak_bytes for part in parts), batch_size=parts[-1].batch_size
+        )
+
+    def _call(self, index: int, method: str, *arguments: Any, **options: Any) -> Generator[Emitted, None, Any]:
+        return self.executor.call(self.specs[index], method, *arguments, stop=self.stop, rank=self.rank, **options)
 
     def _may_share(self, index: int) -> bool | None:
         """Whether questions to this variant may share a batch; None: not known yet."""
@@ -226,29 +242,36 @@ class _Run:
         item = self.items[first.index]
         said, question = first.answer.strip() or item.question.answer, Question(prompt=item.question.prompt, png=item.png)
         try:
-            yield from self._relayed(self.executor.call(self.specs[0], "refer", question, said, stop=self.stop), 0, "answering")
+            yield from self._relayed(self._call(0, "refer", question, said), 0, "answering")
         except QdashError as error:
             return False if error.kind == "not_finite" else None
         return True
 
     def _relayed(self, call: Generator[Emitted, None, Any], index: int, stage: EvaluationStage) -> Generator[EvaluationEvent, None, Any]:
         """Turn what a worker emits into events of variant `index`; returns the call's result."""
-        yield EvaluationProgress(index=index, stage=stage, total=len(self.items))
+        yield self._moved(index, stage, Step())
         while True:
             try:
                 item = next(call)
             except StopIteration as end:
                 return end.value
             if isinstance(item, Step):
-                yield _progress(index, stage, item, len(self.items))
+                yield self._moved(index, stage, item)
             elif isinstance(item, BatchAnswered):
                 self.batches.append(item)
                 if stage == "answering":
                     yield self._answered(index)
-                yield EvaluationProgress(
-                    index=index, stage=stage, fraction=item.done / item.total, detail=f"{item.done} of {item.total}", done=item.done,
-                    total=item.total, eta_s=item.eta_s,
-                )  # fmt: skip
+                yield self._moved(index, stage, Step(detail=f"{item.done} of {item.total}"))
+
+    def _moved(self, index: int, stage: EvaluationStage, step: Step) -> EvaluationProgress:
+        """A step, which leaves the bar where the answers given so far have brought it."""
+        if not self.batches:
+            return _progress(index, stage, step, len(self.items))
+        last = self.batches[-1]
+        return EvaluationProgress(
+            index=index, stage=stage, fraction=last.done / last.total, detail=step.detail, done=last.done, total=last.total,
+            eta_s=last.eta_s,
+        )  # fmt: skip
 
     def _answered(self, index: int) -> ItemsAnswered:
         new = [judged(reply, self.items[reply.index].question, self.rule) for reply in self.batches[-1].replies]

@@ -49,11 +49,14 @@ class Script(Executor):
         self.failing: dict[tuple[str, str], QdashError] = {}
         self.stop_after: int | None = None
         self.reads_padding: bool | None = None  # None: workers do not say
+        self.pauses = False  # after every batch
+        self.options: list[dict[str, Any]] = []
         self.exercises: list[tuple[str, int, bool]] = []
         self.calls: list[tuple[str, str, Any]] = []
 
-    def call(self, spec: WorkerSpec, method: str, *arguments: Any, reserve_bytes: int = 0, stop: Event | None = None) -> Generator:
+    def call(self, spec: WorkerSpec, method: str, *arguments: Any, stop: Event | None = None, **options: Any) -> Generator:
         scheme = str(spec.scheme)
+        self.options.append(options)
         if method == "refer":  # whether the original's scores are numbers
             return None
         self.calls.append((scheme, method, arguments[0].batches if arguments else None))
@@ -70,8 +73,11 @@ class Script(Executor):
             exercise = exercise.model_copy(update={"batch_size": 1})
         order = range(len(exercise.questions))
         batches = [order[start : start + exercise.batch_size] for start in order[:: exercise.batch_size]][: exercise.batches]
-        pace, total = self.seconds.get(scheme, 1.0), 0.0
-        for number, batch in enumerate(batches, 1):
+        pace, total, last = self.seconds.get(scheme, 1.0), 0.0, len(batches)
+        if self.pauses:
+            yield Step(detail="waiting for another measurement to finish")
+            last = exercise.first + 1
+        for number, batch in enumerate(batches[exercise.first : last], exercise.first + 1):
             if stop is not None and number == self.stop_after:
                 stop.set()
             if stop is not None and stop.is_set():
@@ -81,7 +87,9 @@ class Script(Executor):
             done = number * len(batch)
             yield BatchAnswered(replies=tuple(replies), seconds=pace * len(batch), done=done, total=len(order), eta_s=1.0)
         used = None if self.reads_padding is None else exercise.batch_size
-        return Exercised(total_s=total, peak_bytes=9_000, batch_size=used)
+        return Exercised(
+            total_s=total, peak_bytes=9_000 - exercise.first, batch_size=used, paused_at=last if last < len(batches) else None
+        )  # fmt: skip
 
     def _reply(self, scheme: str, index: int, prompt: str) -> Reply:
         wrong = index in self.wrong.get(scheme, set())
@@ -160,6 +168,27 @@ def test_what_the_first_variant_finds_out_of_batches_holds_for_all(folder: Path)
     assert script.exercises == [("original", 4, False), ("torch-int8dyn", 4, True), ("original", 4, True)]
     assert [(variant.batch_size, variant.reads_padding) for variant in evaluation.variants] == [(4, False)] * 2
     assert not any("one by one" in said for said in evaluation_conditions(evaluation))
+
+
+@pytest.mark.parametrize("reads_padding", [False, True])
+def test_an_evaluation_that_gives_way_after_every_batch_comes_to_the_same(folder: Path, reads_padding: bool) -> None:
+    found = []
+    for pauses in (False, True):
+        script = Script(wrong={"bnb-nf4": {1, 2, 7}}, seconds={"original": 0.25, "bnb-nf4": 0.5})
+        script.pauses, script.reads_padding = pauses, reads_padding
+        found.append((*outcome(request_for(folder, "original", "bnb-nf4"), script), script))
+    (_, whole, _), (events, evaluation, script) = found
+    variants, expected = ([result.model_copy(update={"busy": None}) for result in one.variants] for one in (evaluation, whole))
+    assert variants == expected and evaluation.noise_floor == whole.noise_floor
+    batch_size = 1 if reads_padding else 4
+    assert script.exercises[:2] == [("original", 4, False), ("original", batch_size, True)]
+    given = [options for options in script.options if "gives_way" in options]
+    assert len(given) == (20 + 20 + 5) // batch_size + (not reads_padding)
+    assert [bool(options["reserve_bytes"]) for options in given[:3]] == [False, True, True]
+    assert len({options["rank"] for options in script.options}) == 1 and script.options[0]["rank"].timing
+    told = [event for event in events if isinstance(event, EvaluationProgress) and event.stage == "answering" and event.index == 0]
+    assert [event.done for event in told] == sorted(event.done for event in told)
+    assert any(event.done and event.detail.startswith("waiting") for event in told)
 
 
 def test_schemes_that_mix_rows_find_out_nothing(folder: Path) -> None:

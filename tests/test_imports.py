@@ -36,7 +36,7 @@ ALLOWED = {
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
     "charts": BASE | {"charts", "verdict"},
-    "verdict": {"records", "catalog", "differences", "wording", "proportions", "tasks", "verdict"},
+    "verdict": {"records", "catalog", "differences", "wording", "proportions", "stats", "tasks", "verdict"},
     "report": BASE | {"charts", "verdict", "report"},
     "planning": BASE | {"checkpoints"},
     "execution": BASE | {"engine", "execution", "zerogpu"},

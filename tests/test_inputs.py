@@ -108,6 +108,15 @@ def test_floats_are_scaled() -> None:
     assert normalised.getpixel((20, 5)) == (255, 255, 255) and normalised.getpixel((5, 5)) == (128, 128, 128)
 
 
+def test_every_nan_is_black_and_nothing_to_be_warned_of() -> None:
+    values = np.full((32, 32), 0.5, np.float32)
+    values.view(np.uint32)[0, :2] = 0x7F800001, 0x7FC00000  # a signalling one and a quiet one
+    source = encoded(Image.fromarray(values), "TIFF")
+    picture, _ = read_picture(source)
+    assert picture.notes == ("2 values are NaN and shown black.",)
+    assert [read(source).getpixel((column, 0)) for column in range(3)] == [(0, 0, 0), (0, 0, 0), (128, 128, 128)]
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_transparency_lies_on_white(mode: str) -> None:
     image = Image.new("RGBA", (32, 32), (0, 0, 0, 0)).convert(mode)

@@ -31,8 +31,12 @@ def solve(
     idle_bytes: int,
     on_batch: Callable[[BatchAnswered], None],
     stop: Callable[[], bool],
+    pause: Callable[[], bool] = lambda: False,
 ) -> Exercised:
     """Answer the questions of `exercise`, after a warm-up that does not count; `on_batch` gets each batch's answers.
+
+    If `pause()` after a batch that is not the last, others are to have the device: what is left is another exercise, warm-up and all, since
+    caches are cold by then.
 
     The warm-up is the largest batch, and memory is watched in it: a thread that does so while time is taken would be timed as well.
     `idle_bytes`: what the process used of the device before it had a model.
@@ -47,21 +51,28 @@ def solve(
         batches = desk.planned()
         with PeakMemory(model.device, idle_bytes) as memory:
             desk.replies(max(batches, key=desk.cost))
-        total_s = _timed(desk, batches, on_batch)
-    return Exercised(total_s=total_s, peak_bytes=memory.peak_bytes, batch_size=desk.exercise.batch_size)
+        total_s, answered = _timed(desk, batches, on_batch, pause)
+    paused_at = answered if answered < len(batches) else None
+    return Exercised(total_s=total_s, peak_bytes=memory.peak_bytes, batch_size=desk.exercise.batch_size, paused_at=paused_at)
 
 
-def _timed(desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None]) -> float:
+def _timed(
+    desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None], pause: Callable[[], bool]
+) -> tuple[float, int]:
+    """The seconds it took, and the number of batches that are answered by now."""
+    first = number = desk.exercise.first
     costs, total = [desk.cost(batch) for batch in batches], sum(map(len, batches))
-    started, done = perf_counter(), 0
-    for number, batch in enumerate(batches, 1):
+    started, done = perf_counter(), sum(map(len, batches[:first]))
+    for number, batch in enumerate(batches[first:], first + 1):
         before = perf_counter()
         replies = desk.replies(batch)
         synchronize(desk.model.device)
         now, done = perf_counter(), done + len(batch)
-        eta_s = (now - started) / sum(costs[:number]) * sum(costs[number:])
+        eta_s = (now - started) / sum(costs[first:number]) * sum(costs[number:])
         on_batch(BatchAnswered(replies=tuple(replies), seconds=now - before, done=done, total=total, eta_s=eta_s))
-    return perf_counter() - started
+        if pause():
+            break
+    return perf_counter() - started, number
 
 
 @dataclass(frozen=True)

@@ -145,11 +145,11 @@ class Worker:
         with self._scoring(question, emit, stop) as (held, inputs):
             return agree(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
 
-    def exercise(self, exercise: Exercise, *, emit: Emit, stop: Stop) -> Exercised:
-        """Many questions in batches; emits each batch's answers."""
+    def exercise(self, exercise: Exercise, *, emit: Emit, stop: Stop, pause: Stop = lambda: False) -> Exercised:
+        """Many questions in batches; emits each batch's answers, and after each returns early if `pause()`."""
         held = self._loaded(emit, stop)
         with self._working("answering"):
-            return solve(held.model, held.processor, exercise, self._idle_bytes(held), emit, stop)
+            return solve(held.model, held.processor, exercise, self._idle_bytes(held), emit, stop, pause)
 
     def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""

@@ -85,8 +85,11 @@ class Executor(Protocol):
         reserve_bytes: int = 0,
         stop: StopSignal | None = None,
         rank: Rank | None = None,
+        gives_way: bool = False,
     ) -> Generator[Emitted, None, Any]:
         """Run `method` on the worker of `spec`, starting it if need be, when it is the turn of `rank` (None: an answer, from now).
+
+        `gives_way`: the method can pause, and is asked to as soon as somebody waits who goes before `rank`; what it returns says so.
 
         `reserve_bytes` is the memory the worker needs from now on; 0: as before. Before a worker gets its first, least recently used ones
         are closed until it fits the memory budget; if memory runs out all the same, the others are closed and the call is repeated once.

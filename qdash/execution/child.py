@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from qdash.engine.worker import Worker
 from qdash.execution.failures import failure_of
-from qdash.execution.wire import Call, Raised, Returned
+from qdash.execution.wire import Call, Pause, Raised, Returned
 from qdash.records import ErrorRecord, WorkerSpec
 
 
@@ -23,30 +23,34 @@ def serve(connection: Connection, spec: WorkerSpec) -> None:
     # ZeroGPU lends no GPU to a worker process: here nothing may ask `spaces` for one.
     os.environ.pop("SPACES_ZERO_GPU", None)
     calls: SimpleQueue[Call] = SimpleQueue()
-    cancelled = Event()
-    Thread(target=_listen, args=(connection, calls, cancelled), daemon=True).start()
+    cancelled, paused = Event(), Event()
+    Thread(target=_listen, args=(connection, calls, cancelled, paused), daemon=True).start()
     worker = Worker(spec)
     while True:
         call = calls.get()
-        connection.send(_answer(worker, call, connection, cancelled))
+        connection.send(_answer(worker, call, connection, cancelled, paused))
 
 
-def _listen(connection: Connection, calls: "SimpleQueue[Call]", cancelled: Event) -> None:
+def _listen(connection: Connection, calls: "SimpleQueue[Call]", cancelled: Event, paused: Event) -> None:
     try:
         while True:
             message = connection.recv()
             if isinstance(message, Call):
                 cancelled.clear()
+                paused.clear()
                 calls.put(message)
+            elif isinstance(message, Pause):
+                paused.set()
             else:
                 cancelled.set()
     except (EOFError, OSError):
         os._exit(0)
 
 
-def _answer(worker: Worker, call: Call, connection: Connection, cancelled: Event) -> Returned | Raised:
+def _answer(worker: Worker, call: Call, connection: Connection, cancelled: Event, paused: Event) -> Returned | Raised:
     try:
         method = getattr(worker, call.method)
-        return Returned(method(*call.arguments, emit=connection.send, stop=cancelled.is_set))
+        pausing = {"pause": paused.is_set} if call.gives_way else {}
+        return Returned(method(*call.arguments, emit=connection.send, stop=cancelled.is_set, **pausing))
     except Exception as error:
         return Raised(ErrorRecord.of(failure_of(error, f"{call.method} of {worker.spec.scheme}")))

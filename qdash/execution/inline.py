@@ -6,7 +6,7 @@ next token cannot be ended. Memory budget, warm reuse, Stop and errors are those
 
 import importlib
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -14,7 +14,7 @@ from typing import Any
 
 from qdash.execution import Emitted, StopSignal
 from qdash.execution.failures import failure_of
-from qdash.execution.pool import PooledExecutor
+from qdash.execution.pool import Pausing, PooledExecutor
 from qdash.execution.wire import Raised, Returned
 from qdash.records import ErrorRecord, WorkerSpec
 
@@ -47,11 +47,11 @@ class InlineExecutor(PooledExecutor):
         return {spec: warm.reserved_bytes for spec, warm in list(self._warm.items())}
 
     def _attempt(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing
     ) -> Generator[Emitted, None, Any]:
         before, returned = self._reserved().get(spec, 0), False
         try:
-            result = yield from self._in_thread(spec, method, arguments, stop)
+            result = yield from self._in_thread(spec, method, arguments, stop, pause)
             returned = True
             return result
         finally:
@@ -64,7 +64,7 @@ class InlineExecutor(PooledExecutor):
             warm.worker.release()
 
     def _in_thread(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], stop: StopSignal | None
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], stop: StopSignal | None, pause: Pausing
     ) -> Generator[Emitted, None, Any]:
         closed = Event()
         queue: SimpleQueue[Emitted | Returned | Raised] = SimpleQueue()
@@ -72,8 +72,10 @@ class InlineExecutor(PooledExecutor):
         def stopped() -> bool:
             return closed.is_set() or (stop is not None and stop.is_set())
 
+        signals: dict[str, Any] = {"emit": queue.put, "stop": stopped} | ({} if pause is None else {"pause": pause})
+
         def work() -> None:
-            queue.put(self._outcome(spec, method, arguments, queue.put, stopped))
+            queue.put(self._outcome(spec, method, arguments, signals))
 
         thread = Thread(target=work, daemon=True)
         thread.start()
@@ -87,13 +89,11 @@ class InlineExecutor(PooledExecutor):
             raise message.error.raised()
         return message.result
 
-    def _outcome(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], emit: Callable[[Emitted], None], stopped: Callable[[], bool]
-    ) -> Returned | Raised:
+    def _outcome(self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], signals: dict[str, Any]) -> Returned | Raised:
         try:
             if spec not in self._warm:
                 self._warm[spec] = _Warm(self._worker_class(spec))
             self._warm.move_to_end(spec)
-            return Returned(getattr(self._warm[spec].worker, method)(*arguments, emit=emit, stop=stopped))
+            return Returned(getattr(self._warm[spec].worker, method)(*arguments, **signals))
         except BaseException as error:  # a library in Rust that panics raises no Exception
             return Raised(ErrorRecord.of(failure_of(error, f"{method} of {spec.scheme}")))

@@ -5,8 +5,9 @@ memory budget asks for their place. Estimates can be wrong: when memory runs out
 repeated once.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from qdash.busyness import OthersLoad
@@ -17,6 +18,9 @@ from qdash.execution.failures import KILLED, cancelled, too_large
 from qdash.execution.turn import Turn
 from qdash.machine import memory_budget_bytes
 from qdash.records import Step, TextSoFar, WorkerSpec
+
+Pausing = Callable[[], bool] | None
+"""Whether a call should pause now; None for a method that cannot."""
 
 
 class PooledExecutor(Executor):
@@ -33,11 +37,14 @@ class PooledExecutor(Executor):
         reserve_bytes: int = 0,
         stop: StopSignal | None = None,
         rank: Rank | None = None,
+        gives_way: bool = False,
     ) -> Generator[Emitted, None, Any]:
         """Run `method` on the worker of `spec`; see `execution.Executor`."""
-        yield from self._turn.wait(rank or Rank(), stop)
+        rank = rank or Rank()
+        yield from self._turn.wait(rank, stop)
         try:
-            return (yield from self._called(spec, method, arguments, reserve_bytes, stop))
+            pause = partial(self._turn.wanted_before, rank) if gives_way else None
+            return (yield from self._called(spec, method, arguments, reserve_bytes, stop, pause))
         finally:
             self._turn.release()
 
@@ -74,7 +81,7 @@ class PooledExecutor(Executor):
             return error
 
     def _called(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing = None
     ) -> Generator[Emitted, None, Any]:
         """One call within the turn."""
         if stop is not None and stop.is_set():
@@ -84,7 +91,7 @@ class PooledExecutor(Executor):
             self._make_room(spec, reserve_bytes)
         repeatable = True
         try:
-            with closing(self._attempt(spec, method, arguments, reserve_bytes, stop)) as call:
+            with closing(self._attempt(spec, method, arguments, reserve_bytes, stop, pause)) as call:
                 while True:
                     message = next(call)
                     # Results that come piece by piece must not come twice.
@@ -96,7 +103,7 @@ class PooledExecutor(Executor):
             if not (repeatable and _ran_out_of_memory(error) and self._close_others(spec)):
                 raise
         yield Step(detail="memory ran out: trying again with all other workers closed")
-        return (yield from self._attempt(spec, method, arguments, reserve_bytes, stop))
+        return (yield from self._attempt(spec, method, arguments, reserve_bytes, stop, pause))
 
     def held_bytes(self, device: str) -> int:
         """What the warm workers on `device` have reserved."""
@@ -107,7 +114,7 @@ class PooledExecutor(Executor):
         raise NotImplementedError
 
     def _attempt(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing
     ) -> Generator[Emitted, None, Any]:
         """Call the worker of `spec` once, starting it if need be, and note `reserve_bytes` for it unless it fails."""
         raise NotImplementedError

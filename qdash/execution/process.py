@@ -20,8 +20,8 @@ from typing import Any
 from qdash.errors import QdashError
 from qdash.execution import Emitted, StopSignal
 from qdash.execution.failures import KILLED, cancelled
-from qdash.execution.pool import PooledExecutor
-from qdash.execution.wire import Call, Cancel, Raised, Returned
+from qdash.execution.pool import Pausing, PooledExecutor
+from qdash.execution.wire import Call, Cancel, Pause, Raised, Returned
 from qdash.records import Step, WorkerSpec, device_type
 
 POLL_S = 0.05
@@ -59,7 +59,9 @@ class _Handle:
         if self._unwanted.is_set():
             self._kill()
 
-    def call(self, method: str, arguments: tuple[Any, ...], stop: StopSignal | None) -> Iterator[Emitted | Returned | Raised]:
+    def call(
+        self, method: str, arguments: tuple[Any, ...], stop: StopSignal | None, pause: Pausing
+    ) -> Iterator[Emitted | Returned | Raised]:
         """Yield what the worker sends until the call is over; ends a worker that ignores `stop`."""
         if self._starter.is_alive():
             yield Step(detail="starting a worker")
@@ -69,7 +71,7 @@ class _Handle:
             self._starter.join(POLL_S)
         if self._failure is not None:
             raise _not_started(self._failure)
-        self._send(Call(method, arguments))
+        self._send(Call(method, arguments, gives_way=pause is not None))
         deadline: float | None = None
         while True:
             if deadline is None and stop is not None and stop.is_set():
@@ -77,6 +79,9 @@ class _Handle:
                 deadline = time.monotonic() + GRACE_S
             if deadline is not None and time.monotonic() > deadline:
                 raise cancelled()
+            if pause is not None and pause():
+                self._send(Pause())
+                pause = None
             if self.connection in ipc.wait([self.connection, self.process.sentinel], timeout=POLL_S):
                 try:
                     message = self.connection.recv()
@@ -88,7 +93,7 @@ class _Handle:
             elif not self.process.is_alive():
                 raise _died(self.process)
 
-    def _send(self, message: Call | Cancel) -> None:
+    def _send(self, message: Call | Cancel | Pause) -> None:
         try:
             self.connection.send(message)
         except OSError:
@@ -139,13 +144,13 @@ class ProcessExecutor(PooledExecutor):
         return {spec: handle.reserved_bytes for spec, handle in list(self._handles.items()) if handle.alive}
 
     def _attempt(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None
+        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing
     ) -> Generator[Emitted, None, Any]:
         over = False
         try:
             handle = self._warm(spec)
             before, handle.reserved_bytes = handle.reserved_bytes, reserve_bytes or handle.reserved_bytes
-            for message in handle.call(method, arguments, stop):
+            for message in handle.call(method, arguments, stop, pause):
                 if isinstance(message, Returned):
                     over = True
                     return message.result

@@ -52,6 +52,11 @@ class Turn:
             self._last, self._held, self._released = self._held, None, time.monotonic()
             self._changed.notify_all()
 
+    def wanted_before(self, rank: Rank) -> bool:
+        """Whether somebody who goes before `rank` waits."""
+        with self._changed:
+            return any(other < rank for other in self._waiting)
+
     def _taken(self, rank: Rank) -> bool:
         """Take the turn if it is free and nobody better waits; else sleep until that may have changed."""
         with self._changed:

@@ -8,15 +8,21 @@ from qdash.records import ErrorRecord
 
 @dataclass(frozen=True)
 class Call:
-    """Parent to worker: run a method of `Worker`."""
+    """Parent to worker: run a method of `Worker`; `gives_way`: one that can be asked to pause."""
 
     method: str
     arguments: tuple[Any, ...]
+    gives_way: bool = False
 
 
 @dataclass(frozen=True)
 class Cancel:
     """Parent to worker: stop at the next token."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Parent to worker: return at the next batch with what there is, somebody waits for the device."""
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,8 @@ def _scaled(values: NDArray, chosen: _Range) -> NDArray[np.uint8]:
     result = np.empty(values.shape, np.uint8)
     rows = max(1, 2**20 // max(1, values[0].size))
     for start in range(0, len(values), rows):
-        band = np.clip(values[start : start + rows].astype(np.float64), chosen.black, chosen.white)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # a signalling NaN is an error even where it is only cast
+            band = np.clip(values[start : start + rows].astype(np.float64), chosen.black, chosen.white)
             share = (band / 2 - chosen.black / 2) / (chosen.white / 2 - chosen.black / 2)  # halves: the span of two floats may be infinite
         result[start : start + rows] = np.nan_to_num(share * 255 + 0.5, nan=0.0)
     return result

@@ -101,7 +101,7 @@ class TimedRun(Record):
 class Exercise(Record):
     """Questions to be answered in batches. Where `plain`, prompts are texts to continue and see no chat template.
 
-    `targets`: what would continue each plain prompt exactly, or empty. `batches`: answer only so many (None: all).
+    `targets`: what would continue each plain prompt exactly, or empty. `batches`: answer only so many (None: all), from number `first` on.
     `can_share`: that an answer does not depend on what else is in its batch is known of this model; False: two questions tell.
     """
 
@@ -111,6 +111,7 @@ class Exercise(Record):
     max_new_tokens: int
     batch_size: int
     batches: int | None = None
+    first: int = 0
     can_share: bool = False
 
 
@@ -136,9 +137,11 @@ class BatchAnswered(Record):
 class Exercised(Record):
     """An exercise is over: `total_s` from the first question to the last answer, `peak_bytes` as in `Memory`, of the largest batch.
 
-    `batch_size`: questions answered at a time, 1 where the model's answers depend on what else is in their batch.
+    `batch_size`: questions answered at a time, 1 where the model's answers depend on what else is in their batch. `paused_at`: the number
+    of the batch to go on from, where the exercise made room for others before it was over.
     """
 
     total_s: float
     peak_bytes: int
     batch_size: int | None = None
+    paused_at: int | None = None

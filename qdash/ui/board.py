@@ -66,7 +66,7 @@ class Card:
     @property
     def waiting(self) -> bool:
         """Whether the device does something else first."""
-        return self.running and self.detail.startswith("waiting for another measurement")
+        return self.running and is_waiting(self.detail)
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,11 @@ class Board:
     def states(self) -> tuple[State, ...]:
         """How far each card is."""
         return tuple(card.state for card in self.cards)
+
+
+def is_waiting(detail: str) -> bool:
+    """Whether a step says that somebody else has the device first."""
+    return detail.startswith("waiting for another measurement")
 
 
 def ready_board(variants: Sequence[Variant]) -> Board:

@@ -1,7 +1,8 @@
 """The order in which visitors are served, and what each is told about it.
 
 Comparisons are served several at once: whoever has answers to make gets the device before whoever has times to take, so everybody reads
-answers soon, and the timings follow one run after another (see `execution`). Whatever else occupies the device for long is served alone.
+answers soon, and the timings follow one run after another (see `execution`). An evaluation gives them the device between its batches, so
+they are served beside it as well. Whatever else occupies the device for long is served alone.
 Gradio's own queue could do the ordering, but it can only say "queue: 1/2"; this one says what is before you and for about how long, and
 Stop works while you wait. Estimates come from how long those before took, and from what the one that is being served expects itself.
 """
@@ -35,7 +36,7 @@ class Visitor:
 class Entrance(Protocol):
     """Where a line is joined."""
 
-    def join(self, *, alone: bool = True) -> AbstractContextManager["Ticket"]:
+    def join(self, *, alone: bool = True, gives_way: bool = False) -> AbstractContextManager["Ticket"]:
         """See `Line.join`."""
         ...
 
@@ -63,12 +64,16 @@ class Ahead:
 
 @dataclass(eq=False)
 class Ticket:
-    """One person's place in a line. `alone`: nobody else is served meanwhile; `answered`: only times are still to be taken."""
+    """One person's place in a line. `alone`: nobody else is served meanwhile, except, where it `gives_way`, comparisons that came later.
+
+    `answered`: only times are still to be taken.
+    """
 
     line: "Line"
     alone: bool
     joined: float
     visitor: Visitor = Visitor()
+    gives_way: bool = False
     served: bool = False
     answered: bool = False
     since: float = 0.0
@@ -96,6 +101,11 @@ class Ticket:
     def expect(self, left_s: float | None) -> None:
         """Tell those who wait how long this one will still take; None: there is no telling."""
         self.ends = None if left_s is None else time.monotonic() + left_s
+
+    @property
+    def rest_s(self) -> float | None:
+        """Seconds that it expects to take still; None where there is no telling."""
+        return None if self.ends is None else max(self.ends - time.monotonic(), 0.0)
 
     def ahead(self) -> Ahead:
         """What comes before the next step of this ticket, which is being served."""
@@ -157,9 +167,9 @@ class Line:
         return _VisitorsEntrance(self, visitor)
 
     @contextmanager
-    def join(self, *, alone: bool = True, visitor: Visitor = _ANYBODY) -> Iterator[Ticket]:
+    def join(self, *, alone: bool = True, gives_way: bool = False, visitor: Visitor = _ANYBODY) -> Iterator[Ticket]:
         """Stand in the line for the length of the block; raises QdashError if it is too long, or `visitor` has too many places already."""
-        ticket = Ticket(self, alone, time.monotonic(), visitor)
+        ticket = Ticket(self, alone, time.monotonic(), visitor, gives_way)
         with self._changed:
             self._check_room(visitor)
             self._tickets.append(ticket)
@@ -195,13 +205,17 @@ class Line:
         with self._changed:
             before = self._tickets[: self._tickets.index(ticket)]
             if not ticket.answered:
-                first = [other for other in before if not other.answered]
+                first = [other for other in before if not other.answered and not other.gives_way]
                 return Ahead(len(first), 0, self._answers.wait_s(len(first), _began(first)))
-            answers = [other for other in self._tickets if other.served and not other.answered]
+            answers = [other for other in self._tickets if other.served and not other.answered and not other.gives_way]
             timings = [other for other in before if other.answered]
-            ends = timings[0].ends if timings else None
-            waits = (self._answers.wait_s(len(answers), _began(answers)), self._timings.wait_s(len(timings), _began(timings), ends))
-            return Ahead(len(answers), len(timings), None if None in waits else sum(filter(None, waits)))
+            batches = [other for other in before if other.served and other.gives_way]
+            waits = (
+                self._answers.wait_s(len(answers), _began(answers)),
+                self._timings.wait_s(len(timings), _began(timings), timings[0].ends if timings else None),
+                *(other.rest_s for other in batches),
+            )
+            return Ahead(len(answers), len(timings) + len(batches), None if None in waits else sum(filter(None, waits)))
 
     def sleep(self, longest_s: float) -> None:
         """Until the line moves, at most `longest_s` seconds."""
@@ -226,7 +240,8 @@ class Line:
         first = self._tickets.index(ticket)
         if ticket.alone:
             return first
-        alone = max((place + 1 for place, other in enumerate(self._tickets[:first]) if other.alone), default=0)
+        barring = (place + 1 for place, other in enumerate(self._tickets[:first]) if other.alone and not other.gives_way)
+        alone = max(barring, default=0)
         return max(alone, first - self.at_once + 1)
 
     def _leave(self, ticket: Ticket) -> None:
@@ -248,5 +263,5 @@ class _VisitorsEntrance:
     line: Line
     visitor: Visitor
 
-    def join(self, *, alone: bool = True) -> AbstractContextManager[Ticket]:
-        return self.line.join(alone=alone, visitor=self.visitor)
+    def join(self, *, alone: bool = True, gives_way: bool = False) -> AbstractContextManager[Ticket]:
+        return self.line.join(alone=alone, gives_way=gives_way, visitor=self.visitor)

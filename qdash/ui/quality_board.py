@@ -17,7 +17,7 @@ from qdash.records import (
     Kind,
     Proportion,
 )
-from qdash.ui.board import State
+from qdash.ui.board import State, is_waiting
 
 _STATE_OF_STAGE: dict[EvaluationStage, State] = {
     "queued": "queued",
@@ -31,7 +31,7 @@ _STATE_OF_STAGE: dict[EvaluationStage, State] = {
 
 @dataclass(frozen=True)
 class Marks:
-    """One variant: what it does, how far it is, and its accuracy so far. `eta_s`: seconds to go for it."""
+    """One variant: what it does, how far it is, and its accuracy so far. `eta_s`: seconds to go for it; `detail`: about the latest step."""
 
     label: str
     bits: int | None
@@ -41,6 +41,7 @@ class Marks:
     done: int = 0
     total: int = 0
     eta_s: float | None = None
+    detail: str = ""
     accuracy: Proportion | None = None
     result: EvaluatedVariant | None = None
 
@@ -48,6 +49,11 @@ class Marks:
     def running(self) -> bool:
         """Whether something is happening to it right now."""
         return self.state in ("locating", "downloading", "loading", "answering", "measuring")
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody else has the device first."""
+        return self.running and is_waiting(self.detail)
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def _moved(row: Marks, event: EvaluationProgress | ItemsAnswered | EvaluatedVari
         )  # fmt: skip
     state = _STATE_OF_STAGE[event.stage]
     return replace(
-        row, state=state, fraction=event.fraction, done=event.done, total=event.total or row.total, eta_s=event.eta_s
+        row, state=state, fraction=event.fraction, done=event.done, total=event.total or row.total, eta_s=event.eta_s, detail=event.detail
     )  # fmt: skip
 
 

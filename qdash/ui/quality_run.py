@@ -13,7 +13,7 @@ from qdash.ui import text
 from qdash.ui.backend import Backend
 from qdash.ui.line import Entrance
 from qdash.ui.pacing import paced
-from qdash.ui.quality_board import MarksBoard, marked, queued_marks
+from qdash.ui.quality_board import Marks, MarksBoard, marked, queued_marks
 from qdash.ui.quality_file import items_of
 from qdash.ui.quality_form import QualityForm, requested
 from qdash.ui.run import by_button, internal_error, waiting
@@ -56,7 +56,7 @@ def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) 
 
 def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
     board = queued_marks(request)
-    with line.join() as ticket:
+    with line.join(gives_way=True) as ticket:
         for place in ticket.wait(stop):
             yield MarksView(board=board, status=waiting(place))
 
@@ -79,10 +79,15 @@ def doing(board: MarksBoard) -> str:
     if row is None:
         return "Starting a worker." if finished < len(board.rows) else "Finishing."
     if row.state == "measuring":
-        return "Asking the original some questions again, to see how much timings vary."
+        return f"Asking the original some questions again, to see how much timings vary{_waits(row)}."
     place = f"{board.rows.index(row) + 1} of {len(board.rows)}"
     far = f" · question {row.done:,} of {row.total:,}" if row.state == "answering" and row.done else ""
-    return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_left(board)}"
+    return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_waits(row) or _left(board)}"
+
+
+def _waits(row: Marks) -> str:
+    """That answers of a comparison come first, which ends soon."""
+    return f" · {row.detail}" if row.waiting else ""
 
 
 def _left(board: MarksBoard) -> str:

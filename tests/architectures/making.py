@@ -28,7 +28,7 @@ def build(architecture: str, folder: Path) -> Path:
     """Save the checkpoint of `architecture`, a key of `BUILDERS`, in float32."""
     torch.manual_seed(0)
     model, processor = BUILDERS[architecture]()
-    _lively(model).save_pretrained(folder)
+    lively(model).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 
@@ -55,7 +55,8 @@ def ids(words: hf.PreTrainedTokenizerBase) -> dict[str, Any]:
     return {"vocab_size": len(words), **special}
 
 
-def _lively(model: hf.PreTrainedModel) -> hf.PreTrainedModel:
+def lively(model: hf.PreTrainedModel) -> hf.PreTrainedModel:
+    """`model` with weights spread so that its answers depend on what it read."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim >= 2 and "norm" not in name:
@@ -109,6 +110,32 @@ def _falcon_h1() -> Made:
         mamba_chunk_size=16,
     )  # fmt: skip
     return hf.FalconH1ForCausalLM(config), words
+
+
+_SCAN: dict[str, Any] = {"mamba_d_state": 16, "mamba_n_heads": 4, "mamba_d_head": 32, "mamba_n_groups": 1, "mamba_chunk_size": 16}
+
+
+def _bamba() -> Made:
+    words = tokenizer()
+    return hf.BambaForCausalLM(hf.BambaConfig(**SMALL, **ids(words), **_SCAN, attn_layer_indices=[1])), words
+
+
+def _zamba2() -> Made:
+    words = tokenizer()
+    config = hf.Zamba2Config(
+        **SMALL | {"num_hidden_layers": 4, "num_key_value_heads": 4}, **ids(words), mamba_d_state=16, mamba_ngroups=1, n_mamba_heads=4,
+        mamba_headdim=32, chunk_size=16, adapter_rank=8, use_mem_rope=True, layers_block_type=["mamba", "hybrid"] * 2,
+    )  # fmt: skip
+    return hf.Zamba2ForCausalLM(config), words
+
+
+def _nemotron_h() -> Made:
+    words = tokenizer()
+    config = hf.NemotronHConfig(
+        **SMALL | {"num_hidden_layers": 4}, **ids(words), head_dim=16, ssm_state_size=16, mamba_num_heads=4, mamba_head_dim=32, n_groups=1,
+        chunk_size=16, layers_block_type=["mamba", "attention", "mamba", "mlp"],
+    )  # fmt: skip
+    return hf.NemotronHForCausalLM(config), words
 
 
 def _lfm2() -> Made:
@@ -259,6 +286,9 @@ BUILDERS: dict[str, Callable[[], Made]] = {
     "rwkv": _rwkv,
     "mamba2": _mamba2,
     "falcon-h1": _falcon_h1,
+    "bamba": _bamba,
+    "zamba2": _zamba2,
+    "nemotron-h": _nemotron_h,
     "lfm2": _lfm2,
     "paligemma": _paligemma,
     "gemma3": _gemma3,

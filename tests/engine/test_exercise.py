@@ -160,6 +160,27 @@ def test_some_batches_are_the_first_of_all(worker: FindWorker) -> None:
     assert everything[-1].eta_s == 0 and all(batch.eta_s > 0 for batch in everything[:-1])
 
 
+def test_paused_it_goes_on_where_it_was(worker: FindWorker) -> None:
+    model = worker("qwen3", "original")
+    asked = exercise([Question(prompt=prompt) for prompt in prompts(20)], 4, plain=True, batches=4)
+    whole, batches, parts = batches_of(model, asked), [], []
+
+    def keep(item: object) -> None:
+        if isinstance(item, BatchAnswered):
+            batches.append(item)
+
+    first = 0
+    while first is not None:  # somebody waits for the device all the time
+        part = model.exercise(asked.model_copy(update={"first": first}), emit=keep, stop=never, pause=lambda: True)
+        parts.append(part)
+        first = part.paused_at
+    assert [part.paused_at for part in parts] == [1, 2, 3, None]
+    known = [(batch.replies, batch.done, batch.total) for batch in batches]
+    assert known == [(batch.replies, batch.done, batch.total) for batch in whole]
+    assert all(0 < batch.seconds <= part.total_s for batch, part in zip(batches, parts, strict=True))
+    assert batches[-1].eta_s == 0 and all(batch.eta_s > 0 for batch in batches[:-1])
+
+
 def test_stopped_in_the_middle_what_was_answered_is_known(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
     batches: list[BatchAnswered] = []

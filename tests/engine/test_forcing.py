@@ -11,7 +11,7 @@ from qdash.engine.forcing import HANDFUL, in_one_pass, laid_out, same_scores, sc
 from qdash.engine.quality import agree, refer
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
-from tests.architectures.making import tokenizer
+from tests.architectures.making import BUILDERS, lively, tokenizer
 from tests.architectures.test_whole_path import generated
 from tests.engine.conftest import ignore, never, spec_of
 from tests.engine.test_generation import stop_after
@@ -63,6 +63,37 @@ def test_looking_ahead_is_seen_in_types_of_few_digits_too(both_ways):
     whole, _ = collected(in_one_pass, model, ASKED, TOKENS)
     assert same_scores(stepwise, whole, tolerance(model))
     assert not collected(scores_along, model, ASKED, TOKENS)[1]
+
+
+def hybrid(architecture, least_step):
+    """A model whose scan, in a pass over many tokens, takes no time step for less than `least_step`."""
+    torch.manual_seed(0)
+    model = lively(BUILDERS[architecture]()[0]).eval()
+    for layer in model.modules():
+        if hasattr(layer, "time_step_limit"):
+            layer.time_step_limit = (least_step, math.inf)
+    return model
+
+
+@pytest.mark.parametrize("architecture", ["bamba", "zamba2", "nemotron-h", "falcon-h1"])
+def test_hybrids_are_read_in_one_pass(architecture):
+    """Their own inputs for `generate` ask for the last scores only, which is no reason to make tokens one by one."""
+    model = hybrid(architecture, 0.0)
+    found, one_pass = collected(scores_along, model, ASKED, TOKENS)
+    assert one_pass
+    with torch.no_grad():
+        whole = torch.cat((ASKED["input_ids"], torch.tensor([TOKENS[:-1]])), dim=1)
+        expected = model(input_ids=whole, use_cache=False).logits[0, -len(TOKENS) :].float()
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["zamba2", "nemotron-h"])
+def test_a_scan_that_bounds_its_time_steps_is_scored_step_by_step_where_that_shows(architecture):
+    """transformers bounds them from below in a pass over many tokens, and not while generating."""
+    model = hybrid(architecture, 0.5)
+    found, one_pass = collected(scores_along, model, ASKED, TOKENS)
+    assert not one_pass
+    torch.testing.assert_close(found, collected(step_by_step, model, ASKED, TOKENS)[0])
 
 
 def test_a_variant_goes_the_way_of_its_original(both_ways):

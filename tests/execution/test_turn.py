@@ -99,6 +99,21 @@ def test_waiting_is_said_once_and_can_be_stopped() -> None:
     leaves.set()
 
 
+def test_whoever_has_the_turn_can_see_who_should_have_it() -> None:
+    crowd, leaves = held()
+    crowd.want("times", Rank(True, 2))
+    crowd.waiting(1)
+    assert [crowd.turn.wanted_before(rank) for rank in (Rank(False, 9), Rank(True, 1), Rank(True, 2), Rank(True, 3))] == [False] * 3 + [
+        True
+    ]
+    crowd.want("asks", Rank(False, 4))
+    crowd.waiting(2)
+    assert [crowd.turn.wanted_before(rank) for rank in (Rank(False, 3), Rank(False, 5), Rank(True, 1))] == [False, True, True]
+    leaves.set()
+    crowd.over()
+    assert not crowd.turn.wanted_before(Rank(True, 9))
+
+
 def test_whoever_leaves_the_line_is_forgotten() -> None:
     crowd, leaves = held()
     waits = crowd.turn.wait(Rank(), None)

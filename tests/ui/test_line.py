@@ -89,6 +89,34 @@ def test_what_is_served_alone_waits_for_all_before_it_and_lets_nobody_pass() -> 
         assert not line.admit(alone) and not line.admit(behind)
 
 
+def test_comparisons_are_served_beside_what_gives_way() -> None:
+    line = Line(longest=9, at_once=2)
+    with line.join(gives_way=True) as gives_way, line.join(alone=False) as beside:
+        assert gives_way.served and beside.served
+        with line.join(alone=False) as third, line.join(gives_way=True) as second, line.join() as alone, line.join(alone=False) as last:
+            assert not any(line.admit(ticket) for ticket in (third, second, alone, last))
+
+
+def test_where_one_is_served_at_a_time_nothing_gives_way() -> None:
+    line = Line(longest=9, at_once=1)
+    with line.join(gives_way=True), line.join(alone=False) as behind:
+        assert not line.admit(behind)
+
+
+def test_an_evaluation_gives_no_answers_before_mine_but_its_batches_come_before_my_timing() -> None:
+    line = Line(longest=9, at_once=3)
+    with line.join(alone=False) as past:
+        past.has_answered()
+    with line.join(gives_way=True), line.join(alone=False) as mine:
+        assert mine.ahead() == Ahead(0, 0, 0.0)
+        mine.has_answered()
+        assert mine.ahead() == Ahead(0, 1, None)
+    with line.join(alone=False) as mine, line.join(gives_way=True), line.join(alone=False) as later:
+        mine.has_answered()
+        later.has_answered()
+        assert (mine.ahead().timings, later.ahead().timings) == (0, 1)  # the evaluation between them is not served yet
+
+
 def test_answers_go_before_timings() -> None:
     line = Line(longest=5, at_once=3)
     with line.join(alone=False) as first, line.join(alone=False) as second, line.join(alone=False) as third:

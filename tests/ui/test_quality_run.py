@@ -1,6 +1,7 @@
 """From what a person filled in to a stream of views: tasks that fit, values that do not, files, stops and queues."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,10 +15,11 @@ from qdash.settings import settings
 from qdash.tasks import find_task
 from qdash.ui.line import Line
 from qdash.ui.preflight import reads
+from qdash.ui.quality_board import Marks, MarksBoard
 from qdash.ui.quality_file import file_note, items_of
 from qdash.ui.quality_form import QualityForm, requested, tasks_for
 from qdash.ui.quality_page import task_shown
-from qdash.ui.quality_run import MarksView, evaluated
+from qdash.ui.quality_run import MarksView, doing, evaluated
 from tests.ui.scripted import ScriptedBackend
 
 GOOD: dict[str, Any] = {
@@ -190,6 +192,23 @@ def test_whoever_waits_is_told_and_can_leave() -> None:
         stop.set()
         last = list(views)[-1]
     assert last.over and last.error is not None and last.error.kind == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["answering", "measuring"])
+def test_that_answers_of_a_comparison_come_first_is_said(state: Any) -> None:
+    row = Marks("Original", None, "real", state=state, done=4, total=20, eta_s=30.0, detail="waiting for another measurement to finish")
+    assert doing(MarksBoard((row,))).removesuffix(".").endswith(" · waiting for another measurement to finish")
+    assert "waiting" not in doing(MarksBoard((replace(row, detail="4 of 20"),)))
+
+
+def test_comparisons_are_served_while_an_evaluation_is() -> None:
+    line = Line(4, at_once=2)
+    views = evaluated(form(), ScriptedBackend(pause_s=0), line, Event())
+    while not (view := next(views)).board or view.board.current is None:
+        pass
+    with line.join(alone=False) as comparison:
+        assert comparison.served
+    views.close()
 
 
 def test_what_breaks_is_an_internal_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

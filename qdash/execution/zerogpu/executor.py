@@ -101,8 +101,9 @@ class ZeroGPUExecutor(Executor):
         reserve_bytes: int = 0,
         stop: StopSignal | None = None,
         rank: Rank | None = None,
+        gives_way: bool = False,
     ) -> Generator[Emitted, None, Any]:
-        """A job of a single call, for which the scheduler decides whose turn it is; see `execution.Executor`."""
+        """A job of a single call, for which the scheduler decides whose turn it is: it gives way to nobody; see `execution.Executor`."""
         return (yield from self.run(_Call(spec, method, arguments, reserve_bytes), Work(spec.device), stop))
 
     def round(
