@@ -5,14 +5,14 @@ The bounds are those that docs/verdict.md shows, written down once more.
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf, nan, nextafter
+from math import inf, isnan, nan, nextafter
 from typing import Any
 
 import pytest
 
 from qdash.records import Comparison, Coverage, NoiseFloor, VariantResult
 from qdash.verdict import Grade, judge, verdict
-from qdash.verdict.evidence import doubt_of, evidence_of, has_finite_original, pace_of, quantized_share, told_time
+from qdash.verdict.evidence import doubt_of, evidence_of, has_finite_original, pace_of, quantized_share, quantized_words, told_time
 from qdash.verdict.judging import reference_words
 from qdash.verdict.pace import Pace
 from qdash.verdict.rules import Evidence, rule_for
@@ -70,6 +70,11 @@ def taking(most: float) -> Pace:
         ({"changed": 1, "content": below(0.2)}, Grade.CAREFUL),
         ({"changed": 1, "content": 0.0, "top1_most": 0.8}, Grade.CAREFUL),
         ({"changed": 1, "content": 0.0, "top1_most": below(0.8)}, Grade.DIFFERENT),
+        ({"changed": 1, "content": 1.0, "right": 1, "original_right": 1}, Grade.CAREFUL),
+        ({"changed": 1, "content": 1.0, "right": 0, "original_right": 1}, Grade.WRONG),
+        ({"changed": 1, "content": 1.0, "right": 0, "original_right": 0}, Grade.DIFFERENT),
+        ({"changed": 1, "content": 1.0, "right": nan, "original_right": nan}, Grade.DIFFERENT),
+        ({"changed": 0, "right": 0, "original_right": nan}, Grade.SAME),
         ({"size": 0.75, "pace": taking(1.25)}, Grade.GOOD_TRADE),
         ({"size": above(0.75), "pace": taking(1.25)}, Grade.SAME),
         ({"size": 0.75, "pace": taking(above(1.25))}, Grade.SAME),
@@ -215,6 +220,44 @@ def test_an_error_that_is_none_is_no_small_doubt(error: float | None, doubt: flo
     assert doubt_of(agreement(0.1, error)) == doubt
 
 
+@pytest.mark.parametrize("mean", [None, nan, inf])
+def test_a_mean_that_is_none_has_no_doubt(mean: float | None) -> None:
+    assert doubt_of(agreement(0.1).model_copy(update={"kl_mean_nats": mean})) == 0.0
+
+
+@pytest.mark.parametrize(("top1", "known"), [(0.0, True), (1.0, True), (below(0.0), False), (above(1.0), False), (nan, False)])
+def test_a_share_that_is_none_is_not_known(top1: float, known: bool) -> None:
+    original, variant = praised()
+    found = evidence_of(variant.model_copy(update=scores({"top1": top1})), original, None).top1_most
+    assert (0 < found <= 1) if known else isnan(found)
+
+
+def test_a_table_says_of_a_time_what_may_be_said() -> None:
+    original, variant = praised()
+    found = compared(original, variant)
+    assert [told_time(found.variants[1], found, inverse=inverse) for inverse in (False, True)] == ["0.50×", "2.00×"]
+    assert told_time(found.variants[0], found) == "1.00×"
+    untimed = compared(without_times(original), variant)
+    assert told_time(untimed.variants[0], untimed) == ""
+    busy = compared(original, variant, QUIET.model_copy(update={"relative": 0.6}))
+    assert told_time(busy.variants[1], busy) == "not compared"
+    equal = compared(original, scored("bnb-nf4", slowdown=1.0).model_copy(update={"coverage": SAID_WITH}))
+    assert told_time(equal.variants[1], equal) == "≈ same"
+
+
+def test_why_nothing_is_said_of_a_scheme_that_did_little() -> None:
+    assert quantized_words("bnb-nf4", Coverage(quantized=0, total=62)) == "it quantized nothing"
+    little = Coverage(quantized=1, total=62, quantized_parameters=9, parameters=1000)
+    assert quantized_words("bnb-nf4", little) == "it quantized only 0.9% of the weights"
+
+
+@pytest.mark.parametrize(("answer", "grade"), [("", Grade.BROKEN), (" ", Grade.BROKEN), ("Three hearts.", Grade.DIFFERENT)])
+def test_another_answer_is_another(answer: str, grade: Grade) -> None:
+    original, variant = praised()
+    judged = judge(variant.model_copy(update={"answer": answer}), original, None)
+    assert judged is not None and judged.grade is grade
+
+
 def test_several_texts_count_by_their_tokens() -> None:
     original, variant = praised()
     along, text = agreement(0.1, 0.01, tokens=30), agreement(0.5, 0.02, tokens=10)
@@ -256,3 +299,44 @@ def test_only_praise_is_green(answer: str, tone: str) -> None:
     found = compared(original, variant.model_copy(update={"answer": answer}))
     judged = judge(found.variants[1], found.variants[0], found)
     assert judged is not None and judged.tone == tone
+
+
+@pytest.mark.parametrize(
+    ("original", "changes", "words"),
+    [
+        ({}, {}, "Good trade · same answer"),
+        ({}, scores({"kl_mean_nats": 0.4}), "Careful · same answer, less sure"),
+        ({}, scores({"kl_mean_nats": 3.0}), "Broken · other words predicted"),
+        ({}, scores({"kl_mean_nats": nan}), "Broken · its scores are NaN or infinite"),
+        ({}, scores({"kl_mean_nats": 0.05, "kl_se": 0.1}), "Too short to judge"),
+        ({}, {"answer": "Three hearts."}, "Different answer · most words changed"),
+        ({}, {"answer": "Three hearts."} | scores({"kl_mean_nats": 3.0}), "Broken · most words changed"),
+        ({}, {"answer": "Three hearts."} | scores({"kl_mean_nats": 0.0}), "Good trade · within noise"),
+        ({}, {"answer": None}, "Not judged · no answer"),
+        ({"answer": None}, {}, "Not judged · original silent"),
+        ({"answer": None}, {"answer": None}, "Not judged · answers hidden"),
+        ({"answer": None}, {"answer": None, "coverage": None}, "Not judged · answers hidden"),
+        ({"answer": None}, {"answer": None, "coverage": Coverage(quantized=0, total=62)}, "Not judged · quantized nothing"),
+        ({}, {"coverage": None}, "Not judged · coverage not known"),
+        ({}, {"agreement": None}, "Not judged · not compared"),
+        ({"scores_finite": False}, {}, "Not judged · original broken"),
+    ],
+)
+def test_the_chip_says_no_more_than_its_grade(original: dict[str, Any], changes: dict[str, Any], words: str) -> None:
+    first, variant = praised()
+    found = compared(first.model_copy(update=original), variant.model_copy(update=changes))
+    judged = judge(found.variants[1], found.variants[0], found)
+    assert judged is not None and judged.words == words
+
+
+def test_right_is_said_only_where_it_is_known() -> None:
+    def said(*answers: str) -> str:
+        found = asked(*answers)
+        judged = judge(found.variants[1], found.variants[0], found)
+        assert judged is not None
+        return judged.words
+
+    assert said(BICYCLE, BICYCLE) == "Same as the original · right"
+    assert said(BUS, BUS) == "Same as the original · both wrong"
+    assert said(BUS, BICYCLE) == "Careful · right, unlike the original"
+    assert said(BICYCLE, BUS).startswith("Wrong answer · ") and "right" not in said(BICYCLE, BUS)
