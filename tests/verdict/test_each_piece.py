@@ -309,6 +309,8 @@ def test_only_praise_is_green(answer: str, tone: str) -> None:
         ({}, scores({"kl_mean_nats": 3.0}), "Broken · other words predicted"),
         ({}, scores({"kl_mean_nats": nan}), "Broken · its scores are NaN or infinite"),
         ({}, scores({"kl_mean_nats": 0.05, "kl_se": 0.1}), "Too short to judge"),
+        ({}, scores({"kl_mean_nats": 0.0}), "Good trade · same answer"),
+        ({}, {"answer": ANSWER.replace("on a", "on the")}, "Careful · one word changed"),
         ({}, {"answer": "Three hearts."}, "Different answer · most words changed"),
         ({}, {"answer": "Three hearts."} | scores({"kl_mean_nats": 3.0}), "Broken · most words changed"),
         ({}, {"answer": "Three hearts."} | scores({"kl_mean_nats": 0.0}), "Good trade · within noise"),
@@ -340,3 +342,23 @@ def test_right_is_said_only_where_it_is_known() -> None:
     assert said(BUS, BUS) == "Same as the original · both wrong"
     assert said(BUS, BICYCLE) == "Careful · right, unlike the original"
     assert said(BICYCLE, BUS).startswith("Wrong answer · ") and "right" not in said(BICYCLE, BUS)
+    found = asked(BUS, BICYCLE)
+    broken = judge(found.variants[1].model_copy(update=scores({"kl_mean_nats": 3.0})), found.variants[0], found)
+    assert broken is not None and broken.grade is Grade.BROKEN and "right, " not in broken.words
+
+
+def test_the_figures_behind_a_grade() -> None:
+    def figures(original: VariantResult, variant: VariantResult, floor: NoiseFloor = QUIET) -> str:
+        found = compared(original, variant, floor)
+        judged = judge(found.variants[1], found.variants[0], found)
+        assert judged is not None
+        return judged.evidence
+
+    original, variant = praised()
+    agreed = "KL 0.0020 ± 0.0020 nats · same likeliest word at 100% of 12 tokens · weights −71%"
+    assert figures(original, variant) == f"{agreed} · time 2.0× faster"
+    busy = figures(original, variant, QUIET.model_copy(update={"relative": 0.6}))
+    assert busy == f"{agreed} · speed not compared: the machine seems busy"
+    assert figures(original, without_times(variant)) == agreed
+    unscored = variant.model_copy(update={"agreement": None, "agreement_problem": "It cannot be scored."})
+    assert figures(original, without_times(unscored)) == "It cannot be scored. · weights −71%"
