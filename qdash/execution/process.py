@@ -7,28 +7,34 @@ readings start from a clean slate. When they are closed is decided in `pool`.
 import atexit
 import importlib
 import multiprocessing
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from multiprocessing import connection as ipc
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from qdash.errors import QdashError
 from qdash.execution import Emitted, StopSignal
 from qdash.execution.failures import KILLED, cancelled
+from qdash.execution.parent import end_with_parent
 from qdash.execution.pool import Pausing, PooledExecutor
 from qdash.execution.wire import Call, Cancel, Pause, Raised, Returned
 from qdash.records import Step, WorkerSpec, device_type
+from qdash.scratch import scratch_folder
 
 POLL_S = 0.05
 GRACE_S = 0.6  # how long a cancelled worker may take to reach the next token before it is ended
 
 
 def _run_worker(connection: ipc.Connection, spec: WorkerSpec) -> None:
+    end_with_parent()  # `child` listens to the parent too, but only once its imports are done
     # Imported in the child only: the parent must never load torch. First what makes a worker offline, where no forkserver has done it.
     preload = importlib.import_module("qdash.engine.preload")
     if spec.device == "cpu":
@@ -188,12 +194,26 @@ class ProcessExecutor(PooledExecutor):
 
 def _start_forkserver() -> None:
     """Return at once; the preloading goes on in the server while the page comes up."""
+    _own_sockets()
     # Ctrl-C in a terminal reaches the whole process group: what it means for workers is the parent's to say. The mask is inherited.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         importlib.import_module("multiprocessing.forkserver").ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _own_sockets() -> None:
+    """Where `multiprocessing` puts the server's socket: a folder that the next qdash finds if this one is killed. It has no setting."""
+    known = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    if known.get("tempdir") is not None:
+        return
+    try:
+        folder = known["tempdir"] = str(scratch_folder(Path(tempfile.gettempdir()), "workers"))
+    except OSError as error:
+        message = f"No folder for temporary files can be written ({error.strerror})."
+        raise QdashError(message, "Free some space, or set TMPDIR to a folder that can be written.", "unavailable") from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _not_started(cause: Exception) -> QdashError:
