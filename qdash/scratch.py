@@ -40,7 +40,9 @@ def sweep(parent: Path) -> None:
 
 def _is_over(process: int, changed_s: float) -> bool:
     try:
-        return psutil.Process(process).create_time() > changed_s + CLOCK_S
+        found = psutil.Process(process)
+        # One that nobody has asked about its end, as happens in containers, is over too.
+        return found.status() == psutil.STATUS_ZOMBIE or found.create_time() > changed_s + CLOCK_S
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:

@@ -139,7 +139,7 @@ class ProcessExecutor(PooledExecutor):
 
     def workers(self) -> dict[WorkerSpec, int]:
         """Process ids of the live workers, least recently used first."""
-        return {spec: handle.process.pid for spec, handle in self._handles.items() if handle.process.is_alive()}
+        return {spec: handle.process.pid for spec, handle in list(self._handles.items()) if handle.process.is_alive()}
 
     def close(self) -> None:
         """End every worker."""
