@@ -30,6 +30,7 @@ from qdash.records import Step, WorkerSpec, device_type
 from qdash.scratch import scratch_folder
 
 POLL_S = 0.05
+LONGEST_PATH = 50  # of the folder for temporary files: a socket's path has 107 characters at most, and a folder of ours takes 35
 GRACE_S = 0.6  # how long a cancelled worker may take to reach the next token before it is ended
 
 
@@ -209,7 +210,10 @@ def _own_sockets() -> None:
     if known.get("tempdir") is not None:
         return
     try:
-        folder = known["tempdir"] = str(scratch_folder(Path(tempfile.gettempdir()), "workers"))
+        temporary = Path(tempfile.gettempdir())
+        if len(str(temporary)) > LONGEST_PATH:
+            return  # `multiprocessing` has a shorter name for it
+        folder = known["tempdir"] = str(scratch_folder(temporary, "workers"))
     except OSError as error:
         message = f"No folder for temporary files can be written ({error.strerror})."
         raise QdashError(message, "Free some space, or set TMPDIR to a folder that can be written.", "unavailable") from None

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pathlib import Path
 from threading import Thread
 
 import psutil
+import pytest
 
 from benchmarks.visitors import press_compare, stream
 from tests.ui.conftest import ROOT, Server, serving
@@ -96,27 +98,33 @@ def _kill(server: Server) -> None:
     assert [other.cmdline() for other in others if not _is_over(other)] == []
 
 
-def _left(folder: Path) -> set[Path]:
+def _left(*places: Path) -> set[Path]:
     """What processes have for a while, in the folder for temporary files and in the cache."""
-    return {path for place in (folder / "tmp", folder) for path in place.glob("qdash-*")}
+    return {path for place in places for path in place.glob("qdash-*")}
 
 
-def _killed_again_and_again(command: list[str], folder: Path, visitors: int, longest_s: float, until_saved: int) -> tuple[int, int]:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files; its path is short, as sockets need."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _killed_again_and_again(command: list[str], folder: Path, temporary: Path, visitors: int, longest_s: float) -> tuple[int, int]:
     """Kill so many servers at random moments; how many runs they have saved, and how many things of dead ones were deleted."""
-    (folder / "tmp").mkdir()
     history, draw, saved, left, swept = folder / "history.sqlite3", random.Random(3), set[str](), set[Path](), 0
     for number in range(SERVERS):
-        with serving(command, folder, QDASH_PUBLIC="1", TMPDIR=str(folder / "tmp"), QDASH_HISTORY_RUNS="10000") as server:
-            assert not left & _left(folder), "what dead servers have left is gone"
+        with serving(command, folder, QDASH_PUBLIC="1", TMPDIR=str(temporary), QDASH_HISTORY_RUNS="10000") as server:
+            assert not left & _left(temporary, folder), "what dead servers have left is gone"
             swept += len(left)
             assert saved <= _kept(history)
             with _visited(server, visitors):
-                _wait_for(history, until_saved if number == 0 else 0)
+                _wait_for(history, 1 if number == 0 else 0)
                 time.sleep(draw.uniform(0, longest_s))
                 saved = _kept(history)
                 _kill(server)
         assert saved <= _kept(history)
-        left = _left(folder)
+        left = _left(temporary, folder)
     return len(saved), swept
 
 
@@ -127,14 +135,14 @@ def _wait_for(history: Path, runs: int) -> None:
         time.sleep(0.2)
 
 
-def test_a_server_killed_in_the_middle_of_a_run(tmp_path: Path) -> None:
-    saved, swept = _killed_again_and_again(["app.py"], tmp_path, visitors=1, longest_s=10, until_saved=1)
+def test_a_server_killed_in_the_middle_of_a_run(tmp_path: Path, temporary: Path) -> None:
+    saved, swept = _killed_again_and_again(["app.py"], tmp_path, temporary, visitors=1, longest_s=10)
     print(f"{SERVERS} servers killed in runs: {saved} runs saved, {swept} folders of theirs deleted")
     assert saved > 0 and swept > 0
 
 
-def test_a_server_killed_while_many_runs_are_saved(tmp_path: Path) -> None:
-    saved, _ = _killed_again_and_again(["-m", "tests.ui.scripted"], tmp_path, visitors=6, longest_s=4, until_saved=1)
+def test_a_server_killed_while_many_runs_are_saved(tmp_path: Path, temporary: Path) -> None:
+    saved, _ = _killed_again_and_again(["-m", "tests.ui.scripted"], tmp_path, temporary, visitors=6, longest_s=4)
     print(f"{SERVERS} servers killed while runs were saved: {saved} runs saved")
     assert saved > 0
 

@@ -122,6 +122,7 @@ def test_a_killed_worker_costs_its_variant_at_most(executor: ProcessExecutor, re
         killed += killer.killed > 0
         assert len(executor.workers()) <= len(SCHEMES)
         if tries % CHECKED_EVERY == 0:
+            print(f"{killed} kills, {failed} variants failed, {tries} runs", flush=True)
             assert all(result.status == "ok" for result in _compared(request_, executor).variants), "the next run works"
     print(f"{killed} kills, {failed} variants failed, {tries} runs")
     assert killed == KILLS and failed > 0
