@@ -26,6 +26,7 @@ from qdash.checkpoints.hub import config_file
 from qdash.checkpoints.record import Checkpoint
 from qdash.errors import QdashError
 from qdash.machine import this_machine
+from qdash.parent import end_with_parent
 from qdash.records import Device, LayerTable, WorkerSpec
 from qdash.settings import settings
 from qdash.whole_files import write_whole
@@ -134,7 +135,7 @@ def _forked(job: dict[str, Any]) -> str:
 
 
 def _answer(connection: Any, job: dict[str, Any]) -> None:
-    importlib.import_module("qdash.execution.parent").end_with_parent()
+    end_with_parent()
     # A model is built on no device, so none is opened.
     importlib.import_module("qdash.engine.preload").hide_gpus()
     connection.send(importlib.import_module(ENGINE).answer(job))

@@ -23,9 +23,9 @@ from typing import Any
 from qdash.errors import QdashError
 from qdash.execution import Emitted, StopSignal
 from qdash.execution.failures import KILLED, cancelled
-from qdash.execution.parent import end_with_parent
 from qdash.execution.pool import Pausing, PooledExecutor
 from qdash.execution.wire import Call, Cancel, Pause, Raised, Returned
+from qdash.parent import end_with_parent
 from qdash.records import Step, WorkerSpec, device_type
 from qdash.scratch import scratch_folder
 

@@ -26,7 +26,7 @@ from tests.ui.conftest import ROOT, Server, serving
 
 SOAK = bool(os.environ.get("SOAK"))
 SERVERS = 25 if SOAK else 2
-WRITERS = 50 if SOAK else 4
+WRITERS = 50 if SOAK else 3
 GONE_S = 60
 """How long processes may take to notice that their server is dead: one may be importing its libraries."""
 
