@@ -1,8 +1,9 @@
-# `make run` serves the dashboard, `make test` proves it, `make gpu` measures what only a GPU can show. All build .venv when requirements change.
+# `make run` serves the dashboard, `make test` proves it, `make gpu` measures what only a GPU can show,
+# `make soak` attacks a public page for long. All build .venv when requirements change.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test gpu lint clean
+.PHONY: run test gpu soak lint clean
 
 run: .venv/ready
 	$(BIN)/python app.py
@@ -13,6 +14,11 @@ test: .venv/ready-dev lint
 
 gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.gpu
+
+# On the loopback address only. It ends by itself: each part has a number of attacks and a limit of seconds.
+soak: .venv/ready-dev
+	SOAK=1 $(BIN)/python -m pytest tests/hostile --timeout 3600 -rP
+	$(BIN)/python -m benchmarks.visitors --visitors 50 --seconds 900
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -95,8 +95,8 @@ def _visit(url: str, config: dict[str, Any], number: int, until: float, found: F
             tab = f"tab{number}x{turn}"
         leaves = draw.random() < 0.1
         began, clicked, seen, ended, refused = time.monotonic(), None, set(), False, False
-        _joined(url, config, tab, f"visitor-{number}-turn-{turn}-asks", address)
-        for line in _stream(url, tab, address):
+        press_compare(url, config, tab, f"visitor-{number}-turn-{turn}-asks", address)
+        for line in stream(url, tab, address):
             clicked = clicked or time.monotonic() - began
             seen |= set(MARK.findall(line))
             refused = refused or "waiting already" in line
@@ -116,7 +116,7 @@ def _asked(url: str, address: str, body: bytes | None = None) -> urllib.request.
     return urllib.request.Request(url, body, {"Content-Type": "application/json", "X-Forwarded-For": address})
 
 
-def _joined(url: str, config: dict[str, Any], tab: str, question: str, address: str) -> None:
+def press_compare(url: str, config: dict[str, Any], tab: str, question: str, address: str) -> None:
     """Press Compare with the form as it comes, but for the question."""
     components = {one["id"]: one for one in config["components"]}
     button = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "compare" and one["type"] == "button")
@@ -129,7 +129,8 @@ def _joined(url: str, config: dict[str, Any], tab: str, question: str, address: 
         response.read()
 
 
-def _stream(url: str, tab: str, address: str) -> Iterator[str]:
+def stream(url: str, tab: str, address: str) -> Iterator[str]:
+    """The lines of events that the server sends to a tab."""
     with urllib.request.urlopen(_asked(f"{url}/gradio_api/queue/data?session_hash={tab}", address), timeout=120) as response:
         for line in response:
             if line.startswith(b"data:"):

@@ -20,6 +20,7 @@ from qdash.explanations import explain
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.planning import device_of, dtype_of, host_of, with_worker, worker_spec
 from qdash.records import Comparison, InspectorReport, Loaded, Request, Step, WorkerSpec
+from qdash.scratch import prefix
 from qdash.settings import settings
 from qdash.workload import inspection_work
 
@@ -81,9 +82,9 @@ def _scratch() -> Iterator[tuple[str | None, str | None]]:
     cache, folder, no_folder = settings().cache_dir, None, None
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix="inspect-", dir=cache, ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=prefix("inspect"), dir=cache, ignore_cleanup_errors=True)
     except OSError as error:
-        no_folder = str(error)
+        no_folder = f"the cache cannot be written ({error.strerror}); set QDASH_CACHE_DIR to a folder that can"
     try:
         yield folder.name if folder else None, no_folder
     finally:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "qdash"
 # What each layer may import of qdash itself; see the README's “How it is built”.
 BASE = {
     "qdash", "records", "errors", "settings", "catalog", "machine", "busyness", "differences", "wording", "naming", "renaming", "offer",
-    "stopping", "private_folder",
+    "stopping", "private_folder", "scratch", "whole_files", "parent",
 }  # fmt: skip
 ALLOWED = {
     "catalog": {"errors", "catalog"},
@@ -32,6 +32,9 @@ ALLOWED = {
     "offer": {"catalog", "errors", "machine", "records", "settings"},
     "stopping": {"errors"},
     "private_folder": set(),
+    "scratch": set(),
+    "whole_files": {"scratch"},
+    "parent": set(),
     "inputs": BASE | {"inputs"},
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -27,8 +26,10 @@ from qdash.checkpoints.hub import config_file
 from qdash.checkpoints.record import Checkpoint
 from qdash.errors import QdashError
 from qdash.machine import this_machine
+from qdash.parent import end_with_parent
 from qdash.records import Device, LayerTable, WorkerSpec
 from qdash.settings import settings
+from qdash.whole_files import write_whole
 
 VERSION = 1
 """Counts up when the figures of a table change their meaning."""
@@ -134,6 +135,7 @@ def _forked(job: dict[str, Any]) -> str:
 
 
 def _answer(connection: Any, job: dict[str, Any]) -> None:
+    end_with_parent()
     # A model is built on no device, so none is opened.
     importlib.import_module("qdash.engine.preload").hide_gpus()
     connection.send(importlib.import_module(ENGINE).answer(job))
@@ -168,8 +170,6 @@ def _keep(path: Path, table: LayerTable) -> None:
     """All of it or nothing; a cache that cannot be written costs time, never a result."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(table.model_dump_json())
-        Path(file.name).replace(path)
+        write_whole(path, table.model_dump_json())
     except OSError as error:
         logging.getLogger("qdash").info("a layer table was not kept: %s", error)

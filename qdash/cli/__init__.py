@@ -4,7 +4,9 @@ Exit status: 0 all done; 2 bad input, with one line on standard error; 3 some va
 4 all ran, but none could be judged (`run` and `eval`); 130 interrupted.
 """
 
+import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -49,13 +51,26 @@ def app() -> None:
 def main(arguments: list[str]) -> int:
     """Run one command; returns its exit status. Whatever a person did wrong is one line on standard error."""
     try:
-        return commands(arguments or ["--help"], prog_name="qdash", standalone_mode=False) or 0
+        status = commands(arguments or ["--help"], prog_name="qdash", standalone_mode=False) or 0
+        sys.stdout.flush()
+        return status
     except QdashError as error:
         return 130 if error.kind == "cancelled" else _complain(str(error))
     except _UsageError as error:
         return _complain(f"{error.format_message().rstrip('.')}. See “qdash --help”.")  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _give_up_output()
+        return _complain(f"The output could not be written ({error.strerror}). Free some space, or send it elsewhere.")
+
+
+def _give_up_output() -> None:
+    """Let what is left of standard output go nowhere, or Python would complain at the end that it cannot be written."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qdash.errors import QdashError
+from qdash.whole_files import write_whole
 
 STDOUT = "-"
 
@@ -56,7 +57,21 @@ def _check(option: str, path: Path) -> None:
 
 def _write(option: str, path: Path, text: str) -> None:
     try:
-        # newline="": CSV has its own line ends.
-        path.write_text(text, encoding="utf-8", newline="")
+        _replace(path.resolve(), text)
     except OSError as error:
         raise QdashError(f"{option} {path} could not be written ({error.strerror}).", "Free some space or give another.") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file, what was in it staying until all of the new is there; CSV has its own line ends."""
+    if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
+        path.write_text(text, encoding="utf-8", newline="")  # a device or a pipe, or a file that may be written in a folder that may not
+    else:
+        write_whole(path, text, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+
+
+def _umask() -> int:
+    """The permissions that new files do not get; they can only be read by setting them."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -7,13 +7,16 @@ readings start from a clean slate. When they are closed is decided in `pool`.
 import atexit
 import importlib
 import multiprocessing
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from multiprocessing import connection as ipc
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -22,13 +25,17 @@ from qdash.execution import Emitted, StopSignal
 from qdash.execution.failures import KILLED, cancelled
 from qdash.execution.pool import Pausing, PooledExecutor
 from qdash.execution.wire import Call, Cancel, Pause, Raised, Returned
+from qdash.parent import end_with_parent
 from qdash.records import Step, WorkerSpec, device_type
+from qdash.scratch import scratch_folder
 
 POLL_S = 0.05
+LONGEST_PATH = 50  # of the folder for temporary files: a socket's path has 107 characters at most, and a folder of ours takes 35
 GRACE_S = 0.6  # how long a cancelled worker may take to reach the next token before it is ended
 
 
 def _run_worker(connection: ipc.Connection, spec: WorkerSpec) -> None:
+    end_with_parent()  # `child` listens to the parent too, but only once its imports are done
     # Imported in the child only: the parent must never load torch. First what makes a worker offline, where no forkserver has done it.
     preload = importlib.import_module("qdash.engine.preload")
     if spec.device == "cpu":
@@ -133,7 +140,7 @@ class ProcessExecutor(PooledExecutor):
 
     def workers(self) -> dict[WorkerSpec, int]:
         """Process ids of the live workers, least recently used first."""
-        return {spec: handle.process.pid for spec, handle in self._handles.items() if handle.process.is_alive()}
+        return {spec: handle.process.pid for spec, handle in list(self._handles.items()) if handle.process.is_alive()}
 
     def close(self) -> None:
         """End every worker."""
@@ -188,12 +195,29 @@ class ProcessExecutor(PooledExecutor):
 
 def _start_forkserver() -> None:
     """Return at once; the preloading goes on in the server while the page comes up."""
+    _own_sockets()
     # Ctrl-C in a terminal reaches the whole process group: what it means for workers is the parent's to say. The mask is inherited.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         importlib.import_module("multiprocessing.forkserver").ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _own_sockets() -> None:
+    """Where `multiprocessing` puts the server's socket: a folder that the next qdash finds if this one is killed. It has no setting."""
+    known = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    if known.get("tempdir") is not None:
+        return
+    try:
+        temporary = Path(tempfile.gettempdir())
+        if len(str(temporary)) > LONGEST_PATH:
+            return  # `multiprocessing` has a shorter name for it
+        folder = known["tempdir"] = str(scratch_folder(temporary, "workers"))
+    except OSError as error:
+        message = f"No folder for temporary files can be written ({error.strerror})."
+        raise QdashError(message, "Free some space, or set TMPDIR to a folder that can be written.", "unavailable") from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _not_started(cause: Exception) -> QdashError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -17,7 +18,7 @@ from qdash.ui.backend import Backend
 from qdash.ui.blocks import html
 from qdash.ui.board import Board, ready_board
 from qdash.ui.cards import announcement, cards_html
-from qdash.ui.exports import write_exports
+from qdash.ui.exports import MakeFolder, write_exports
 from qdash.ui.form import Form, check_model, check_variants
 from qdash.ui.history_keep import keep
 from qdash.ui.inside import Inside, build_inside, choices, wire_inside
@@ -112,7 +113,7 @@ def wire_compare_page(
             for view in going.follow(session):
                 yield shown(page, view, bool(dark))
                 if view.over and view.board is not None and view.board.comparison is not None:
-                    yield exported(page, view.board.comparison, view.png, sessions, session)
+                    yield exported(page, view, view.board.comparison, partial(sessions.folder, session))
         except Exception:
             yield {page.banner: banner(internal_error())}
 
@@ -178,10 +179,11 @@ def shown(page: ComparePage, view: View, dark: bool) -> Updates:
     return updates | (_results(page, comparison, dark) if any(result.memory for result in comparison.variants) else {})
 
 
-def exported(page: ComparePage, comparison: Comparison, png: bytes | None, sessions: Sessions, session: str) -> Updates:
-    """The download buttons, armed with files."""
-    paths = write_exports(comparison, sessions.folder(session), png)
-    return {page.results.drawers.exports[suffix]: str(path) for suffix, path in paths.items()}
+def exported(page: ComparePage, view: View, comparison: Comparison, folder: MakeFolder) -> Updates:
+    """The download buttons, armed with files; the banner says so if these could not be written."""
+    made = write_exports(comparison, folder, view.png)
+    armed: Updates = {page.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
+    return armed | ({page.banner: banner(view.error) + banner(made.problem)} if made.problem else {})
 
 
 def empty_html() -> str:

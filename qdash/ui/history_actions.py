@@ -16,7 +16,7 @@ from qdash.settings import settings
 from qdash.ui import text
 from qdash.ui.board import finished_board
 from qdash.ui.cards import cards_html
-from qdash.ui.exports import write_exports, write_history
+from qdash.ui.exports import write_evaluation_exports, write_exports, write_history
 from qdash.ui.form import uploaded_file
 from qdash.ui.history_open import OpenRun
 from qdash.ui.history_page import HistoryPage
@@ -128,19 +128,22 @@ class Actions:
 
     def _comparison(self, record: Comparison, picture: bytes | None) -> Updates:
         shown = self.page.opened
-        paths = write_exports(record, self.folder(), picture)
-        exports = {shown.results.drawers.exports[suffix]: str(path) for suffix, path in paths.items()}
+        made = write_exports(record, self.folder, picture)
+        exports = {shown.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
         return {
             shown.verdict: verdict_html(verdict(record)),
             shown.cards: cards_html(finished_board(record)),
             **results_drawn(shown.results, record, self.dark),
             **exports,
+            self.page.banner: banner(made.problem),
         }
 
     def _evaluation(self, record: Evaluation) -> Updates:
         shown = self.page.opened
-        drawn = evaluation_drawn(shown.quality, record, self.dark, {}, self.folder())
-        return {shown.verdict: verdict_html(evaluation_verdict(record)), shown.cards: "", **drawn}
+        made = write_evaluation_exports(record, self.folder)
+        drawn = evaluation_drawn(shown.quality, record, self.dark, {}, made)
+        told = {shown.verdict: verdict_html(evaluation_verdict(record)), self.page.banner: banner(made.problem)}
+        return {**told, shown.cards: "", **drawn}
 
     def _more(self) -> Updates:
         return replace(self, rows=self.rows + 4 * STEP).listed()
@@ -168,8 +171,10 @@ class Actions:
     def _exported(self, keys: list[str]) -> Updates:
         if not keys:
             raise QdashError("There is nothing to export.", "Run a comparison or an evaluation first.")
-        path = write_history(export_runs(history(), keys, self.owner), self.folder())
-        return {self.page.file: str(path), self.page.banner: said_html(f"{text.several(len(keys), 'run', 'runs')} exported.")}
+        made = write_history(export_runs(history(), keys, self.owner), self.folder)
+        if made.problem is not None:
+            raise made.problem
+        return {self.page.file: made.paths["json"], self.page.banner: said_html(f"{text.several(len(keys), 'run', 'runs')} exported.")}
 
     def _imported(self, options: Said) -> Updates:
         name = (options.text("name") or "")[:80] or "The file"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -9,6 +10,7 @@ import gradio as gr
 from qdash.records import Evaluation
 from qdash.ui.arrival import Arrival
 from qdash.ui.backend import Backend
+from qdash.ui.exports import write_evaluation_exports
 from qdash.ui.history_keep import keep
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
@@ -130,9 +132,11 @@ def finished(page: QualityPage, view: MarksView, evaluation: Evaluation, dark: b
     """The evaluation, as far as it got. If nothing was answered, the rows say why, and there is nothing to draw."""
     if all(result.accuracy is None for result in evaluation.variants):
         return {page.verdict: headline_html(evaluation)}
+    made = write_evaluation_exports(evaluation, partial(sessions.folder, session))
     return {
         page.phase: phase_html("quality", running=True, results=True),
+        page.banner: banner(view.error) + banner(made.problem),
         page.verdict: headline_html(evaluation),
         page.evaluation: evaluation,
-        **evaluation_drawn(page.results, evaluation, dark, thumbnails(view.items), sessions.folder(session)),
+        **evaluation_drawn(page.results, evaluation, dark, thumbnails(view.items), made),
     }

@@ -5,7 +5,6 @@ Built wherever an evaluation is shown; `prefix` keeps the elements of one page a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,7 +16,7 @@ from qdash.records import Evaluation
 from qdash.ui import text
 from qdash.ui.assets import script
 from qdash.ui.blocks import chart, html
-from qdash.ui.exports import write_evaluation_exports
+from qdash.ui.exports import Exports
 from qdash.ui.markup import sheet_head
 from qdash.ui.quality_items import Browse, Pictures, browsed, items_html
 from qdash.ui.quality_view import conditions_html, kinds_html, rows_html
@@ -80,9 +79,8 @@ def build_quality_results(prefix: str = "quality-") -> QualityResults:
     return QualityResults(accuracy, speed, trade, rows, kinds, items, conditions, exports, gr.State(Browse()), gr.State({}))
 
 
-def evaluation_drawn(results: QualityResults, evaluation: Evaluation, dark: bool, pictures: Pictures, folder: Path) -> Updates:
-    """Everything, from the record alone but for pictures of one's own, with files written to `folder`."""
-    paths = write_evaluation_exports(evaluation, folder)
+def evaluation_drawn(results: QualityResults, evaluation: Evaluation, dark: bool, pictures: Pictures, exports: Exports) -> Updates:
+    """Everything, from the record alone but for pictures of one's own, and `exports`, which have been written."""
     return {
         **dict(zip(results.figures, evaluation_redrawn(dark, against_of(None), evaluation), strict=True)),
         results.trade.against: against_of(None),
@@ -92,7 +90,7 @@ def evaluation_drawn(results: QualityResults, evaluation: Evaluation, dark: bool
         results.conditions: conditions_html(evaluation),
         results.browse: Browse(),
         results.pictures: pictures,
-        **{results.exports[suffix]: str(path) for suffix, path in paths.items()},
+        **{results.exports[suffix]: path for suffix, path in exports.paths.items()},
     }
 
 

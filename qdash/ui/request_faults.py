@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,10 +55,16 @@ class FaultLog:
             self._print("".join(traceback.format_exception(error)).rstrip())
 
     def _print(self, text: str) -> None:
-        print(text, file=self.stream or sys.stderr, flush=True)
+        with suppress(OSError):  # no room for the log: whoever made the fault gets an answer all the same
+            print(text, file=self.stream or sys.stderr, flush=True)
 
 
 _log = FaultLog()
+
+
+def log_fault(error: BaseException, what: str) -> None:
+    """Write `error`, at which `what` failed, to the log of all faults."""
+    _log.write(error, what)
 
 
 def is_ours(error: BaseException) -> bool:

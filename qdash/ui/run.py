@@ -1,7 +1,6 @@
 """A comparison as a stream of what the page should show: plain records in, plain records out, no components."""
 
 import sys
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from qdash.ui.board import Board, advance, queued_board
 from qdash.ui.form import Form, check_model, checked
 from qdash.ui.line import Ahead, Entrance, Place, Ticket
 from qdash.ui.pacing import paced
+from qdash.ui.request_faults import log_fault
 from qdash.ui.to_go import Course
 from qdash.wording import ordinal
 
@@ -61,8 +61,10 @@ def by_button(error: QdashError, button: str) -> QdashError:
 
 
 def internal_error() -> QdashError:
-    """Log the exception being handled and return what a person may see of it."""
-    traceback.print_exc(file=sys.stderr)
+    """Log the exception being handled, with others of a minute in some lines only, and return what a person may see of it."""
+    error = sys.exception()
+    if error is not None:
+        log_fault(error, "a job")
     remedy = "Your inputs are kept; try once more. If it happens again, the server's log has the details."
     return QdashError("Something went wrong inside qdash.", remedy, "internal")
 

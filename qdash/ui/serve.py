@@ -4,15 +4,19 @@ import asyncio
 import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
 
 import gradio as gr
 from gradio import http_server
 from pydantic import SecretStr
 from starlette.middleware import Middleware
 
-from qdash import execution
+from qdash import execution, scratch
 from qdash.catalog.models import ASSETS
+from qdash.checkpoints.random import making
 from qdash.errors import QdashError
 from qdash.private_folder import private_folder
 from qdash.settings import on_a_space, settings
@@ -44,6 +48,7 @@ def main() -> None:
         private_folder(settings().cache_dir)
     except OSError as error:
         raise not_private(error) from None
+    _sweep()
     executor = execution.create(settings())
     try:
         backend = EngineBackend(executor)
@@ -51,6 +56,14 @@ def main() -> None:
         serve(build(LimitedBackend(backend, settings().public_seconds) if settings().public else backend, tabs), tabs)
     finally:
         executor.close()
+
+
+def _sweep() -> None:
+    """Delete what a server that was killed has left."""
+    cache = settings().cache_dir
+    for place in (Path(tempfile.gettempdir()), *(cache / name for name in ("", "kernels", "tables", "weights"))):
+        scratch.sweep(place)
+    making.sweep(cache / "random")
 
 
 def _password_check(password: SecretStr | None) -> Callable[[str, str], Awaitable[bool]] | None:
@@ -119,7 +132,8 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
         )  # fmt: skip
     except OSError as error:
         raise not_started(error, address) from None
-    print(f"qdash is at {url}{f', for a proxy that shows it at {limits.root_path}' if limits.root_path else ''}", flush=True)
+    with suppress(OSError):  # nobody reads it where there is no room for the log
+        print(f"qdash is at {url}{f', for a proxy that shows it at {limits.root_path}' if limits.root_path else ''}", flush=True)
     blocks.block_thread()
 
 

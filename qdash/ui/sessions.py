@@ -4,8 +4,6 @@ Folders of files lie under one folder a process, which is deleted with it; what 
 """
 
 import atexit
-import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -13,12 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 
-import psutil
-
+from qdash.scratch import scratch_folder, sweep
 from qdash.ui.file_quota import make_room
-
-_PREFIX = "qdash-exports-"
-_OURS = re.compile(rf"{_PREFIX}(\d+)-\w+")
 
 
 @dataclass
@@ -83,10 +77,7 @@ class Sessions:
 def _parent_folder() -> Path:
     """A folder that only this user can read, in the system's folder for temporary files: Gradio serves files from there."""
     temporary = Path(tempfile.gettempdir())
-    for other in temporary.glob(f"{_PREFIX}*"):
-        found = _OURS.fullmatch(other.name)
-        if found and not psutil.pid_exists(int(found[1])) and not other.is_symlink():
-            shutil.rmtree(other, ignore_errors=True)  # somebody else's stays: it cannot be deleted
-    parent = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    sweep(temporary)
+    parent = scratch_folder(temporary, "exports")
     atexit.register(shutil.rmtree, parent, ignore_errors=True)
     return parent

@@ -1,6 +1,7 @@
 """What happens on the Weights tab: a look at all weights, picks of a layer or a weight, another theme; and what each changes."""
 
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -12,7 +13,7 @@ from qdash.charts.style import saved_as
 from qdash.records import LayerDetail, WeightReport
 from qdash.ui.arrival import Arrival
 from qdash.ui.backend import Backend
-from qdash.ui.exports import write_weight_exports
+from qdash.ui.exports import MakeFolder, write_weight_exports
 from qdash.ui.line import Line
 from qdash.ui.markup import banner
 from qdash.ui.phase import is_partial, phase_html
@@ -78,7 +79,7 @@ def wire_weights_page(
             for view in going.follow(session):
                 yield shown(page, view, bool(dark), before)
                 if view.report is not None:
-                    yield exported(page, view.report, sessions, session)
+                    yield exported(page, view.report, partial(sessions.folder, session))
         except Exception:
             yield {page.banner: banner(internal_error())}
 
@@ -204,10 +205,11 @@ def layer_updates(
     return dict(zip(page.layer.all, layer_drawn(dark, report, choice, detail, status), strict=True))
 
 
-def exported(page: WeightsPage, report: WeightReport, sessions: Sessions, session: str) -> Updates:
-    """The download buttons, armed with files."""
-    paths = write_weight_exports(report, sessions.folder(session))
-    return {page.exports[suffix]: str(path) for suffix, path in paths.items()}
+def exported(page: WeightsPage, report: WeightReport, folder: MakeFolder) -> Updates:
+    """The download buttons, armed with files; the banner says so if these could not be written."""
+    made = write_weight_exports(report, folder)
+    armed: Updates = {page.exports[suffix]: path for suffix, path in made.paths.items()}
+    return armed | ({page.banner: banner(made.problem)} if made.problem else {})
 
 
 def running_html(view: View) -> str:

@@ -7,7 +7,6 @@ cache that cannot be read or written costs time, never a result.
 import json
 import logging
 import os
-import tempfile
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +17,7 @@ from qdash import __version__
 from qdash.machine import this_machine
 from qdash.records import SchemeWeights, WorkerSpec
 from qdash.settings import settings
+from qdash.whole_files import write_whole
 
 VERSION = 1
 """Counts up when figures or histograms change their meaning."""
@@ -41,9 +41,7 @@ def keep(spec: WorkerSpec, result: SchemeWeights) -> None:
     path = _path(spec, result.scheme)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(result.model_dump_json())
-        Path(file.name).replace(path)
+        write_whole(path, result.model_dump_json())
         _make_room(path.parent)
     except OSError as error:
         logging.getLogger("qdash").info("a result of weighing was not kept: %s", error)

@@ -1,5 +1,6 @@
 """A tab belongs to the cookie it came with; whoever does not listen is not worked for; folders and lines have room for everybody."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -16,7 +17,6 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from qdash.errors import QdashError
-from qdash.ui import sessions as sessions_module
 from qdash.ui.line import Line, Visitor
 from qdash.ui.page_routes import is_needed
 from qdash.ui.runs import PATIENCE_S, Runs
@@ -148,12 +148,12 @@ def test_folders_are_made_for_what_is_written_and_deleted_with_their_tab(tmp_pat
     here = {str(number) for number in range(300)}
     sessions = Sessions(here.__contains__)
     stop = sessions.start("5", "layer")
-    assert list(tmp_path.iterdir()) != [] and not list(tmp_path.glob(f"qdash-exports-{sessions_module.os.getpid()}-*"))
+    assert list(tmp_path.iterdir()) != [] and not list(tmp_path.glob(f"qdash-exports-{os.getpid()}-*"))
     for number in here:
         sessions.folder(number)
     here.clear()
     sessions.folder("last")
-    (parent,) = tmp_path.glob(f"qdash-exports-{sessions_module.os.getpid()}-*")
+    (parent,) = tmp_path.glob(f"qdash-exports-{os.getpid()}-*")
     assert len(list(parent.iterdir())) == 1 and parent.stat().st_mode & 0o077 == 0
     assert stop.is_set()
     assert sorted(tmp_path.iterdir()) == sorted([parent, other]), "what a process that is over has left is deleted"

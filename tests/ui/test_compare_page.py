@@ -11,6 +11,7 @@ import pytest
 
 from qdash.history import history
 from qdash.records import Comparison, Request, Rounds, Variant
+from qdash.settings import Settings
 from qdash.ui.board import finished_board
 from qdash.ui.compare_page import ComparePage, shown
 from qdash.ui.conditions import conditions_html
@@ -75,13 +76,14 @@ def test_a_run_stopped_in_its_rounds_draws_sizes_and_says_what_is_missing(page: 
     assert "9.6 MiB" in table and " ms" not in table
 
 
-def test_a_run_stopped_in_its_rounds_is_kept_and_exported(tmp_path: Path) -> None:
+def test_a_run_stopped_in_its_rounds_is_kept_and_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qdash.ui.exports.settings", lambda: Settings(cache_dir=tmp_path))
     results = [answered_result(key, "A black square.") for key in ("original", "bnb-int8")]
     comparison = comparison_of(_request("original", "bnb-int8"), *results, noise=None)
     assert keep(comparison, "somebody") is None
     listing = history().listing("somebody")
     assert len(listing.entries) == 1
-    paths = write_exports(comparison, tmp_path)
+    paths = {suffix: Path(str(path)) for suffix, path in write_exports(comparison, lambda: tmp_path).paths.items()}
     assert Comparison.model_validate_json(paths["json"].read_text()) == comparison
     assert "A black square." in paths["html"].read_text() and "A black square." in paths["csv"].read_text()
 

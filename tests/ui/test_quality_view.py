@@ -1,6 +1,7 @@
 """The Quality tab's words, rows and pages of answers, from an evaluation."""
 
 import re
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -17,6 +18,7 @@ from qdash.records import (
     TaskItem,
     Variant,
 )
+from qdash.settings import Settings
 from qdash.tasks import bundled_items, find_task
 from qdash.ui.exports import write_evaluation_exports
 from qdash.ui.quality_board import marked, queued_marks
@@ -179,8 +181,9 @@ def test_conditions_and_tasks_say_what_was_asked() -> None:
     assert "prompt" in about_html(find_task("own")) and "Random weights" in about_html(None)
 
 
-def test_files_to_take_away(tmp_path: Any) -> None:
-    paths = write_evaluation_exports(EVALUATION, tmp_path)
+def test_files_to_take_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qdash.ui.exports.settings", lambda: Settings(cache_dir=tmp_path))
+    paths = {suffix: Path(str(path)) for suffix, path in write_evaluation_exports(EVALUATION, lambda: tmp_path).paths.items()}
     assert sorted(path.name.split(".", 1)[1] for path in paths.values()) == ["csv", "html", "items.csv", "json"]
     again = Evaluation.model_validate_json(paths["json"].read_text(encoding="utf-8"))
     assert again == EVALUATION

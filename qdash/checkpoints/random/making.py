@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -28,6 +28,7 @@ from qdash.checkpoints.random.weights import chunk, chunks
 from qdash.errors import QdashError
 from qdash.records import Step
 
+_LOCK = ".lock"
 _VERSION = re.compile(r"[0-9a-f]{12}(\.part)?")
 
 POLL_S = 0.1
@@ -43,10 +44,11 @@ def make(
     `threads`: how many draw weights; None, one a core. Other versions in `home` are removed. Raises QdashError: "download" if the disk
     is too small or fails, "cancelled" when `stop` is set; then nothing is left behind.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / _LOCK)
+    with _disk_errors(name):
+        home.mkdir(parents=True, exist_ok=True)
+        yield from _acquire(lock, name, stop)
     target = architecture.made_in(home)
-    lock = FileLock(home / ".lock")
-    yield from _acquire(lock, name, stop)
     part = target.with_name(f"{target.name}.part")
     try:
         if architecture.is_complete(target):
@@ -60,6 +62,13 @@ def make(
     finally:
         shutil.rmtree(part, ignore_errors=True)
         lock.release()
+
+
+def sweep(homes: Path) -> None:
+    """Delete what killed processes have left below `homes`; what is being made stays."""
+    for part in list(homes.rglob("*.part")):
+        with suppress(OSError, Timeout), FileLock(part.parent / _LOCK).acquire(timeout=0):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _acquire(lock: FileLock, name: str, stop: Event | None) -> Generator[Step, None, None]:

@@ -25,6 +25,7 @@ from torch import Tensor
 from qdash.catalog.formats import FORMATS, Float
 from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 from qdash.private_folder import check_own, private_folder
+from qdash.scratch import prefix
 from qdash.settings import settings
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("pairs.c", "rounding.c"))
@@ -61,7 +62,7 @@ def _library(compiler: str) -> ctypes.CDLL:
     folder = private_folder(settings().cache_dir / "kernels")
     library = folder / f"kernels-{sha256(chr(0).join(known).encode()).hexdigest()[:16]}.so"
     if not library.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=prefix("kernels")) as scratch:
             made = Path(scratch) / library.name
             command = [compiler, *options, "-shared", "-fPIC", *map(str, SOURCES), "-o", str(made), "-lm"]
             subprocess.run(command, check=True, capture_output=True, timeout=COMPILING_S)

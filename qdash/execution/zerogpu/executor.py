@@ -37,6 +37,7 @@ from qdash.execution.zerogpu.refusals import ABORTED, JobFailed, explained, quot
 from qdash.execution.zerogpu.stop_file import StopFile
 from qdash.records import ErrorRecord, Step, WorkerSpec
 from qdash.records.types import device_type
+from qdash.scratch import scratch_folder
 from qdash.settings import settings
 
 Job = Callable[[Executor, StopSignal | None], Generator[Any, None, Any]]
@@ -210,7 +211,7 @@ class _Running:
     """One job: a thread that waits for the GPU and for the job's messages, and the means to end it."""
 
     def __init__(self, job: Job, seconds: int) -> None:
-        self._folder = tempfile.mkdtemp(prefix="qdash-job-")
+        self._folder = str(scratch_folder(Path(tempfile.gettempdir()), "job"))
         self._stop = StopFile(str(Path(self._folder) / "stop"))
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._pid: int | None = None
