@@ -22,7 +22,7 @@ from qdash.history import History, Limits
 from qdash.history.exchange import import_runs
 from qdash.inputs.texts import clean_text
 from qdash.tasks import read_own
-from qdash.ui.form import check_model, check_variants
+from qdash.ui.controls.form import check_model, check_variants
 
 GOAL = 3.0
 SMALL_S = 0.002

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from qdash.inputs.drawings import is_drawing
 from qdash.tasks import bundled_items
-from qdash.ui.samples import samples
+from qdash.ui.controls.samples import samples
 
 RNG = np.random.default_rng(7)
 

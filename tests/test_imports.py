@@ -63,6 +63,13 @@ ALLOWED = {
     | {"evaluation", "tasks", "proportions", "verdict", "history", "zerogpu"},
     "__main__": {"cli"},
 }
+# What each folder of the page may import of the page itself: they stand on each other in this order, and no page imports another.
+SHARED = ("components", "server", "controls", "results")
+PAGES = ("compare", "weights", "quality", "history", "learn")
+ALLOWED_IN_UI = {
+    **{folder: set(SHARED[: place + 1]) for place, folder in enumerate(SHARED)},
+    **{page: {*SHARED, page} for page in PAGES},
+}
 HEAVY = ("torch", "transformers", "gradio", "plotly", "pandas", "bitsandbytes", "torchao")
 
 
@@ -93,6 +100,28 @@ def test_every_part_of_the_package_has_a_rule() -> None:
 def test_imports_run_one_way(layer: str) -> None:
     for path in modules(layer):
         assert imported_layers(path) <= ALLOWED[layer], path
+
+
+def imported_ui(path: Path) -> set[str]:
+    """The parts of the page that a file imports: folders and single files of qdash/ui."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return {name.split(".")[2] for name in names if name.startswith("qdash.ui.")}
+
+
+def test_every_folder_of_the_page_has_a_rule() -> None:
+    folders = {path.parent for path in (PACKAGE / "ui").rglob("*.py")} - {PACKAGE / "ui"}
+    assert {folder.name for folder in folders} == ALLOWED_IN_UI.keys()
+
+
+@pytest.mark.parametrize("folder", ALLOWED_IN_UI)
+def test_a_page_imports_no_other_page(folder: str) -> None:
+    for path in modules(f"ui/{folder}"):
+        assert imported_ui(path) <= ALLOWED_IN_UI[folder], path
 
 
 def test_executors_come_from_one_function() -> None:

@@ -13,13 +13,13 @@ from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.records import Measurement
 from qdash.settings import settings
-from qdash.ui.form import check_model, check_variants, measurement_of
-from qdash.ui.limited_backend import LimitedBackend
-from qdash.ui.line import Line
-from qdash.ui.preflight import estimate
-from qdash.ui.run import run
-from qdash.ui.scheme_picker import picker_html
-from qdash.ui.sidebar import label_of
+from qdash.ui.compare.stream import run
+from qdash.ui.controls.form import check_model, check_variants, measurement_of
+from qdash.ui.controls.preflight import estimate
+from qdash.ui.controls.scheme_picker import picker_html
+from qdash.ui.controls.sidebar import label_of
+from qdash.ui.server.limited_backend import LimitedBackend
+from qdash.ui.server.run_queue import Line
 from tests.ui.scripted import ScriptedBackend
 from tests.ui.test_form import FORM
 

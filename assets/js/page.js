@@ -38,7 +38,7 @@
     tokens[there].focus();
   });
 
-  // Who this is, and what was filled in, for as long as the tab is open: a page that is loaded again takes both up (qdash/ui/arrival.py).
+  // Who this is, and what was filled in, for as long as the tab is open: a page that is loaded again takes both up (qdash/ui/controls/arrival.py).
   // Where a browser keeps nothing for us, every load is somebody new.
   const kept = (name, value) => {
     try {

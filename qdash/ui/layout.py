@@ -8,25 +8,25 @@ import gradio as gr
 from qdash.catalog.models import MODELS
 from qdash.machine import this_machine
 from qdash.settings import settings
-from qdash.ui.again_events import wire_again
-from qdash.ui.arrival import wire_arrival
-from qdash.ui.backend import Backend
-from qdash.ui.compare_page import build_compare_page, wire_compare_page
-from qdash.ui.foot import build_foot
-from qdash.ui.history_events import wire_history_page
-from qdash.ui.history_page import build_history_page
-from qdash.ui.learn_page import build_learn_page, wire_learn_page
-from qdash.ui.line import Line
-from qdash.ui.quality_events import wire_quality_page
-from qdash.ui.quality_page import build_quality_page
-from qdash.ui.runs import Runs
-from qdash.ui.scheme_picker import STARTER, preset_keys
-from qdash.ui.sessions import Sessions
-from qdash.ui.sidebar import build_sidebar, wire_sidebar
-from qdash.ui.tabs import Tabs
-from qdash.ui.waiting import let_one_wait
-from qdash.ui.weights_events import wire_weights_page
-from qdash.ui.weights_page import build_weights_page
+from qdash.ui.compare.page import build_compare_page, wire_compare_page
+from qdash.ui.components.foot import build_foot
+from qdash.ui.controls.arrival import wire_arrival
+from qdash.ui.controls.scheme_picker import STARTER, preset_keys
+from qdash.ui.controls.sidebar import build_sidebar, wire_sidebar
+from qdash.ui.history.handlers import wire_history_page
+from qdash.ui.history.page import build_history_page
+from qdash.ui.learn.page import build_learn_page, wire_learn_page
+from qdash.ui.quality.handlers import wire_quality_page
+from qdash.ui.quality.page import build_quality_page
+from qdash.ui.run_again_events import wire_again
+from qdash.ui.server.backend import Backend
+from qdash.ui.server.run_queue import Line
+from qdash.ui.server.runs import Runs
+from qdash.ui.server.tab_sessions import Sessions
+from qdash.ui.server.tabs import Tabs
+from qdash.ui.server.waiting import let_one_wait
+from qdash.ui.weights.handlers import wire_weights_page
+from qdash.ui.weights.page import build_weights_page
 from qdash.zerogpu import active as on_zerogpu
 
 KEPT_S = {False: (3600, 24 * 3600), True: (300, 3600)}

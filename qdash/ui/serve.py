@@ -20,23 +20,23 @@ from qdash.checkpoints.random import making
 from qdash.errors import QdashError
 from qdash.private_folder import private_folder
 from qdash.settings import on_a_space, settings
-from qdash.ui.address import Address, free_address
-from qdash.ui.assets import css, script
-from qdash.ui.backend import EngineBackend
-from qdash.ui.file_quota import UploadQuota
-from qdash.ui.help_pages import HelpPages
+from qdash.ui.components.static import css, script
+from qdash.ui.components.theme import theme
 from qdash.ui.layout import build
-from qdash.ui.limited_backend import LimitedBackend
-from qdash.ui.limits import BodyLimit
-from qdash.ui.page_links import PageLinks
-from qdash.ui.page_routes import PageRoutes
-from qdash.ui.page_zipped import PageZipped
-from qdash.ui.request_faults import RequestFaults, log_in_lines
-from qdash.ui.response_headers import ResponseHeaders
-from qdash.ui.same_origin import SameOrigin, hosts_of, never_reflect_origins
-from qdash.ui.tabs import TabGuard, Tabs, sweep
-from qdash.ui.theme import theme
-from qdash.ui.visitors import VisitorCookie
+from qdash.ui.server.address import Address, free_address
+from qdash.ui.server.backend import EngineBackend
+from qdash.ui.server.body_limit import BodyLimit
+from qdash.ui.server.file_quota import UploadQuota
+from qdash.ui.server.help_pages import HelpPages
+from qdash.ui.server.limited_backend import LimitedBackend
+from qdash.ui.server.page_links import PageLinks
+from qdash.ui.server.page_routes import PageRoutes
+from qdash.ui.server.page_zipped import PageZipped
+from qdash.ui.server.request_faults import RequestFaults, log_in_lines
+from qdash.ui.server.response_headers import ResponseHeaders
+from qdash.ui.server.same_origin import SameOrigin, hosts_of, never_reflect_origins
+from qdash.ui.server.tabs import TabGuard, Tabs, sweep
+from qdash.ui.server.visitors import VisitorCookie
 
 WRONG_PASSWORD_S = 1.0
 """How long the answer to a wrong password takes, so that few can be tried."""

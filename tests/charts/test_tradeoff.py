@@ -17,8 +17,8 @@ from qdash.charts.tradeoff import numbered, trade_off
 from qdash.charts.trades import AGAINST, against_of, comparison_trades, evaluation_trades
 from qdash.records import Comparison, EvaluationRequest, Variant, VariantResult
 from qdash.report import to_html
-from qdash.ui.results import redrawn
-from qdash.ui.tradeoff import note_html, trade_table_html
+from qdash.ui.components.tradeoff import note_html, trade_table_html
+from qdash.ui.results.comparison import redrawn
 from tests.report.examples import AGREEMENT, COMPARISON, HOSTILE, memory, variant
 from tests.ui.scripted_evaluation import evaluation_of
 

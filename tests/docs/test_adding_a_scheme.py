@@ -11,7 +11,7 @@ from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import SCHEMES, find_scheme
 from qdash.engine.worker import Worker
 from qdash.records import Question
-from qdash.ui.scheme_picker import picker_html, this_machine
+from qdash.ui.controls.scheme_picker import picker_html, this_machine
 from tests.engine.conftest import ignore, never, spec_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "adding-a-scheme.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qdash.private_folder import check_own, private_folder
-from qdash.ui.file_quota import make_room
+from qdash.ui.server.file_quota import make_room
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows keeps no such permissions")
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from qdash.ui.request_faults import LINES_A_MINUTE, FaultLog
+from qdash.ui.server.request_faults import LINES_A_MINUTE, FaultLog
 from tests.ui.conftest import Server, serving
 
 PAYLOADS = 10_000 if os.environ.get("SOAK") else 800

@@ -17,8 +17,8 @@ from qdash.history import database
 from qdash.inspection import _scratch
 from qdash.report import to_json
 from qdash.settings import Settings
-from qdash.ui.exports import write_exports, write_history
-from qdash.ui.request_faults import FaultLog
+from qdash.ui.components.exports import write_exports, write_history
+from qdash.ui.server.request_faults import FaultLog
 from qdash.whole_files import write_whole
 from tests.history.examples import comparison, history_in
 from tests.ui.conftest import ROOT, serving
@@ -105,7 +105,9 @@ def test_exports_that_cannot_be_written_cost_no_result(
     place: str, spoil: Callable[[Path], None], disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(disk)
-    monkeypatch.setattr("qdash.ui.exports.settings", lambda: Settings(cache_dir=disk if place == "cache" else tmp_path, public=False))
+    monkeypatch.setattr(
+        "qdash.ui.components.exports.settings", lambda: Settings(cache_dir=disk if place == "cache" else tmp_path, public=False)
+    )
     folder = disk / "new" if place == "temporary" else tmp_path
 
     def made() -> Path:

@@ -7,8 +7,8 @@ import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import Message, Receive
 
-from qdash.ui.response_headers import ResponseHeaders, policy
-from qdash.ui.same_origin import Hosts, SameOrigin, hosts_of
+from qdash.ui.server.response_headers import ResponseHeaders, policy
+from qdash.ui.server.same_origin import Hosts, SameOrigin, hosts_of
 
 ANY = Hosts(frozenset(), addresses=True)
 OWN = hosts_of("127.0.0.1", ["demo.example"], "https://qdash.example/qdash")

@@ -17,12 +17,12 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from qdash.errors import QdashError
-from qdash.ui.line import Line, Visitor
-from qdash.ui.page_routes import is_needed
-from qdash.ui.runs import PATIENCE_S, Runs
-from qdash.ui.sessions import Sessions
-from qdash.ui.tabs import AWAY_S, FORGOTTEN_S, NEW_A_MINUTE, TabGuard, Tabs
-from qdash.ui.visitors import COOKIE, address_of
+from qdash.ui.server.page_routes import is_needed
+from qdash.ui.server.run_queue import Line, Visitor
+from qdash.ui.server.runs import PATIENCE_S, Runs
+from qdash.ui.server.tab_sessions import Sessions
+from qdash.ui.server.tabs import AWAY_S, FORGOTTEN_S, NEW_A_MINUTE, TabGuard, Tabs
+from qdash.ui.server.visitors import COOKIE, address_of
 from tests.support.clock import Clock
 
 

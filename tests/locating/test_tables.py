@@ -14,7 +14,7 @@ from qdash.checkpoints import tables
 from qdash.planning import plan, variants_of
 from qdash.records import LayerTable, Request
 from qdash.settings import settings
-from qdash.ui.preflight import preflight_line
+from qdash.ui.controls.preflight import preflight_line
 
 pytestmark = pytest.mark.layer_tables
 PATIENCE_S = 240.0

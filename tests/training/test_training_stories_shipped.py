@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from qdash.ui.samples import STORIES
+from qdash.ui.controls.samples import STORIES
 from training.stories.card import write_card
 from training.stories.documents import REFUSALS
 from training.stories.evaluate import FORMATS, MODEL_FOLDER, answer_batches, batches, evaluate_formats, read_items

@@ -63,7 +63,7 @@ NEAR = Agreement(kl_mean_nats=0.002, kl_se=0.001, top1=1.0, ppl_original=1.1, pp
 
 
 class ScriptedBackend:
-    """See `qdash.ui.backend.Backend`. `pause_s`: seconds that reading a layer takes; `slowdowns`: of schemes, others take 1.5."""
+    """See `qdash.ui.server.backend.Backend`. `pause_s`: seconds that reading a layer takes; `slowdowns`: of schemes, others take 1.5."""
 
     def __init__(self, pause_s: float = 0.01, slowdowns: dict[str, float] | None = None) -> None:
         self.pause_s, self.slowdowns = pause_s, slowdowns or {}
@@ -294,10 +294,10 @@ def main(*arguments: str) -> None:
 
     With "gpus", as on a machine that has two of them, one old and one that is not NVIDIA's; "impatient": runs that nobody follows end soon.
     """
-    from qdash.ui import runs  # noqa: PLC0415
     from qdash.ui.layout import build  # noqa: PLC0415 - gradio takes seconds, and the record builders above are used without it
     from qdash.ui.serve import serve  # noqa: PLC0415
-    from qdash.ui.tabs import Tabs  # noqa: PLC0415
+    from qdash.ui.server import runs  # noqa: PLC0415
+    from qdash.ui.server.tabs import Tabs  # noqa: PLC0415
 
     if "impatient" in arguments:
         runs.PATIENCE_S = 1.0

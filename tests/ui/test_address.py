@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from qdash.errors import QdashError
-from qdash.ui.address import Address, free_address
 from qdash.ui.serve import not_started
+from qdash.ui.server.address import Address, free_address
 from tests.ui.conftest import ROOT
 
 
@@ -75,7 +75,7 @@ def test_what_a_system_refuses_is_told(number: int, said: str, monkeypatch: pyte
     def refuse(_socket: socket.socket, _place: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("qdash.ui.address.socket.socket.bind", refuse)
+    monkeypatch.setattr("qdash.ui.server.address.socket.socket.bind", refuse)
     with pytest.raises(QdashError) as raised:
         free_address("127.0.0.1", 80)
     assert said in raised.value.message

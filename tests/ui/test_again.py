@@ -13,11 +13,11 @@ from qdash.history import Run, history
 from qdash.inputs import read_picture
 from qdash.records import Comparison, Evaluation, EvaluationRequest, Measurement, Variant
 from qdash.settings import settings
-from qdash.ui import text
-from qdash.ui.again import Again, again
-from qdash.ui.filling import told, undone
-from qdash.ui.form import picture_path
-from qdash.ui.samples import samples
+from qdash.ui.components import text
+from qdash.ui.controls.filling import told, undone
+from qdash.ui.controls.form import picture_path
+from qdash.ui.controls.samples import samples
+from qdash.ui.run_again import Again, again
 from tests.history.examples import comparison, evaluation
 from tests.ui.scripted import ScriptedBackend
 

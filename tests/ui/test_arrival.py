@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from qdash.ui.arrival import restored, visitor_of
-from qdash.ui.form import Form
+from qdash.ui.controls.arrival import restored, visitor_of
+from qdash.ui.controls.form import Form
 from tests.ui.test_form import FORM
 
 FIELDS = list(Form.__dataclass_fields__)

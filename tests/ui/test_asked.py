@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import expect
 
-from qdash.ui.asked import asked_html, asked_just_now, earlier_html
-from qdash.ui.form import Form, checked
+from qdash.ui.compare.earlier import earlier_html
+from qdash.ui.controls.form import Form, checked
+from qdash.ui.results.question import asked_html, asked_just_now
 from tests.ui.acting import compare, finished
 from tests.ui.conftest import OpenPage, Server
 from tests.ui.scripted import ScriptedBackend, comparison_of, variant_result

@@ -3,7 +3,7 @@
 import pytest
 
 from qdash.records import AnswerText, ComparisonDone, Progress, Request, Variant, VariantAnswered, VariantDone
-from qdash.ui.board import advance, finished_board, queued_board
+from qdash.ui.results.compare_state import advance, finished_board, queued_board
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, answered_result, comparison_of, failed_result, variant_result
 
 REQUEST = Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8")), prompt="What?")

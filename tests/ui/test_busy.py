@@ -2,8 +2,8 @@
 
 import pytest
 
-from qdash.ui import busy
-from qdash.ui.busy import busy_html, busy_line
+from qdash.ui.controls import busy
+from qdash.ui.controls.busy import busy_html, busy_line
 
 
 def test_a_busy_machine_is_told_with_the_share_that_others_take() -> None:

@@ -17,9 +17,9 @@ from qdash.records import (
     VariantDone,
     VariantResult,
 )
-from qdash.ui.board import advance, finished_board, queued_board, ready_board
-from qdash.ui.cards import announcement, cards_html
-from qdash.ui.relative import absolute_html
+from qdash.ui.components.comparison_tables import absolute_html
+from qdash.ui.results.cards import announcement, cards_html
+from qdash.ui.results.compare_state import advance, finished_board, queued_board, ready_board
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, answered_result, comparison_of, failed_result, variant_result
 from tests.verdict.examples import agreement, scored
 

@@ -12,16 +12,16 @@ import pytest
 from qdash.history import history
 from qdash.records import Comparison, Request, Rounds, Variant
 from qdash.settings import Settings
-from qdash.ui.board import finished_board
-from qdash.ui.compare_page import ComparePage, shown
-from qdash.ui.conditions import conditions_html
-from qdash.ui.exports import write_exports
-from qdash.ui.history_keep import keep
-from qdash.ui.inside import Inside
-from qdash.ui.line import Line
-from qdash.ui.results import Charts, Drawers, Results
-from qdash.ui.run import View, run
-from qdash.ui.tradeoff import TradeOff
+from qdash.ui.compare.model_report import Inside
+from qdash.ui.compare.page import ComparePage, shown
+from qdash.ui.compare.stream import View, run
+from qdash.ui.components.exports import write_exports
+from qdash.ui.components.tradeoff import TradeOff
+from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.comparison import Charts, Drawers, Results
+from qdash.ui.results.conditions import conditions_html
+from qdash.ui.server.autosave import keep
+from qdash.ui.server.run_queue import Line
 from tests.ui.scripted import ScriptedBackend, answered_result, comparison_of, variant_result
 from tests.ui.test_cards import speed_words
 from tests.ui.test_form import FORM
@@ -77,7 +77,7 @@ def test_a_run_stopped_in_its_rounds_draws_sizes_and_says_what_is_missing(page: 
 
 
 def test_a_run_stopped_in_its_rounds_is_kept_and_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qdash.ui.exports.settings", lambda: Settings(cache_dir=tmp_path))
+    monkeypatch.setattr("qdash.ui.components.exports.settings", lambda: Settings(cache_dir=tmp_path))
     results = [answered_result(key, "A black square.") for key in ("original", "bnb-int8")]
     comparison = comparison_of(_request("original", "bnb-int8"), *results, noise=None)
     assert keep(comparison, "somebody") is None

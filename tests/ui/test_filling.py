@@ -6,9 +6,9 @@ import gradio as gr
 
 from qdash.catalog.models import MODELS
 from qdash.catalog.presets import PRESETS, STORY, T1_PROMPT, T1_SAMPLE, T2_PROMPT
-from qdash.ui.filling import FIELDS, preset_filled, question_filled, set_up, undone
-from qdash.ui.samples import is_read, sample_path, samples
-from qdash.ui.sidebar import unread_note
+from qdash.ui.controls.filling import FIELDS, preset_filled, question_filled, set_up, undone
+from qdash.ui.controls.samples import is_read, sample_path, samples
+from qdash.ui.controls.sidebar import unread_note
 
 START: dict[str, Any] = {
     "model": "tiny-vlm", "question": T1_PROMPT, "tokens": 50, "runs": 5, "baseline_dtype": "", "picture": {"sample": T1_SAMPLE},

@@ -10,8 +10,8 @@ from qdash.catalog.presets import T1_PROMPT, T1_SAMPLE
 from qdash.errors import QdashError
 from qdash.records import Variant
 from qdash.settings import Settings
-from qdash.ui import form as form_module
-from qdash.ui.form import Form, check_model, check_variants, checked, picture_path
+from qdash.ui.controls import form as form_module
+from qdash.ui.controls.form import Form, check_model, check_variants, checked, picture_path
 
 FORM = Form("tiny-vlm", ["original", "bnb-nf4"], {"sample": T1_SAMPLE}, T1_PROMPT, 5, 1, 50, "", "auto")
 

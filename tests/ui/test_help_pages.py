@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from qdash.ui import text
-from qdash.ui.foot import foot_html
-from qdash.ui.help_pages import page_of, pages
+from qdash.ui.components import text
+from qdash.ui.components.foot import foot_html
+from qdash.ui.server.help_pages import page_of, pages
 
 DOCUMENTS = [name for name in pages() if not name.endswith(".png")]
 

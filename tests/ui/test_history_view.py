@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from qdash.history import Listing
 from qdash.history.kinds import KINDS
 from qdash.records.history import Entry
-from qdash.ui.history_view import list_html
+from qdash.ui.history.view import list_html
 from tests.history.examples import evaluation
 
 

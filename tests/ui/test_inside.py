@@ -3,9 +3,9 @@
 from threading import Event
 
 from qdash.records import Request, Variant
-from qdash.ui.inside import choices, looked
-from qdash.ui.inside_view import inside_html
-from qdash.ui.line import Line
+from qdash.ui.compare.model_report import choices, looked
+from qdash.ui.compare.model_report_view import inside_html
+from qdash.ui.server.run_queue import Line
 from tests.ui.scripted import CANCELLED, ScriptedBackend, comparison_of, failed_result, inspector_report, variant_result
 
 REQUEST = Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8", "bnb-nf4")), prompt="What?")

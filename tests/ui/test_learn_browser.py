@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from qdash.checkpoints import locate
 from qdash.learn.mappings import MAPPINGS
 from qdash.learn.rows import layers, read_row
-from qdash.ui.learn_lessons import LESSONS
+from qdash.ui.learn.lessons import LESSONS
 from tests.ui.conftest import OpenPage, Server
 
 pytestmark = pytest.mark.browser

@@ -9,8 +9,8 @@ from qdash.checkpoints import locate
 from qdash.learn.distributions import COUNT, drawn
 from qdash.learn.mappings import MAPPINGS
 from qdash.learn.rows import read_row
-from qdash.ui.learn_lessons import LESSONS, Lesson
-from qdash.ui.learn_rows import BUNDLED, offered
+from qdash.ui.learn.lessons import LESSONS, Lesson
+from qdash.ui.learn.rows import BUNDLED, offered
 from tests.ui.test_learn_rounding import reference
 
 FEWER, OUTLIER, GROUPS, AFFINE, NF4, FP4 = LESSONS

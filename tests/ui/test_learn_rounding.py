@@ -19,7 +19,7 @@ from qdash.engine.formats import round_trip
 from qdash.engine.formats.rules import ROUND, WHOLE
 from qdash.learn.distributions import drawn
 from qdash.learn.mappings import MAPPINGS, SCALE_CODES, Codes, Mapping
-from qdash.ui.assets import script
+from qdash.ui.components.static import script
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from qdash.settings import settings
-from qdash.ui.learn_page import build_learn_page
-from qdash.ui.learn_rows import BUNDLED, offered
+from qdash.ui.learn.page import build_learn_page
+from qdash.ui.learn.rows import BUNDLED, offered
 
 FIRST = "language_model.model.layers.0.mlp.down_proj.weight"
 
@@ -76,7 +76,7 @@ def test_a_broken_model_is_said(tmp_path):
 
 
 def test_folders_are_not_looked_at_in_public(checkpoint, monkeypatch):
-    monkeypatch.setattr("qdash.ui.learn_rows.settings", lambda: settings().model_copy(update={"public": True}))
+    monkeypatch.setattr("qdash.ui.learn.rows.settings", lambda: settings().model_copy(update={"public": True}))
     shown = offered(str(checkpoint("qwen3")))
     assert shown["layer"] == FIRST and shown["note"]
 

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from qdash.ui.limits import FORM_OVERHEAD_BYTES, MESSAGE_BYTES, BodyLimit
+from qdash.ui.server.body_limit import FORM_OVERHEAD_BYTES, MESSAGE_BYTES, BodyLimit
 
 UPLOAD_BYTES = 6 * 2**20
 

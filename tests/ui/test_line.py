@@ -7,7 +7,7 @@ from threading import Event, Thread
 import pytest
 
 from qdash.errors import QdashError
-from qdash.ui.line import Ahead, Line, Place
+from qdash.ui.server.run_queue import Ahead, Line, Place
 
 
 def test_the_first_does_not_wait() -> None:

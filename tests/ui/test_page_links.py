@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from qdash.ui.page_links import ICON, MANIFEST, PageLinks, described
+from qdash.ui.server.page_links import ICON, MANIFEST, PageLinks, described
 
 PREVIEW = b'<meta property="og:title" content="Gradio" />\n<meta\n name="twitter:image"\n content="https://x/y.jpg"\n/>'
 PAGE = b"<head>" + PREVIEW + MANIFEST + "</head>é".encode()

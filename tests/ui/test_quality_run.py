@@ -13,13 +13,13 @@ from qdash.catalog.models import MODELS
 from qdash.errors import QdashError
 from qdash.settings import settings
 from qdash.tasks import find_task
-from qdash.ui.line import Line
-from qdash.ui.preflight import reads
-from qdash.ui.quality_board import Marks, MarksBoard
-from qdash.ui.quality_file import file_note, items_of
-from qdash.ui.quality_form import QualityForm, requested, tasks_for
-from qdash.ui.quality_page import task_shown
-from qdash.ui.quality_run import MarksView, doing, evaluated
+from qdash.ui.controls.preflight import reads
+from qdash.ui.quality.form import QualityForm, requested, tasks_for
+from qdash.ui.quality.page import task_shown
+from qdash.ui.quality.question_file import file_note, items_of
+from qdash.ui.quality.stream import MarksView, doing, evaluated
+from qdash.ui.results.quality_state import Marks, MarksBoard
+from qdash.ui.server.run_queue import Line
 from tests.ui.scripted import ScriptedBackend
 
 GOOD: dict[str, Any] = {
@@ -165,7 +165,7 @@ def test_stopping_keeps_partial_results() -> None:
 
 def test_stop_does_not_wait_for_a_hub_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     silent, stop = Event(), Event()
-    monkeypatch.setattr("qdash.ui.quality_run.items_of", lambda task, source, content: silent.wait(60))
+    monkeypatch.setattr("qdash.ui.quality.stream.items_of", lambda task, source, content: silent.wait(60))
     views = evaluated(form(task="lambada", model="Qwen/Qwen3-4B"), ScriptedBackend(pause_s=0), Line(4), stop)
     assert [next(views).status, next(views).status] == ["Reading the questions.", "Fetching the passages from the hub."]
     stop.set()

@@ -20,11 +20,12 @@ from qdash.records import (
 )
 from qdash.settings import Settings
 from qdash.tasks import bundled_items, find_task
-from qdash.ui.exports import write_evaluation_exports
-from qdash.ui.quality_board import marked, queued_marks
-from qdash.ui.quality_items import PER_PAGE, Browse, browsed, found, items_html, thumbnails
-from qdash.ui.quality_view import about_html, conditions_html, headline_html, kinds_html, limit_hint, rows_html, running_rows_html
-from qdash.ui.tradeoff import note_html, trade_table_html
+from qdash.ui.components.exports import write_evaluation_exports
+from qdash.ui.components.tradeoff import note_html, trade_table_html
+from qdash.ui.quality.task_notes import about_html, limit_hint
+from qdash.ui.results.answers import PER_PAGE, Browse, browsed, found, items_html, thumbnails
+from qdash.ui.results.evaluation_view import conditions_html, headline_html, kinds_html, rows_html, running_rows_html
+from qdash.ui.results.quality_state import marked, queued_marks
 from tests.report.examples import COMPARISON, HOSTILE
 from tests.ui.scripted_evaluation import evaluation_of, invented_answer, play_evaluation
 
@@ -182,7 +183,7 @@ def test_conditions_and_tasks_say_what_was_asked() -> None:
 
 
 def test_files_to_take_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qdash.ui.exports.settings", lambda: Settings(cache_dir=tmp_path))
+    monkeypatch.setattr("qdash.ui.components.exports.settings", lambda: Settings(cache_dir=tmp_path))
     paths = {suffix: Path(str(path)) for suffix, path in write_evaluation_exports(EVALUATION, lambda: tmp_path).paths.items()}
     assert sorted(path.name.split(".", 1)[1] for path in paths.values()) == ["csv", "html", "items.csv", "json"]
     again = Evaluation.model_validate_json(paths["json"].read_text(encoding="utf-8"))

@@ -8,9 +8,9 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import Progress, Request, Variant, VariantAnswered
-from qdash.ui.board import Board, advance, queued_board
-from qdash.ui.line import Ahead, Line, Place
-from qdash.ui.run import View, doing, run, waiting
+from qdash.ui.compare.stream import View, doing, run
+from qdash.ui.results.compare_state import Board, advance, queued_board
+from qdash.ui.server.run_queue import Ahead, Line, Place, waiting
 from tests.ui.scripted import ScriptedBackend, answered_result
 from tests.ui.test_form import FORM
 

@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from qdash.ui.runs import PATIENCE_S, Runs
+from qdash.ui.server.runs import PATIENCE_S, Runs
 from tests.support.clock import Clock
 
 SOON_S = 10.0

@@ -13,7 +13,7 @@ import pytest
 from qdash.history import history
 from qdash.settings import settings
 from qdash.ui.layout import build
-from qdash.ui.said import said_by
+from qdash.ui.server.event_values import said_by
 from tests.ui.scripted import ScriptedBackend
 
 FORGED: list[Any] = [

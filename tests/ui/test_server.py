@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qdash.settings import settings
-from qdash.ui.limits import FORM_OVERHEAD_BYTES, MESSAGE_BYTES
+from qdash.ui.server.body_limit import FORM_OVERHEAD_BYTES, MESSAGE_BYTES
 from tests.ui.conftest import Server
 
 

@@ -14,12 +14,12 @@ from qdash.errors import QdashError
 from qdash.machine import Machine, this_machine
 from qdash.records import Request
 from qdash.settings import Settings, settings
-from qdash.ui.preflight import estimate, preflight_line
-from qdash.ui.samples import ANY_PICTURE, NO_PICTURE, STORIES, another_question, fitting_question, is_chinese, sample_path, samples
-from qdash.ui.scheme_picker import original_bits, picker_html, preset_keys
-from qdash.ui.scheme_rows import found_by
-from qdash.ui.sessions import Sessions
-from qdash.ui.sidebar import measurement_label, picture_note, why_cpu
+from qdash.ui.controls.preflight import estimate, preflight_line
+from qdash.ui.controls.samples import ANY_PICTURE, NO_PICTURE, STORIES, another_question, fitting_question, is_chinese, sample_path, samples
+from qdash.ui.controls.scheme_picker import original_bits, picker_html, preset_keys
+from qdash.ui.controls.scheme_rows import found_by
+from qdash.ui.controls.sidebar import measurement_label, picture_note, why_cpu
+from qdash.ui.server.tab_sessions import Sessions
 from tests.ui.scripted import ScriptedBackend
 from tests.ui.test_form import FORM
 
@@ -216,7 +216,7 @@ def test_why_there_is_no_gpu_is_said_and_what_to_do_only_to_who_runs_the_server(
 
 
 def test_what_is_to_be_said_of_an_uploaded_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qdash.ui.form.settings", lambda: Settings(cache_dir=tmp_path))
+    monkeypatch.setattr("qdash.ui.controls.form.settings", lambda: Settings(cache_dir=tmp_path))
     uploads = tmp_path / "uploads"
     uploads.mkdir()
     Image.fromarray(np.full((20, 20), np.nan, np.float32)).save(uploads / "dark.tif")
@@ -228,7 +228,7 @@ def test_what_is_to_be_said_of_an_uploaded_picture(tmp_path: Path, monkeypatch: 
 
 
 def test_a_photo_is_no_picture_for_the_drawing_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qdash.ui.form.settings", lambda: Settings(cache_dir=tmp_path))
+    monkeypatch.setattr("qdash.ui.controls.form.settings", lambda: Settings(cache_dir=tmp_path))
     (tmp_path / "uploads").mkdir()
     for name in ("drawing.png", "photo.png"):
         plain = Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 90, 3), dtype=np.uint8))

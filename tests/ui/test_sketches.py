@@ -7,7 +7,7 @@ import pytest
 
 from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
-from qdash.ui.sketches import quality_sketch_html, weights_sketch_html
+from qdash.ui.components.sketches import quality_sketch_html, weights_sketch_html
 
 
 class _Words(HTMLParser):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from qdash.records import AnswerText, Event, Measurement, Progress, Request, Variant, VariantAnswered
-from qdash.ui.board import advance, queued_board
-from qdash.ui.to_go import Course
+from qdash.ui.compare.time_left import Course
+from qdash.ui.results.compare_state import advance, queued_board
 from tests.ui.scripted import OUT_OF_MEMORY, answered_result, failed_result
 
 KEYS = ("original", "bnb-int8", "bnb-nf4")

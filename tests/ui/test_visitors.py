@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from qdash.ui.visitors import COOKIE, VisitorCookie, owner_in
+from qdash.ui.server.visitors import COOKIE, VisitorCookie, owner_in
 
 TOKEN = "A" * 43
 

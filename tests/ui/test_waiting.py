@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Request, expect
 
 from qdash.ui.layout import build
-from qdash.ui.waiting import let_one_wait
+from qdash.ui.server.waiting import let_one_wait
 from tests.ui.conftest import OpenPage, Server
 from tests.ui.scripted import ScriptedBackend
 

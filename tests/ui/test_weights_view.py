@@ -7,12 +7,22 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import WeightReport
-from qdash.ui.line import Line
-from qdash.ui.sessions import Sessions
-from qdash.ui.weights_choice import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen, first_choice, with_cell, with_scale, with_scheme, with_weight
-from qdash.ui.weights_layer import head_html, layer_drawn, patch_value, scale_html
-from qdash.ui.weights_run import known_layers, looked, looked_into
-from qdash.ui.weights_view import (
+from qdash.ui.server.run_queue import Line
+from qdash.ui.server.tab_sessions import Sessions
+from qdash.ui.weights.layer import head_html, layer_drawn, patch_value, scale_html
+from qdash.ui.weights.selection import (
+    ALL_LAYERS,
+    SIDE_BY_SIDE,
+    Choice,
+    chosen,
+    first_choice,
+    with_cell,
+    with_scale,
+    with_scheme,
+    with_weight,
+)
+from qdash.ui.weights.stream import known_layers, looked, looked_into
+from qdash.ui.weights.view import (
     headline_html,
     map_html,
     partial_map_html,

@@ -27,7 +27,7 @@ from qdash.records import (
 )
 from qdash.report import evaluation_to_html
 from qdash.tasks import beside, counted
-from qdash.ui.quality_view import rows_html
+from qdash.ui.results.evaluation_view import rows_html
 from qdash.verdict.evaluations import AS_WELL, costs, evaluation_judges_nothing, evaluation_verdict
 from tests.ui.scripted_evaluation import evaluation_of
 

@@ -40,10 +40,10 @@ from qdash.records import (
 )
 from qdash.report import evaluation_html, evaluation_to_html, html, to_csv, to_html
 from qdash.report.page import Chart
-from qdash.ui.board import finished_board
-from qdash.ui.cards import cards_html
-from qdash.ui.quality_view import rows_html
-from qdash.ui.relative import relative_html
+from qdash.ui.components.comparison_tables import relative_html
+from qdash.ui.results.cards import cards_html
+from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.evaluation_view import rows_html
 from qdash.verdict import verdict
 from qdash.verdict.evaluations import evaluation_verdict
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, variant_result

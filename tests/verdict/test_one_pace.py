@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from qdash.charts import latency_bars
 from qdash.cli.screen import print_comparison
 from qdash.records import Comparison, Latency, NoiseFloor, Ratio, Relative, Rounds, Timing, VariantResult
-from qdash.ui.board import finished_board
-from qdash.ui.cards import cards_html
-from qdash.ui.relative import relative_html
+from qdash.ui.components.comparison_tables import relative_html
+from qdash.ui.results.cards import cards_html
+from qdash.ui.results.compare_state import finished_board
 from qdash.verdict import verdict
 from qdash.verdict.evidence import pace_of, told_time
 from qdash.verdict.reasons import common_reason, why_slower

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qdash.records import Latency, NoiseFloor, Timing, VariantResult
 from qdash.records.agreement import SAME_NATS
 from qdash.rounds.figures import noise_of, relative_to
-from qdash.ui.facts import facts_html
+from qdash.ui.results.card_metrics import facts_html
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.pace import Pace, Times, pace_for
 from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, RULES, Evidence, rule_for, rules_markdown, time_bounds

@@ -3,7 +3,7 @@
 import pytest
 
 from qdash.records import Comparison, NoiseFloor, Request, Variant, VariantResult
-from qdash.ui.verdict import verdict_html
+from qdash.ui.components.verdict_header import verdict_html
 from qdash.verdict import verdict
 from qdash.verdict.changes import change_of
 from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result

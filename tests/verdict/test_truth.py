@@ -14,9 +14,9 @@ from qdash.records import Comparison, Picture, Request, Variant
 from qdash.report import to_html
 from qdash.tasks import truth_of
 from qdash.tasks.truth import STORY_ENDINGS
-from qdash.ui.board import finished_board
-from qdash.ui.cards import cards_html
-from qdash.ui.samples import samples
+from qdash.ui.controls.samples import samples
+from qdash.ui.results.cards import cards_html
+from qdash.ui.results.compare_state import finished_board
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.changes import content_changed
 from tests.ui.scripted import comparison_of

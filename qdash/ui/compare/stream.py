@@ -1,0 +1,127 @@
+"""A comparison as a stream of what the page should show: plain records in, plain records out, no components."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+
+from qdash.errors import QdashError
+from qdash.records import Event as ComparisonEvent
+from qdash.records import Request
+from qdash.stopping import unless_stopped
+from qdash.ui.compare.time_left import Course
+from qdash.ui.components import text
+from qdash.ui.controls.form import Form, check_model, checked
+from qdash.ui.results.compare_state import Board, advance, queued_board
+from qdash.ui.server.backend import Backend
+from qdash.ui.server.run_errors import by_button, internal_error
+from qdash.ui.server.run_queue import Ahead, Entrance, Ticket, waiting
+from qdash.ui.server.throttle import paced
+
+REFRESH_S = 0.1
+"""The page is redrawn at most this often while text streams in: a browser cannot read faster, and every redraw is a message."""
+
+TIMING_REFRESH_S = 2.0
+"""While variants are timed; see `throttle`."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One moment of a comparison. `error` is what to put into the banner; `over` marks the last view, which has the picture's PNG too."""
+
+    board: Board | None = None
+    status: str = ""
+    error: QdashError | None = None
+    over: bool = False
+    png: bytes | None = None
+
+
+def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
+    """Check, wait in line, compare. Never raises: whatever goes wrong is in the last view, and the cards so far stay."""
+    view, png = View(status="Checking the question."), None
+    yield view
+    try:
+        model = check_model(form.model)
+        stopped = QdashError("Stopped before the model was found.", "Press Compare to look it up again.", "cancelled")
+        request, png = checked(form, unless_stopped(partial(backend.task, model), stop, stopped))
+        for view in _queued_run(request, png, backend, line, stop):
+            yield view
+        yield View(board=view.board, over=True, png=png)
+    except QdashError as error:
+        yield View(board=view.board, error=by_button(error, "Compare"), over=True, png=png)
+    except Exception:
+        yield View(board=view.board, error=internal_error(), over=True)
+
+
+def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
+    board, course = queued_board(request), Course(request.measurement, _read_bytes(request, backend, stop))
+    with line.join(alone=False) as ticket:
+        for place in ticket.wait(stop):
+            yield View(board=board, status=waiting(place))
+        served = _Served(ticket, course)
+        yield from paced(board, backend.compare(request, png, stop), served.advance, served.view, _refresh_s)
+
+
+def _refresh_s(board: Board) -> float:
+    return TIMING_REFRESH_S if board.timing else REFRESH_S
+
+
+def _read_bytes(request: Request, backend: Backend, stop: Event) -> list[int] | None:
+    """Of each version, 0 where it will not run; None where a model cannot be looked up, which the run itself will tell."""
+    try:
+        plan = unless_stopped(partial(backend.plan, request), stop, QdashError("Stopped before anything ran.", "", "cancelled"))
+    except QdashError:
+        return None
+    return [0 if variant.unavailable else variant.read_bytes for variant in plan.variants]
+
+
+@dataclass(frozen=True)
+class _Served:
+    """A run that is being served: it tells the line when its answers are made, and notes how it goes."""
+
+    ticket: Ticket
+    course: Course
+
+    def advance(self, board: Board, event: ComparisonEvent) -> Board:
+        board = advance(board, event)
+        if board.answered:
+            self.ticket.has_answered()
+        self.course.follow(board, event)
+        self.ticket.expect(self.course.left_s(board))
+        return board
+
+    def view(self, board: Board) -> View:
+        if board.comparison is not None:
+            return View(board=board)
+        return View(board=board, status=doing(board, self.ticket.ahead(), self.course.words(board)))
+
+
+def doing(board: Board, ahead: Ahead, left: str = "") -> str:
+    """The line above the cards while this comparison runs, or waits for the device; `left`: how long it will take, if that is known."""
+    current = next((card for card in board.cards if card.running and card.state != "measuring"), None)
+    if current is None:
+        return _timing(board, ahead, left) if board.answered or board.timing else "Starting a worker."
+    if current.waiting and ahead.answers:
+        return f"Waiting for {text.several(ahead.answers, 'answer', 'answers')} before yours{_about(ahead.wait_s)}."
+    to_go = f" · {left}" if left and not (ahead.answers or ahead.timings) else ""
+    if board.answered:
+        return f"Your answers are here. First, the original is compared with itself{to_go}."
+    done = sum(card.result is not None for card in board.cards)
+    return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}{to_go}"
+
+
+def _timing(board: Board, ahead: Ahead, left: str) -> str:
+    if not any(card.state == "answered" or card.running for card in board.cards):
+        return "Finishing."
+    latest, others = board.cards[board.latest], ahead.answers + ahead.timings
+    if others and (latest.waiting or not board.timing):
+        runs = text.several(others, "other run", "other runs")
+        return f"Your answers are here. Timing waits for {runs}{_about(ahead.wait_s)}."
+    if latest.detail.startswith("waiting"):
+        return f"Your answers are here. Timing is {latest.detail}."
+    detail = f": {latest.detail}" if latest.detail else ""
+    return f"Your answers are here. Now every version is timed in turn{detail}{f' · {left}' if left else ''}."
+
+
+def _about(wait_s: float | None) -> str:
+    return "" if wait_s is None else f", {text.seconds(wait_s)}"

@@ -1,0 +1,20 @@
+"""Light or dark. A button, and the way for handlers to know which: figures have to be drawn to match.
+
+The browser is asked when an event is sent (`dark_first`). Keeping the answer as the component's value would be a race at page load.
+It follows whatever changes the theme (the system, Gradio's ?__theme=dark, the button) by watching the body's class.
+"""
+
+import gradio as gr
+
+from qdash.ui.components.static import script
+
+
+def theme_switch() -> gr.HTML:
+    """The button; `change` fires when the theme did."""
+    button = '<button type="button" class="theme-switch" aria-label="Switch between light and dark" title="Light or dark">◐</button>'
+    return gr.HTML(html_template=button, js_on_load=script("theme_switch"), elem_id="theme", apply_default_css=False)
+
+
+def dark_first(inputs: int) -> str:
+    """JavaScript for a listener of so many inputs, the first of them the switch: puts True there if the page is dark."""
+    return f"(...values) => [document.body.classList.contains('dark'), ...values.slice(1, {inputs})]"

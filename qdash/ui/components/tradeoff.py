@@ -1,0 +1,99 @@
+"""The trade-off chart on a page: its sheet with the switch between costs, what it leaves out, and its table twin.
+
+A click on a dot goes to the variant's card or row; assets/js/page.js finds it by the dot's place and the sheet's prefix. Whoever uses a
+keyboard has the names in the table for that.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import gradio as gr
+
+from qdash.charts.tradeoff import numbers_words
+from qdash.charts.trades import AGAINST, Trades, against_of, comparison_trades
+from qdash.records import Comparison, VariantResult
+from qdash.ui.components.comparison_tables import NOTHING
+from qdash.ui.components.elements import html
+from qdash.ui.components.markup import colour_classes, sheet_head
+from qdash.wording import mib, ms, nats, share
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """The sheet."""
+
+    plot: gr.Plot
+    against: gr.Radio
+    note: gr.HTML
+
+
+def build_trade_off(how_to_read: str, prefix: str = "") -> TradeOff:
+    """Create it inside the current row of sheets."""
+    with gr.Column(elem_classes=["sheet", "tradeoff"]):
+        html(sheet_head("Cost vs. quality", how_to_read, f"{prefix}tradeoff"))
+        against = gr.Radio(
+            [(name, key) for key, name in AGAINST.items()], value=against_of(None), label="Cost", show_label=False,
+            elem_id=f"{prefix}against", elem_classes=["pills"], min_width=0,
+        )  # fmt: skip
+        plot = gr.Plot(show_label=False, container=False, elem_id=f"{prefix}tradeoff", buttons=[])
+        note = html(elem_classes=["tradeoff-note"])
+    return TradeOff(plot, against, note)
+
+
+def nothing_html(every: Iterable[Trades]) -> str:
+    """A mark by which the style sheet leaves the sheet out; empty if any of a record's trade-offs has a dot besides the original's."""
+    return "" if any(trades.compares for trades in every) else '<i class="nothing" hidden></i>'
+
+
+def note_html(trades: Trades) -> str:
+    """What the numbers in dots stand for; what has no dot, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for label, why in trades.left_out:
+        by_reason.setdefault(why, []).append(label)
+    if not trades.points:
+        return ""
+    left = "; ".join(f"{', '.join(labels)} ({why})" for why, labels in by_reason.items())
+    said = (numbers_words(trades), f"Not drawn: {left}." if left else "")
+    return "".join(f'<p class="hint">{escape(words)}</p>' for words in said if words)
+
+
+def trade_table_html(comparison: Comparison) -> str:
+    """The chart as a table, for all costs at once; nothing where there is no chart. A name goes to its card."""
+    trades = {against: comparison_trades(comparison, against) for against in AGAINST}
+    if nothing_html(trades.values()):
+        return ""
+    best = {against: {point.place for point in each.front} for against, each in trades.items()}
+    rows = "".join(
+        _row(place, result, [name.lower() for against, name in AGAINST.items() if place in best[against]])
+        for place, result in enumerate(comparison.variants)
+    )
+    headings = ("scheme", "weights", "peak", "per token", "distance (KL), nats", "same word", "best trade-off by")
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<h4 class="twin">Cost vs. quality</h4><div class="scroll">{table}</div>'
+
+
+def _row(place: int, result: VariantResult, best: Sequence[str]) -> str:
+    dot = '<span class="dot" aria-hidden="true"></span>'
+    button = f'<button type="button" class="jump" data-jump="{place}">{escape(result.label)}</button>'
+    cells = (*_costs(result), *_quality(result, original=place == 0), escape(", ".join(best)) or NOTHING)
+    return f'<tr><th scope="row" class="{colour_classes(result)}">{dot}{button}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _costs(result: VariantResult) -> tuple[str, str, str]:
+    if result.memory is None:
+        return NOTHING, NOTHING, NOTHING
+    if result.kind == "simulated":
+        projected = result.memory.projected_bytes
+        return (f'{mib(projected)} <i class="quiet">projected</i>' if projected else NOTHING), NOTHING, NOTHING
+    peak, latency = result.memory.peak_bytes, result.latency
+    return mib(result.memory.weights_bytes), NOTHING if peak is None else mib(peak), ms(latency.tpot_s.median) if latency else NOTHING
+
+
+def _quality(result: VariantResult, *, original: bool) -> tuple[str, str]:
+    agreement = result.agreement
+    if agreement is None:
+        return ("0", "100%") if original and result.status == "ok" else (NOTHING, NOTHING)
+    doubt = f" ± {nats(2 * agreement.kl_se)}" if agreement.kl_se else ""
+    return nats(agreement.kl_mean_nats) + doubt, share(agreement.top1)

@@ -1,0 +1,31 @@
+"""The line that says, before a run, that other programs keep the machine busy: what they take may look like a difference in speed."""
+
+from typing import Any
+
+from qdash.busyness import busy_now
+from qdash.errors import QdashError
+from qdash.machine import this_machine
+from qdash.records import BUSY_SHARE, Device
+from qdash.ui.controls.form import check_device
+from qdash.wording import share
+
+EVERY_S = 10.0
+"""How often an open page asks while nothing runs."""
+
+
+def busy_line(choice: Any) -> str:
+    """The line as markup for the device that is chosen; empty where nothing need be said, or nothing is known."""
+    try:
+        device = this_machine().resolve(check_device(choice))
+    except QdashError:
+        return ""  # the line above says that it cannot be used
+    return busy_html(device, busy_now(device))
+
+
+def busy_html(device: Device, taken: float | None) -> str:
+    """A sentence where other programs take a share (0 to 1) of `device` that matters."""
+    if taken is None or taken <= BUSY_SHARE:
+        return ""
+    of = "this machine’s processors" if device == "cpu" else "the GPU"
+    words = f"Other programs use {share(taken)} of {of}: speeds are uncertain."
+    return f'<span class="warn"><span aria-hidden="true">△</span> {words}</span>'

@@ -1,0 +1,104 @@
+"""What the page fills in, told in a line with a way back: the set-up of a preset, a question that fits a new picture or model, an old run.
+
+Of its own accord it replaces nothing that a person has typed or uploaded: only what the page, a preset or the dice have put there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from qdash.catalog.presets import PRESETS, Preset
+from qdash.ui.components.elements import html
+from qdash.ui.controls.samples import fitting_question, is_suggested, sample_of
+
+FIELDS = ("model", "question", "tokens", "runs", "baseline_dtype", "picture", "schemes")
+_WORDS = {
+    "model": "model", "task": "task", "limit": "number of questions", "question": "question", "tokens": "tokens", "runs": "timed runs",
+    "warmup": "warm-up runs", "baseline_dtype": "data type", "device": "device", "reference_text": "reference text", "picture": "picture",
+    "schemes": "schemes",
+}  # fmt: skip
+"""Everything that can be filled in; of these, `FIELDS` by presets."""
+
+Values = dict[str, Any]
+"""By name of `_WORDS`."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The line and its button. `before`: the values that Undo brings back."""
+
+    said: gr.HTML
+    undo: gr.Button
+    before: gr.State
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What tells of something filled in, in the order of `told`."""
+        return [self.said, self.before]
+
+
+def build_filled() -> Filled:
+    """Create the components inside the current Blocks context; the style sheet hides them while there is nothing to say."""
+    with gr.Row(elem_id="filled"):
+        said = html()
+        undo = gr.Button("Undo", elem_id="undo-fill", size="sm", min_width=0)
+    return Filled(said, undo, gr.State(None))
+
+
+def set_up(preset: Preset, before: Values) -> Values:
+    """The values once `preset` is chosen; one without a set-up changes nothing but the schemes."""
+    setup = preset.setup
+    if setup is None:
+        return before
+    after = before | {"model": setup.model}
+    if not isinstance(before["question"], str) or not before["question"].strip() or is_suggested(before["question"]):
+        after["question"] = setup.prompt
+    for name in ("tokens", "runs", "baseline_dtype"):
+        if before[name] in [getattr(other.setup, name) for other in PRESETS if other.setup is not None]:
+            after[name] = getattr(setup, name)
+    if setup.sample is not None and not _is_upload(before["picture"]):
+        after["picture"] = {"sample": setup.sample}
+    return after
+
+
+def told(before: Values, after: Values, why: str, more: str = "") -> list[Any]:
+    """Values of `Filled.outputs`: “why”, what changed, and `more`; nothing of it where nothing did and there is no more to say."""
+    changed = [words for name, words in _WORDS.items() if before.get(name) != after.get(name)]
+    if not changed and not more:
+        return ["", None]
+    listed = " and ".join(filter(None, (", ".join(changed[:-1]), changed[-1] if changed else "")))
+    said = " ".join(filter(None, (f"{why} {listed}." if changed else "", more)))
+    return [f'<p class="hint{"" if changed else " unchanged"}" role="status" dir="auto">{escape(said)}</p>', before]
+
+
+def preset_filled(key: str | None, schemes_before: list[Any] | None, values: Sequence[Any]) -> list[Any]:
+    """After a preset: values of all `FIELDS` but the schemes, which the list itself has changed by then, and of `Filled.outputs`."""
+    preset = next((preset for preset in PRESETS if preset.key == key), None)
+    here: Values = dict(zip(FIELDS, values, strict=True))
+    before: Values = here | ({"schemes": schemes_before} if schemes_before is not None else {})
+    after = set_up(preset, before) if preset is not None else before
+    changes = [gr.skip() if before[name] == after[name] else after[name] for name in FIELDS[:-1]]
+    return [*changes, *told(before, after | {"schemes": here["schemes"]}, f"“{preset.label}” set the" if preset is not None else "")]
+
+
+def question_filled(what: str, *values: Any) -> list[Any]:
+    """After another `what`, "picture" or "model": a question that fits, and values of `Filled.outputs`; nothing changes where it fits."""
+    before: Values = dict(zip(FIELDS, values, strict=True))
+    fitting = fitting_question(str(before["model"]), sample_of(before["picture"]), str(before["question"]))
+    if fitting == before["question"]:
+        return [gr.skip()] * 3  # it may have been typed over since, and what was told stays true
+    return [fitting, *told(before, before | {"question": fitting}, f"Changed to fit the {what}:")]
+
+
+def undone(names: Sequence[str], before: Any) -> list[Any]:
+    """Values of the fields `names` as they were, as far as these were changed, and of `Filled.outputs`."""
+    if not isinstance(before, dict):
+        return [gr.skip()] * (len(names) + 2)
+    return [*(before.get(name, gr.skip()) for name in names), "", None]
+
+
+def _is_upload(picture: Any) -> bool:
+    return isinstance(picture, dict) and "upload" in picture

@@ -1,0 +1,143 @@
+"""What happens on the Quality tab: another model or task, an evaluation from its first question to the history, Stop."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from qdash.records import Evaluation
+from qdash.ui.components.events import QUICK
+from qdash.ui.components.exports import write_evaluation_exports
+from qdash.ui.components.markup import banner
+from qdash.ui.components.theme_switch import dark_first
+from qdash.ui.components.visibility import phase_html
+from qdash.ui.controls.arrival import Arrival
+from qdash.ui.controls.preflight import reads
+from qdash.ui.controls.sidebar import Sidebar
+from qdash.ui.quality.form import QualityForm, tasks_for
+from qdash.ui.quality.page import QualityPage, task_choices, task_shown
+from qdash.ui.quality.question_file import file_note
+from qdash.ui.quality.stream import MarksView, evaluated
+from qdash.ui.results.answers import thumbnails
+from qdash.ui.results.evaluation import evaluation_drawn, wire_quality_results
+from qdash.ui.results.evaluation_view import empty_html, headline_html, running_html, running_rows_html
+from qdash.ui.server.autosave import keep
+from qdash.ui.server.backend import Backend
+from qdash.ui.server.run_errors import internal_error
+from qdash.ui.server.run_queue import Line
+from qdash.ui.server.runs import Run, Runs
+from qdash.ui.server.tab_sessions import Sessions
+from qdash.ui.server.visitors import visitor_behind
+
+Updates = dict[Any, Any]
+
+
+def wire_quality_page(
+    page: QualityPage, sidebar: Sidebar, arrival: Arrival, backend: Backend, line: Line, runs: Runs, sessions: Sessions
+) -> None:
+    """Connect everything."""
+
+    def evaluate(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None, *values: Any) -> Iterator[Updates]:
+        form, who = QualityForm(*values), visitor_behind(request)
+        started = runs.start(
+            visitor or str(request.session_hash), "quality",
+            lambda stop: kept(evaluated(form, backend, line.of(who), stop), who.owner),
+        )  # fmt: skip
+        yield from followed(started, request, dark, before)
+
+    def resumed(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None) -> Iterator[Updates]:
+        going = runs.find(visitor, "quality")
+        if going is None:
+            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
+        else:
+            yield from followed(going, request, dark, before)
+
+    def followed(going: Run[MarksView], request: gr.Request, dark: Any, before: Evaluation | None) -> Iterator[Updates]:
+        session = str(request.session_hash)
+        yield {page.phase: phase_html("quality", running=True, results=before is not None), page.stop: "Stop", page.banner: ""}
+        try:
+            for view in going.follow(session):
+                yield shown(page, view, before)
+                if view.over and view.board is not None and view.board.evaluation is not None:
+                    yield finished(page, view, view.board.evaluation, bool(dark), sessions, session)
+        except Exception:
+            yield {page.banner: banner(internal_error())}
+
+    def stopped(request: gr.Request, visitor: str) -> str:
+        runs.stop("quality", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
+        return "Stopping …"
+
+    def over(evaluation: Evaluation | None) -> str:
+        return phase_html("quality", running=False, results=evaluation is not None)
+
+    def another_model(model: Any, task: Any) -> tuple[Any, ...]:
+        tasks = tasks_for(str(model), reads(model, backend))
+        keys = [each.key for each in tasks]
+        key = task if task in keys else next(iter(keys), None)
+        changed = (gr.skip(),) * 3 if key == task else task_shown(key)
+        return gr.update(choices=task_choices(tasks), value=key), *changed
+
+    of_sidebar = {"model": sidebar.model, "schemes": sidebar.schemes, "baseline_dtype": sidebar.baseline_dtype, "device": sidebar.device}
+    here = {"task": page.task, "limit": page.limit, "file": page.file}
+    known = [sidebar.theme, arrival.visitor, page.evaluation]
+    inputs = [*known, *({**of_sidebar, **here}[name] for name in QualityForm.names())]
+    streaming: dict[str, Any] = {
+        "outputs": page.outputs, "concurrency_id": "quality", "concurrency_limit": line.longest, "show_progress": "hidden",
+        "api_visibility": "private",
+    }  # fmt: skip
+    streams = (
+        page.evaluate.click(evaluate, inputs, js=dark_first(len(inputs)), **streaming),
+        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
+    )
+    for stream in streams:
+        # Only now: Gradio ignores a click while it believes that the last one is still at work.
+        stream.then(over, page.evaluation, page.phase, **QUICK)
+    page.stop.click(stopped, arrival.visitor, page.stop, **QUICK)
+    sidebar.model.change(
+        another_model, [sidebar.model, page.task], [page.task, *page.choice], trigger_mode="always_last", **QUICK
+    )  # fmt: skip
+    gr.on(
+        [page.file.change, page.task.change], file_note, [page.task, page.file], page.file_note, trigger_mode="always_last", **QUICK
+    )  # fmt: skip
+    page.task.input(task_shown, page.task, page.choice, trigger_mode="always_last", **QUICK)
+    wire_quality_results(page.results, sidebar, page.evaluation, lambda evaluation: evaluation)
+
+
+def kept(views: Iterator[MarksView], owner: str) -> Iterator[MarksView]:
+    """The same views, but the evaluation of the last is in the history, or the view says why it is not."""
+    for view in views:
+        if view.over and view.board is not None and view.board.evaluation is not None:
+            view = replace(view, error=keep(view.board.evaluation, owner) or view.error)
+        yield view
+
+
+def shown(page: QualityPage, view: MarksView, before: Evaluation | None = None) -> Updates:
+    """The component updates that show `view`. Until there is a board, what an earlier evaluation left on the page stays: `before`."""
+    updates: Updates = {page.banner: banner(view.error)}
+    if view.board is None:
+        left = empty_html() if before is None else headline_html(before)
+        return updates | {page.verdict: left if view.over else running_html(None, view.status)}
+    if view.over:
+        return updates if view.board.evaluation is not None else updates | {page.verdict: empty_html()}
+    return updates | {
+        page.evaluation: None,
+        page.phase: phase_html("quality", running=True, results=False, partial=True),
+        page.verdict: running_html(view.board, view.status),
+        page.results.rows: running_rows_html(view.board),
+    }
+
+
+def finished(page: QualityPage, view: MarksView, evaluation: Evaluation, dark: bool, sessions: Sessions, session: str) -> Updates:
+    """The evaluation, as far as it got. If nothing was answered, the rows say why, and there is nothing to draw."""
+    if all(result.accuracy is None for result in evaluation.variants):
+        return {page.verdict: headline_html(evaluation)}
+    made = write_evaluation_exports(evaluation, partial(sessions.folder, session))
+    return {
+        page.phase: phase_html("quality", running=True, results=True),
+        page.banner: banner(view.error) + banner(made.problem),
+        page.verdict: headline_html(evaluation),
+        page.evaluation: evaluation,
+        **evaluation_drawn(page.results, evaluation, dark, thumbnails(view.items), made),
+    }

@@ -1,0 +1,88 @@
+"""The files of questions that a browser sends: the button that takes them, what is said of them at once, and the questions in them.
+
+The value is a list of {"upload": path, "name": name}, of which nothing is trusted: a file is read only if this page has uploaded it, and a
+name in it only ever leads to another file of the list, or to one in the same ZIP file.
+"""
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from qdash.errors import QdashError
+from qdash.settings import settings
+from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_own
+from qdash.tasks.bundle import MAX_CHOSEN
+from qdash.ui.components import text
+from qdash.ui.components.static import script
+from qdash.ui.controls.form import uploaded_file
+
+WITH_FILE = ("own", "lambada")
+MAX_NAME_CHARS = 80
+Content = bytes | Bundle
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+_TYPES = ".csv,.tsv,.jsonl,.json,.ndjson,.txt,.zip,text/csv,application/zip,image/*"
+_FILE = (
+    '<div class="question-file" data-limit="{limit}" data-most="{most}"><button type="button" class="pill">Choose files …</button>'
+    '<input type="file" multiple accept="{types}" hidden tabindex="-1" aria-label="File of questions, and its pictures">'
+    '<span class="name" role="note" aria-live="polite">CSV or JSON lines, with the pictures, or all in one ZIP</span></div>'
+)
+
+
+def question_files(task: Task | None) -> gr.HTML:
+    """The component."""
+    return gr.HTML(
+        html_template=_FILE.format(limit=settings().max_upload_bytes, most=MAX_CHOSEN, types=_TYPES),
+        js_on_load=script("quality_file"), elem_id="question-file", apply_default_css=False, elem_classes=file_classes(task),
+    )  # fmt: skip
+
+
+def file_classes(task: Task | None) -> list[str]:
+    """The field for files is there for the tasks that take some; an attribute cannot get lost (see `visibility`)."""
+    return ["wanted"] if task is not None and task.key in WITH_FILE else []
+
+
+def handed_in(value: Any) -> tuple[str | None, Content | None]:
+    """The files of the component, and the name that a result is called by; (None, None) if there are none. Raises QdashError."""
+    entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    if len(entries) > MAX_CHOSEN:
+        raise QdashError(f"{len(entries):,} files are too many; at most {MAX_CHOSEN} can be chosen.", "Put them into one ZIP file.")
+    files = [(_name(entry), uploaded_file(str(entry.get("upload")), "file")) for entry in entries]
+    if not files:
+        return None, None
+    if len(files) == 1 and not files[0][0].lower().endswith(_PICTURES):
+        name, path = files[0]
+        return name[:MAX_NAME_CHARS] or path.name, path.read_bytes()
+    bundle = chosen_files(dict(files))
+    return bundle.questions()[:MAX_NAME_CHARS], bundle
+
+
+def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Item, ...] | None:
+    """The questions of files, or of a data set that is fetched first; None for a task that has its own. Raises QdashError."""
+    if task.key == "own":
+        return read_own(content or b"", name or "The file")
+    if task.key == "lambada":
+        if isinstance(content, Bundle):
+            raise QdashError("Several files were chosen, but all passages must be in one.", "Choose only that file.")
+        return lambada_items(content, name or "")
+    return None
+
+
+def file_note(key: Any, value: Any) -> str:
+    """What is to be said of files as soon as they are here, as markup: how many questions they have, or what is wrong with them."""
+    try:
+        name, content = handed_in(value)
+        if content is None or key not in WITH_FILE:
+            return ""
+        items = items_of(find_task(key), name, content) or ()
+    except QdashError as error:
+        return f'<p class="hint" aria-live="polite"><span class="bad">✕ {escape(error.message)}</span> {escape(error.remedy)}</p>'
+    pictures = sum(item.png is not None for item in items)
+    found = text.several(len(items), "question", "questions") + (f", {pictures:,} with a picture" if pictures else "")
+    return f'<p class="hint" aria-live="polite">{escape(found)} <span class="good">✓</span></p>'
+
+
+def _name(entry: dict[Any, Any]) -> str:
+    name = entry.get("name")
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,105 @@
+"""An evaluation as a stream of what the page should show: plain records in, plain records out, no components."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+
+from qdash.errors import QdashError
+from qdash.records import EvaluationEvent, EvaluationRequest
+from qdash.stopping import unless_stopped
+from qdash.tasks import Item
+from qdash.ui.components import text
+from qdash.ui.quality.form import QualityForm, requested
+from qdash.ui.quality.question_file import items_of
+from qdash.ui.results.quality_state import Marks, MarksBoard, marked, queued_marks
+from qdash.ui.server.backend import Backend
+from qdash.ui.server.run_errors import by_button, internal_error
+from qdash.ui.server.run_queue import Entrance, waiting
+from qdash.ui.server.throttle import paced
+
+Questions = tuple[Item, ...] | None
+
+REFRESH_S = 0.25
+"""The table is redrawn at most this often while answers come in."""
+
+
+@dataclass(frozen=True)
+class MarksView:
+    """One moment of an evaluation. `error` is for the banner; `over` marks the last view; `items` are a file's questions, with pictures."""
+
+    board: MarksBoard | None = None
+    status: str = ""
+    error: QdashError | None = None
+    over: bool = False
+    items: tuple[Item, ...] = ()
+
+
+def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
+    """Check, fetch the questions, wait in line, evaluate. Never raises: whatever goes wrong is in the last view, beside the rows so far."""
+    view, items = MarksView(status="Reading the questions."), None
+    yield view
+    try:
+        request, task, content = requested(form)
+        if task.key == "lambada" and content is None:
+            yield MarksView(status="Fetching the passages from the hub.")
+        stopped = QdashError("Stopped before the questions were loaded.", "Press Evaluate to fetch them again.", "cancelled")
+        items = unless_stopped(partial(items_of, task, request.source, content), stop, stopped)
+        for view in _queued(request, items, backend, line, stop):
+            yield view
+        yield MarksView(board=view.board, over=True, items=items or ())
+    except QdashError as error:
+        yield MarksView(board=view.board, error=by_button(error, "Evaluate"), over=True, items=items or ())
+    except Exception:
+        yield MarksView(board=view.board, error=internal_error(), over=True)
+
+
+def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
+    board = queued_marks(request)
+    with line.join(gives_way=True) as ticket:
+        for place in ticket.wait(stop):
+            yield MarksView(board=board, status=waiting(place))
+
+        def advance(board: MarksBoard, event: EvaluationEvent) -> MarksBoard:
+            board = marked(board, event)
+            ticket.expect(_left_s(board))
+            return board
+
+        yield from paced(board, backend.evaluate(request, stop, items), advance, _view, lambda _: REFRESH_S)
+
+
+def _view(board: MarksBoard) -> MarksView:
+    return MarksView(board=board, status=doing(board) if board.evaluation is None else "")
+
+
+def doing(board: MarksBoard) -> str:
+    """The line below the headline while this evaluation runs: who, how far, how long still."""
+    finished = sum(row.result is not None for row in board.rows)
+    row = board.current
+    if row is None:
+        return "Starting a worker." if finished < len(board.rows) else "Finishing."
+    if row.state == "measuring":
+        return f"Asking the original some questions again, to see how much timings vary{_waits(row)}."
+    place = f"{board.rows.index(row) + 1} of {len(board.rows)}"
+    far = f" · question {row.done:,} of {row.total:,}" if row.state == "answering" and row.done else ""
+    return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_waits(row) or _left(board)}"
+
+
+def _waits(row: Marks) -> str:
+    """That answers of a comparison come first, which ends soon."""
+    return f" · {row.detail}" if row.waiting else ""
+
+
+def _left(board: MarksBoard) -> str:
+    left_s = _left_s(board)
+    return "" if left_s is None else f" · {text.to_go(left_s)}"
+
+
+def _left_s(board: MarksBoard) -> float | None:
+    """Seconds to go for all, if the others take as long for a question as the one at work; None where there is no telling."""
+    row = board.current
+    if row is None or row.eta_s is None or row.done >= row.total:
+        return None
+    per_item = row.eta_s / (row.total - row.done)
+    waiting_rows = sum(other.state == "queued" for other in board.rows)
+    return row.eta_s + per_item * row.total * waiting_rows

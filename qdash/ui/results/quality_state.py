@@ -1,0 +1,115 @@
+"""The state of the table while an evaluation runs, as data: events come in, a new board comes out (see `compare_state` for comparisons)."""
+
+from dataclasses import dataclass, replace
+
+from qdash.catalog.schemes import find_scheme
+from qdash.planning import labels_of
+from qdash.records import (
+    EvaluatedVariant,
+    EvaluatedVariantDone,
+    Evaluation,
+    EvaluationDone,
+    EvaluationEvent,
+    EvaluationProgress,
+    EvaluationRequest,
+    EvaluationStage,
+    ItemsAnswered,
+    Kind,
+    Proportion,
+)
+from qdash.ui.components.states import State
+from qdash.ui.results.compare_state import is_waiting
+
+_STATE_OF_STAGE: dict[EvaluationStage, State] = {
+    "queued": "queued",
+    "locating": "locating",
+    "downloading": "downloading",
+    "loading": "loading",
+    "answering": "answering",
+    "re-timing": "measuring",
+}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """One variant: what it does, how far it is, and its accuracy so far. `eta_s`: seconds to go for it; `detail`: about the latest step."""
+
+    label: str
+    bits: int | None
+    kind: Kind
+    state: State = "queued"
+    fraction: float | None = None
+    done: int = 0
+    total: int = 0
+    eta_s: float | None = None
+    detail: str = ""
+    accuracy: Proportion | None = None
+    result: EvaluatedVariant | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether something is happening to it right now."""
+        return self.state in ("locating", "downloading", "loading", "answering", "measuring")
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody else has the device first."""
+        return self.running and is_waiting(self.detail)
+
+
+@dataclass(frozen=True)
+class MarksBoard:
+    """All variants in order, and the evaluation once it is over."""
+
+    rows: tuple[Marks, ...]
+    evaluation: Evaluation | None = None
+
+    @property
+    def current(self) -> Marks | None:
+        """The one whose turn it is."""
+        return next((row for row in self.rows if row.running), None)
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """How far each row is."""
+        return tuple(row.state for row in self.rows)
+
+
+def queued_marks(request: EvaluationRequest) -> MarksBoard:
+    """Every variant of `request`, waiting."""
+    schemes = [find_scheme(variant.scheme) for variant in request.variants]
+    labels = labels_of(request.variants)
+    return MarksBoard(tuple(Marks(label, scheme.bits, scheme.kind) for label, scheme in zip(labels, schemes, strict=True)))
+
+
+def marked(board: MarksBoard, event: EvaluationEvent) -> MarksBoard:
+    """The board after `event`."""
+    if isinstance(event, EvaluationDone):
+        return replace(board, evaluation=event.evaluation)
+    rows = list(board.rows)
+    rows[event.index] = _moved(rows[event.index], event)
+    return replace(board, rows=tuple(rows))
+
+
+def _moved(row: Marks, event: EvaluationProgress | ItemsAnswered | EvaluatedVariantDone) -> Marks:
+    if isinstance(event, ItemsAnswered):
+        return replace(row, accuracy=event.accuracy)
+    if isinstance(event, EvaluatedVariantDone):
+        result = event.result
+        return replace(
+            row, label=result.label, bits=result.bits, state=final_state(result), accuracy=result.accuracy, result=result,
+            fraction=None, eta_s=None, done=len(result.items),
+        )  # fmt: skip
+    state = _STATE_OF_STAGE[event.stage]
+    return replace(
+        row, state=state, fraction=event.fraction, done=event.done, total=event.total or row.total, eta_s=event.eta_s, detail=event.detail
+    )  # fmt: skip
+
+
+def final_state(result: EvaluatedVariant) -> State:
+    """How it ended."""
+    if result.status == "ok":
+        return "done"
+    if result.error is not None and result.error.kind == "cancelled":
+        return "stopped"
+    return "skipped" if result.status == "skipped" else "failed"

@@ -1,0 +1,78 @@
+"""What the head of the page links and says of it. It keeps links below the page, for proxies that show it under a path.
+
+Gradio's page links a manifest, for installing it as an app, at the root of its host, and names no icon, so that browsers ask for one there.
+Behind a proxy both belong to somebody else. The page cannot be installed anyway: the manifest's link becomes that of the icon.
+Gradio also describes every page, to those who show previews of links, as its own: that becomes a description of this one.
+"""
+
+import re
+from dataclasses import dataclass
+from html import escape
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qdash.ui.components import text
+
+MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
+ICON = b'<link rel="icon" type="image/svg+xml" href="favicon.ico" />'
+_PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*/>\s*')
+_PICTURE = "help/compare.png"
+
+
+def opens_page(scope: Scope, path: str) -> bool:
+    """Whether a request is for the page itself. Some proxies take `path`, where they show it, off the requests, some do not."""
+    return scope["type"] == "http" and scope["path"].removeprefix(path) in ("", "/")
+
+
+def described(page: bytes, address: str) -> bytes:
+    """`page`, which is found at `address`, with its icon and with a preview of its own."""
+    about, address = escape(f"qdash: {text.TAGLINE}. {text.EMPTY_HEADLINE}"), escape(address)
+    told = {"title": f"qdash: {text.TAGLINE}", "description": about, "image": f"{address}/{_PICTURE}"}
+    previews = "".join(
+        f'<meta property="og:{name}" content="{words}" /><meta name="twitter:{name}" content="{words}" />' for name, words in told.items()
+    )
+    ours = (
+        f'<meta name="description" content="{about}" /><meta property="og:type" content="website" />'
+        f'<meta property="og:url" content="{address}/" /><meta name="twitter:card" content="summary_large_image" />{previews}'
+    )
+    return _PREVIEWS.sub(b"", page).replace(MANIFEST, ICON + ours.encode())
+
+
+def _address(scope: Scope, path: str) -> str:
+    """Where the browser has found the page, as far as it or a proxy says so: only whoever asks is told."""
+    headers = Headers(scope=scope)
+    scheme = headers.get("x-forwarded-proto", scope.get("scheme", "http")).split(",")[0].strip()
+    return f"{'https' if scheme == 'https' else 'http'}://{headers.get('x-forwarded-host', headers.get('host', ''))}{path}"
+
+
+@dataclass(frozen=True)
+class PageLinks:
+    """Middleware: replaces the link and the previews. `path` is where a proxy shows the page, "" at the root of its host."""
+
+    app: ASGIApp
+    path: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; the page goes out as a whole."""
+        if not opens_page(scope, self.path) or scope["method"] != "GET":
+            await self.app(scope, receive, send)
+            return
+        start: Message = {}
+        body = b""
+
+        async def sending(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and "html" in Headers(scope=message).get("content-type", ""):
+                start = message
+            elif not start or message["type"] != "http.response.body":
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    page = described(body, _address(scope, self.path))
+                    MutableHeaders(scope=start)["content-length"] = str(len(page))
+                    await send(start)
+                    await send({**message, "body": page})
+
+        await self.app(scope, receive, sending)

@@ -1,0 +1,20 @@
+"""What a page says of a run that failed or was stopped. Tracebacks go to the server's log, never to the page."""
+
+import sys
+
+from qdash.errors import QdashError
+from qdash.ui.server.request_faults import log_fault
+
+
+def by_button(error: QdashError, button: str) -> QdashError:
+    """`error`, but whoever has pressed Stop is told which `button` starts again: only the page knows."""
+    return QdashError(error.message, f"Press {button} to start again.", error.kind) if error.kind == "cancelled" else error
+
+
+def internal_error() -> QdashError:
+    """Log the exception being handled, with others of a minute in some lines only, and return what a person may see of it."""
+    error = sys.exception()
+    if error is not None:
+        log_fault(error, "a job")
+    remedy = "Your inputs are kept; try once more. If it happens again, the server's log has the details."
+    return QdashError("Something went wrong inside qdash.", remedy, "internal")

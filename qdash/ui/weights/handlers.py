@@ -1,0 +1,227 @@
+"""What happens on the Weights tab: a look at all weights, picks of a layer or a weight, another theme; and what each changes."""
+
+from collections.abc import Iterator
+from functools import partial
+from html import escape
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from qdash.charts import sqnr_against_bits
+from qdash.charts.style import saved_as
+from qdash.records import LayerDetail, WeightReport
+from qdash.ui.components.events import QUICK
+from qdash.ui.components.exports import MakeFolder, write_weight_exports
+from qdash.ui.components.markup import banner
+from qdash.ui.components.theme_switch import dark_first
+from qdash.ui.components.verdict_header import sentence_html
+from qdash.ui.components.visibility import is_partial, phase_html
+from qdash.ui.controls.arrival import Arrival
+from qdash.ui.controls.sidebar import Sidebar
+from qdash.ui.server.backend import Backend
+from qdash.ui.server.event_values import said_by
+from qdash.ui.server.run_errors import internal_error
+from qdash.ui.server.run_queue import Line
+from qdash.ui.server.runs import Run, Runs
+from qdash.ui.server.tab_sessions import Sessions
+from qdash.ui.server.visitors import visitor_behind
+from qdash.ui.weights.layer import layer_drawn
+from qdash.ui.weights.page import WeightsPage, empty_html
+from qdash.ui.weights.selection import ALL_LAYERS, Choice, first_choice, with_cell, with_scale, with_scheme, with_weight
+from qdash.ui.weights.stream import View, known_layers, looked, looked_into
+from qdash.ui.weights.view import (
+    headline_html,
+    map_html,
+    partial_map_html,
+    partial_ranking_html,
+    ranking_html,
+    scheme_choices,
+    scope_html,
+    table_html,
+    words_html,
+)
+from qdash.wording import owner, share
+
+Updates = dict[Any, Any]
+
+
+def wire_weights_page(
+    page: WeightsPage, sidebar: Sidebar, offer: gr.Button, tabs: gr.Tabs, arrival: Arrival, backend: Backend, line: Line, runs: Runs,
+    sessions: Sessions,
+) -> None:  # fmt: skip
+    """Connect the button here, the offer below a comparison's charts, the picks and the theme."""
+    in_line: dict[str, Any] = {
+        "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
+    }  # fmt: skip
+
+    def look(
+        request: gr.Request, dark: Any, visitor: str, before: WeightReport | None, model: Any, schemes: Any, device: Any
+    ) -> Iterator[Updates]:
+        sessions.stop(str(request.session_hash), "layer")
+        entrance = line.of(visitor_behind(request))
+        started = runs.start(
+            visitor or str(request.session_hash), "weights", lambda stop: looked(model, schemes, device, backend, entrance, stop)
+        )
+        yield {tabs: gr.update(selected="weights")}
+        yield from followed(started, request, dark, before)
+
+    def resumed(request: gr.Request, dark: Any, visitor: str, before: WeightReport | None) -> Iterator[Updates]:
+        going = runs.find(visitor, "weights")
+        if going is None:
+            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
+        else:
+            yield from followed(going, request, dark, before)
+
+    def followed(going: Run[View], request: gr.Request, dark: Any, before: WeightReport | None) -> Iterator[Updates]:
+        session = str(request.session_hash)
+        yield {page.phase: phase_html("weights", running=True, results=before is not None), page.stop: "Stop", page.banner: ""}
+        try:
+            for view in going.follow(session):
+                yield shown(page, view, bool(dark), before)
+                if view.report is not None:
+                    yield exported(page, view.report, partial(sessions.folder, session))
+        except Exception:
+            yield {page.banner: banner(internal_error())}
+
+    def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
+        """The layer of `choice`: what the report has at once, then what the checkpoint has."""
+        if report is None:
+            yield {page.choice: choice}  # a stream without a word would empty everything that it may change
+            return
+        session = str(request.session_hash)
+        stop = sessions.start(session, "layer")
+        try:
+            status = "" if choice.layer == ALL_LAYERS else "Reading this layer."
+            yield {**drawn(page, dark, report, choice, None, status), page.choice: choice, page.banner: ""}
+            for view in looked_into(report, choice, backend, line.of(visitor_behind(request)), stop):
+                if view.error is not None:
+                    yield {page.banner: banner(view.error)}
+                elif not stop.is_set():
+                    yield {**layer_updates(page, dark, report, choice, view.detail, view.status), page.detail: view.detail}
+        finally:
+            stop.set()
+
+    def picked_cell(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
+        said = said_by(event)
+        if report is not None:
+            scale, scheme, at = said.text("scale"), said.text("scheme"), said.number("at")
+            choice = with_cell(report, choice, scheme, at) if scale is None else with_scale(choice, scale == "own")
+        yield from near(request, dark, report, choice)
+
+    def picked_weight(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
+        said = said_by(event)
+        yield from near(request, dark, report, with_weight(choice, said.number("row"), said.number("column")))
+
+    def picked_scheme(request: gr.Request, dark: Any, report: Any, choice: Choice, key: Any) -> Iterator[Updates]:
+        yield from near(request, dark, report, with_scheme(choice, key))
+
+    def redrawn(dark: Any, report: WeightReport | None, choice: Choice, detail: LayerDetail | None) -> Updates:
+        if report is None:
+            return {page.sqnr: gr.skip()}
+        return {**layer_updates(page, dark, report, choice, detail), page.sqnr: _sqnr(report, dark=bool(dark))}
+
+    def stopped(request: gr.Request, visitor: str) -> Any:
+        runs.stop("weights", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
+        return "Stopping …"
+
+    def over(report: WeightReport | None, phase: str) -> str:
+        return phase_html("weights", running=False, results=report is not None, partial=report is None and is_partial(phase))
+
+    known = [sidebar.theme, arrival.visitor, page.report]
+    inputs = [*known, sidebar.model, sidebar.schemes, sidebar.device]
+    streaming: dict[str, Any] = {"outputs": [*page.outputs, tabs], "concurrency_id": "weights", **in_line}
+    streams = (
+        gr.on([page.look.click, offer.click], look, inputs, js=dark_first(len(inputs)), **streaming),
+        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
+    )
+    state = [sidebar.theme, page.report, page.choice]
+    for stream in streams:
+        stream.then(over, [page.report, page.phase], page.phase, **QUICK).then(
+            near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line
+        )
+    for event, picked, inputs in (
+        (page.heat.select, picked_cell, state),
+        (page.ranking.select, picked_cell, state),
+        (page.layer.patch.select, picked_weight, state),
+        (page.scheme.input, picked_scheme, [*state, page.scheme]),
+    ):
+        event(picked, inputs, page.chosen, js=dark_first(len(inputs)), concurrency_id="layer", trigger_mode="multiple", **in_line)
+    page.stop.click(stopped, arrival.visitor, page.stop, **QUICK)
+    sidebar.theme.change(redrawn, [*state, page.detail], [*page.layer.all, page.sqnr], js=dark_first(4), **QUICK)
+
+
+def shown(page: WeightsPage, view: View, dark: bool, before: WeightReport | None = None) -> Updates:
+    """The component updates that show `view`. Until a layer is known, what an earlier look left on the page stays: the report `before`."""
+    if view.error is not None and not view.layers:
+        return {page.banner: banner(view.error), page.verdict: empty_html() if before is None else headline_html(before)}
+    if view.report is not None:
+        return _reported(page, view.report, dark)
+    if not view.layers:
+        return {page.verdict: running_html(view)}
+    key, known = known_layers(view.layers)
+    return {
+        page.verdict: running_html(view),
+        page.phase: phase_html("weights", running=True, results=False, partial=True),
+        page.report: None,
+        page.detail: None,
+        page.heat: partial_map_html(key, known),
+        page.ranking: partial_ranking_html(key, known),
+    }
+
+
+def _sqnr(report: WeightReport, *, dark: bool) -> go.Figure | None:
+    figure = sqnr_against_bits(report, dark=dark)
+    return None if figure is None else saved_as(figure, "sqnr", "Error by bits", report.model)
+
+
+def _reported(page: WeightsPage, report: WeightReport, dark: bool) -> Updates:
+    choice = first_choice(report)
+    return {
+        page.verdict: headline_html(report),
+        page.phase: phase_html("weights", running=True, results=True),
+        page.scheme: gr.update(choices=scheme_choices(report), value=choice.scheme),
+        page.scope: scope_html(report),
+        page.table: table_html(report),
+        page.sqnr: _sqnr(report, dark=dark),
+        page.report: report,
+        page.choice: choice,
+        **drawn(page, dark, report, choice, None),
+    }
+
+
+def drawn(page: WeightsPage, dark: Any, report: WeightReport, choice: Choice, detail: LayerDetail | None, status: str = "") -> Updates:
+    """All that a choice changes."""
+    return {
+        page.heat: map_html(report, choice),
+        page.ranking: ranking_html(report, choice),
+        **layer_updates(page, dark, report, choice, detail, status),
+    }
+
+
+def layer_updates(
+    page: WeightsPage, dark: Any, report: WeightReport, choice: Choice, detail: LayerDetail | None, status: str = ""
+) -> Updates:
+    """What the sheets of the layer show."""
+    return dict(zip(page.layer.all, layer_drawn(dark, report, choice, detail, status), strict=True))
+
+
+def exported(page: WeightsPage, report: WeightReport, folder: MakeFolder) -> Updates:
+    """The download buttons, armed with files; the banner says so if these could not be written."""
+    made = write_weight_exports(report, folder)
+    armed: Updates = {page.exports[suffix]: path for suffix, path in made.paths.items()}
+    return armed | ({page.banner: banner(made.problem)} if made.problem else {})
+
+
+def running_html(view: View) -> str:
+    """Headline while the weights are read, or when that was stopped: how far, and the worst layer so far."""
+    percent = f" {share(view.fraction)}" if view.fraction is not None else ""
+    known = known_layers(view.layers)[1]
+    worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
+    so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""
+    if view.error is not None:
+        return sentence_html(f"Stopped at{percent}{so_far or '.'}", "The layers read so far are below; they are not saved.")
+    return (
+        f'<h2 class="verdict">Looking inside{percent}{so_far}</h2>'
+        f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
+    )

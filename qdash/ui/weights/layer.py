@@ -1,0 +1,183 @@
+"""The layer chosen on the Weights tab: histograms, rows, the scale of a group, and a picture of single weights.
+
+A report has enough for the first drawing, at once; the detail, which is read from the checkpoint again, refines it when it comes.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from qdash.catalog.schemes import known_scheme
+from qdash.charts import error_histogram, row_errors, weight_histogram
+from qdash.charts.style import saved_as
+from qdash.naming import spoken_name
+from qdash.records import LayerDetail, LayerWeights, SchemeWeights, WeightReport
+from qdash.ui.components import text
+from qdash.ui.components.elements import html
+from qdash.ui.components.markup import bits_class, save_button, sheet_head, term
+from qdash.ui.components.static import script
+from qdash.ui.weights.selection import Choice, chosen
+from qdash.wording import decibels, share
+
+_SHARED = {"row": "this row", "group": "this group", "block": "this block", "tensor": "the whole layer"}
+
+
+def _canvas(of: str, caption: str, label: str) -> str:
+    return (
+        f'<figure><canvas data-of="{of}" tabindex="0" role="img" aria-label="{label}"></canvas><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+PATCH = (
+    '<div class="patch"><div class="patch-bar"><label>row <input type="number" min="0" name="row"></label>'
+    '<label>column <input type="number" min="0" name="column"></label>'
+    '<span class="zoom" role="group" aria-label="Zoom"><button type="button" class="pill" data-zoom="0.5" aria-label="Zoom out">−</button>'
+    '<button type="button" class="pill" data-zoom="2" aria-label="Zoom in">+</button></span></div><div class="canvases">'
+    f"{_canvas('original', 'original', 'Original weights')}{_canvas('dequantized', 'quantized', 'Quantized weights')}"
+    f"{_canvas('error', 'error', 'Size of the error')}</div>"
+    '<p class="hint said" aria-live="polite"></p><p class="hint nothing">Pick a layer to see single weights.</p></div>'
+)
+
+
+@dataclass(frozen=True)
+class LayerSheets:
+    """The components of a layer."""
+
+    head: gr.HTML
+    weights: gr.Plot
+    errors: gr.Plot
+    rows: gr.Plot
+    scale: gr.HTML
+    patch: gr.HTML
+
+    @property
+    def all(self) -> list[Any]:
+        """In the order of `layer_drawn`."""
+        return [self.head, self.weights, self.errors, self.rows, self.scale, self.patch]
+
+
+def build_layer() -> tuple[gr.HTML, gr.Plot, gr.Plot]:
+    """The tall sheet: what the layer is, its weights, its error."""
+    with gr.Column(elem_classes=["sheet"], elem_id="layer-sheet"):
+        head = html(elem_id="layer-head")
+        weights = _plot("weights-plot")
+        html(sheet_head("The error itself", text.HOW_ERROR, "errors-plot"))
+        return head, weights, _plot("errors-plot")
+
+
+def build_rows() -> tuple[gr.Plot, gr.HTML]:
+    """The sheet of rows, and of the scale that a row or a part of it has."""
+    with gr.Column(elem_classes=["sheet"], elem_id="rows-sheet"):
+        html(sheet_head("Row by row", text.HOW_ROWS, "rows-plot"))
+        return _plot("rows-plot"), html(elem_id="scale")
+
+
+def build_patch() -> gr.HTML:
+    """The sheet of single weights. It triggers `select` with the row and column picked."""
+    with gr.Column(elem_classes=["sheet"], elem_id="patch-sheet"):
+        html(sheet_head("64 × 64 weights", text.HOW_PATCH))
+        return gr.HTML(
+            value=None, html_template=PATCH, js_on_load=script("weights_patch"), elem_id="patch", apply_default_css=False,
+        )  # fmt: skip
+
+
+def layer_drawn(dark: Any, report: WeightReport, choice: Choice, detail: LayerDetail | None, status: str = "") -> list[Any]:
+    """(head, weights, errors, rows, scale, patch) for a choice. `detail` is used if it is of the layer chosen."""
+    scheme, layer = chosen(report, choice)
+    near = (
+        detail if detail is not None and layer is not None and (detail.scheme, detail.layer.name) == (scheme.scheme, layer.name) else None
+    )
+    part = near.layer if near else layer or scheme
+    levels, shown = near.levels if near else (), bool(dark)
+    layers = [] if choice.own_scale or layer is None else _same_layer(report, layer.name)
+    beside: list[LayerWeights] | list[SchemeWeights] = layers if layer or choice.own_scale else list(report.schemes)
+    rows = row_errors(scheme, near.layer if near else layer, near.row if near else None, beside=layers, dark=shown) if layer else None
+    named = partial(_named, report, scheme, layer)
+    return [
+        head_html(scheme, layer, near, status),
+        named("weights", "Weights", weight_histogram(scheme, part, levels, beside=beside, dark=shown)),
+        named("errors", "Rounding error", error_histogram(scheme, part, beside=beside, dark=shown)),
+        named("rows", "Row by row", rows),
+        scale_html(near),
+        patch_value(near, choice.column, max((one.max_abs_error for one in layers), default=None)),
+    ]
+
+
+def _same_layer(report: WeightReport, name: str) -> list[LayerWeights]:
+    """The layer as every scheme has it, for scales that are common to all."""
+    return [layer for scheme in report.schemes for layer in scheme.layers if layer.name == name]
+
+
+def _named(
+    report: WeightReport, scheme: SchemeWeights, layer: LayerWeights | None, what: str, title: str, figure: go.Figure | None
+) -> go.Figure | None:
+    of = f"{scheme.label}, {spoken_name(layer) if layer else 'all layers'}"
+    return None if figure is None else saved_as(figure, f"{what} {scheme.scheme}", f"{title}: {of}", report.model)
+
+
+def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDetail | None, status: str) -> str:
+    """Which layer under which scheme, its figures, and what is being read. The class `whole` hides what only a layer has."""
+    error = layer or scheme
+    name = spoken_name(layer) if layer else "All layers together"
+    path = f'<code class="path">{escape(layer.name)}</code>' if layer else ""
+    facts = [
+        (term("SQNR", text.TIPS["SQNR"]), decibels(error)),
+        (term("max error", text.TIPS["max error"]), f"{error.max_abs_error:.3g}"),
+        (term("to zero", text.TIPS["zeroed"]), share(error.zeroed, 1)),
+        (term("cut off", text.TIPS["clipped"]), share(error.clipped, 1)),
+    ]
+    if layer:
+        facts.append(("shape", " × ".join(map(str, layer.shape))))
+    cells = "".join(f"<span>{word} <b>{value}</b></span>" for word, value in facts)
+    busy = f'<span class="turning" aria-hidden="true"></span>{escape(status)}' if status else escape(_how_to_read(scheme, detail))
+    return (
+        f'<div class="layer-head{"" if layer else " whole"}"><div class="sheet-head">'
+        f"<h3>{escape(name)} <small>{escape(scheme.label)}</small></h3>{save_button('Weights', 'weights-plot')}{path}</div>"
+        f'<p class="layer-facts">{cells}</p><p class="reading" aria-live="polite">{busy}</p></div>'
+    )
+
+
+def scale_html(detail: LayerDetail | None) -> str:
+    """The scale and zero point of the row, group or block chosen, with the formula filled in."""
+    if detail is None:
+        return ""
+    where = f"Row {detail.row}, columns {detail.first}–{detail.last - 1}"
+    if detail.scale is None:
+        return f'<p class="scale">{where}: this format has no scale.</p>'
+    zero = f" − {detail.zero_point:g}" if detail.zero_point else ""
+    code = f"(code{zero})" if zero else "code"
+    ends = f", {len(detail.codes)} codes from {detail.codes[0]:g} to {detail.codes[-1]:g}".replace("-", "−") if detail.codes else ""
+    return (
+        f'<p class="scale">{where}. One scale for {_SHARED[detail.shares]}: <b>{detail.scale:.4g}</b>, '
+        f'zero point <b>{detail.zero_point or 0:g}</b>{ends}.</p><p class="scale"><code>ŵ = {detail.scale:.4g} · {code}</code></p>'
+    )
+
+
+def patch_value(detail: LayerDetail | None, column: int = 0, error_most: float | None = None) -> dict[str, Any] | None:
+    """What the picture is drawn from; `column` is the one picked, `error_most` the error of full colour (None: the largest shown)."""
+    if detail is None:
+        return None
+    known = known_scheme(detail.scheme)
+    rows, columns = detail.layer.shape[0], math.prod(detail.layer.shape[1:])
+    return {
+        "original": detail.original, "dequantized": detail.dequantized, "error": detail.error, "top": detail.patch_row,
+        "left": detail.patch_column, "row": detail.row, "column": min(max(column, detail.first), detail.last - 1), "first": detail.first,
+        "last": detail.last, "rows": rows, "columns": columns, "error_most": error_most,
+        "colour": bits_class(known.bits if known else None),
+    }  # fmt: skip
+
+
+def _how_to_read(scheme: SchemeWeights, detail: LayerDetail | None) -> str:
+    if detail is None or not detail.levels:
+        return f"Grey: original weights. Colour: after {scheme.label}."
+    what = f"the {len(detail.levels)} values that {_SHARED[detail.shares]} can take"
+    return f"Grey: original weights. Colour: after {scheme.label}. Ticks: {what}."
+
+
+def _plot(elem_id: str) -> gr.Plot:
+    return gr.Plot(show_label=False, container=False, elem_id=elem_id, buttons=[])

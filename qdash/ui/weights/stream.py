@@ -1,0 +1,138 @@
+"""Looking at weights as streams of what the page should show: plain records in, plain records out, no components."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from statistics import fmean
+from threading import Event
+from typing import Any
+
+from qdash.errors import QdashError
+from qdash.machine import this_machine
+from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
+from qdash.ui.controls.form import check_device, check_model, check_variants
+from qdash.ui.server.backend import Backend
+from qdash.ui.server.run_errors import by_button, internal_error
+from qdash.ui.server.run_queue import Entrance, waiting
+from qdash.ui.weights.selection import ALL_LAYERS, Choice
+from qdash.weighing import Weighed
+
+REFRESH_S = 0.4
+"""The map is redrawn at most this often while layers come in."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One moment of a look at all weights: a status and the layers known so far, then a report or an error; both if it was stopped."""
+
+    status: str = ""
+    fraction: float | None = None
+    layers: tuple[WeighedLayer, ...] = ()
+    report: WeightReport | None = None
+    error: QdashError | None = None
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """One moment of a look into a layer: a status, then a detail or an error; all empty where it was stopped."""
+
+    status: str = ""
+    detail: LayerDetail | None = None
+    error: QdashError | None = None
+
+
+@dataclass(frozen=True)
+class KnownLayer:
+    """A layer of which the SQNR under one scheme is known, and nothing else yet; dB, None: no error."""
+
+    name: str
+    part: str
+    block: int | None
+    projection: str
+    sqnr_db: float | None
+
+
+def known_layers(layers: tuple[WeighedLayer, ...]) -> tuple[str, list[KnownLayer]]:
+    """The scheme that does worst so far (its key), and its layers."""
+    keys = dict.fromkeys(key for layer in layers for key in layer.sqnr_db)
+    means = {key: _mean([layer.sqnr_db[key] for layer in layers if key in layer.sqnr_db]) for key in keys}
+    worst = min(means, key=lambda key: means[key], default="")
+    known = [layer for layer in layers if worst in layer.sqnr_db]
+    return worst, [KnownLayer(layer.name, layer.part, layer.block, layer.projection, layer.sqnr_db[worst]) for layer in known]
+
+
+def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
+    """Check, wait in line, weigh. Never raises."""
+    try:
+        name = check_model(model)
+        keys = [variant.scheme for variant in check_variants(name, schemes) if variant.model == name]
+        with line.join() as ticket:
+            for place in ticket.wait(stop):
+                yield View(status=waiting(place))
+            yield from _weighed(backend.weigh(name, keys, stop, device=check_device(device)))
+    except QdashError as error:
+        yield View(error=by_button(error, "Look inside"))
+    except Exception:
+        yield View(error=internal_error())
+
+
+def looked_into(report: WeightReport, choice: Choice, backend: Backend, line: Entrance, stop: Event) -> Iterator[LayerView]:
+    """Wait in line, look into the layer chosen. Never raises; says nothing of having been stopped: the next pick did that."""
+    if choice.layer == ALL_LAYERS:
+        return
+    try:
+        with line.join() as ticket:
+            for place in ticket.wait(stop):
+                yield LayerView(waiting(place))
+            # A report from another machine, or of another day, may name a device that is not here.
+            device = report.device if report.device in this_machine().choices else "auto"
+            steps = backend.weigh_layer(
+                report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column, device=device
+            )
+            yield from _detailed(steps)
+    except QdashError as error:
+        yield LayerView(error=None if error.kind == "cancelled" else error)
+    except Exception:
+        yield LayerView(error=internal_error())
+
+
+def _weighed(steps: Generator[Weighed, None, WeightReport]) -> Iterator[View]:
+    yield View(status="Reading the weights.")
+    view, known, shown = View(), [], time.monotonic()
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                yield View(report=end.value)
+                return
+            except QdashError as error:
+                if error.kind != "cancelled" or not known:
+                    raise
+                yield View(view.status, view.fraction, tuple(known), error=error)
+                return
+            if isinstance(step, WeighedLayer):
+                known.append(step)
+            else:
+                view = View(step.detail or "Reading the weights.", step.fraction)
+            if time.monotonic() - shown > REFRESH_S:
+                shown = time.monotonic()
+                yield View(view.status, view.fraction, tuple(known))
+
+
+def _detailed(steps: Generator[Weighed, None, LayerDetail]) -> Iterator[LayerView]:
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                yield LayerView(detail=end.value)
+                return
+            if isinstance(step, Step):
+                yield LayerView(step.detail or "Reading this layer.")
+
+
+def _mean(decibels: list[float | None]) -> float:
+    known = [value for value in decibels if value is not None]
+    return fmean(known) if known else float("inf")
