@@ -19,9 +19,9 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 
 from qdash import execution
-from qdash.comparison import compare
 from qdash.execution import Executor
 from qdash.records import Comparison, ComparisonDone, Measurement, Request, Variant, VariantDone, VariantResult
+from qdash.runs.compare import compare
 from qdash.settings import settings
 from qdash.verdict import verdict
 from qdash.verdict.evidence import pace_of

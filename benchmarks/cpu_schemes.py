@@ -23,9 +23,9 @@ from tokenizers import Tokenizer
 from qdash import execution
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.checkpoints.random.vocabulary import tokenizer_json
-from qdash.comparison import compare
 from qdash.machine import this_machine
 from qdash.records import Comparison, ComparisonDone, Measurement, Progress, Request, Variant, VariantResult
+from qdash.runs.compare import compare
 from qdash.settings import settings
 from qdash.wording import mib
 

@@ -21,13 +21,13 @@ from time import perf_counter
 from typing import Any
 
 from qdash import checkpoints, execution
-from qdash.comparison import compare
 from qdash.errors import QdashError
 from qdash.machine import gpu_free_bytes, this_machine
-from qdash.planning import variants_of
 from qdash.records import ComparisonDone, Device, Measurement, Request, VariantResult
+from qdash.runs.compare import compare
+from qdash.runs.plan import variants_of
+from qdash.runs.weight_error import weigh
 from qdash.settings import settings
-from qdash.weighing import weigh
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "gpu.json"

@@ -16,8 +16,8 @@ from pathlib import Path
 from time import perf_counter
 
 from qdash import execution
-from qdash.inspection import inspect
 from qdash.records import InspectorReport, Request, Variant
+from qdash.runs.model_report import inspect
 from qdash.settings import settings
 
 MODEL = "random:bloom-1b7"

@@ -21,8 +21,8 @@ from qdash import checkpoints
 from qdash.engine.prompting import tokenizer_of
 from qdash.engine.worker import Worker
 from qdash.machine import this_machine
-from qdash.planning import worker_spec
 from qdash.records import BatchAnswered, Exercise, Question
+from qdash.runs.plan import worker_spec
 from qdash.tasks import Item, bundled_items, spread
 
 SCHEMES = ("original", "bnb-nf4", "int3-g64")

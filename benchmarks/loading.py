@@ -18,8 +18,8 @@ from qdash import checkpoints, execution
 from qdash.catalog.schemes import SCHEMES
 from qdash.checkpoints import Checkpoint
 from qdash.machine import this_machine
-from qdash.planning import worker_spec
 from qdash.records import Loaded
+from qdash.runs.plan import worker_spec
 from qdash.settings import settings
 
 GOAL = 2.0

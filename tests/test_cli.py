@@ -25,8 +25,8 @@ from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
 from qdash.cli import main, screen
 from qdash.machine import this_machine
-from qdash.planning import with_worker
 from qdash.records import Comparison, Rounds, WeightReport
+from qdash.runs.plan import with_worker
 from qdash.verdict import Grade
 from tests.report.examples import COMPARISON as EXAMPLE
 

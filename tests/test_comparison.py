@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdash import checkpoints
-from qdash.comparison import compare
 from qdash.errors import QdashError
 from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
-from qdash.planning import plan, variants_of
 from qdash.records import (
     Agreement,
     Answer,
@@ -39,7 +37,9 @@ from qdash.records import (
     VariantDone,
     WorkerSpec,
 )
-from qdash.rounds.figures import latency_of, noise_floor, noise_of
+from qdash.runs.compare import compare
+from qdash.runs.plan import plan, variants_of
+from qdash.runs.rounds.figures import latency_of, noise_floor, noise_of
 
 LOADED = Loaded(
     load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",

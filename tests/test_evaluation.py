@@ -9,7 +9,6 @@ import pytest
 
 from qdash import checkpoints
 from qdash.errors import QdashError
-from qdash.evaluation import evaluate, noise_between, ratio_between
 from qdash.execution import Executor
 from qdash.records import (
     BatchAnswered,
@@ -31,6 +30,7 @@ from qdash.records import (
     Variant,
     WorkerSpec,
 )
+from qdash.runs.evaluate import evaluate, noise_between, ratio_between
 from qdash.tasks import Item, bundled_items, differing
 from qdash.wording import evaluation_conditions
 

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from qdash.catalog.schemes import SCHEMES
-from qdash.explanations import explain, kernel_work
 from qdash.records import (
     Comparison,
     Coverage,
@@ -20,6 +19,7 @@ from qdash.records import (
     Variant,
     VariantResult,
 )
+from qdash.runs.explanations import explain, kernel_work
 from tests.ui.scripted import comparison_of
 
 PART = PartInside(part="language", counted=800, parameters=1000, stored={"uint8": 500_000}, computes_in=("bfloat16",))

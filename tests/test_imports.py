@@ -41,26 +41,17 @@ ALLOWED = {
     "charts": BASE | {"charts", "verdict"},
     "verdict": {"records", "catalog", "differences", "wording", "proportions", "stats", "tasks", "verdict"},
     "report": BASE | {"charts", "verdict", "report"},
-    "planning": BASE | {"checkpoints"},
     "execution": BASE | {"engine", "execution", "zerogpu"},
-    "workload": BASE | {"checkpoints", "execution", "planning"},
     "stats": {"stats"},
-    "rounds": BASE | {"execution", "rounds", "stats", "verdict"},
-    "comparison": BASE | {"checkpoints", "execution", "planning", "rounds", "workload"},
-    "weighing": BASE | {"checkpoints", "execution", "planning", "weighing", "workload"},
+    "runs": BASE | {"checkpoints", "execution", "proportions", "runs", "stats", "tasks", "verdict"},
     "proportions": {"records"},
     "tasks": BASE | {"inputs", "proportions", "tasks"},
-    "evaluation": BASE | {"checkpoints", "execution", "planning", "proportions", "rounds", "tasks", "workload"},
-    "inspection": BASE | {"checkpoints", "execution", "planning", "comparison", "explanations", "workload"},
-    "explanations": BASE | {"verdict"},
     "learn": BASE | {"checkpoints"},
     "history": BASE | {"inputs", "verdict", "history"},
-    "cli": BASE
-    | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "cli"}
-    | {"evaluation", "tasks", "verdict", "history"},
+    "cli": BASE | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "cli"} | {"tasks", "verdict", "history"},
     "ui": BASE
-    | {"checkpoints", "inputs", "execution", "planning", "comparison", "inspection", "weighing", "charts", "report", "learn", "ui"}
-    | {"evaluation", "tasks", "proportions", "verdict", "history", "zerogpu"},
+    | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "learn", "ui"}
+    | {"tasks", "proportions", "verdict", "history", "zerogpu"},
     "__main__": {"cli"},
 }
 # What each folder of the page may import of the page itself: they stand on each other in this order, and no page imports another.
@@ -144,7 +135,7 @@ def loaded_after(statement: str) -> set[str]:
         ("import app", set()),
         ("import qdash.ui.serve", {"gradio", "plotly", "pandas"}),
         ("import qdash.cli", {"plotly", "pandas"}),
-        ("import qdash.comparison, qdash.evaluation, qdash.execution.process, qdash.execution.inline, qdash.inputs", set()),
+        ("import qdash.runs.compare, qdash.runs.evaluate, qdash.execution.process, qdash.execution.inline, qdash.inputs", set()),
         ("import qdash.history, qdash.history.difference, qdash.history.exchange", set()),
         ("import qdash.charts, qdash.report", {"plotly", "pandas"}),
         ("import qdash.engine.worker, qdash.engine.preload", {"torch", "transformers", "bitsandbytes", "torchao"}),

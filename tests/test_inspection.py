@@ -15,8 +15,8 @@ from qdash import settings as qdash_settings
 from qdash.checkpoints import disk
 from qdash.cli import main
 from qdash.execution.inline import InlineExecutor
-from qdash.inspection import explained, inspect
 from qdash.records import InspectorReport, Request, Variant
+from qdash.runs.model_report import explained, inspect
 from tests.report.examples import COMPARISON
 from tests.test_cli import ROOT
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from qdash import checkpoints, machine, planning
+from qdash import checkpoints, machine
 from qdash.catalog.schemes import find_scheme
 from qdash.checkpoints import Checkpoint
-from qdash.planning import default_dtype, dtype_of, host_of, plan, with_worker
 from qdash.records import Request, Variant
+from qdash.runs import plan as planning
+from qdash.runs.plan import default_dtype, dtype_of, host_of, plan, with_worker
 from tests.test_machine import GIB, gpu, machine_with
 
 

@@ -16,7 +16,7 @@ from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.execution.inline import InlineExecutor
 from qdash.machine import Machine, this_machine
-from qdash.weighing import weigh
+from qdash.runs.weight_error import weigh
 
 OUT, IN, VOCABULARY, GROUP = 64, 128, 100, 32
 LAYER = "model.layers.0.mlp.up_proj"

@@ -15,7 +15,7 @@ from qdash.catalog.formats import FORMATS
 from qdash.errors import QdashError
 from qdash.execution.inline import InlineExecutor
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
-from qdash.weighing import cache, weigh, weigh_layer
+from qdash.runs.weight_error import cache, weigh, weigh_layer
 
 LAYER = "model.layers.1.mlp.up_proj"
 EXECUTOR = InlineExecutor()

@@ -26,10 +26,10 @@ from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.errors import QdashError
-from qdash.evaluation import evaluate
-from qdash.planning import variants_of
 from qdash.records import Evaluation, EvaluationDone, EvaluationRequest, Rule
 from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_html, evaluation_to_json
+from qdash.runs.evaluate import evaluate
+from qdash.runs.plan import variants_of
 from qdash.settings import settings
 from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_own
 from qdash.verdict.evaluations import evaluation_judges_nothing

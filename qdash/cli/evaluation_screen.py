@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from rich.text import Text
 
 from qdash.cli.screen import harmless, moving_bar, output, print_table
-from qdash.planning import labels_of
 from qdash.records import (
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -16,6 +15,7 @@ from qdash.records import (
     EvaluationRequest,
     Proportion,
 )
+from qdash.runs.plan import labels_of
 from qdash.verdict.evaluations import evaluation_pace, evaluation_verdict
 from qdash.wording import between, device_words, no_gpu_words, points_of, several
 from qdash.wording import share as percent

@@ -27,12 +27,12 @@ from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_comparison, progress, warn_if_busy
-from qdash.comparison import compare
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, read_picture, read_reference_text
-from qdash.planning import device_of, variants_of
 from qdash.records import Comparison, ComparisonDone, Measurement, Picture, Request
 from qdash.report import to_csv, to_html, to_json
+from qdash.runs.compare import compare
+from qdash.runs.plan import device_of, variants_of
 from qdash.settings import settings
 from qdash.verdict import judges_nothing
 

@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from qdash.catalog.recipes import is_recipe
-from qdash.planning import labels_of
 from qdash.records import (
     Comparison,
     Coverage,
@@ -30,6 +29,7 @@ from qdash.records import (
     WeightReport,
 )
 from qdash.records import Progress as ProgressEvent
+from qdash.runs.plan import labels_of
 from qdash.verdict import judge, verdict
 from qdash.verdict.evidence import told_time
 from qdash.wording import (
@@ -95,7 +95,7 @@ def _completed(event: ProgressEvent, count: int) -> float:
 
 @contextmanager
 def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], Any]]:
-    """A bar for `weighing.weigh` or `inspection.inspect`; give it the generator and get the report."""
+    """A bar for `weight_error.weigh` or `model_report.inspect`; give it the generator and get the report."""
     with moving_bar() as bar:
         task = bar.add_task("starting", total=1)
 

@@ -13,8 +13,8 @@ from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_layers, print_weights, working
 from qdash.report import weights_to_csv, weights_to_html, weights_to_json
+from qdash.runs.weight_error import weigh
 from qdash.settings import settings
-from qdash.weighing import weigh
 
 
 def weights(

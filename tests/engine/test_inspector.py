@@ -15,7 +15,7 @@ from qdash.engine.loading import load_skeleton
 from qdash.engine.saving import packed_back, save
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
-from qdash.explanations import explain
+from qdash.runs.explanations import explain
 from tests import prequantized
 from tests.engine.conftest import REAL, ignore, never, spec_of
 from tests.engine.test_native_parity import FAST, native

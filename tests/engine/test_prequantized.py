@@ -10,16 +10,17 @@ import torch
 import transformers as hf
 from safetensors import safe_open
 
-from qdash import checkpoints, planning
+from qdash import checkpoints
 from qdash.catalog.schemes import SCHEMES
 from qdash.checkpoints import Checkpoint
-from qdash.comparison import compare
 from qdash.engine import layers
 from qdash.engine.schemes.published import FAMILY
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.execution.inline import InlineExecutor
 from qdash.records import Comparison, ComparisonDone, Measurement, Request, Variant
+from qdash.runs import plan as planning
+from qdash.runs.compare import compare
 from tests import prequantized
 from tests.engine.conftest import ignore, linear_skips, never
 

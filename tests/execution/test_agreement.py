@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from qdash.comparison import compare
 from qdash.execution.inline import InlineExecutor
 from qdash.records import Comparison, ComparisonDone, Measurement, Request, Variant
 from qdash.report import to_json
+from qdash.runs.compare import compare
 from qdash.verdict import Grade, judge
 
 QUICK = Measurement(runs=2, warmup=0, max_new_tokens=2, max_answer_tokens=6)

@@ -26,9 +26,9 @@ if any(name in sys.orig_argv[-1] for name in ("device_probe", "forkserver")):
 
 RUN = """
 from contextlib import closing
-from qdash.comparison import compare
+from qdash.runs.compare import compare
 from qdash.execution.process import ProcessExecutor
-from qdash.planning import variants_of
+from qdash.runs.plan import variants_of
 from qdash.records import ComparisonDone, Measurement, Request
 from qdash.report import to_json
 

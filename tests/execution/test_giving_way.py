@@ -7,7 +7,6 @@ from time import sleep
 
 import pytest
 
-from qdash.evaluation import evaluate
 from qdash.execution.inline import InlineExecutor
 from qdash.execution.process import ProcessExecutor
 from qdash.machine import this_machine
@@ -21,6 +20,7 @@ from qdash.records import (
     Variant,
     WorkerSpec,
 )
+from qdash.runs.evaluate import evaluate
 from qdash.settings import settings
 from qdash.tasks import Item
 from tests.execution.calls import QUESTION, result_of, spec_for

@@ -14,8 +14,8 @@ from qdash.checkpoints.random import making
 from qdash.cli.outputs import Outputs
 from qdash.errors import QdashError
 from qdash.history import database
-from qdash.inspection import _scratch
 from qdash.report import to_json
+from qdash.runs.model_report import _scratch
 from qdash.settings import Settings
 from qdash.ui.components.exports import write_exports, write_history
 from qdash.ui.server.request_faults import FaultLog
@@ -153,7 +153,7 @@ def test_caches_are_done_without(spoil: Callable[[Path], None], disk: Path, monk
     with pytest.raises(OSError):
         write_whole(disk / "table.json", "x" * 10_000)
     assert [path.name for path in disk.iterdir() if path.name != "filling"] == []
-    monkeypatch.setattr("qdash.inspection.settings", lambda: Settings(cache_dir=disk / "cache"))
+    monkeypatch.setattr("qdash.runs.model_report.settings", lambda: Settings(cache_dir=disk / "cache"))
     with _scratch() as (folder, why):
         assert (folder is None) == (spoil is _make_read_only)
         assert folder is not None or "QDASH_CACHE_DIR" in str(why) and str(disk) not in str(why)

@@ -17,12 +17,12 @@ from threading import Event, Thread
 import psutil
 import pytest
 
-from qdash.comparison import compare
 from qdash.errors import QdashError
 from qdash.execution.failures import KILLED
 from qdash.execution.process import ProcessExecutor
-from qdash.inspection import inspect
 from qdash.records import Comparison, ComparisonDone, Measurement, Request, Variant
+from qdash.runs.compare import compare
+from qdash.runs.model_report import inspect
 from qdash.settings import Settings
 
 KILLS = 200 if os.environ.get("SOAK") else 5
@@ -59,7 +59,7 @@ class Killer(Thread):
 
 @pytest.fixture
 def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessExecutor]:
-    monkeypatch.setattr("qdash.inspection.settings", lambda: Settings(cache_dir=tmp_path))
+    monkeypatch.setattr("qdash.runs.model_report.settings", lambda: Settings(cache_dir=tmp_path))
     monkeypatch.setattr("qdash.busyness.OthersLoad.share", lambda load: 0.0)  # no round is taken again
     executor = ProcessExecutor()
     yield executor

@@ -8,7 +8,7 @@ import pytest
 from qdash import checkpoints
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.machine import this_machine
-from qdash.planning import worker_spec
+from qdash.runs.plan import worker_spec
 from tests.locating.folders import EMBEDDING, OTHER
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from qdash import checkpoints
 from qdash.checkpoints.remembered import FAILED_S, FOUND_S, MOST, Remembered
-from qdash.comparison import compare
 from qdash.errors import QdashError
-from qdash.evaluation import evaluate
 from qdash.machine import this_machine
 from qdash.records import EvaluationProgress, EvaluationRequest, Progress, Request, Step
-from qdash.weighing import weigh
+from qdash.runs.compare import compare
+from qdash.runs.evaluate import evaluate
+from qdash.runs.weight_error import weigh
 from tests.fake_hub import FakeHub
 from tests.locating.folders import refusal
 

@@ -11,8 +11,8 @@ import pytest
 from qdash import checkpoints
 from qdash.catalog.schemes import find_scheme
 from qdash.checkpoints import tables
-from qdash.planning import plan, variants_of
 from qdash.records import LayerTable, Request
+from qdash.runs.plan import plan, variants_of
 from qdash.settings import settings
 from qdash.ui.controls.preflight import preflight_line
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdash.records import Ratio, TimedRun
-from qdash.rounds.counting import Taken, busy_share, counted, exhausted, settled, worth_judging
+from qdash.runs.rounds.counting import Taken, busy_share, counted, exhausted, settled, worth_judging
 
 shares = st.one_of(st.none(), st.floats(0, 1))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdash.records import Coverage, Loaded, VariantResult, WorkerSpec
-from qdash.rounds.groups import Candidate, groups, order_of
+from qdash.runs.rounds.groups import Candidate, groups, order_of
 
 LOADED = Loaded(
     load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",

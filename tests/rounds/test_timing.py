@@ -7,13 +7,13 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import Comparison, Measurement, Progress, Ratio, VariantDone
-from qdash.rounds import timing
+from qdash.runs.rounds import timing
 from qdash.verdict.evidence import pace_of
 from tests.test_comparison import Script, compare, final, folder, quiet, request_for
 
 __all__ = ["folder", "quiet"]
 FIVE = Measurement(runs=5, warmup=0, max_new_tokens=4)
-BUDGET = "qdash.rounds.timing.memory_budget_bytes"
+BUDGET = "qdash.runs.rounds.timing.memory_budget_bytes"
 
 
 def run(folder: Path, script: Script, *schemes: str, measurement: Measurement = FIVE) -> tuple[Comparison, list]:

@@ -104,35 +104,35 @@ def _sign_in() -> None:
 def _compare(
     executor: Any, stop: Event, schemes: list[str], device: str = "auto", model: str = "tiny-lm", answer: int = 4, **timing: int
 ) -> Generator[Any, None, None]:
-    records, planning = importlib.import_module("qdash.records"), importlib.import_module("qdash.planning")
+    records, planning = importlib.import_module("qdash.records"), importlib.import_module("qdash.runs.plan")
     measurement = records.Measurement(**{"runs": 1, "warmup": 0, "max_new_tokens": 4, "max_answer_tokens": answer} | timing)
     request = records.Request(
         variants=planning.variants_of(model, schemes), prompt="Once upon a time", measurement=measurement, device=device,
         baseline_dtype="float32",
     )  # fmt: skip
-    yield from importlib.import_module("qdash.comparison").compare(request, None, executor, stop)
+    yield from importlib.import_module("qdash.runs.compare").compare(request, None, executor, stop)
 
 
 def _evaluate(executor: Any, stop: Event, schemes: list[str], limit: int, batch_size: int) -> Generator[Any, None, None]:
-    records, planning = importlib.import_module("qdash.records"), importlib.import_module("qdash.planning")
+    records, planning = importlib.import_module("qdash.records"), importlib.import_module("qdash.runs.plan")
     request = records.EvaluationRequest(
         variants=planning.variants_of("tiny-lm", schemes), task="cloze", limit=limit, batch_size=batch_size, baseline_dtype="float32"
     )
-    yield from importlib.import_module("qdash.evaluation").evaluate(request, executor, stop)
+    yield from importlib.import_module("qdash.runs.evaluate").evaluate(request, executor, stop)
 
 
 def _weigh(executor: Any, stop: Event, schemes: list[str]) -> Generator[Any, None, Any]:
-    return importlib.import_module("qdash.weighing").weigh("tiny-lm", schemes, executor, stop)
+    return importlib.import_module("qdash.runs.weight_error").weigh("tiny-lm", schemes, executor, stop)
 
 
 def _weigh_layer(executor: Any, stop: Event, scheme: str, layer: str) -> Generator[Any, None, Any]:
-    return importlib.import_module("qdash.weighing").weigh_layer("tiny-lm", scheme, layer, executor, stop)
+    return importlib.import_module("qdash.runs.weight_error").weigh_layer("tiny-lm", scheme, layer, executor, stop)
 
 
 def _inspect(executor: Any, stop: Event, scheme: str) -> Generator[Any, None, Any]:
-    records, planning = importlib.import_module("qdash.records"), importlib.import_module("qdash.planning")
+    records, planning = importlib.import_module("qdash.records"), importlib.import_module("qdash.runs.plan")
     request = records.Request(variants=planning.variants_of("tiny-lm", [scheme]), prompt="", baseline_dtype="float32")
-    return importlib.import_module("qdash.inspection").inspect(request, len(request.variants) - 1, executor, stop)
+    return importlib.import_module("qdash.runs.model_report").inspect(request, len(request.variants) - 1, executor, stop)
 
 
 def _bug(executor: Any, stop: Event) -> Generator[Any, None, Any]:

@@ -13,11 +13,10 @@ from statistics import fmean
 from threading import Event as StopEvent
 from threading import Lock
 
-from qdash import machine, planning
+from qdash import machine
 from qdash.catalog.models import MODELS, Task
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
-from qdash.planning import Plan, VariantPlan
 from qdash.records import (
     Agreement,
     AnswerText,
@@ -48,9 +47,11 @@ from qdash.records import (
     VariantResult,
     WeightReport,
 )
-from qdash.rounds.figures import relative_to
+from qdash.runs import plan as planning
+from qdash.runs.plan import Plan, VariantPlan
+from qdash.runs.rounds.figures import relative_to
+from qdash.runs.weight_error import Weighed
 from qdash.tasks import Item
-from qdash.weighing import Weighed
 from tests.ui.scripted_evaluation import play_evaluation
 from tests.ui.scripted_weights import layer_detail, report_of, weighed_layers
 

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterator, Sequence
 from threading import Event as StopEvent
 
-from qdash import planning
 from qdash.catalog.schemes import find_scheme
 from qdash.records import (
     Coverage,
@@ -22,6 +21,7 @@ from qdash.records import (
     TaskItem,
     Variant,
 )
+from qdash.runs import plan
 from qdash.tasks import Item, accuracy_of, beside, bundled_items, counted, find_task, spread
 
 BATCH = 8
@@ -115,6 +115,6 @@ def _evaluation(
     task = find_task(request.task)
     noise = None if stopped else EvaluationNoise(relative=0.04, first_s=1.0, again_s=1.04, items=len(questions) // 2)
     return Evaluation(
-        host=planning.host_of(request), request=request, task_label=task.label, rule=request.rule or task.rule,
+        host=plan.host_of(request), request=request, task_label=task.label, rule=request.rule or task.rule,
         max_new_tokens=request.max_new_tokens or task.max_new_tokens, noise_floor=noise, variants=results, questions=questions,
     )  # fmt: skip

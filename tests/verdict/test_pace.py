@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from qdash.records import Latency, Timing
-from qdash.rounds.figures import noise_floor, paired
-from qdash.rounds.groups import order_of
+from qdash.runs.rounds.figures import noise_floor, paired
+from qdash.runs.rounds.groups import order_of
 from qdash.verdict.pace import BUSY, FEW, UNKNOWN_NOISE, VARYING, Pace, Times, pace_for, times_in_rounds
 
 QUIET = Times(ratio=2.0, low=1.95, high=2.05, rounds=5, noise=0.02, busy=0.0, paired=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qdash.records import Latency, NoiseFloor, Timing, VariantResult
 from qdash.records.agreement import SAME_NATS
-from qdash.rounds.figures import noise_of, relative_to
+from qdash.runs.rounds.figures import noise_of, relative_to
 from qdash.ui.results.card_metrics import facts_html
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.pace import Pace, Times, pace_for

@@ -15,8 +15,8 @@ from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, check_reference_text, read_picture
 from qdash.offer import check_count, check_measurement, not_offered
-from qdash.planning import variants_of
 from qdash.records import DeviceChoice, Measurement, Picture, Request, Variant
+from qdash.runs.plan import variants_of
 from qdash.settings import settings
 from qdash.ui.controls.samples import sample_path
 

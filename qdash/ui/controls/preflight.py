@@ -6,7 +6,7 @@ from typing import Any
 from qdash.catalog.models import MODELS, Task
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
-from qdash.planning import Plan
+from qdash.runs.plan import Plan
 from qdash.settings import settings
 from qdash.ui.components import text
 from qdash.ui.controls.form import Form, check_model, draft

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qdash.catalog.schemes import Scheme, find_scheme, known_scheme
-from qdash.planning import labels_of
 from qdash.records import (
     AnswerText,
     Comparison,
@@ -21,6 +20,7 @@ from qdash.records import (
     VariantDone,
     VariantResult,
 )
+from qdash.runs.plan import labels_of
 from qdash.ui.components.states import State
 
 _STATE_OF_STAGE: dict[Stage, State] = {

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from qdash.catalog.schemes import find_scheme
-from qdash.planning import labels_of
 from qdash.records import (
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -17,6 +16,7 @@ from qdash.records import (
     Kind,
     Proportion,
 )
+from qdash.runs.plan import labels_of
 from qdash.ui.components.states import State
 from qdash.ui.results.compare_state import is_waiting
 

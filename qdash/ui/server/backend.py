@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Protocol
 
-from qdash import checkpoints, evaluation, inspection, planning, weighing
-from qdash import comparison as comparing
+from qdash import checkpoints
 from qdash.catalog.models import MODELS, Task
 from qdash.execution import Executor
-from qdash.planning import Plan
 from qdash.records import Comparison, EvaluationEvent, EvaluationRequest, Event, InspectorReport, LayerDetail, Request, Step, WeightReport
+from qdash.runs import compare as comparing
+from qdash.runs import evaluate as evaluation
+from qdash.runs import model_report, weight_error
+from qdash.runs import plan as planning
+from qdash.runs.plan import Plan
+from qdash.runs.weight_error import Weighed
 from qdash.tasks import Item
-from qdash.weighing import Weighed
 
 
 class Backend(Protocol):
@@ -61,27 +64,27 @@ class EngineBackend:
         return known.task if known else checkpoints.locate(model).task
 
     def plan(self, request: Request) -> Plan:
-        """See `planning.plan`."""
+        """See `plan.plan`."""
         return planning.plan(request, self.executor.held_bytes)
 
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
-        """See `comparison.compare`."""
+        """See `compare.compare`."""
         return comparing.compare(request, png, self.executor, stop)
 
     def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str) -> Generator[Weighed, None, WeightReport]:
-        """See `weighing.weigh`."""
-        return weighing.weigh(model, schemes, self.executor, stop, device=device)
+        """See `weight_error.weigh`."""
+        return weight_error.weigh(model, schemes, self.executor, stop, device=device)
 
     def weigh_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Weighed, None, LayerDetail]:
-        """See `weighing.weigh_layer`."""
-        return weighing.weigh_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
+        """See `weight_error.weigh_layer`."""
+        return weight_error.weigh_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
-        """See `inspection.inspect`."""
-        return inspection.inspect(comparison.request, index, self.executor, stop, comparison)
+        """See `model_report.inspect`."""
+        return model_report.inspect(comparison.request, index, self.executor, stop, comparison)
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
-        """See `evaluation.evaluate`."""
+        """See `evaluate.evaluate`."""
         return evaluation.evaluate(request, self.executor, stop, items)

@@ -8,11 +8,11 @@ from typing import Any
 
 from qdash.catalog.models import Task
 from qdash.errors import QdashError
-from qdash.planning import Plan
 from qdash.records import Comparison, EvaluationEvent, EvaluationRequest, Event, InspectorReport, LayerDetail, Request, Step, WeightReport
+from qdash.runs.plan import Plan
+from qdash.runs.weight_error import Weighed
 from qdash.tasks import Item
 from qdash.ui.server.backend import Backend
-from qdash.weighing import Weighed
 
 
 @dataclass(frozen=True)

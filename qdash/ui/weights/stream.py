@@ -11,12 +11,12 @@ from typing import Any
 from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
+from qdash.runs.weight_error import Weighed
 from qdash.ui.controls.form import check_device, check_model, check_variants
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
 from qdash.ui.weights.selection import ALL_LAYERS, Choice
-from qdash.weighing import Weighed
 
 REFRESH_S = 0.4
 """The map is redrawn at most this often while layers come in."""

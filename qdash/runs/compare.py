@@ -19,7 +19,6 @@ from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, Rank, StopSignal
 from qdash.execution.relay import overheard
 from qdash.machine import memory_budget_bytes, this_machine
-from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
 from qdash.records import (
     Agreement,
     Answer,
@@ -44,10 +43,11 @@ from qdash.records import (
     VariantResult,
     WorkerSpec,
 )
-from qdash.rounds.figures import noise_floor, relative_to
-from qdash.rounds.groups import Candidate
-from qdash.rounds.timing import TimedRounds
-from qdash.workload import Found, comparison_work
+from qdash.runs.plan import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
+from qdash.runs.rounds.figures import noise_floor, relative_to
+from qdash.runs.rounds.groups import Candidate
+from qdash.runs.rounds.timing import TimedRounds
+from qdash.runs.workload import Found, comparison_work
 
 
 def compare(request: Request, png: bytes | None, executor: Executor, stop: StopEvent | None = None) -> Iterator[Event]:

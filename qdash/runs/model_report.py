@@ -13,16 +13,16 @@ from threading import Event
 from qdash import checkpoints
 from qdash.catalog.schemes import find_scheme, unavailable
 from qdash.checkpoints.disk import check_disk
-from qdash.comparison import steps_of
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
-from qdash.explanations import explain
 from qdash.machine import memory_budget_bytes, this_machine
-from qdash.planning import device_of, dtype_of, host_of, with_worker, worker_spec
 from qdash.records import Comparison, InspectorReport, Loaded, Request, Step, WorkerSpec
+from qdash.runs.compare import steps_of
+from qdash.runs.explanations import explain
+from qdash.runs.plan import device_of, dtype_of, host_of, with_worker, worker_spec
+from qdash.runs.workload import inspection_work
 from qdash.scratch import prefix
 from qdash.settings import settings
-from qdash.workload import inspection_work
 
 
 def inspect(

@@ -29,9 +29,9 @@ from qdash.records import (
     VariantDone,
     VariantResult,
 )
-from qdash.rounds.counting import Taken, busy_share, counted, exhausted, settled, worth_judging
-from qdash.rounds.figures import latency_of, noise_floor, relative_to
-from qdash.rounds.groups import Candidate, Group, groups, order_of
+from qdash.runs.rounds.counting import Taken, busy_share, counted, exhausted, settled, worth_judging
+from qdash.runs.rounds.figures import latency_of, noise_floor, relative_to
+from qdash.runs.rounds.groups import Candidate, Group, groups, order_of
 from qdash.verdict.evidence import evidence_of
 from qdash.verdict.rules import time_bounds
 from qdash.wording import share as share_words

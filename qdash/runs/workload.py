@@ -11,8 +11,8 @@ from qdash.catalog.schemes import find_scheme
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution.work import VariantWork, Work
-from qdash.planning import device_of, dtype_of
 from qdash.records import Device, EvaluationRequest, Request, Variant
+from qdash.runs.plan import device_of, dtype_of
 
 Found = dict[str, Checkpoint | QdashError]
 """The models of a request, or why one cannot be used."""

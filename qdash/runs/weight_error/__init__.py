@@ -14,10 +14,10 @@ from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, StopSignal
 from qdash.machine import this_machine
-from qdash.planning import with_worker, worker_spec
 from qdash.records import Device, LayerDetail, Step, WeighedLayer, WeightReport, WorkerSpec
-from qdash.weighing import cache
-from qdash.workload import weighing_work
+from qdash.runs.plan import with_worker, worker_spec
+from qdash.runs.weight_error import cache
+from qdash.runs.workload import weighing_work
 
 Weighed = Step | WeighedLayer
 

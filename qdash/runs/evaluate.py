@@ -21,7 +21,6 @@ from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, Rank, StopSignal
 from qdash.execution.relay import overheard
 from qdash.machine import memory_budget_bytes, this_machine
-from qdash.planning import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
 from qdash.records import (
     BatchAnswered,
     Dtype,
@@ -47,9 +46,10 @@ from qdash.records import (
     Timing,
     WorkerSpec,
 )
-from qdash.rounds.figures import paired
+from qdash.runs.plan import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
+from qdash.runs.rounds.figures import paired
+from qdash.runs.workload import Found, evaluation_work
 from qdash.tasks import Item, Task, accuracy_of, beside, bundled_items, counted, find_task, judged, spread
-from qdash.workload import Found, evaluation_work
 
 AGAIN = 4  # the baseline answers one batch in so many again
 
