@@ -24,10 +24,10 @@ from qdash import execution
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.checkpoints.random.vocabulary import tokenizer_json
 from qdash.machine import this_machine
+from qdash.present.formatting import mib
 from qdash.records import Comparison, ComparisonDone, Measurement, Progress, Request, Variant, VariantResult
 from qdash.runs.compare import compare
 from qdash.settings import settings
-from qdash.wording import mib
 
 PROMPT = "Explain in one sentence what a rounding error is, and why many small ones may matter."
 VOCABULARY = 32_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdash.differences import differing_spans
+from qdash.present.text_diff import differing_spans
 
 
 def marked(original: str, answer: str) -> list[str]:

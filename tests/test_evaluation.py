@@ -10,6 +10,7 @@ import pytest
 from qdash import checkpoints
 from qdash.errors import QdashError
 from qdash.execution import Executor
+from qdash.present.formatting import evaluation_conditions
 from qdash.records import (
     BatchAnswered,
     Coverage,
@@ -32,7 +33,6 @@ from qdash.records import (
 )
 from qdash.runs.evaluate import evaluate, noise_between, ratio_between
 from qdash.tasks import Item, bundled_items, differing
-from qdash.wording import evaluation_conditions
 
 LOADED = Loaded(
     load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "qdash"
 
 # What each layer may import of qdash itself; see the README's “How it is built”.
 BASE = {
-    "qdash", "records", "errors", "settings", "catalog", "machine", "busyness", "differences", "wording", "naming", "renaming", "offer",
+    "qdash", "records", "errors", "settings", "catalog", "machine", "busyness", "present", "renaming", "offer",
     "stopping", "private_folder", "scratch", "whole_files", "parent",
 }  # fmt: skip
 ALLOWED = {
@@ -25,9 +25,7 @@ ALLOWED = {
     "busyness": {"machine", "records"},
     "cgroups": set(),
     "zerogpu": {"settings"},
-    "differences": set(),
-    "wording": {"records", "naming"},
-    "naming": set(),
+    "present": {"records", "present"},
     "renaming": {"errors"},
     "offer": {"catalog", "errors", "machine", "records", "settings"},
     "stopping": {"errors"},
@@ -39,7 +37,7 @@ ALLOWED = {
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
     "charts": BASE | {"charts", "verdict"},
-    "verdict": {"records", "catalog", "differences", "wording", "proportions", "stats", "tasks", "verdict"},
+    "verdict": {"records", "catalog", "present", "proportions", "stats", "tasks", "verdict"},
     "report": BASE | {"charts", "verdict", "report"},
     "execution": BASE | {"engine", "execution", "zerogpu"},
     "stats": {"stats"},

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from qdash.naming import kind, spoken_name, usual_order
+from qdash.present.layer_names import kind, spoken_name, usual_order
 
 
 @dataclass(frozen=True)

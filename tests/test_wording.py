@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qdash.records import Coverage, PartCoverage, Skip
-from qdash.wording import (
+from qdash.present.formatting import (
     between,
     covered,
     covered_briefly,
@@ -25,6 +24,7 @@ from qdash.wording import (
     share,
     stand_in,
 )
+from qdash.records import Coverage, PartCoverage, Skip
 
 ROOT = Path(__file__).parents[1]
 KINDS = (".py", ".js", ".jinja", ".md")

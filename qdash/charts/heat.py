@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Protocol
 
-from qdash.naming import Placed, kind, spoken_name, usual_order
+from qdash.present.layer_names import Placed, kind, spoken_name, usual_order
 
 MOST_WORDS = 16
 """Rows up to which cells have room for their number."""

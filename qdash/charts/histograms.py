@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import colour_of
 from qdash.charts.style import legend, styled
+from qdash.present.formatting import share
 from qdash.records import Histogram, Kind, LayerHistograms, LayerWeights, SchemeWeights
-from qdash.wording import share
 
 HEIGHT_PX = 250
 TALLEST = 2.5

@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import empty, framed, missing_words, row_names, words
+from qdash.present.formatting import ms, stand_in
 from qdash.records import Comparison, Latency, VariantResult
 from qdash.verdict.evidence import pace_of
-from qdash.wording import ms, stand_in
 
 SECONDS_FROM = 10.0
 

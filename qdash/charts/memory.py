@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import BAR_SHARE, framed, missing_words, row_names, words
+from qdash.present.formatting import mib, stand_in
 from qdash.records import Comparison, Memory, VariantResult
-from qdash.wording import mib, stand_in
 
 MIB = 2**20
 

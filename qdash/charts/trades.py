@@ -11,13 +11,13 @@ from math import isfinite
 from typing import Literal
 
 from qdash.charts.pareto import pareto_front
+from qdash.present.formatting import between, mib, ms, nats
+from qdash.present.formatting import share as percent
 from qdash.records import Comparison, EvaluatedVariant, Evaluation, VariantResult
 from qdash.records.agreement import SAME_NATS
 from qdash.verdict import Grade, judge
 from qdash.verdict.evaluations import costs, evaluation_pace
 from qdash.verdict.evidence import pace_of
-from qdash.wording import between, mib, ms, nats
-from qdash.wording import share as percent
 
 Against = Literal["size", "peak", "time"]
 AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak", "time": "Time"}

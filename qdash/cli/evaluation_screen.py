@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from rich.text import Text
 
 from qdash.cli.screen import harmless, moving_bar, output, print_table
+from qdash.present.formatting import between, device_words, no_gpu_words, points_of, several
+from qdash.present.formatting import share as percent
 from qdash.records import (
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -17,8 +19,6 @@ from qdash.records import (
 )
 from qdash.runs.plan import labels_of
 from qdash.verdict.evaluations import evaluation_pace, evaluation_verdict
-from qdash.wording import between, device_words, no_gpu_words, points_of, several
-from qdash.wording import share as percent
 
 _HEADINGS = ("scheme", "kind", "right", "95% confidence", "vs. original", "McNemar p", "last word", "time", "per question", "speed-up")
 _LOADING = 0.1  # a guess of loading's share of a variant's time, which keeps the bar moving

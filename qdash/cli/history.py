@@ -17,8 +17,8 @@ from qdash.history import History, Kept, history
 from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
 from qdash.history.figures import figures_of
 from qdash.history.kinds import has_results
+from qdash.present.formatting import several
 from qdash.records import Comparison
-from qdash.wording import several
 
 commands = typer.Typer(help="List, show, export, import and delete saved runs.")
 

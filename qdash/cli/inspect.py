@@ -13,12 +13,12 @@ from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_table, working
 from qdash.errors import QdashError
+from qdash.present.formatting import Left, covered, left_alone, mib, sizes
 from qdash.records import InspectorReport, PartInside, Request
 from qdash.report import inspection_to_json
 from qdash.runs.model_report import inspect as inspected
 from qdash.runs.plan import variants_of
 from qdash.settings import settings
-from qdash.wording import Left, covered, left_alone, mib, sizes
 
 _WIDTH = 120
 

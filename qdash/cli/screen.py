@@ -15,24 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qdash.catalog.recipes import is_recipe
-from qdash.records import (
-    Comparison,
-    Coverage,
-    Event,
-    Histogram,
-    LayerWeights,
-    Request,
-    SchemeWeights,
-    Step,
-    VariantResult,
-    WeighedLayer,
-    WeightReport,
-)
-from qdash.records import Progress as ProgressEvent
-from qdash.runs.plan import labels_of
-from qdash.verdict import judge, verdict
-from qdash.verdict.evidence import told_time
-from qdash.wording import (
+from qdash.present.formatting import (
     ANSWERS_HIDDEN,
     busy_words,
     covered,
@@ -50,6 +33,23 @@ from qdash.wording import (
     share,
     timing_conditions,
 )
+from qdash.records import (
+    Comparison,
+    Coverage,
+    Event,
+    Histogram,
+    LayerWeights,
+    Request,
+    SchemeWeights,
+    Step,
+    VariantResult,
+    WeighedLayer,
+    WeightReport,
+)
+from qdash.records import Progress as ProgressEvent
+from qdash.runs.plan import labels_of
+from qdash.verdict import judge, verdict
+from qdash.verdict.evidence import told_time
 
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _WIDE = 160  # for a file or a pipe, which have no width of their own

@@ -19,10 +19,10 @@ from qdash.history.kinds import KINDS, kind_of
 from qdash.history.pictures import small_picture
 from qdash.history.store import History, NewRun, Run
 from qdash.inputs import read_picture, text_of
+from qdash.present.formatting import several
 from qdash.records import Comparison, Evaluation
 from qdash.records.history import HistoryFile, HistoryRun
 from qdash.settings import settings
-from qdash.wording import several
 
 MOST_FILE_BYTES = 64 * 2**20
 MOST_LISTED = 100_000

@@ -6,11 +6,11 @@ from math import hypot, isfinite
 from typing import Literal
 
 from qdash.history.kinds import Kept
+from qdash.present.formatting import between, mib, ms, several
+from qdash.present.formatting import share as percent
 from qdash.records import BUSY_SHARE, Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
 from qdash.verdict.evidence import has_finite_original
 from qdash.verdict.pace import BUSY, BUSY_NOISE, FEW, LEAST_NOISE, LEAST_ROUNDS, UNKNOWN_NOISE, Part, time_noise
-from qdash.wording import between, mib, ms, several
-from qdash.wording import share as percent
 
 _Z = 1.96
 PEAK_NOISE = 0.02

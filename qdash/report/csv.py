@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from qdash.present.formatting import covered_by_part
 from qdash.records import (
     Agreement,
     Comparison,
@@ -27,7 +28,6 @@ from qdash.records import (
 )
 from qdash.verdict import judge
 from qdash.verdict.evidence import pace_of
-from qdash.wording import covered_by_part
 
 Cell = str | int | float | None
 _ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine", "clipped", "zeroed", "parameters", "nonfinite")

@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
 from qdash.charts.tradeoff import numbers_words
+from qdash.present.formatting import between, evaluation_conditions, mib, ms, points_of, share, versions
 from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
 from qdash.report.page import chart, template
 from qdash.verdict.evaluations import costs, evaluation_pace, evaluation_verdict
 from qdash.verdict.pace import Pace
-from qdash.wording import between, evaluation_conditions, mib, ms, points_of, share, versions
 
 MOST_ITEMS = 500
 """Questions listed; the CSV of all answers has the rest."""

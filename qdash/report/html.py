@@ -12,14 +12,14 @@ import plotly.graph_objects as go
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
 from qdash.charts.tradeoff import numbers_words
-from qdash.differences import differing_spans
+from qdash.present.formatting import covered_briefly, device_words, mib, ms, nats, no_gpu_words, share, timing_conditions, versions
+from qdash.present.text_diff import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.report.page import bits_class, chart, template
 from qdash.verdict import judge, verdict
 from qdash.verdict.evidence import told_time
 from qdash.verdict.heat import Cell, cells, summary
 from qdash.verdict.judging import divergence_words, reference_words
-from qdash.wording import covered_briefly, device_words, mib, ms, nats, no_gpu_words, share, timing_conditions, versions
 
 
 def to_html(comparison: Comparison, picture: bytes | None = None) -> str:

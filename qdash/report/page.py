@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from qdash.catalog.models import ASSETS, model_name
 from qdash.charts.style import saved_as
-from qdash.wording import ANSWERS_HIDDEN, covered, covered_by_part, left_alone
+from qdash.present.formatting import ANSWERS_HIDDEN, covered, covered_by_part, left_alone
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from markupsafe import Markup
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, heat_html, sqnr_against_bits, weight_histogram
 from qdash.charts.heat import extremes, scale_html
-from qdash.naming import spoken_name
+from qdash.present.formatting import decibels, decibels_of, disturbed, left_out, share, unweighed
+from qdash.present.layer_names import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.report.page import Chart, bits_class, chart, template
-from qdash.wording import decibels, decibels_of, disturbed, left_out, share, unweighed
 
 WORST_LAYERS = 12
 MOST_LAYERS = 2000

@@ -7,9 +7,9 @@ question does not arise.
 
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import find_scheme
+from qdash.present.formatting import covered, left_unusual, left_words, mib, ms
 from qdash.records import Comparison, Explanation, InspectorReport, QuantizedInside, VariantResult
 from qdash.verdict.evidence import pace_of
-from qdash.wording import covered, left_unusual, left_words, mib, ms
 
 SAME = 0.01
 """Sizes that differ by less are called the same: a file's header, a few buffers."""

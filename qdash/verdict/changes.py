@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from qdash.differences import differing_spans
+from qdash.present.text_diff import differing_spans
 from qdash.tasks.rules import words_of
 
 _FUNCTION_WORDS = frozenset(

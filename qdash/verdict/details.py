@@ -1,11 +1,11 @@
 """The line below a comparison's headline: what may be said of speeds, how far answers are from the original's, and who is missing."""
 
+from qdash.present.formatting import and_listed, several
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.judging import divergence_words
 from qdash.verdict.pace import BUSY
 from qdash.verdict.reasons import common_reason
 from qdash.verdict.seen import Seen, capital
-from qdash.wording import and_listed, several
 
 
 def speed_told(comparison: Comparison, seen: list[Seen]) -> str:

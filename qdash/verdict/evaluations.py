@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import isfinite, isnan, nan, sqrt
 from typing import Literal
 
+from qdash.present.formatting import and_listed, between, points_of, several
+from qdash.present.formatting import share as percent
 from qdash.proportions import proportion
 from qdash.records import EvaluatedVariant, Evaluation
 from qdash.verdict.evidence import quantized_share, quantized_words
@@ -18,8 +20,6 @@ from qdash.verdict.pace import LEAST_ROUNDS, UNKNOWN_NOISE, Pace, Times, pace_fo
 from qdash.verdict.rules import LEAST_SHARE
 from qdash.verdict.seen import by_reason
 from qdash.verdict.sentences import Span, Verdict
-from qdash.wording import and_listed, between, points_of, several
-from qdash.wording import share as percent
 
 LEVEL = 0.05
 AS_WELL = 0.02

@@ -6,13 +6,13 @@ Records may come from files that anybody wrote, and from earlier versions. A num
 from math import hypot, inf, isfinite, nan
 
 from qdash.catalog.schemes import known_scheme
+from qdash.present.formatting import share
 from qdash.proportions import proportion
 from qdash.records import Agreement, Comparison, Coverage, VariantResult
 from qdash.tasks import Truth, truth_of
 from qdash.verdict.changes import Change, change_of
 from qdash.verdict.pace import Pace, Part, pace_for, times_of
 from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, Evidence
-from qdash.wording import share
 
 
 def evidence_of(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> Evidence:

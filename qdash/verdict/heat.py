@@ -6,8 +6,8 @@ Divergences span many powers of ten, so strength goes with their logarithm: noth
 from dataclasses import dataclass
 from math import log10
 
+from qdash.present.formatting import nats, several
 from qdash.records import Agreement, TokenAgreement
-from qdash.wording import nats, several
 
 _FAINTEST, _FULL = 1e-3, 2.0
 

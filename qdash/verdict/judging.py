@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Literal
 
+from qdash.present.formatting import nats, percent, several, share
 from qdash.records import Agreement, Comparison, VariantResult
 from qdash.verdict.changes import Change
 from qdash.verdict.evidence import change_between, doubt_of, evidence_of, known_truth, quantized_words, right_of
@@ -20,7 +21,6 @@ from qdash.verdict.rules import (
     Rule,
     rule_for,
 )
-from qdash.wording import nats, percent, several, share
 
 Tone = Literal["good", "warn", "bad", ""]
 

@@ -4,13 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from qdash.catalog.schemes import known_scheme
+from qdash.present.formatting import and_listed
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.changes import Change
 from qdash.verdict.evidence import change_between, pace_of
 from qdash.verdict.judging import Judgement, judge
 from qdash.verdict.pace import Pace
 from qdash.verdict.rules import Grade
-from qdash.wording import and_listed
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ judged. Simulated formats count for answers and projected size, never for speed.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from qdash.present.formatting import ANSWERS_HIDDEN, and_listed, share
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.details import distance_told, missing_told, speed_told
 from qdash.verdict.evidence import known_truth
 from qdash.verdict.judging import HIDDEN
 from qdash.verdict.rules import Grade
 from qdash.verdict.seen import Seen, by_reason, capital, plural, seen_of
-from qdash.wording import ANSWERS_HIDDEN, and_listed, share
 
 Span = tuple[str, bool]
 

@@ -24,7 +24,7 @@ from qdash.engine.stored import StoredLayer, stored_layers
 from qdash.engine.weights.layer import Shapes, Weighing, weigh_layer
 from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
-from qdash.naming import block_of, projection_of
+from qdash.present.layer_names import block_of, projection_of
 from qdash.records import Coverage, Device, LayerPlace, LayerWeights, SchemeWeights, Step, WeighedLayer, WeightReport
 
 Restore = Callable[[str, Tensor], Restorer | None]

@@ -13,6 +13,7 @@ from qdash.busyness import OthersLoad
 from qdash.errors import QdashError
 from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
 from qdash.machine import memory_budget_bytes
+from qdash.present.formatting import share as share_words
 from qdash.records import (
     BUSY_SHARE,
     Device,
@@ -34,7 +35,6 @@ from qdash.runs.rounds.figures import latency_of, noise_floor, relative_to
 from qdash.runs.rounds.groups import Candidate, Group, groups, order_of
 from qdash.verdict.evidence import evidence_of
 from qdash.verdict.rules import time_bounds
-from qdash.wording import share as share_words
 
 LOOK_S = 0.2
 WAIT_S = 2.0

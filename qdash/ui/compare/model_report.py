@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.errors import QdashError
+from qdash.present.formatting import share
 from qdash.records import Comparison, InspectorReport, Step
 from qdash.ui.compare.model_report_view import inside_html
 from qdash.ui.components.elements import html
@@ -22,7 +23,6 @@ from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, Line, waiting
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import visitor_behind
-from qdash.wording import share
 
 _EMPTY = '<p class="hint">Counts, types, files and sizes of one version, and what they mean.</p>'
 

@@ -3,9 +3,9 @@
 import json
 from html import escape
 
+from qdash.present.formatting import covered, left_alone, mib, sizes
 from qdash.records import InspectorReport, PartInside
 from qdash.ui.components.markup import sheet_head
-from qdash.wording import covered, left_alone, mib, sizes
 
 
 def inside_html(report: InspectorReport) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
+from qdash.present.formatting import covered, covered_briefly, covered_by_part, left_words, mib, ms, share, stand_in
 from qdash.records import Comparison, Coverage, VariantResult
 from qdash.ui.components.markup import colour_classes
 from qdash.verdict.evidence import pace_of, told_time
 from qdash.verdict.judging import mean_words
-from qdash.wording import covered, covered_briefly, covered_by_part, left_words, mib, ms, share, stand_in
 
 NOTHING = '<span class="quiet">—</span>'
 

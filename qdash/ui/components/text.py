@@ -3,8 +3,8 @@
 Kept together so that tone stays even, and so that translating the page one day means translating one file. Plain text, never markup.
 """
 
+from qdash.present.formatting import several as several
 from qdash.ui.components.states import State
-from qdash.wording import several as several
 
 TAGLINE = "see what quantization does"
 PRIVACY = "Pictures and questions stay on this machine."

@@ -12,11 +12,11 @@ import gradio as gr
 
 from qdash.charts.tradeoff import numbers_words
 from qdash.charts.trades import AGAINST, Trades, against_of, comparison_trades
+from qdash.present.formatting import mib, ms, nats, share
 from qdash.records import Comparison, VariantResult
 from qdash.ui.components.comparison_tables import NOTHING
 from qdash.ui.components.elements import html
 from qdash.ui.components.markup import colour_classes, sheet_head
-from qdash.wording import mib, ms, nats, share
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Any
 from qdash.busyness import busy_now
 from qdash.errors import QdashError
 from qdash.machine import this_machine
+from qdash.present.formatting import share
 from qdash.records import BUSY_SHARE, Device
 from qdash.ui.controls.form import check_device
-from qdash.wording import share
 
 EVERY_S = 10.0
 """How often an open page asks while nothing runs."""

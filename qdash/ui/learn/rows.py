@@ -15,7 +15,7 @@ from qdash.catalog.parts import part_of
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.learn.rows import layers, read_row
-from qdash.naming import block_of, projection_of, spoken_name
+from qdash.present.layer_names import block_of, projection_of, spoken_name
 from qdash.records import LayerPlace
 from qdash.settings import settings
 

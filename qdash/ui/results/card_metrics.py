@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 
+from qdash.present.formatting import covered, covered_briefly, left_words, mib, ms, nats, percent, several, share
 from qdash.records import Agreement, Comparison, VariantResult
 from qdash.ui.components import text
 from qdash.ui.components.markup import term
 from qdash.verdict.evidence import pace_of
 from qdash.verdict.judging import divergence_words
-from qdash.wording import covered, covered_briefly, left_words, mib, ms, nats, percent, several, share
 
 _QUIET = '<span class="quiet">'
 

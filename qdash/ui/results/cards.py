@@ -2,7 +2,8 @@
 
 from html import escape
 
-from qdash.differences import differing_spans
+from qdash.present.formatting import ANSWERS_HIDDEN
+from qdash.present.text_diff import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.ui.components import text
 from qdash.ui.components.markup import colour_classes, term
@@ -12,7 +13,6 @@ from qdash.ui.results.token_heatmap import strip_html
 from qdash.verdict import judge
 from qdash.verdict.judging import reference_words
 from qdash.verdict.reasons import why_slower
-from qdash.wording import ANSWERS_HIDDEN
 
 
 def cards_html(board: Board) -> str:

@@ -2,10 +2,10 @@
 
 from html import escape
 
+from qdash.present.formatting import device_words, no_gpu_words, share, versions
 from qdash.records import Comparison, Host
 from qdash.ui.components import text
 from qdash.ui.components.markup import term
-from qdash.wording import device_words, no_gpu_words, share, versions
 
 
 def conditions_html(comparison: Comparison) -> str:

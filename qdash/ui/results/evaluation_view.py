@@ -5,6 +5,8 @@ from html import escape
 
 from qdash.charts.evaluation import speedup_of
 from qdash.charts.trades import AGAINST, evaluation_trades
+from qdash.present.formatting import between, evaluation_conditions, mib, ms, points_of, stand_in, versions
+from qdash.present.formatting import share as percent
 from qdash.records import EvaluatedVariant, Evaluation, Kind, Proportion
 from qdash.ui.components import text
 from qdash.ui.components.comparison_tables import NOTHING
@@ -12,8 +14,6 @@ from qdash.ui.components.markup import bits_class, colour_classes, term
 from qdash.ui.components.verdict_header import sentence_html, verdict_html
 from qdash.ui.results.quality_state import Marks, MarksBoard, final_state
 from qdash.verdict.evaluations import Cost, costs, evaluation_pace, evaluation_verdict
-from qdash.wording import between, evaluation_conditions, mib, ms, points_of, stand_in, versions
-from qdash.wording import share as percent
 
 _JUDGED = {
     "worse": ("▼", "clearly worse", "bad"),

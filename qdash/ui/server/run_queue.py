@@ -17,8 +17,8 @@ from threading import Condition, Event
 from typing import Protocol
 
 from qdash.errors import QdashError
+from qdash.present.formatting import ordinal, several
 from qdash.ui.components import text
-from qdash.wording import ordinal, several
 
 POLL_S = 0.25
 """Stop is noticed within this time."""

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from qdash.charts import sqnr_against_bits
 from qdash.charts.style import saved_as
+from qdash.present.formatting import owner, share
 from qdash.records import LayerDetail, WeightReport
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.exports import MakeFolder, write_weight_exports
@@ -41,7 +42,6 @@ from qdash.ui.weights.view import (
     table_html,
     words_html,
 )
-from qdash.wording import owner, share
 
 Updates = dict[Any, Any]
 

@@ -15,14 +15,14 @@ import plotly.graph_objects as go
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, row_errors, weight_histogram
 from qdash.charts.style import saved_as
-from qdash.naming import spoken_name
+from qdash.present.formatting import decibels, share
+from qdash.present.layer_names import spoken_name
 from qdash.records import LayerDetail, LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.markup import bits_class, save_button, sheet_head, term
 from qdash.ui.components.static import script
 from qdash.ui.weights.selection import Choice, chosen
-from qdash.wording import decibels, share
 
 _SHARED = {"row": "this row", "group": "this group", "block": "this block", "tensor": "the whole layer"}
 

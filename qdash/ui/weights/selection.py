@@ -7,8 +7,8 @@ nothing had been picked.
 from dataclasses import dataclass, replace
 from typing import Any
 
+from qdash.present.formatting import decibels_of
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
-from qdash.wording import decibels_of
 
 ALL_LAYERS = ""
 """The layer that stands for every quantized weight of the model."""

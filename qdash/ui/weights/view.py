@@ -5,13 +5,13 @@ from html import escape
 
 from qdash.catalog.schemes import known_scheme
 from qdash.charts.heat import Measured, extremes, heat_html, scale_html
-from qdash.naming import spoken_name
+from qdash.present.formatting import Words, decibels, decibels_of, disturbed, left_out, share, unweighed
+from qdash.present.layer_names import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.markup import bits_class, term
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.weights.selection import ALL_LAYERS, SIDE_BY_SIDE, Choice, chosen
-from qdash.wording import Words, decibels, decibels_of, disturbed, left_out, share, unweighed
 
 MOST_ROWS = 40
 MOST_TABLE_ROWS = 400

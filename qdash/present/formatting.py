@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import floor, isfinite, log10
 from typing import NamedTuple
 
-from qdash.naming import Placed, spoken_kind
+from qdash.present.layer_names import Placed, spoken_kind
 from qdash.records import (
     BUSY_SHARE,
     Comparison,
