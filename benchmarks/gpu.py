@@ -26,7 +26,7 @@ from qdash.machine import gpu_free_bytes, this_machine
 from qdash.records import ComparisonDone, Device, Measurement, Request, VariantResult
 from qdash.runs.compare import compare
 from qdash.runs.plan import variants_of
-from qdash.runs.weight_error import weigh
+from qdash.runs.weight_error import measure_weight_error
 from qdash.settings import settings
 
 ROOT = Path(__file__).parents[1]
@@ -140,7 +140,7 @@ def _tests(device: Device) -> dict[str, Any]:
 
 def _weigh(device: Device, model: str, schemes: str) -> dict[str, Any]:
     with closing(execution.create(settings())) as executor:
-        steps = weigh(model, schemes.split(","), executor)
+        steps = measure_weight_error(model, schemes.split(","), executor)
         while True:
             try:
                 next(steps)

@@ -33,7 +33,7 @@ from qdash.engine.kernels import kernels_for
 from qdash.engine.meters import PeakMemory, private_bytes
 from qdash.engine.schemes import family_of, restorer_of
 from qdash.engine.weights import together_of
-from qdash.engine.weights.layer import weigh_layer
+from qdash.engine.weights.layer import measure_layer
 from qdash.machine import this_machine
 from qdash.records import WorkerSpec
 
@@ -121,11 +121,11 @@ def layer() -> Tensor:
 
 
 def weighed(weight: Tensor, schemes: list[Scheme]) -> None:
-    """What `engine.weights.weigh` does with a layer."""
+    """What `engine.weights.measure_weight_error` does with a layer."""
     restorers = {scheme.key: restorer_of(scheme, spec(weight), "x", weight) for scheme in schemes}
     known = {key: restorer for key, restorer in restorers.items() if restorer is not None}
     together = {scheme.key: together_of(scheme, "x", weight.shape[1]) for scheme in schemes}
-    weigh_layer(weight, known, together, lambda: None)
+    measure_layer(weight, known, together, lambda: None)
 
 
 def restored(weight: Tensor, scheme: Scheme) -> None:

@@ -90,7 +90,7 @@ class Script(Executor):
         if method == "answer":
             yield TextSoFar(text="a cat")
             return Answer(text="a cat", new_tokens=2, complete=True, tokens=self.tokens)
-        if method == "refer":
+        if method == "record_reference":
             return REFERENCE.model_copy(update={"tokens": arguments[1] if isinstance(arguments[1], tuple) else (7,)})
         if method == "score":
             kl = 0.0 if spec.scheme == "original" else 0.25
@@ -364,7 +364,7 @@ def test_variants_are_scored_against_the_originals_answer_before_they_are_timed(
     script = scoring()
     events = list(compare(request_for(folder, "original", "bnb-nf4"), None, script))
     assert script.calls == [
-        ("original", "load"), ("original", "answer"), ("original", "refer"),
+        ("original", "load"), ("original", "answer"), ("original", "record_reference"),
         ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "score"),
         ("original", "load"), ("original", "score"),
         ("original", "load"), ("original", "warm_up"), ("bnb-nf4", "load"), ("bnb-nf4", "warm_up"),
@@ -400,7 +400,7 @@ def test_a_failed_scoring_costs_the_agreement_only(folder: Path) -> None:
 
 def test_without_a_reference_nobody_is_scored_and_everybody_knows_why(folder: Path) -> None:
     nan = QdashError("No numbers.", "Another type.", "not_finite")
-    script = scoring({("original", "refer"): nan})
+    script = scoring({("original", "record_reference"): nan})
     comparison = outcome(folder, script, "original", "bnb-nf4")
     assert [variant.agreement_problem for variant in comparison.variants] == ["No numbers. Another type.", "No numbers."]
     assert [variant.scores_finite for variant in comparison.variants] == [False, None]

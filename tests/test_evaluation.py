@@ -13,6 +13,7 @@ from qdash.execution import Executor
 from qdash.present.formatting import evaluation_conditions
 from qdash.records import (
     BatchAnswered,
+    BatchStats,
     Coverage,
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -21,7 +22,6 @@ from qdash.records import (
     EvaluationProgress,
     EvaluationRequest,
     Exercise,
-    Exercised,
     ItemsAnswered,
     Loaded,
     Ratio,
@@ -57,7 +57,7 @@ class Script(Executor):
     def call(self, spec: WorkerSpec, method: str, *arguments: Any, stop: Event | None = None, **options: Any) -> Generator:
         scheme = str(spec.scheme)
         self.options.append(options)
-        if method == "refer":  # whether the original's scores are numbers
+        if method == "record_reference":  # whether the original's scores are numbers
             return None
         self.calls.append((scheme, method, arguments[0].batches if arguments else None))
         if error := self.failing.get((scheme, method)):
@@ -87,7 +87,7 @@ class Script(Executor):
             done = number * len(batch)
             yield BatchAnswered(replies=tuple(replies), seconds=pace * len(batch), done=done, total=len(order), eta_s=1.0)
         used = None if self.reads_padding is None else exercise.batch_size
-        return Exercised(
+        return BatchStats(
             total_s=total, peak_bytes=9_000 - exercise.first, batch_size=used, paused_at=last if last < len(batches) else None
         )  # fmt: skip
 

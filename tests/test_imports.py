@@ -37,19 +37,18 @@ ALLOWED = {
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
     "charts": BASE | {"charts", "verdict"},
-    "verdict": {"records", "catalog", "present", "proportions", "stats", "tasks", "verdict"},
+    "verdict": {"records", "catalog", "present", "stats", "stats", "tasks", "verdict"},
     "report": BASE | {"charts", "verdict", "report"},
     "execution": BASE | {"engine", "execution", "zerogpu"},
-    "stats": {"stats"},
-    "runs": BASE | {"checkpoints", "execution", "proportions", "runs", "stats", "tasks", "verdict"},
-    "proportions": {"records"},
-    "tasks": BASE | {"inputs", "proportions", "tasks"},
+    "stats": {"records", "stats"},
+    "runs": BASE | {"checkpoints", "execution", "runs", "stats", "tasks", "verdict"},
+    "tasks": BASE | {"inputs", "stats", "tasks"},
     "learn": BASE | {"checkpoints"},
     "history": BASE | {"inputs", "verdict", "history"},
     "cli": BASE | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "cli"} | {"tasks", "verdict", "history"},
     "ui": BASE
     | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "learn", "ui"}
-    | {"tasks", "proportions", "verdict", "history", "zerogpu"},
+    | {"tasks", "stats", "verdict", "history", "zerogpu"},
     "__main__": {"cli"},
 }
 # What each folder of the page may import of the page itself: they stand on each other in this order, and no page imports another.
@@ -134,7 +133,7 @@ def loaded_after(statement: str) -> set[str]:
         ("import qdash.ui.serve", {"gradio", "plotly", "pandas"}),
         ("import qdash.cli", {"plotly", "pandas"}),
         ("import qdash.runs.compare, qdash.runs.evaluate, qdash.execution.process, qdash.execution.inline, qdash.inputs", set()),
-        ("import qdash.history, qdash.history.difference, qdash.history.exchange", set()),
+        ("import qdash.history, qdash.history.run_diff, qdash.history.exchange", set()),
         ("import qdash.charts, qdash.report", {"plotly", "pandas"}),
         ("import qdash.engine.worker, qdash.engine.preload", {"torch", "transformers", "bitsandbytes", "torchao"}),
     ],

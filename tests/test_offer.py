@@ -90,11 +90,11 @@ def test_a_run_ends_when_its_time_is_over_and_keeps_what_it_has() -> None:
 
 def test_stop_and_other_ends_are_told_as_they_are() -> None:
     class Quick(ScriptedBackend):
-        def weigh(self, model: str, schemes: Any, stop: Event, *, device: str) -> Generator[Any, None, Any]:
+        def measure_weight_error(self, model: str, schemes: Any, stop: Event, *, device: str) -> Generator[Any, None, Any]:
             yield from ()
             return "report"
 
-    steps = LimitedBackend(Quick(), 60).weigh("tiny-vlm", [], Event(), device="cpu")
+    steps = LimitedBackend(Quick(), 60).measure_weight_error("tiny-vlm", [], Event(), device="cpu")
     with pytest.raises(StopIteration) as end:
         next(steps)
     assert end.value.value == "report"

@@ -16,7 +16,7 @@ from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.execution.inline import InlineExecutor
 from qdash.machine import Machine, this_machine
-from qdash.runs.weight_error import weigh
+from qdash.runs.weight_error import measure_weight_error
 
 OUT, IN, VOCABULARY, GROUP = 64, 128, 100, 32
 LAYER = "model.layers.0.mlp.up_proj"
@@ -255,5 +255,5 @@ def test_plain_checkpoints_have_no_such_problem(checkpoint: Callable[[str], Path
 def test_its_weights_cannot_be_weighed(folder: Path) -> None:
     publish(folder, CT, "compressed-tensors")
     with pytest.raises(QdashError, match="no original weights to compare with") as caught:
-        list(weigh(str(folder), ["fp8-e4m3"], InlineExecutor()))
+        list(measure_weight_error(str(folder), ["fp8-e4m3"], InlineExecutor()))
     assert "unquantized model" in caught.value.remedy

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qdash.proportions import mcnemar_exact, paired, proportion
+from qdash.stats.binomial import mcnemar_exact, paired, proportion
 
 
 @given(st.integers(1, 10_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))

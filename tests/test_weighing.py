@@ -15,7 +15,7 @@ from qdash.catalog.formats import FORMATS
 from qdash.errors import QdashError
 from qdash.execution.inline import InlineExecutor
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
-from qdash.runs.weight_error import cache, weigh, weigh_layer
+from qdash.runs.weight_error import cache, measure_layer, measure_weight_error
 
 LAYER = "model.layers.1.mlp.up_proj"
 EXECUTOR = InlineExecutor()
@@ -44,11 +44,11 @@ def finished(steps: Generator[Any, None, Any]) -> tuple[Any, list[Any]]:
 
 
 def weighed(model: str, *schemes: str) -> tuple[WeightReport, list[Step | WeighedLayer]]:
-    return finished(weigh(model, schemes, EXECUTOR))
+    return finished(measure_weight_error(model, schemes, EXECUTOR))
 
 
 def looked_at(model: str, scheme: str, **place: int) -> LayerDetail:
-    return finished(weigh_layer(model, scheme, LAYER, EXECUTOR, **place))[0]
+    return finished(measure_layer(model, scheme, LAYER, EXECUTOR, **place))[0]
 
 
 def test_a_result_is_kept_and_opened_again(model: str, kept_in: Path) -> None:
@@ -113,7 +113,7 @@ def test_it_stops_within_a_second(model: str, kept_in: Path) -> None:
     for scheme in schemes:
         looked_at(model, scheme)  # its package is imported
     stop = Event()
-    steps = weigh(model, schemes, EXECUTOR, stop)
+    steps = measure_weight_error(model, schemes, EXECUTOR, stop)
     next(steps)
     stop.set()
     began = time.perf_counter()
@@ -182,9 +182,9 @@ def test_places_outside_are_moved_inside(model: str) -> None:
 
 def test_a_layer_that_is_not_there_is_named(model: str) -> None:
     with pytest.raises(QdashError, match="no layer “model.nothing”"):
-        finished(weigh_layer(model, "bnb-nf4", "model.nothing", EXECUTOR))
+        finished(measure_layer(model, "bnb-nf4", "model.nothing", EXECUTOR))
 
 
 def test_a_layer_that_is_left_alone_is_named(model: str) -> None:
     with pytest.raises(QdashError, match=f"leaves {LAYER} unchanged"):
-        finished(weigh_layer(model, "attention=bnb-nf4", LAYER, EXECUTOR))
+        finished(measure_layer(model, "attention=bnb-nf4", LAYER, EXECUTOR))

@@ -15,10 +15,10 @@ from textwrap import shorten
 import plotly.graph_objects as go
 
 from qdash.charts.dots import dot
+from qdash.charts.label_placement import FONT_PX, Dot, Spot, place_labels, share_numbers
 from qdash.charts.palette import palette
-from qdash.charts.placing import FONT_PX, Dot, Spot, place_labels, share_numbers
 from qdash.charts.style import styled
-from qdash.charts.trades import Trade, Trades
+from qdash.charts.tradeoff_points import Trade, Trades
 from qdash.records.agreement import SAME_NATS
 
 LEAST_PX, MOST_PX, PER_VARIANT_PX = 206, 620, 20

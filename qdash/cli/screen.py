@@ -95,7 +95,7 @@ def _completed(event: ProgressEvent, count: int) -> float:
 
 @contextmanager
 def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], Any]]:
-    """A bar for `weight_error.weigh` or `model_report.inspect`; give it the generator and get the report."""
+    """A bar for `weight_error.measure_weight_error` or `model_report.inspect`; give it the generator and get the report."""
     with moving_bar() as bar:
         task = bar.add_task("starting", total=1)
 

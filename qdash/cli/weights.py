@@ -13,7 +13,7 @@ from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_layers, print_weights, working
 from qdash.report import weights_to_csv, weights_to_html, weights_to_json
-from qdash.runs.weight_error import weigh
+from qdash.runs.weight_error import measure_weight_error
 from qdash.settings import settings
 
 
@@ -37,7 +37,7 @@ def weights(
     outputs.check()
     keys = [find_scheme(key).key for key in dict.fromkeys(listed(schemes))]
     with stoppable() as stop, closing(execution.create(settings())) as executor, working() as show:
-        report = show(weigh(model, keys, executor, stop, device=device))
+        report = show(measure_weight_error(model, keys, executor, stop, device=device))
     if not outputs.to_stdout:
         print_weights(report, histograms=histograms)
         if layers:

@@ -14,9 +14,9 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from qdash.engine.failures import is_out_of_memory
-from qdash.engine.forcing import same_scores, tolerance
 from qdash.engine.generation import Watch, bare_probabilities, generate_rows
 from qdash.engine.prompting import Inputs
+from qdash.engine.teacher_forcing import same_scores, tolerance
 from qdash.errors import QdashError
 
 TRIED = 3

@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
-from qdash.engine.forcing import laid_out
 from qdash.engine.prompting import Inputs, Processor, build_inputs, needs_picture
-from qdash.engine.schemes import Build
+from qdash.engine.schemes import QuantizeContext
+from qdash.engine.teacher_forcing import laid_out
 
 TEXTS = (
     "What is the capital of France, and which river runs through it?",
@@ -37,7 +37,7 @@ SIDE = 336  # pixels
 _UNCALIBRATED = "qdash_uncalibrated"
 
 
-def input_ranges(model: PreTrainedModel, names: Collection[str], build: Build) -> dict[str, float]:
+def input_ranges(model: PreTrainedModel, names: Collection[str], build: QuantizeContext) -> dict[str, float]:
     """The largest absolute input of each of the layers at `names` over the samples, by path.
 
     Layers that no sample reached, or only with zeros, NaN or infinity, are missing, and remember it: see `why_uncalibrated`.

@@ -16,9 +16,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from qdash.engine.accelerator import float64_device
-from qdash.engine.forcing import Heard, in_one_pass, scores_along, step_by_step, words_of
 from qdash.engine.generation import whole_characters
 from qdash.engine.prompting import Inputs, check_room, context_length
+from qdash.engine.teacher_forcing import Heard, in_one_pass, step_by_step, teacher_forced_logits, words_of
 from qdash.errors import QdashError
 from qdash.records import Agreement, Reference, TokenAgreement
 from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS, MAX_SHOWN_TOKENS, WHOLE_VOCABULARY
@@ -51,7 +51,7 @@ def divergence(log_p: Tensor, p_tail: Tensor, log_q: Tensor, q_tail: Tensor) -> 
     return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0)
 
 
-def refer(
+def record_reference(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     inputs: Inputs,
@@ -84,7 +84,7 @@ def refer(
         log_p[here], tail[here], own[here] = log_probs(scores, likeliest, said[here])
         on_token(here.stop, len(tokens))
 
-    one_pass = scores_along(model, inputs, tokens, take, stop, heard)
+    one_pass = teacher_forced_logits(model, inputs, tokens, take, stop, heard)
     if not bool(own.isfinite().all()):
         raise QdashError("The original's own scores are NaN or infinite.", NOT_FINITE_REMEDY, "not_finite")
     return Reference(
@@ -101,7 +101,7 @@ def refer(
     )
 
 
-def agree(
+def compare_to_reference(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     inputs: Inputs,

@@ -18,9 +18,8 @@ from transformers.utils import logging
 
 from qdash.catalog.schemes import find_scheme
 from qdash.engine import accelerator
-from qdash.engine.exercise import solve
+from qdash.engine.batch_generation import run_batches
 from qdash.engine.failures import cancelled, memory_errors, model_errors
-from qdash.engine.forcing import Heard, listening
 from qdash.engine.generation import answer
 from qdash.engine.generation_config import greedy
 from qdash.engine.inspector import inspect
@@ -37,21 +36,22 @@ from qdash.engine.prompting import (
     read_image,
     tokenizer_of,
 )
-from qdash.engine.quality import agree, refer
-from qdash.engine.schemes import Build, family_for, restorer_of, why_unfit
+from qdash.engine.quality import compare_to_reference, record_reference
+from qdash.engine.schemes import QuantizeContext, family_for, restorer_of, why_unfit
 from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
+from qdash.engine.teacher_forcing import Heard, listening
 from qdash.engine.templates import template_notes
 from qdash.engine.timing import timed_run, warm_up
 from qdash.engine.vocabulary import check_tokens, rows_of
-from qdash.engine.weights import go_on, weigh
+from qdash.engine.weights import go_on, measure_weight_error
 from qdash.engine.weights.detail import Spot, look_at
 from qdash.records import (
     Agreement,
     Answer,
     BatchAnswered,
+    BatchStats,
     Exercise,
-    Exercised,
     InspectorReport,
     LayerDetail,
     Loaded,
@@ -129,7 +129,7 @@ class Worker:
         with self._working("timing", trims=False):
             return timed_run(held.model, held.processor, question.prompt, read_image(question), tokens, stop)
 
-    def refer(self, question: Question, said: tuple[int, ...] | str, *, emit: Emit, stop: Stop) -> Reference:
+    def record_reference(self, question: Question, said: tuple[int, ...] | str, *, emit: Emit, stop: Stop) -> Reference:
         """What this variant says at every token of `said` after the question: of an answer given by its tokens, or of a text."""
         with self._scoring(question, emit, stop) as (held, inputs):
             tokenizer = tokenizer_of(held.processor)
@@ -138,18 +138,20 @@ class Worker:
                 said = tuple(tokenizer(said, add_special_tokens=False)["input_ids"])
                 check_tokens(held.model, tokenizer, said or (0,))
             heard = self._heard[1] if self._heard is not None and self._heard[0] == question else None
-            return refer(held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, heard)
+            return record_reference(
+                held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, heard
+            )
 
     def score(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
         """How closely this variant follows `reference`. Also "bad_input" for a variant with another vocabulary."""
         with self._scoring(question, emit, stop) as (held, inputs):
-            return agree(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
+            return compare_to_reference(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
 
-    def exercise(self, exercise: Exercise, *, emit: Emit, stop: Stop, pause: Stop = lambda: False) -> Exercised:
+    def exercise(self, exercise: Exercise, *, emit: Emit, stop: Stop, pause: Stop = lambda: False) -> BatchStats:
         """Many questions in batches; emits each batch's answers, and after each returns early if `pause()`."""
         held = self._loaded(emit, stop)
         with self._working("answering"):
-            return solve(held.model, held.processor, exercise, self._idle_bytes(held), emit, stop, pause)
+            return run_batches(held.model, held.processor, exercise, self._idle_bytes(held), emit, stop, pause)
 
     def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
@@ -160,15 +162,15 @@ class Worker:
             report = inspect(held.model, scheme, projected, None if folder is None else Path(folder))
             return report.model_copy(update={"coverage": held.loaded.coverage})
 
-    def weigh(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
+    def measure_weight_error(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
         """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
         chosen = [find_scheme(key) for key in schemes]
         with self._working("comparing weights"):
             restores = {scheme.key: partial(restorer_of, scheme, self.spec) for scheme in chosen}
             folder, device = Path(self.spec.folder), self.spec.device
-            return weigh(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
+            return measure_weight_error(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
 
-    def weigh_layer(self, scheme: str, layer: str, row: int | None, column: int, *, emit: Emit, stop: Stop) -> LayerDetail:
+    def measure_layer(self, scheme: str, layer: str, row: int | None, column: int, *, emit: Emit, stop: Stop) -> LayerDetail:
         """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
         chosen = find_scheme(scheme)
         with self._working("comparing weights"):
@@ -228,9 +230,9 @@ class Worker:
             if not unpacks:  # layers published quantized may unpack themselves when the model is first called
                 begin(model)
             processor = load_processor(spec)
-            family.transform(model, scheme, Build(spec, processor, partial(_report, emit, stop)))
+            family.transform(model, scheme, QuantizeContext(spec, processor, partial(_report, emit, stop)))
             saved = saved_bytes(model)
-            family.settle(model)
+            family.run_lazy_packing(model)
             accelerator.synchronize(self._device)
             load_s = perf_counter() - started
         model.generation_config = greedy(model.generation_config, rows_of(model))

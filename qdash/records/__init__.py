@@ -29,8 +29,8 @@ from qdash.records.inspector import Explanation, InspectorReport, PartInside, Qu
 from qdash.records.messages import (
     Answer,
     BatchAnswered,
+    BatchStats,
     Exercise,
-    Exercised,
     Loaded,
     MemoryWatched,
     Question,
@@ -99,7 +99,7 @@ __all__ = [
     "EvaluationStage",
     "Event",
     "Exercise",
-    "Exercised",
+    "BatchStats",
     "Explanation",
     "Histogram",
     "Host",

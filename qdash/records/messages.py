@@ -134,7 +134,7 @@ class BatchAnswered(Record):
     eta_s: float
 
 
-class Exercised(Record):
+class BatchStats(Record):
     """An exercise is over: `total_s` from the first question to the last answer, `peak_bytes` as in `Memory`, of the largest batch.
 
     `batch_size`: questions answered at a time, 1 where the model's answers depend on what else is in their batch. `paused_at`: the number

@@ -18,8 +18,8 @@ from qdash.records import Comparison, VariantResult
 from qdash.report.page import bits_class, chart, template
 from qdash.verdict import judge, verdict
 from qdash.verdict.evidence import told_time
-from qdash.verdict.heat import Cell, cells, summary
 from qdash.verdict.judging import divergence_words, reference_words
+from qdash.verdict.token_divergence import Cell, cells, summary
 
 
 def to_html(comparison: Comparison, picture: bytes | None = None) -> str:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, heat_html, sqnr_against_bits, weight_histogram
-from qdash.charts.heat import extremes, scale_html
+from qdash.charts.layer_heatmap import extremes, scale_html
 from qdash.present.formatting import decibels, decibels_of, disturbed, left_out, share, unweighed
 from qdash.present.layer_names import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport

@@ -173,7 +173,7 @@ class _Answers:
         try:
             for name, said in along.items():
                 if said:
-                    self.references[name] = yield from self._relayed(0, "scoring", "refer", self.question, said)
+                    self.references[name] = yield from self._relayed(0, "scoring", "record_reference", self.question, said)
             self.unreferenced = None
         except QdashError as error:
             self.unreferenced = error.message

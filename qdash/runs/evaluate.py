@@ -23,6 +23,7 @@ from qdash.execution.relay import overheard
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import (
     BatchAnswered,
+    BatchStats,
     Dtype,
     ErrorRecord,
     EvaluatedVariant,
@@ -35,7 +36,6 @@ from qdash.records import (
     EvaluationRequest,
     EvaluationStage,
     Exercise,
-    Exercised,
     ItemResult,
     ItemsAnswered,
     Loaded,
@@ -150,7 +150,7 @@ class _Run:
                 raise QdashError("Stopped before this variant's turn.", "Evaluate again to run it.", "cancelled")
             yield from self._load(index, scheme, known)
             load = OthersLoad(device_of(self.request))
-            exercised: Exercised = yield from self._answer(index)
+            exercised: BatchStats = yield from self._answer(index)
             known.update(total_s=exercised.total_s, peak_bytes=exercised.peak_bytes, busy=load.share())
             known.update(self._shared(index, exercised.batch_size))
             if index == 0:
@@ -198,7 +198,7 @@ class _Run:
         known.update(notes=(*checkpoint.notes, *loaded.notes))
         known.update({name: getattr(loaded, name) for name in ("load_s", "weights_bytes", "projected_bytes", "dtype", "coverage")})
 
-    def _answer(self, index: int, batches: int | None = None) -> Generator[EvaluationEvent, None, Exercised]:
+    def _answer(self, index: int, batches: int | None = None) -> Generator[EvaluationEvent, None, BatchStats]:
         exercise = Exercise(
             questions=tuple(Question(prompt=item.question.prompt, png=item.png) for item in self.items),
             targets=tuple(item.target for item in self.items), plain=self.task.plain, max_new_tokens=self.max_new_tokens,
@@ -207,7 +207,7 @@ class _Run:
             can_share=self._may_share(index) is True or find_scheme(self.request.variants[index].scheme).scales_span_rows,
         )  # fmt: skip
         stage: EvaluationStage = "answering" if batches is None else "re-timing"
-        parts: list[Exercised] = []
+        parts: list[BatchStats] = []
         while not parts or parts[-1].paused_at is not None:
             if parts:
                 used = {"first": parts[-1].paused_at, "batch_size": parts[-1].batch_size, "can_share": True}
@@ -216,7 +216,7 @@ class _Run:
             reserve_bytes = self._reserve_bytes(index) if parts else 0
             call = self._call(index, "exercise", exercise, reserve_bytes=reserve_bytes, gives_way=True)
             parts.append((yield from self._relayed(call, index, stage)))
-        return Exercised(
+        return BatchStats(
             total_s=sum(part.total_s for part in parts), peak_bytes=max(part.peak_bytes for part in parts), batch_size=parts[-1].batch_size
         )
 
@@ -242,7 +242,7 @@ class _Run:
         item = self.items[first.index]
         said, question = first.answer.strip() or item.question.answer, Question(prompt=item.question.prompt, png=item.png)
         try:
-            yield from self._relayed(self._call(0, "refer", question, said), 0, "answering")
+            yield from self._relayed(self._call(0, "record_reference", question, said), 0, "answering")
         except QdashError as error:
             return False if error.kind == "not_finite" else None
         return True

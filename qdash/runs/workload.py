@@ -61,7 +61,7 @@ def inspection_work(variant: Variant, loading_bytes: int, device: Device) -> Wor
 
 def weighing_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
     """Reading all weights once, and computing on them for each scheme."""
-    return Work(device, (VariantWork("weigh", found.model, ",".join(schemes), found.weights_bytes * (1 + len(schemes))),))
+    return Work(device, (VariantWork("measure_weight_error", found.model, ",".join(schemes), found.weights_bytes * (1 + len(schemes))),))
 
 
 def _loading_bytes(request: Request | EvaluationRequest, found: Found, index: int) -> int:

@@ -5,8 +5,8 @@ Pure functions over records, so that what a page, a report and a test count is t
 
 from collections.abc import Mapping, Sequence
 
-from qdash.proportions import paired, proportion
 from qdash.records import EvaluatedVariant, ItemResult, Proportion, Reply, Rule, TaskItem
+from qdash.stats.binomial import paired, proportion
 from qdash.tasks.rules import RULES
 
 

@@ -2,7 +2,7 @@
 
 `rules` is the table of what may be said; `evidence` turns records into what it is asked about, `judging` asks it about one variant,
 `sentences` tells of all, with `details` below. `pace` says what may be said of a speed, `reasons` why it is slow, `changes` what became of
-the answer; `heat` is the strip of single tokens. Nothing is stored: a verdict follows from the record.
+the answer; `token_divergence` is the strip of single tokens. Nothing is stored: a verdict follows from the record.
 """
 
 from qdash.verdict.judging import Judgement, judge

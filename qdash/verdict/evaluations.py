@@ -13,8 +13,8 @@ from typing import Literal
 
 from qdash.present.formatting import and_listed, between, points_of, several
 from qdash.present.formatting import share as percent
-from qdash.proportions import proportion
 from qdash.records import EvaluatedVariant, Evaluation
+from qdash.stats.binomial import proportion
 from qdash.verdict.evidence import quantized_share, quantized_words
 from qdash.verdict.pace import LEAST_ROUNDS, UNKNOWN_NOISE, Pace, Times, pace_for
 from qdash.verdict.rules import LEAST_SHARE

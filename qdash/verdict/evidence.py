@@ -7,8 +7,8 @@ from math import hypot, inf, isfinite, nan
 
 from qdash.catalog.schemes import known_scheme
 from qdash.present.formatting import share
-from qdash.proportions import proportion
 from qdash.records import Agreement, Comparison, Coverage, VariantResult
+from qdash.stats.binomial import proportion
 from qdash.tasks import Truth, truth_of
 from qdash.verdict.changes import Change, change_of
 from qdash.verdict.pace import Pace, Part, pace_for, times_of

@@ -6,8 +6,8 @@ import pytest
 import torch
 import transformers as hf
 
-from qdash.engine.forcing import laid_out
 from qdash.engine.sizes import weights_bytes
+from qdash.engine.teacher_forcing import laid_out
 from qdash.records import BatchAnswered, Exercise, Measurement, Question
 from tests.architectures.conftest import decoded, inputs_for
 from tests.architectures.making import READS, SEES
@@ -59,7 +59,7 @@ def test_scores_are_those_of_generating(worker, plain, question, architecture):
     """The original's and each variant's own, to a thousandth; divergences are of both."""
     original, asked = worker(architecture, "original"), question(architecture)
     tokens = tuple(generated(plain(architecture, "original"), inputs_for(original, asked), N)[0])
-    reference = original.refer(asked, tokens, emit=ignore, stop=never)
+    reference = original.record_reference(asked, tokens, emit=ignore, stop=never)
     tokens = reference.tokens  # cut where the model says a picture
     assert len(tokens) >= 3
     p = generated(plain(architecture, "original"), inputs_for(original, asked), len(tokens), tokens)[1]
@@ -126,7 +126,7 @@ def test_timed_runs_make_as_many_tokens_as_asked(worker, question, architecture)
 def test_weights_that_a_model_divides_itself_are_divided_whatever_holds_them(worker, plain, question, scheme):
     """RWKV's when it is first called: afterwards layers may hold theirs in another way, in which they cannot be divided."""
     original, variant, asked = worker("rwkv", "original"), worker("rwkv", scheme), question("rwkv")
-    reference = original.refer(asked, tuple(range(40, 52)), emit=ignore, stop=never)
+    reference = original.record_reference(asked, tuple(range(40, 52)), emit=ignore, stop=never)
     found = variant.score(asked, reference, emit=ignore, stop=never)
     assert 1e-9 < found.kl_mean_nats < 0.1
     if scheme.startswith("bnb"):

@@ -7,8 +7,8 @@ import pytest
 
 from qdash.charts import accuracy_bars, speedup_bars
 from qdash.charts.evaluation import speedup_of
-from qdash.proportions import proportion
 from qdash.records import Evaluation, EvaluationRequest, Variant
+from qdash.stats.binomial import proportion
 from tests.report.examples import HOSTILE
 from tests.ui.scripted_evaluation import evaluation_of
 

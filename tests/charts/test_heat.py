@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qdash.charts.heat import extremes, grids, heat_html
+from qdash.charts.layer_heatmap import extremes, grids, heat_html
 from qdash.records import LayerWeights
 from tests.ui.scripted_weights import report_of
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qdash.charts.label_placement import DOT_PX, LINE_PX, WIDTHS_PX, Dot, Spot, place_labels, width_of
 from qdash.charts.palette import DARK, LIGHT
 from qdash.charts.pareto import pareto_front
-from qdash.charts.placing import DOT_PX, LINE_PX, WIDTHS_PX, Dot, Spot, place_labels, width_of
 from qdash.charts.tradeoff import numbered, trade_off
-from qdash.charts.trades import AGAINST, against_of, comparison_trades, evaluation_trades
+from qdash.charts.tradeoff_points import AGAINST, against_of, comparison_trades, evaluation_trades
 from qdash.records import Comparison, EvaluationRequest, Variant, VariantResult
 from qdash.report import to_html
 from qdash.ui.components.tradeoff import note_html, trade_table_html

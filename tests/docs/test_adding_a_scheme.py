@@ -48,7 +48,7 @@ def test_the_example_is_a_scheme_like_any_other(example, checkpoint, png):
 
 def test_its_error_lies_between_its_neighbours(example, checkpoint):
     worker = Worker(spec_of(checkpoint("qwen3"), None))
-    report = worker.weigh(["fp4-e2m1", example, "fp6-e2m3"], emit=ignore, stop=never)
+    report = worker.measure_weight_error(["fp4-e2m1", example, "fp6-e2m3"], emit=ignore, stop=never)
     four, five, six = (scheme.sqnr_db for scheme in report.schemes)
     assert four is not None and five is not None and six is not None and four < five < six
 

@@ -9,7 +9,7 @@ import pytest
 from qdash.catalog.schemes import SCHEMES
 from qdash.engine.layers import KIND_REASONS
 from qdash.engine.loading import load_processor
-from qdash.engine.schemes import Build
+from qdash.engine.schemes import QuantizeContext
 from qdash.engine.worker import Worker
 from qdash.records import Coverage, Question, WorkerSpec
 
@@ -38,9 +38,9 @@ def spec_of(folder: Path, scheme: str | None, **changes: Any) -> WorkerSpec:
     return WorkerSpec(folder=str(folder), scheme=scheme, task=task, **{**known, **changes})
 
 
-def build_of(spec: WorkerSpec) -> Build:
+def build_of(spec: WorkerSpec) -> QuantizeContext:
     """What a scheme's transform gets, for tests that load a model without a worker."""
-    return Build(spec, load_processor(spec), lambda fraction, words: None)
+    return QuantizeContext(spec, load_processor(spec), lambda fraction, words: None)
 
 
 def linear_skips(coverage: Coverage) -> dict[str, str]:

@@ -34,7 +34,7 @@ def everything(worker: Worker, after: Callable[[str], None] = lambda method: Non
     made = {"load": call("load"), "answer": call("answer", question, NEW_TOKENS)}
     made["warm_up"] = call("warm_up", question, Measurement(warmup=1, max_new_tokens=NEW_TOKENS))
     made["time"] = call("time", question, NEW_TOKENS)
-    reference = call("refer", question, made["answer"].tokens)
+    reference = call("record_reference", question, made["answer"].tokens)
     made["score"] = call("score", question, reference)
     asked = Exercise(questions=(question,) * 3, targets=(), plain=False, max_new_tokens=NEW_TOKENS, batch_size=2, batches=None)
     made["exercise"] = call("exercise", asked)
@@ -46,8 +46,8 @@ def everything(worker: Worker, after: Callable[[str], None] = lambda method: Non
 def weighed(worker: Worker, schemes: Sequence[str] = FORMATS) -> tuple[WeightReport, list[LayerDetail]]:
     """What schemes do to the weights of a model, and to its first layer from near."""
     quiet = {"emit": lambda item: None, "stop": lambda: False}
-    report = worker.weigh(schemes, **quiet)
-    return report, [worker.weigh_layer(key, report.schemes[0].layers[0].name, None, 0, **quiet) for key in schemes]
+    report = worker.measure_weight_error(schemes, **quiet)
+    return report, [worker.measure_layer(key, report.schemes[0].layers[0].name, None, 0, **quiet) for key in schemes]
 
 
 def assert_alike(found: Any, expected: Any) -> None:

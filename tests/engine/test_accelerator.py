@@ -66,11 +66,11 @@ def test_weights_are_compared_and_models_loaded_on_the_workers_device(checkpoint
         raise KeyError
 
     monkeypatch.setattr(worker, "load_skeleton", skeleton)
-    for call in (lambda: subject.load(emit=ignore, stop=never), lambda: subject.weigh(["bf16"], emit=ignore, stop=never)):
+    for call in (lambda: subject.load(emit=ignore, stop=never), lambda: subject.measure_weight_error(["bf16"], emit=ignore, stop=never)):
         with pytest.raises(KeyError):
             call()
     with pytest.raises(KeyError):
-        subject.weigh_layer("bf16", "any", None, 0, emit=ignore, stop=never)
+        subject.measure_layer("bf16", "any", None, 0, emit=ignore, stop=never)
     assert used == [3, 3, 3] and current.index == 0
 
 

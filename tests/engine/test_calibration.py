@@ -10,7 +10,7 @@ from qdash.catalog.schemes import SCHEMES
 from qdash.engine import layers
 from qdash.engine.calibration import QUESTIONS, TEXTS, input_ranges, why_uncalibrated
 from qdash.engine.prompting import build_inputs
-from qdash.engine.schemes import Build, family_of
+from qdash.engine.schemes import QuantizeContext, family_of
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.records import Step
@@ -23,7 +23,7 @@ STATIC = SCHEMES["ao-int8static"]
 def loaded(checkpoint):
     """`loaded("qwen3")`: a model in floats that the test may change, and what quantizing it needs."""
 
-    def load(architecture: str) -> tuple[nn.Module, Build]:
+    def load(architecture: str) -> tuple[nn.Module, QuantizeContext]:
         subject = Worker(spec_of(checkpoint(architecture), "original"))
         subject.load(emit=ignore, stop=never)
         return subject.held.model, build_of(subject.spec)

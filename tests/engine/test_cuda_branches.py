@@ -78,7 +78,7 @@ def test_after_each_call_nothing_is_kept_from_others(emulated, model, scheme):
     """But for the inputs of the call, which are there until it returns; a timed run leaves the next one what it will need again."""
     cached = dict(emulated(model, scheme)["cached"])
     assert cached.pop("time") > 0
-    assert cached.keys() == {"load", "answer", "warm_up", "refer", "score", "exercise", "inspect"}
+    assert cached.keys() == {"load", "answer", "warm_up", "record_reference", "score", "exercise", "inspect"}
     assert max(cached.values()) < 150_000 and cached["load"] == cached["warm_up"] == cached["exercise"] == 0
 
 

@@ -6,7 +6,7 @@ import torch
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import SCHEMES
 from qdash.engine import kernels
-from qdash.engine.formats import cast, round_activations, round_trip, whole_of
+from qdash.engine.formats import cast, round_activations, round_trip, tensor_stats
 from qdash.engine.kernels import Rounding, portable
 from qdash.engine.worker import Worker
 from tests.engine.conftest import SIMULATED, ignore, never, spec_of
@@ -49,14 +49,14 @@ def test_activations_casts_and_what_is_known_of_the_whole_are_the_same_to_the_bi
     for work in (lambda: round_activations(values, key), lambda: cast(values, key)):
         found, inexact = on_cuda(work)
         assert inexact == 0 and torch.equal(found, work())
-    whole, inexact = on_cuda(lambda: whole_of(values, key))
-    assert inexact == 0 and all(map(torch.equal, whole, whole_of(values, key)))
+    whole, inexact = on_cuda(lambda: tensor_stats(values, key))
+    assert inexact == 0 and all(map(torch.equal, whole, tensor_stats(values, key)))
 
 
 @each_format
 def test_weights_are_counted_the_same(key):
     weight = weights(torch.float32)
-    rounding = Rounding(key, whole_of(weight, key), torch.float32)
+    rounding = Rounding(key, tensor_stats(weight, key), torch.float32)
 
     def counted():
         return portable.KERNELS.pairs(weight, rounding, 64, 100.0, 1000.0)
@@ -74,9 +74,9 @@ def test_weighing_divides_by_no_number(checkpoint, monkeypatch):
     subject = Worker(spec_of(checkpoint("qwen3"), None))
 
     def weighed():
-        report = subject.weigh(SIMULATED, emit=ignore, stop=never)
+        report = subject.measure_weight_error(SIMULATED, emit=ignore, stop=never)
         layer = report.schemes[0].layers[0].name
-        return report.schemes, [subject.weigh_layer(key, layer, None, 0, emit=ignore, stop=never) for key in SIMULATED]
+        return report.schemes, [subject.measure_layer(key, layer, None, 0, emit=ignore, stop=never) for key in SIMULATED]
 
     found, inexact = on_cuda(weighed)
     assert inexact == 0 and found == weighed()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from qdash.catalog.schemes import SCHEMES
-from qdash.engine import exercise as exercising
+from qdash.engine import batch_generation as exercising
 from qdash.engine.batches import Encoded, alike, laid_side_by_side
 from qdash.engine.prompting import build_inputs, read_image, tokenizer_of
 from qdash.engine.worker import Worker

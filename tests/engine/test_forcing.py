@@ -6,9 +6,9 @@ import pytest
 import torch
 import transformers as hf
 
-from qdash.engine import forcing
-from qdash.engine.forcing import HANDFUL, in_one_pass, laid_out, same_scores, scores_along, step_by_step, tolerance
-from qdash.engine.quality import agree, refer
+from qdash.engine import teacher_forcing
+from qdash.engine.quality import compare_to_reference, record_reference
+from qdash.engine.teacher_forcing import HANDFUL, in_one_pass, laid_out, same_scores, step_by_step, teacher_forced_logits, tolerance
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from tests.architectures.making import BUILDERS, lively, tokenizer
@@ -44,7 +44,7 @@ def collected(way, model, inputs, tokens):
 
 def test_a_model_that_looks_ahead_is_scored_step_by_step(both_ways):
     """As `generate` scores the text when it is made to write it."""
-    found, one_pass = collected(scores_along, both_ways, ASKED, TOKENS)
+    found, one_pass = collected(teacher_forced_logits, both_ways, ASKED, TOKENS)
     assert not one_pass
     expected = generated(both_ways, ASKED, len(TOKENS), TOKENS)[1]
     torch.testing.assert_close(found.double().log_softmax(-1), expected, atol=1e-6, rtol=1e-6)
@@ -62,7 +62,7 @@ def test_looking_ahead_is_seen_in_types_of_few_digits_too(both_ways):
     stepwise, _ = collected(step_by_step, model, ASKED, TOKENS)
     whole, _ = collected(in_one_pass, model, ASKED, TOKENS)
     assert same_scores(stepwise, whole, tolerance(model))
-    assert not collected(scores_along, model, ASKED, TOKENS)[1]
+    assert not collected(teacher_forced_logits, model, ASKED, TOKENS)[1]
 
 
 def hybrid(architecture, least_step):
@@ -79,7 +79,7 @@ def hybrid(architecture, least_step):
 def test_hybrids_are_read_in_one_pass(architecture):
     """Their own inputs for `generate` ask for the last scores only, which is no reason to make tokens one by one."""
     model = hybrid(architecture, 0.0)
-    found, one_pass = collected(scores_along, model, ASKED, TOKENS)
+    found, one_pass = collected(teacher_forced_logits, model, ASKED, TOKENS)
     assert one_pass
     with torch.no_grad():
         whole = torch.cat((ASKED["input_ids"], torch.tensor([TOKENS[:-1]])), dim=1)
@@ -91,16 +91,16 @@ def test_hybrids_are_read_in_one_pass(architecture):
 def test_a_scan_that_bounds_its_time_steps_is_scored_step_by_step_where_that_shows(architecture):
     """transformers bounds them from below in a pass over many tokens, and not while generating."""
     model = hybrid(architecture, 0.5)
-    found, one_pass = collected(scores_along, model, ASKED, TOKENS)
+    found, one_pass = collected(teacher_forced_logits, model, ASKED, TOKENS)
     assert not one_pass
     torch.testing.assert_close(found, collected(step_by_step, model, ASKED, TOKENS)[0])
 
 
 def test_a_variant_goes_the_way_of_its_original(both_ways):
     words = tokenizer()
-    reference = refer(both_ways, words, ASKED, TOKENS, lambda *_: None, never)
+    reference = record_reference(both_ways, words, ASKED, TOKENS, lambda *_: None, never)
     assert reference.step_by_step and len(reference.log_probs)
-    found = agree(both_ways, words, ASKED, reference, lambda *_: None, never)
+    found = compare_to_reference(both_ways, words, ASKED, reference, lambda *_: None, never)
     assert (found.kl_mean_nats, found.ppl) == (0.0, reference.ppl)
     stepwise, _ = collected(step_by_step, both_ways, ASKED, TOKENS)
     expected = math.exp(-stepwise.double().log_softmax(-1)[range(len(TOKENS)), list(TOKENS)].mean())
@@ -109,7 +109,7 @@ def test_a_variant_goes_the_way_of_its_original(both_ways):
 
 def test_step_by_step_tells_how_far_it_is_and_stops_when_told(both_ways):
     told = []
-    refer(both_ways, tokenizer(), ASKED, TOKENS, lambda done, total: told.append((done, total)), never)
+    record_reference(both_ways, tokenizer(), ASKED, TOKENS, lambda done, total: told.append((done, total)), never)
     assert told[-len(TOKENS) :] == [(done, len(TOKENS)) for done in range(1, len(TOKENS) + 1)]
     config = both_ways.generation_config
     with pytest.raises(QdashError) as caught:
@@ -132,14 +132,14 @@ def test_end_tokens_and_penalties_change_no_scores(worker):
 def test_a_model_that_takes_no_such_pass_is_scored_step_by_step(worker, monkeypatch):
     model = worker("bloom", "original").held.model
     expected, _ = collected(step_by_step, model, ASKED, TOKENS)
-    forcing._PROVEN.pop(model, None)
+    teacher_forcing._PROVEN.pop(model, None)
 
     def refuses(*arguments, **named):
         raise ValueError("only with a cache")
 
-    monkeypatch.setattr(forcing, "laid_out", refuses)
-    found, one_pass = collected(scores_along, model, ASKED, TOKENS)
-    forcing._PROVEN.pop(model)
+    monkeypatch.setattr(teacher_forcing, "laid_out", refuses)
+    found, one_pass = collected(teacher_forced_logits, model, ASKED, TOKENS)
+    teacher_forcing._PROVEN.pop(model)
     assert not one_pass
     assert torch.equal(found, expected)
 
@@ -149,22 +149,22 @@ def test_memory_that_does_not_suffice_is_no_proof(worker, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     model = worker("bloom", "original").held.model
-    forcing._PROVEN.pop(model, None)
-    monkeypatch.setattr(forcing, "laid_out", full)
+    teacher_forcing._PROVEN.pop(model, None)
+    monkeypatch.setattr(teacher_forcing, "laid_out", full)
     with pytest.raises(torch.OutOfMemoryError):
-        collected(scores_along, model, ASKED, TOKENS)
-    assert not forcing._PROVEN.get(model)
+        collected(teacher_forced_logits, model, ASKED, TOKENS)
+    assert not teacher_forcing._PROVEN.get(model)
 
 
 def test_what_an_answer_has_shown_is_not_found_out_again(checkpoint, question, monkeypatch):
     subject, asked = Worker(spec_of(checkpoint("llava"), "original")), question("llava")
     tokens = said_by(subject, asked)
     steps = []
-    monkeypatch.setattr(forcing, "step_by_step", lambda *arguments: steps.append(arguments))
-    reference = subject.refer(asked, tokens, emit=ignore, stop=never)
+    monkeypatch.setattr(teacher_forcing, "step_by_step", lambda *arguments: steps.append(arguments))
+    reference = subject.record_reference(asked, tokens, emit=ignore, stop=never)
     assert not steps and not reference.step_by_step
     # Another text after the same kind of question needs no proof either.
-    subject.refer(asked, "A black square", emit=ignore, stop=never)
+    subject.record_reference(asked, "A black square", emit=ignore, stop=never)
     assert not steps
 
 
@@ -172,9 +172,9 @@ def test_an_answer_of_another_question_proves_nothing(checkpoint, question, monk
     subject, asked = Worker(spec_of(checkpoint("qwen3"), "original")), question("qwen3")
     said_by(subject, asked)
     other, steps = asked.model_copy(update={"prompt": "Another?"}), []
-    taken = forcing.step_by_step
-    monkeypatch.setattr(forcing, "step_by_step", lambda *arguments: steps.append(1) or taken(*arguments))
-    assert not subject.refer(other, TOKENS, emit=ignore, stop=never).step_by_step
+    taken = teacher_forcing.step_by_step
+    monkeypatch.setattr(teacher_forcing, "step_by_step", lambda *arguments: steps.append(1) or taken(*arguments))
+    assert not subject.record_reference(other, TOKENS, emit=ignore, stop=never).step_by_step
     assert len(steps) == 1
 
 
@@ -182,14 +182,14 @@ def test_an_answer_of_another_question_proves_nothing(checkpoint, question, monk
 def test_one_pass_is_proven_for_the_catalogues_models(worker, question, architecture):
     subject, asked = worker(architecture, "original"), question(architecture)
     model, inputs = subject.held.model, inputs_of(subject, asked)
-    assert collected(scores_along, model, inputs, TOKENS)[1]
+    assert collected(teacher_forced_logits, model, inputs, TOKENS)[1]
     assert set(laid_out(model, inputs)) >= {"input_ids", "attention_mask"} and "labels" not in laid_out(model, inputs)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_fewer_digits_are_no_other_way_of_reading(worker, question, dtype):
     subject, asked = worker("qwen3", "original", dtype=dtype), question("qwen3")
-    assert collected(scores_along, subject.held.model, inputs_of(subject, asked), TOKENS)[1]
+    assert collected(teacher_forced_logits, subject.held.model, inputs_of(subject, asked), TOKENS)[1]
 
 
 def test_what_is_allowed_follows_the_type():
@@ -218,8 +218,8 @@ def test_same_scores():
 
 def test_the_proof_takes_a_handful_of_words(both_ways, monkeypatch):
     counted = []
-    taken = forcing.step_by_step
-    monkeypatch.setattr(forcing, "step_by_step", lambda *arguments: counted.append(len(arguments[2])) or taken(*arguments))
-    collected(scores_along, both_ways, ASKED, TOKENS)
-    collected(scores_along, both_ways, ASKED, TOKENS)
+    taken = teacher_forcing.step_by_step
+    monkeypatch.setattr(teacher_forcing, "step_by_step", lambda *arguments: counted.append(len(arguments[2])) or taken(*arguments))
+    collected(teacher_forced_logits, both_ways, ASKED, TOKENS)
+    collected(teacher_forced_logits, both_ways, ASKED, TOKENS)
     assert counted == [HANDFUL, len(TOKENS), len(TOKENS)]

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from qdash.catalog.formats import FORMATS
 from qdash.engine import kernels
-from qdash.engine.formats import round_trip, whole_of
+from qdash.engine.formats import round_trip, tensor_stats
 from qdash.engine.kernels import BINS, HALF, MARGIN, Rounding, compiled, portable
 
 BUILT = compiled.build()
@@ -107,7 +107,7 @@ def test_rows_are_rounded_to_the_same_bit(key, dtype, data):
     elements = data.draw(st.sampled_from([any_number, ordinary, st.floats(-(2.0**-123), 2.0**-123, width=32), st.just(0.5)]))
     weight = torch.from_numpy(data.draw(arrays(np.float32, shape, elements=elements))).to(dtype)
     expected = round_trip(weight, key)
-    rounding = Rounding(key, whole_of(weight, key), torch.float32)
+    rounding = Rounding(key, tensor_stats(weight, key), torch.float32)
     assert BUILT is not None
     found = BUILT.round_rows(weight, rounding)
     assert found.dtype == dtype

@@ -153,7 +153,7 @@ def test_answer_loads_if_need_be(checkpoint):
 
 def test_weigh_needs_no_loaded_model(checkpoint):
     subject = Worker(spec_of(checkpoint("llava"), None))
-    report = subject.weigh(("bnb-nf4", "fp6-e2m3"), emit=ignore, stop=never)
+    report = subject.measure_weight_error(("bnb-nf4", "fp6-e2m3"), emit=ignore, stop=never)
     assert subject.held is None
     assert [scheme.scheme for scheme in report.schemes] == ["bnb-nf4", "fp6-e2m3"]
     assert {len(scheme.layers) for scheme in report.schemes} == {28}

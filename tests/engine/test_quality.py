@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qdash.engine import forcing, quality
-from qdash.engine.forcing import in_one_pass
+from qdash.engine import quality, teacher_forcing
 from qdash.engine.meters import PeakMemory, private_bytes
 from qdash.engine.prompting import build_inputs, read_image, tokenizer_of
-from qdash.engine.quality import agree, divergence, fingerprint, log_probs, pieces_of, refer
+from qdash.engine.quality import compare_to_reference, divergence, fingerprint, log_probs, pieces_of, record_reference
+from qdash.engine.teacher_forcing import in_one_pass
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.records import Question
@@ -58,7 +58,7 @@ def log_softmax(logits):
 @pytest.mark.parametrize("architecture", [*VISION, *TEXT])
 def test_figures_are_those_of_a_float64_computation_token_by_token(worker, question, architecture):
     original, variant, asked = worker(architecture, "original"), worker(architecture, "int3-g64"), question(architecture)
-    reference = original.refer(asked, said_by(original, asked), emit=ignore, stop=never)
+    reference = original.record_reference(asked, said_by(original, asked), emit=ignore, stop=never)
     tokens = reference.tokens  # SmolVLM's has said <image>, where it is cut
     assert len(tokens) > 3
     found = variant.score(asked, reference, emit=ignore, stop=never)
@@ -80,7 +80,7 @@ def test_figures_are_those_of_a_float64_computation_token_by_token(worker, quest
 @pytest.mark.parametrize("architecture", ["llava", "qwen3-vl", "qwen3"])
 def test_the_original_is_exactly_itself(worker, question, architecture):
     subject, asked = worker(architecture, "original"), question(architecture)
-    reference = subject.refer(asked, said_by(subject, asked), emit=ignore, stop=never)
+    reference = subject.record_reference(asked, said_by(subject, asked), emit=ignore, stop=never)
     found = subject.score(asked, reference, emit=ignore, stop=never)
     assert (found.kl_mean_nats, found.kl_se, found.top1, found.first_divergence) == (0.0, 0.0, 1.0, None)
     assert found.ppl == found.ppl_original
@@ -89,7 +89,7 @@ def test_the_original_is_exactly_itself(worker, question, architecture):
 
 def test_where_the_variant_would_go_on_otherwise_its_word_is_told(worker, question):
     original, variant, asked = worker("qwen3", "original"), worker("qwen3", "int2-g64"), question("qwen3")
-    reference = original.refer(asked, said_by(original, asked), emit=ignore, stop=never)
+    reference = original.record_reference(asked, said_by(original, asked), emit=ignore, stop=never)
     found = variant.score(asked, reference, emit=ignore, stop=never)
     place = found.first_divergence
     assert place is not None and found.top1 < 1
@@ -171,16 +171,16 @@ def test_a_large_vocabulary_costs_neither_gigabytes_nor_seconds(large, worker):
         large.model.layers[0].register_forward_hook(lambda *_: bodies.append(1)),
     ]
     whole = len(tokens) * 150_000 * 4
-    refer(large, tokenizer, inputs, tokens[:5], lambda *_: None, never)  # the first call brings threads and buffers along
+    record_reference(large, tokenizer, inputs, tokens[:5], lambda *_: None, never)  # the first call brings threads and buffers along
     slices.clear(), bodies.clear()
     started = perf_counter()
     with PeakMemory(torch.device("cpu"), private_bytes()) as memory:
-        reference = refer(large, tokenizer, inputs, tokens, lambda *_: None, never)
-        found = agree(large, tokenizer, inputs, reference, lambda *_: None, never)
+        reference = record_reference(large, tokenizer, inputs, tokens, lambda *_: None, never)
+        found = compare_to_reference(large, tokenizer, inputs, reference, lambda *_: None, never)
     taken_s = perf_counter() - started
     for hook in hooks:
         hook.remove()
-    assert max(slices) <= forcing.SLICE_SCORES and len(bodies) == 2, "the body runs once a pass"
+    assert max(slices) <= teacher_forcing.SLICE_SCORES and len(bodies) == 2, "the body runs once a pass"
     assert memory.peak_bytes < whole * 0.8
     assert len(pickle.dumps(reference)) < 2**20
     assert (reference.kept, found.exact, found.kl_mean_nats) == (LIKELIEST, False, 0.0)
@@ -197,7 +197,7 @@ def test_slices_change_nothing(worker, question, monkeypatch):
     subject, asked = worker("llava", "bnb-nf4"), question("llava")
     tokens, inputs = said_by(worker("llava", "original"), asked), inputs_of(subject, asked)
     whole = torch.cat(in_pieces(subject.held.model, inputs, tokens))
-    monkeypatch.setattr(forcing, "SLICE_SCORES", 2 * whole.shape[1])
+    monkeypatch.setattr(teacher_forcing, "SLICE_SCORES", 2 * whole.shape[1])
     pieces = in_pieces(subject.held.model, inputs, tokens)
     assert [len(piece) for piece in pieces[:2]] == [2, 2]
     torch.testing.assert_close(torch.cat(pieces), whole)
@@ -208,17 +208,17 @@ def test_stop_is_honoured_and_leaves_the_model_whole(worker, question):
     subject, asked = worker("llava", "original"), question("llava")
     tokens = said_by(subject, asked)
     with pytest.raises(QdashError) as caught:
-        subject.refer(asked, tokens, emit=ignore, stop=stop_after(1))
+        subject.record_reference(asked, tokens, emit=ignore, stop=stop_after(1))
     assert caught.value.kind == "cancelled"
     assert not [module for module in subject.held.model.modules() if module._forward_pre_hooks or "forward" in module.__dict__]
-    assert subject.refer(asked, tokens, emit=ignore, stop=never).tokens == tokens
+    assert subject.record_reference(asked, tokens, emit=ignore, stop=never).tokens == tokens
 
 
 # ── what cannot be compared ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_another_tokenizer_is_told_and_not_compared(worker, question):
-    reference = worker("qwen3", "original").refer(question("qwen3"), (1, 2, 3), emit=ignore, stop=never)
+    reference = worker("qwen3", "original").record_reference(question("qwen3"), (1, 2, 3), emit=ignore, stop=never)
     with pytest.raises(QdashError, match="another vocabulary"):
         worker("bloom", "original").score(question("bloom"), reference, emit=ignore, stop=never)
     wider = reference.model_copy(update={"width": reference.width + 64})
@@ -235,7 +235,7 @@ def test_a_tokenizer_is_known_by_its_words_and_their_numbers(checkpoint):
 
 def test_scores_that_are_no_numbers(checkpoint, worker, question):
     asked = question("qwen3")
-    reference = worker("qwen3", "original").refer(asked, (5, 6, 7), emit=ignore, stop=never)
+    reference = worker("qwen3", "original").record_reference(asked, (5, 6, 7), emit=ignore, stop=never)
     broken = Worker(spec_of(checkpoint("qwen3"), "original"))
     broken.load(emit=ignore, stop=never)
     with torch.no_grad():
@@ -244,7 +244,7 @@ def test_scores_that_are_no_numbers(checkpoint, worker, question):
     assert (found.kl_mean_nats, found.kl_se, found.ppl, found.top1, found.first_divergence) == (None, None, None, 0.0, 0)
     assert [token.kl_nats for token in found.per_token] == [None] * 3
     with pytest.raises(QdashError, match="NaN or infinite"):
-        broken.refer(asked, (5, 6, 7), emit=ignore, stop=never)
+        broken.record_reference(asked, (5, 6, 7), emit=ignore, stop=never)
 
 
 # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,10 +252,12 @@ def test_scores_that_are_no_numbers(checkpoint, worker, question):
 
 def test_a_text_is_compared_along_after_the_question(worker, question):
     subject, text = worker("llava", "original"), "A black square on 白色背景."
-    reference = subject.refer(question("llava"), text, emit=ignore, stop=never)
+    reference = subject.record_reference(question("llava"), text, emit=ignore, stop=never)
     assert reference.tokens == tuple(subject.held.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
     assert "".join(reference.pieces) == text
-    one = subject.score(question("llava"), subject.refer(question("llava"), "A", emit=ignore, stop=never), emit=ignore, stop=never)
+    one = subject.score(
+        question("llava"), subject.record_reference(question("llava"), "A", emit=ignore, stop=never), emit=ignore, stop=never
+    )
     assert (one.tokens, one.kl_se) == (1, None)
 
 
@@ -263,7 +265,7 @@ def test_a_text_is_cut_where_the_context_ends(worker):
     subject = worker("qwen3", "original")
     question = Question(prompt="?" * 990)
     room = 1024 - inputs_of(subject, question)["input_ids"].shape[1] + 1
-    reference = subject.refer(question, "a b " * 200, emit=ignore, stop=never)
+    reference = subject.record_reference(question, "a b " * 200, emit=ignore, stop=never)
     assert len(reference.tokens) == room < 200
     assert subject.score(question, reference, emit=ignore, stop=never).tokens == room
     with pytest.raises(QdashError, match="context"):
@@ -271,18 +273,18 @@ def test_a_text_is_cut_where_the_context_ends(worker):
 
 
 def test_a_long_text_is_bounded(worker, question):
-    reference = worker("bloom", "original").refer(question("bloom"), "a b " * 2000, emit=ignore, stop=never)
+    reference = worker("bloom", "original").record_reference(question("bloom"), "a b " * 2000, emit=ignore, stop=never)
     assert len(reference.tokens) == MAX_SCORED_TOKENS and len(reference.pieces) == 256
 
 
 def test_marks_of_pictures_are_no_text(worker, question):
     subject, asked = worker("llava", "original"), question("llava")
     with pytest.raises(QdashError, match="<image>"):
-        subject.refer(asked, "An <image> of", emit=ignore, stop=never)
+        subject.record_reference(asked, "An <image> of", emit=ignore, stop=never)
     marker = subject.held.processor.tokenizer.convert_tokens_to_ids("<image>")
-    assert subject.refer(asked, (5, 6, marker, 7), emit=ignore, stop=never).tokens == (5, 6)
+    assert subject.record_reference(asked, (5, 6, marker, 7), emit=ignore, stop=never).tokens == (5, 6)
     with pytest.raises(QdashError, match="no token"):
-        subject.refer(asked, (marker,), emit=ignore, stop=never)
+        subject.record_reference(asked, (marker,), emit=ignore, stop=never)
 
 
 @pytest.mark.parametrize("text", ["A black square.", "白色背景上有", "🦊 龘a", "שלום עולם\n"])

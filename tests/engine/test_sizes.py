@@ -13,7 +13,7 @@ from qdash.checkpoints import estimate_bytes, locate
 from qdash.engine.layers import linear_layers, quantized_layers
 from qdash.engine.loading import load_processor
 from qdash.engine.meters import private_bytes, release_freed
-from qdash.engine.schemes import Build, family_of
+from qdash.engine.schemes import QuantizeContext, family_of
 from qdash.engine.sizes import weights_bytes
 from qdash.engine.worker import Worker
 from tests.engine.conftest import DYNAMIC, REAL, SIMULATED, TEXT, TORCHAO, VISION, ignore, never, spec_of
@@ -85,7 +85,9 @@ def test_packed_weights_of_torch_are_in_memory_once(checkpoint):
     release_freed(torch.device("cpu"))
     before, floats = private_bytes(), weights_bytes(model)
     spec = spec_of(checkpoint("qwen3"), DYNAMIC)
-    family.quantize(model, [str(index) for index in range(32)], scheme, Build(spec, load_processor(spec), lambda fraction, words: None))
+    family.quantize(
+        model, [str(index) for index in range(32)], scheme, QuantizeContext(spec, load_processor(spec), lambda fraction, words: None)
+    )
     release_freed(torch.device("cpu"))
     assert weights_bytes(model) == 32 * (1024 * 1024 + 4 * 1024)
     assert before - private_bytes() == pytest.approx(floats - weights_bytes(model), rel=0.1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from qdash.engine.kernels import BINS, HALF, portable
-from qdash.engine.statistics import Counts, ErrorSums, common_exponent, pooled_sqnr_db, sqnr_db, worst_row
+from qdash.engine.weights.stats import Counts, ErrorSums, common_exponent, pooled_sqnr_db, sqnr_db, worst_row
 
 numbers = st.floats(-1e3, 1e3, width=32)
 pairs = st.integers(1, 40).flatmap(lambda n: st.tuples(*[arrays(np.float32, (2, n), elements=numbers)] * 2))

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from qdash.catalog.schemes import SCHEMES, Scheme, find_scheme, unavailable
 from qdash.engine.layers import convertible_layers, quantized_layers
 from qdash.engine.loading import load_model, load_skeleton
-from qdash.engine.schemes import Restorer, bitsandbytes, family_of, restorer_of
+from qdash.engine.schemes import RowDequantizer, bitsandbytes, family_of, restorer_of
 from qdash.engine.stored import StoredLayer
-from qdash.engine.weights import Restore, layer, place_of, weigh
+from qdash.engine.weights import Restore, layer, measure_weight_error, place_of
 from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
 from qdash.machine import this_machine
@@ -34,11 +34,11 @@ def spec_of(folder: Path, scheme: str | None = None) -> WorkerSpec:
 def report(folder: Path, trips: dict[str, RoundTrip], emit=lambda step: None, stop=lambda: False) -> WeightReport:
     schemes = [find_scheme(key) for key in trips]
     restores = {key: by_rows(trip) for key, trip in trips.items()}
-    return weigh(folder, load_skeleton(spec_of(folder)), schemes, restores, emit=emit, stop=stop)
+    return measure_weight_error(folder, load_skeleton(spec_of(folder)), schemes, restores, emit=emit, stop=stop)
 
 
 def by_rows(trip: RoundTrip) -> Restore:
-    def restore(module: str, weight: torch.Tensor) -> Restorer | None:
+    def restore(module: str, weight: torch.Tensor) -> RowDequantizer | None:
         restored = trip(module, weight)
         return None if restored is None else lambda rows, start: restored[start : start + len(rows)]
 
@@ -132,7 +132,7 @@ def test_weighed_is_what_the_loaded_variant_holds(checkpoint, architecture, key)
     family, spec = family_of(scheme), spec_of(folder, key)
     model = load_model(spec, family.load_kwargs(scheme, spec, load_skeleton(spec)), lambda fraction: None)
     family.transform(model, scheme, build_of(spec))
-    family.settle(model)
+    family.run_lazy_packing(model)
     restored: dict[str, torch.Tensor] = {}
 
     def remember(module: str, weight: torch.Tensor) -> torch.Tensor | None:

@@ -304,13 +304,13 @@ def test_an_evaluation_runs_through(jobs: Jobs, scheduler: Scheduler) -> None:
 
 
 def test_weights_and_insides_are_looked_at_in_one_job_each(jobs: Jobs, scheduler: Scheduler) -> None:
-    report = jobs.result_of("weigh", schemes=["bnb-nf4", "int3-g64"])["result"]
+    report = jobs.result_of("measure_weight_error", schemes=["bnb-nf4", "int3-g64"])["result"]
     assert [weights["scheme"] for weights in report["schemes"]] == ["bnb-nf4", "int3-g64"] and not report["cached"]
     layer = report["schemes"][0]["layers"][0]["name"]
-    assert jobs.result_of("weigh_layer", scheme="bnb-nf4", layer=layer)["result"]["layer"]["name"] == layer
+    assert jobs.result_of("measure_layer", scheme="bnb-nf4", layer=layer)["result"]["layer"]["name"] == layer
     assert jobs.result_of("inspect", scheme="bnb-nf4")["result"]["saved"]
     assert len(scheduler.asked("/schedule")) == len(scheduler.wait_for("/release", 3)) == 3
-    assert jobs.result_of("weigh", schemes=["int3-g64"])["result"]["cached"] and len(scheduler.asked("/schedule")) == 3
+    assert jobs.result_of("measure_weight_error", schemes=["int3-g64"])["result"]["cached"] and len(scheduler.asked("/schedule")) == 3
 
 
 def test_the_cpu_needs_no_gpu(jobs: Jobs, scheduler: Scheduler) -> None:

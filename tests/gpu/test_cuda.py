@@ -48,7 +48,7 @@ def test_load_answer_and_time(checkpoint, png, architecture, scheme):
 def test_variants_are_scored_and_the_original_is_itself(checkpoint, png, architecture, scheme):
     original, asked = cuda_worker(checkpoint(architecture), "original"), ask(architecture, png)
     tokens = original.answer(asked, 12, emit=ignore, stop=never).tokens
-    reference = original.refer(asked, tokens, emit=ignore, stop=never)
+    reference = original.record_reference(asked, tokens, emit=ignore, stop=never)
     own = original.score(asked, reference, emit=ignore, stop=never)
     assert own.kl_mean_nats == pytest.approx(0, abs=1e-4) and own.tokens == len(reference.tokens)
     found = cuda_worker(checkpoint(architecture), scheme).score(asked, reference, emit=ignore, stop=never)

@@ -12,7 +12,7 @@ from torchao.quantization.granularity import PerRow, PerTensor
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import SCHEMES
 from qdash.engine import layers
-from qdash.engine.formats import cast, round_activations, round_trip, whole_of
+from qdash.engine.formats import cast, round_activations, round_trip, tensor_stats
 from qdash.engine.schemes.int8_rows import RowPaddedLinear, int8_product
 from qdash.engine.worker import Worker
 from qdash.records import Question
@@ -42,7 +42,7 @@ def test_a_round_trip_is_that_of_a_cpu(key, dtype):
     # All rows share a scale in some formats, and there an infinity would leave nothing to compare.
     weight[9] = 1.0 if FORMATS[key].rule in ("tensor", "nvfp4") else weight[9]
     same(round_trip(weight.cuda(), key).cpu(), round_trip(weight, key))
-    same([part.cpu() for part in whole_of(weight.cuda(), key)], list(whole_of(weight, key)))
+    same([part.cpu() for part in tensor_stats(weight.cuda(), key)], list(tensor_stats(weight, key)))
 
 
 @each_format

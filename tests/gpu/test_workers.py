@@ -137,6 +137,6 @@ def test_a_variant_on_the_cpu_takes_nothing_of_the_gpu(executor, checkpoint, dev
 
 def test_weights_are_compared_in_a_worker_of_their_own(executor, checkpoint, device):
     on_gpu, on_cpu = (spec_of(checkpoint("qwen3"), None, device=place) for place in (device, "cpu"))
-    ours, theirs = (result_of(executor.call(spec, "weigh", ["int3-g64", "fp6-e2m3"])) for spec in (on_gpu, on_cpu))
+    ours, theirs = (result_of(executor.call(spec, "measure_weight_error", ["int3-g64", "fp6-e2m3"])) for spec in (on_gpu, on_cpu))
     for found, expected in zip(ours.schemes, theirs.schemes, strict=True):
         assert found.sqnr_db == pytest.approx(expected.sqnr_db, abs=1e-9)

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from qdash.history import History, Limits
-from qdash.proportions import proportion
 from qdash.records import (
     Comparison,
     Coverage,
@@ -17,6 +16,7 @@ from qdash.records import (
     TaskItem,
     Variant,
 )
+from qdash.stats.binomial import proportion
 from tests.report.examples import COMPARISON
 
 ROOMY = Limits(runs=10_000, own_bytes=2**30, total_bytes=2**30, all_may_go=False)

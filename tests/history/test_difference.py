@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdash.errors import QdashError
-from qdash.history.difference import Difference, difference
-from qdash.proportions import proportion
+from qdash.history.run_diff import Difference, difference
 from qdash.records import Agreement, Comparison, Rounds, Timing, VariantResult
+from qdash.stats.binomial import proportion
 from tests.history.examples import comparison, evaluation, slowed
 
 RUN = comparison(1)

@@ -16,7 +16,7 @@ from qdash.machine import this_machine
 from qdash.records import EvaluationProgress, EvaluationRequest, Progress, Request, Step
 from qdash.runs.compare import compare
 from qdash.runs.evaluate import evaluate
-from qdash.runs.weight_error import weigh
+from qdash.runs.weight_error import measure_weight_error
 from tests.fake_hub import FakeHub
 from tests.locating.folders import refusal
 
@@ -114,7 +114,7 @@ def _evaluated(stop: Event) -> Generator[Any, None, None]:
 
 
 def _weighed(stop: Event) -> Generator[Any, None, Any]:
-    return (yield from weigh("acme/tiny", ["int2-g64"], NOBODY, stop))
+    return (yield from measure_weight_error("acme/tiny", ["int2-g64"], NOBODY, stop))
 
 
 NOBODY: Any = None

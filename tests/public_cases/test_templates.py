@@ -114,7 +114,9 @@ def test_a_reference_text_with_such_tokens_is_told(tmp_path: Path) -> None:
         vocab_size=len(own) - 60, hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4, eos_token_id=None
     )
     made = worker(save(tmp_path / "m", hf.LlamaForCausalLM(config), own))
-    error = refusal(lambda: made.refer(Question(prompt="?"), "What is in this picture? Describe it.", emit=print, stop=lambda: False))
+    error = refusal(
+        lambda: made.record_reference(Question(prompt="?"), "What is in this picture? Describe it.", emit=print, stop=lambda: False)
+    )
     assert "embedding ends at" in error.message
 
 

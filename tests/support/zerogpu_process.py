@@ -122,11 +122,11 @@ def _evaluate(executor: Any, stop: Event, schemes: list[str], limit: int, batch_
 
 
 def _weigh(executor: Any, stop: Event, schemes: list[str]) -> Generator[Any, None, Any]:
-    return importlib.import_module("qdash.runs.weight_error").weigh("tiny-lm", schemes, executor, stop)
+    return importlib.import_module("qdash.runs.weight_error").measure_weight_error("tiny-lm", schemes, executor, stop)
 
 
 def _weigh_layer(executor: Any, stop: Event, scheme: str, layer: str) -> Generator[Any, None, Any]:
-    return importlib.import_module("qdash.runs.weight_error").weigh_layer("tiny-lm", scheme, layer, executor, stop)
+    return importlib.import_module("qdash.runs.weight_error").measure_layer("tiny-lm", scheme, layer, executor, stop)
 
 
 def _inspect(executor: Any, stop: Event, scheme: str) -> Generator[Any, None, Any]:
@@ -146,7 +146,8 @@ def _broken(executor: Any, stop: Any) -> Generator[Any, None, None]:
 
 
 _JOBS: dict[str, Callable[..., Generator[Any, None, Any]]] = {
-    "compare": _compare, "evaluate": _evaluate, "weigh": _weigh, "weigh_layer": _weigh_layer, "inspect": _inspect, "bug": _bug,
+    "compare": _compare, "evaluate": _evaluate, "measure_weight_error": _weigh, "measure_layer": _weigh_layer,
+    "inspect": _inspect, "bug": _bug,
 }  # fmt: skip
 
 

@@ -134,7 +134,9 @@ class ScriptedBackend:
         measured = variant_result(result.scheme, result.answer or "", slowdown=slowdown)
         return result.model_copy(update={"latency": measured.latency, "memory": measured.memory})
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str) -> Generator[Weighed, None, WeightReport]:
+    def measure_weight_error(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Weighed, None, WeightReport]:
         """Invented errors, worse with fewer bits, layer by layer."""
         keys = [key for key in schemes if not find_scheme(key).is_baseline]
         if not keys:
@@ -149,7 +151,7 @@ class ScriptedBackend:
             stop.wait(LONG_S if model == ENDLESS and done == len(layers) // 2 else self.pause_s)
         return report_of(*keys)
 
-    def weigh_layer(
+    def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Weighed, None, LayerDetail]:
         """Random numbers, really rounded."""

@@ -18,7 +18,7 @@ from qdash.ui.quality.form import QualityForm, requested, tasks_for
 from qdash.ui.quality.page import task_shown
 from qdash.ui.quality.question_file import file_note, items_of
 from qdash.ui.quality.stream import MarksView, doing, evaluated
-from qdash.ui.results.quality_state import Marks, MarksBoard
+from qdash.ui.results.quality_state import QualityState, VariantProgress
 from qdash.ui.server.run_queue import Line
 from tests.ui.scripted import ScriptedBackend
 
@@ -196,9 +196,11 @@ def test_whoever_waits_is_told_and_can_leave() -> None:
 
 @pytest.mark.parametrize("state", ["answering", "measuring"])
 def test_that_answers_of_a_comparison_come_first_is_said(state: Any) -> None:
-    row = Marks("Original", None, "real", state=state, done=4, total=20, eta_s=30.0, detail="waiting for another measurement to finish")
-    assert doing(MarksBoard((row,))).removesuffix(".").endswith(" · waiting for another measurement to finish")
-    assert "waiting" not in doing(MarksBoard((replace(row, detail="4 of 20"),)))
+    row = VariantProgress(
+        "Original", None, "real", state=state, done=4, total=20, eta_s=30.0, detail="waiting for another measurement to finish"
+    )
+    assert doing(QualityState((row,))).removesuffix(".").endswith(" · waiting for another measurement to finish")
+    assert "waiting" not in doing(QualityState((replace(row, detail="4 of 20"),)))
 
 
 def test_comparisons_are_served_while_an_evaluation_is() -> None:

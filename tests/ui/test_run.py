@@ -9,7 +9,7 @@ import pytest
 from qdash.errors import QdashError
 from qdash.records import Progress, Request, Variant, VariantAnswered
 from qdash.ui.compare.stream import View, doing, run
-from qdash.ui.results.compare_state import Board, advance, queued_board
+from qdash.ui.results.compare_state import CompareState, advance, queued_board
 from qdash.ui.server.run_queue import Ahead, Line, Place, waiting
 from tests.ui.scripted import ScriptedBackend, answered_result
 from tests.ui.test_form import FORM
@@ -108,7 +108,7 @@ def test_closing_the_tab_closes_the_comparison_and_leaves_the_line() -> None:
         pass
 
 
-def _answered_board(*timing: Progress) -> Board:
+def _answered_board(*timing: Progress) -> CompareState:
     board = queued_board(REQUEST)
     for index, key in enumerate(("original", "bnb-int8")):
         board = advance(board, VariantAnswered(index=index, result=answered_result(key, "A.")))

@@ -21,7 +21,7 @@ from qdash.ui.weights.selection import (
     with_scheme,
     with_weight,
 )
-from qdash.ui.weights.stream import known_layers, looked, looked_into
+from qdash.ui.weights.stream import known_layers, looked, stream_detail
 from qdash.ui.weights.view import (
     headline_html,
     map_html,
@@ -200,13 +200,13 @@ def test_a_look_that_is_stopped_says_so_and_one_into_a_layer_is_silent() -> None
     *_, last = looked("tiny-vlm", ["original", "bnb-int8"], "auto", ScriptedBackend(), line, stop)
     assert last.error is not None and last.error.kind == "cancelled"
     with line.join():
-        views = list(looked_into(REPORT, Choice("bnb-nf4", DOWN), ScriptedBackend(), line, stop))
+        views = list(stream_detail(REPORT, Choice("bnb-nf4", DOWN), ScriptedBackend(), line, stop))
     assert all(view.error is None and view.detail is None for view in views)
-    assert list(looked_into(REPORT, Choice("bnb-nf4", ALL_LAYERS), ScriptedBackend(), line, Event())) == []
+    assert list(stream_detail(REPORT, Choice("bnb-nf4", ALL_LAYERS), ScriptedBackend(), line, Event())) == []
 
 
 def test_a_look_into_a_layer_ends_with_its_detail() -> None:
-    *_, last = looked_into(REPORT, Choice("bnb-nf4", DOWN, row=3), ScriptedBackend(), Line(longest=2), Event())
+    *_, last = stream_detail(REPORT, Choice("bnb-nf4", DOWN, row=3), ScriptedBackend(), Line(longest=2), Event())
     assert last.detail is not None and last.detail.row == 3
 
 

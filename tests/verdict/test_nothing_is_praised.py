@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from qdash.catalog.schemes import SCHEMES
-from qdash.charts.trades import AGAINST, comparison_trades, evaluation_trades
+from qdash.charts.tradeoff_points import AGAINST, comparison_trades, evaluation_trades
 from qdash.cli.evaluation_screen import print_evaluation
 from qdash.cli.screen import print_comparison
-from qdash.history.difference import difference
 from qdash.history.figures import figures_of
 from qdash.history.kinds import KINDS, kind_of
+from qdash.history.run_diff import difference
 from qdash.records import (
     Comparison,
     Coverage,

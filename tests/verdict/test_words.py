@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from qdash.present.formatting import nats
 from qdash.records import TokenAgreement
-from qdash.verdict.heat import cells, summary
 from qdash.verdict.judging import divergence_words
 from qdash.verdict.pace import time_noise
+from qdash.verdict.token_divergence import cells, summary
 from tests.ui.scripted import variant_result
 from tests.verdict.examples import QUIET, agreement
 from tests.verdict.test_sentences import comparison_with

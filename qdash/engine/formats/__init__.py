@@ -12,9 +12,9 @@ from torch import Tensor
 from qdash.catalog.formats import FORMATS, Format
 from qdash.engine.formats.blocks import in_blocks
 from qdash.engine.formats.casting import saturate_
-from qdash.engine.formats.rules import ROUND, WHOLE, Whole
+from qdash.engine.formats.rules import ROUND, WHOLE, TensorStats
 
-__all__ = ["Whole", "cast", "round_activations", "round_trip", "whole_of"]
+__all__ = ["TensorStats", "cast", "round_activations", "round_trip", "tensor_stats"]
 
 
 def cast(values: Tensor, key: str) -> Tensor:
@@ -27,26 +27,26 @@ def cast(values: Tensor, key: str) -> Tensor:
 
 
 @torch.no_grad()
-def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: Whole | None = None) -> Tensor:
+def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: TensorStats | None = None) -> Tensor:
     """What `weight` (out, in …) becomes when it is stored in the format `key` and read again; see the rules in `catalog.formats`.
 
     Computed in float32; returned in `weight`'s dtype, or written to `out`, which may be `weight` itself. A row, block or group (for
     "tensor" and nvfp4 formats everything) that holds a NaN or an infinity becomes NaN as a whole: a broken weight is never hidden. Only mx
     formats keep an infinity, as their reference does. Raises ValueError for a weight without rows, and for a row that the format's
-    block does not divide. `whole`: `whole_of` the tensor, where `weight` is only some rows of it.
+    block does not divide. `whole`: `tensor_stats` the tensor, where `weight` is only some rows of it.
     """
     number_format = FORMATS[key]
     _check(weight, number_format)
     result = torch.empty_like(weight, memory_format=torch.contiguous_format) if out is None else out
     if weight.numel() == 0:
         return result
-    known = whole_of(weight, key) if whole is None else whole
+    known = tensor_stats(weight, key) if whole is None else whole
     for block, target in in_blocks(weight, result):
         _round_block(block, target, number_format, known)
     return result
 
 
-def whole_of(weight: Tensor, key: str, dtype: torch.dtype | None = None) -> Whole:
+def tensor_stats(weight: Tensor, key: str, dtype: torch.dtype | None = None) -> TensorStats:
     """What the format has to know of the whole tensor, in `dtype` if that is not its own, to round some rows; nothing, for most."""
     number_format = FORMATS[key]
     if number_format.rule not in WHOLE:
@@ -67,7 +67,7 @@ def _check(weight: Tensor, number_format: Format) -> None:
         raise ValueError(f"Rows of {weight[:1].numel()} are not a multiple of {number_format.size}, the block of {number_format.key}.")
 
 
-def _round_block(block: Tensor, target: Tensor, number_format: Format, whole: Whole) -> None:
+def _round_block(block: Tensor, target: Tensor, number_format: Format, whole: TensorStats) -> None:
     values = block.flatten(1).to(torch.float32, memory_format=torch.contiguous_format)
     in_place = target.dtype == torch.float32 and target.is_contiguous()
     # `values` is a copy if the dtype or the layout had to change; else it is the weight, which may not be written to.

@@ -13,20 +13,20 @@ from torch import Tensor
 from qdash.catalog.formats import E4M3, Float, Format, Rule
 from qdash.engine.formats.casting import FLOAT32_MANTISSA, nearest_, saturate_
 
-Whole = tuple[Tensor, ...]
+TensorStats = tuple[Tensor, ...]
 """What a rule has to know of the whole tensor, from `WHOLE`: float32 scalars, none for most rules."""
 
 SMALLEST_NORMAL = 2.0**-126  # of float32; a scale below it would be too coarse itself
 SMALLEST_TENSOR_SCALE = 2.0**-121  # its inverse, divided by the smallest block scale, is still a float32
 
 
-def by_row(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -> Tensor:
+def by_row(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
     """Ŵ = s · nearest(W/s), s = max|W| / largest. W/s is within range by construction, so nothing has to be clamped."""
     scale = _divided_(_largest(values), number_format.element.largest).clamp_(min=SMALLEST_NORMAL)
     return torch.mul(nearest_(values / scale, number_format.element), scale, out=out)
 
 
-def by_mx_block(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -> Tensor:
+def by_mx_block(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
     """The OCP specification's own scale, with all that torchao 0.18 does at the edges (`to_mx`, scaling mode FLOOR).
 
     An infinity stays one, and the numbers beside it vanish. The smallest scale is 2^-127 where torchao multiplies by it, but 2^-126
@@ -42,7 +42,7 @@ def by_mx_block(values: Tensor, out: Tensor, number_format: Format, whole: Whole
     return torch.mul(saturate_(values * inverse, element), scale, out=out)
 
 
-def by_nvfp4_block(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -> Tensor:
+def by_nvfp4_block(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
     """As torchao 0.18 (`nvfp4_quantize` with a per-tensor scale from max|W|), but that a tensor of zeros stays one; there it is NaN."""
     (tensor_scale,) = whole
     wanted = _divided_(_largest(values), number_format.element.largest).div_(tensor_scale)
@@ -52,7 +52,7 @@ def by_nvfp4_block(values: Tensor, out: Tensor, number_format: Format, whole: Wh
     return torch.mul(rounded, scale.mul_(tensor_scale), out=out)
 
 
-def by_group(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -> Tensor:
+def by_group(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
     """Ŵ = s · code + m; m and s are bfloat16. As the range includes zero, |m| is at most `largest` steps and 8 bits do for it."""
     low = values.amin(-1, keepdim=True).clamp_(max=0).bfloat16().float()
     high = values.amax(-1, keepdim=True).clamp_(min=0)
@@ -60,7 +60,7 @@ def by_group(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -
     return _affine(values, out, number_format, low, scale)
 
 
-def by_tensor(values: Tensor, out: Tensor, number_format: Format, whole: Whole) -> Tensor:
+def by_tensor(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
     """Ŵ = s · code + min W, s = (max W − min W) / largest, all float32. A range beyond float32 makes everything NaN."""
     return _affine(values, out, number_format, *whole)
 
@@ -85,18 +85,18 @@ def _largest(values: Tensor) -> Tensor:
     return values.abs().view(torch.int32).amax(-1, keepdim=True).view(torch.float32)
 
 
-def _tensor_scale(tensor: Tensor, number_format: Format) -> Whole:
+def _tensor_scale(tensor: Tensor, number_format: Format) -> TensorStats:
     low, high = torch.aminmax(tensor)
     largest = torch.maximum(low.abs(), high.abs()).float()
     return (_divided_(largest, E4M3.largest * number_format.element.largest).clamp_(min=SMALLEST_TENSOR_SCALE),)
 
 
-def _tensor_range(tensor: Tensor, number_format: Format) -> Whole:
+def _tensor_range(tensor: Tensor, number_format: Format) -> TensorStats:
     low, high = (end.float() for end in torch.aminmax(tensor))
     return low, _divided_(high - low, number_format.element.largest)
 
 
-ROUND: dict[Rule, Callable[[Tensor, Tensor, Format, Whole], Tensor]] = {
+ROUND: dict[Rule, Callable[[Tensor, Tensor, Format, TensorStats], Tensor]] = {
     "row": by_row,
     "mx": by_mx_block,
     "nvfp4": by_nvfp4_block,
@@ -104,4 +104,4 @@ ROUND: dict[Rule, Callable[[Tensor, Tensor, Format, Whole], Tensor]] = {
     "tensor": by_tensor,
 }
 
-WHOLE: dict[Rule, Callable[[Tensor, Format], Whole]] = {"nvfp4": _tensor_scale, "tensor": _tensor_range}
+WHOLE: dict[Rule, Callable[[Tensor, Format], TensorStats]] = {"nvfp4": _tensor_scale, "tensor": _tensor_range}

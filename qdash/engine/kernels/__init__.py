@@ -37,7 +37,7 @@ class Kernels(Protocol):
 
 @dataclass(frozen=True)
 class Rounder:
-    """A `Restorer` that rounds rows, where they are to be."""
+    """A `RowDequantizer` that rounds rows, where they are to be."""
 
     rounding: Rounding
     device: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from qdash.engine.formats import Whole
+from qdash.engine.formats import TensorStats
 
 HALF = (3**8 - 1) // 2
 BINS = 2 * HALF + 1
@@ -21,7 +21,7 @@ class Rounding:
     """To a format of `catalog.formats`; `whole` is what that has to know of the tensor, `dtype` what the rounded weights are carried in."""
 
     key: str
-    whole: Whole
+    whole: TensorStats
     dtype: torch.dtype
 
 

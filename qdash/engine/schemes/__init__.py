@@ -22,13 +22,13 @@ from qdash.engine.prompting import Processor
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec
 
-Restorer = Callable[[Tensor, int], Tensor]
+RowDequantizer = Callable[[Tensor, int], Tensor]
 """Some rows of a weight and the number of the first → these rows as the quantized layer computes with them, float32. Rows come in multiples
 of 32, but for the last."""
 
 
 @dataclass(frozen=True)
-class Build:
+class QuantizeContext:
     """What quantizing may need beside the model.
 
     `report` takes the share done (None: unknown) and words; it raises QdashError("cancelled") once a person has pressed Stop.
@@ -48,24 +48,24 @@ class Stored:
 
 
 class SchemeFamily(Protocol):
-    """Schemes that work alike. All methods are pure but `transform`, `quantize` and `settle`; weights are (out, in)."""
+    """Schemes that work alike. All methods are pure but `transform`, `quantize` and `run_lazy_packing`; weights are (out, in)."""
 
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
         """Arguments for `from_pretrained`: dtype, device map, quantization. `skeleton` is the model without its weights."""
         ...
 
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         """Do in place what `from_pretrained` could not, and mark every quantized layer."""
         ...
 
-    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         """Quantize the linear layers at `names`, all of them fit, of a model in plain floats, in place; mark them."""
         ...
 
-    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: QuantizeContext) -> None:
         """Quantize fused experts, all of them fit, of a model in plain floats, in place; mark them."""
 
-    def settle(self, model: PreTrainedModel) -> None:
+    def run_lazy_packing(self, model: PreTrainedModel) -> None:
         """Bring on what a layer's first call changes for good, such as how its weights are packed. A model that is settled is not saved."""
 
     def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
@@ -92,7 +92,7 @@ class SchemeFamily(Protocol):
         """
         ...
 
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         """`round_trip`, row by row to the same bit, of as much in memory at a time as is asked for where the scheme allows it."""
         restored = self.round_trip(weight, scheme, spec)
         return None if restored is None else lambda rows, start: restored[start : start + len(rows)]
@@ -144,7 +144,7 @@ def experts_for(model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> lis
     return [experts for path, experts in convertible_experts(model).items() if why_unfit(scheme, spec, path, experts) is None]
 
 
-def restorer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> Restorer | None:
+def restorer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> RowDequantizer | None:
     """`SchemeFamily.restorer` of the layer at path `name`; None also where a recipe leaves it as it is."""
     key = assigned(scheme, name)
     if key is None:

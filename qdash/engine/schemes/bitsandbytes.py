@@ -30,7 +30,7 @@ from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.outside_reads import read_outside
 from qdash.engine.parameters import Experts, mark_experts
-from qdash.engine.schemes import Build, Restorer, SchemeFamily, Stored, experts_for
+from qdash.engine.schemes import QuantizeContext, RowDequantizer, SchemeFamily, Stored, experts_for
 from qdash.engine.schemes.floating import dtype_of
 from qdash.engine.schemes.fused_4bit import BLOCK, FUSED_ROWS, as_fused, fused_values, fuses, of_repacked, unpacked
 from qdash.engine.schemes.snippet import from_pretrained
@@ -56,7 +56,7 @@ class BitsAndBytes(SchemeFamily):
         return {"dtype": dtype_of(scheme, spec), "device_map": spec.device, "quantization_config": config}
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         for layer in model.modules():
             if isinstance(layer, Linear4bit | Linear8bitLt):
                 _ready(layer)
@@ -64,7 +64,7 @@ class BitsAndBytes(SchemeFamily):
         self.quantize_experts(model, experts_for(model, scheme, build.spec), scheme, build)
 
     @override
-    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         for done, name in enumerate(names):
             build.report(done / len(names), "quantizing weights")
             layer = _quantized(model.get_submodule(name), scheme, build.spec)
@@ -73,7 +73,7 @@ class BitsAndBytes(SchemeFamily):
             layers.replace_layer(model, name, layer)
 
     @override
-    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: QuantizeContext) -> None:
         for done, own in enumerate(experts):
             build.report(done / len(experts), "quantizing experts")
             replace_parameter_4bit(own.module, own.parameter, **_experts_arguments(scheme))
@@ -81,7 +81,7 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     @torch.no_grad()
-    def settle(self, model: PreTrainedModel) -> None:
+    def run_lazy_packing(self, model: PreTrainedModel) -> None:
         # The first call repacks weights, moves statistics and casts biases.
         for layer in model.modules():
             if isinstance(layer, Linear4bit | Linear8bitLt):
@@ -130,7 +130,7 @@ class BitsAndBytes(SchemeFamily):
         return as_fused(packed, state) if fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if not scheme.params.get("load_in_4bit"):
             return lambda rows, start: _restored_8bit(rows.to(spec.device, dtype_of(scheme, spec)))
         if _misfit(weight.shape[0], weight.shape[1], spec.device):

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
-from qdash.engine.schemes import Build, Restorer, SchemeFamily
+from qdash.engine.schemes import QuantizeContext, RowDequantizer, SchemeFamily
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
 
@@ -27,11 +27,11 @@ class Floating(SchemeFamily):
         return {"dtype": dtype_of(scheme, spec), "device_map": spec.device}
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         pass
 
     @override
-    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         pass
 
     @override
@@ -49,7 +49,7 @@ class Floating(SchemeFamily):
         return weight.to(spec.device, dtype_of(scheme, spec)).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         def restore(rows: Tensor, start: int) -> Tensor:
             restored = self.round_trip(rows, scheme, spec)
             assert restored is not None

@@ -2,7 +2,7 @@
 
 Their own dtype is kept whatever the others are loaded in: packed weights, their scales and the kernels between were made for it, and
 transformers does not cast them. compressed-tensors has no kernels here: its first forward pass unpacks every weight to floats for good,
-so such a model is small in its file and not in memory; `settle` brings that on, so that the memory shown is the memory taken.
+so such a model is small in its file and not in memory; `run_lazy_packing` brings that on, so that the memory shown is the memory taken.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine import layers
-from qdash.engine.schemes import Build, SchemeFamily, family_of
+from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_of
 from qdash.engine.schemes.floating import Floating
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.errors import QdashError
@@ -38,7 +38,7 @@ class Published(Floating):
         return {"dtype": skeleton.config.dtype or getattr(torch, spec.dtype), "device_map": spec.device}
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         if _method(model.config) == "bitsandbytes":
             _check_kernels(model, build.spec)
             _bitsandbytes().transform(model, scheme, build)
@@ -50,9 +50,9 @@ class Published(Floating):
             _int8_rows().pad_rows(model)
 
     @override
-    def settle(self, model: PreTrainedModel) -> None:
+    def run_lazy_packing(self, model: PreTrainedModel) -> None:
         if _method(model.config) == "bitsandbytes":
-            _bitsandbytes().settle(model)
+            _bitsandbytes().run_lazy_packing(model)
         unpack: Any = getattr(model, "ct_decompress_hook", None)
         if unpack is not None:
             quantizer: Any = model.hf_quantizer

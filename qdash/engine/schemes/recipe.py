@@ -19,7 +19,7 @@ from qdash.engine.layers import convertible_layers, quantized_layers, scheme_of
 from qdash.engine.loading import begin
 from qdash.engine.parameters import Experts
 from qdash.engine.prompting import Processor
-from qdash.engine.schemes import Build, experts_for, family_of
+from qdash.engine.schemes import QuantizeContext, experts_for, family_of
 from qdash.engine.schemes.floating import Floating
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.errors import QdashError
@@ -30,27 +30,27 @@ class Recipe(Floating):
     """Hands every layer to the family of the scheme that its rule names."""
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         experts = experts_for(model, scheme, build.spec)
         self.quantize(model, list(convertible_layers(model)), scheme, build)
         self.quantize_experts(model, experts, scheme, build)
 
     @override
-    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         for key, chosen in self._by_scheme(model, names, scheme, build.spec).items():
             part = find_scheme(key)
             family_of(part).quantize(model, chosen, part, build)
 
     @override
-    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: QuantizeContext) -> None:
         for key in dict.fromkeys(assigned(scheme, own.path) for own in experts):
             part = find_scheme(key or "original")
             family_of(part).quantize_experts(model, [own for own in experts if assigned(scheme, own.path) == key], part, build)
 
     @override
-    def settle(self, model: PreTrainedModel) -> None:
+    def run_lazy_packing(self, model: PreTrainedModel) -> None:
         for key in sorted({scheme_of(layer) or "original" for layer in quantized_layers(model).values()}):
-            family_of(find_scheme(key)).settle(model)
+            family_of(find_scheme(key)).run_lazy_packing(model)
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:
@@ -96,7 +96,7 @@ def apply_recipe(model: PreTrainedModel, processor: Processor, recipe: str) -> N
         "task": "image-text-to-text" if hasattr(processor, "tokenizer") else "text-generation",
     })  # fmt: skip
     begin(model)
-    FAMILY.transform(model, scheme, Build(spec, processor, lambda fraction, words: None))
+    FAMILY.transform(model, scheme, QuantizeContext(spec, processor, lambda fraction, words: None))
 
 
 FAMILY = Recipe()

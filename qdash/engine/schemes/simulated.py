@@ -18,10 +18,10 @@ from typing_extensions import override
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.formats import round_activations, round_trip, whole_of
+from qdash.engine.formats import round_activations, round_trip, tensor_stats
 from qdash.engine.kernels import Rounder, Rounding
 from qdash.engine.parameters import Experts, mark_experts
-from qdash.engine.schemes import Build, Restorer, experts_for
+from qdash.engine.schemes import QuantizeContext, RowDequantizer, experts_for
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.records import WorkerSpec
@@ -31,13 +31,13 @@ class Simulated(Floating):
     """Rounds the weights of a loaded model in place, and hooks the rounding of activations in front of its layers."""
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         experts = experts_for(model, scheme, build.spec)
         self.quantize(model, self._fitting(model, scheme, build.spec), scheme, build)
         self.quantize_experts(model, experts, scheme, build)
 
     @override
-    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         for done, name in enumerate(names):
             build.report(done / len(names), "rounding weights")
             layer = model.get_submodule(name)
@@ -45,7 +45,7 @@ class Simulated(Floating):
             layers.mark(layer, scheme.key)
 
     @override
-    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: QuantizeContext) -> None:
         for done, own in enumerate(experts):
             build.report(done / len(experts), "rounding experts")
             round_experts(own, scheme.params["format"])
@@ -74,12 +74,12 @@ class Simulated(Floating):
         return round_trip(weight.to(spec.device, dtype_of(scheme, spec)), scheme.params["format"]).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if _misfit(weight.shape[1], scheme):
             return None
         dtype = dtype_of(scheme, spec)
         key = scheme.params["format"]
-        return Rounder(Rounding(key, whole_of(weight.to(spec.device), key, dtype), dtype), spec.device)
+        return Rounder(Rounding(key, tensor_stats(weight.to(spec.device), key, dtype), dtype), spec.device)
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
-from qdash.engine.schemes import Build, Restorer, Stored
+from qdash.engine.schemes import QuantizeContext, RowDequantizer, Stored
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.engine.sizes import PACKED
@@ -35,11 +35,11 @@ class TorchDynamic(Floating):
     """`torch.ao.quantization.quantize_dynamic` on a loaded model."""
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         self.quantize(model, list(layers.convertible_layers(model)), scheme, build)
 
     @override
-    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         for done, name in enumerate(names):
             build.report(done / len(names), "quantizing weights")
             layer = model.get_submodule(name)
@@ -61,7 +61,7 @@ class TorchDynamic(Floating):
         return self.dequantized(_quantized(weight.to(dtype_of(scheme, spec)), None))
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         dtype = dtype_of(scheme, spec)
         # The scale depends on the least and the largest weight only, so a layer of these two has it.
         scale = _quantized(torch.stack(torch.aminmax(weight)).to(dtype).view(1, 2), None).weight().q_scale()

@@ -34,7 +34,7 @@ from qdash.engine.calibration import input_ranges, why_uncalibrated
 from qdash.engine.loading import begin
 from qdash.engine.outside_reads import read_outside
 from qdash.engine.parameters import Experts, mark_experts
-from qdash.engine.schemes import Build, Restorer, SchemeFamily, Stored, experts_for
+from qdash.engine.schemes import QuantizeContext, RowDequantizer, SchemeFamily, Stored, experts_for
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.int8_rows import MULTIPLE, SNIPPET, pad_rows
 from qdash.engine.schemes.snippet import call, from_pretrained
@@ -74,7 +74,7 @@ class TorchAo(Floating):
         return {**arguments, "quantization_config": TorchAoConfig(_config(scheme, spec), kept)}
 
     @override
-    def transform(self, model: PreTrainedModel, scheme: Scheme, build: Build) -> None:
+    def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
         if _quantized_while_loading(scheme, build.spec, model):
             for layer in model.modules():
                 if isinstance(layer, nn.Linear) and isinstance(layer.weight, TorchAOBaseTensor):
@@ -89,7 +89,7 @@ class TorchAo(Floating):
             self.quantize_experts(model, experts, scheme, build)
 
     @override
-    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: Build) -> None:
+    def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         spec = build.spec
         ranges = input_ranges(model, names, build) if scheme.params["config"] == STATIC else dict.fromkeys(names)
         for done, (name, reach) in enumerate(ranges.items()):
@@ -102,7 +102,7 @@ class TorchAo(Floating):
             pad_rows(model)
 
     @override
-    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: Build) -> None:
+    def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: QuantizeContext) -> None:
         for done, own in enumerate(experts):
             build.report(done / len(experts), "quantizing experts")
             quantize_(own.module, FqnToConfig(OrderedDict({own.parameter: _config(scheme, build.spec)})), filter_fn=None)
@@ -165,7 +165,7 @@ class TorchAo(Floating):
         return values
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Restorer | None:
+    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if _misfit(weight.shape[0], weight.shape[1], scheme, spec):
             return None
         return SchemeFamily.restorer(self, weight, scheme, spec) if _one_scale(scheme) else super().restorer(weight, scheme, spec)

@@ -18,16 +18,16 @@ from qdash.catalog.parts import part_of
 from qdash.catalog.recipes import assigned
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.layers import convertible_layers, weighed
-from qdash.engine.schemes import Restorer
-from qdash.engine.statistics import ErrorSums
+from qdash.engine.schemes import RowDequantizer
 from qdash.engine.stored import StoredLayer, stored_layers
-from qdash.engine.weights.layer import Shapes, Weighing, weigh_layer
+from qdash.engine.weights.layer import Shapes, Weighing, measure_layer
 from qdash.engine.weights.sharing import sharing_of
+from qdash.engine.weights.stats import ErrorSums
 from qdash.errors import QdashError
 from qdash.present.layer_names import block_of, projection_of
 from qdash.records import Coverage, Device, LayerPlace, LayerWeights, SchemeWeights, Step, WeighedLayer, WeightReport
 
-Restore = Callable[[str, Tensor], Restorer | None]
+Restore = Callable[[str, Tensor], RowDequantizer | None]
 """Path of a layer in the model and its weight (out, in) as stored → how to have its rows as the quantized layer computes with them; None if
 the scheme leaves this layer alone."""
 
@@ -37,7 +37,7 @@ Emit = Callable[[Step | WeighedLayer], None]
 
 
 @torch.no_grad()
-def weigh(
+def measure_weight_error(
     folder: Path, skeleton: PreTrainedModel, schemes: Sequence[Scheme], restores: Mapping[str, Restore], *,
     emit: Emit, stop: Callable[[], bool], device: Device = "cpu",
 ) -> WeightReport:  # fmt: skip
@@ -60,14 +60,16 @@ def weigh(
             place = place_of(layer, tuple(weight.shape))
             chosen = dict(_prepared(restores, layer.module, weight, stop))
             together = {key: together_of(tallies[key].scheme, layer.module, weight.shape[1]) for key in chosen}
-            found = weigh_layer(weight, chosen, together, partial(go_on, stop))
+            found = measure_layer(weight, chosen, together, partial(go_on, stop))
             records = {key: tallies[key].add(place, layer.module, weighing) for key, weighing in found.items()}
             emit(WeighedLayer(**place.model_dump(), sqnr_db={key: record.sqnr_db for key, record in records.items()}))
     reports = tuple(tally.report(weighed(skeleton, tally.modules, tally.scheme, lambda name, layer: UNFIT)) for tally in tallies.values())
     return WeightReport(model=str(folder), device=device, seconds=perf_counter() - began, schemes=reports)
 
 
-def _prepared(restores: Mapping[str, Restore], module: str, weight: Tensor, stop: Callable[[], bool]) -> Iterator[tuple[str, Restorer]]:
+def _prepared(
+    restores: Mapping[str, Restore], module: str, weight: Tensor, stop: Callable[[], bool]
+) -> Iterator[tuple[str, RowDequantizer]]:
     """The schemes that quantize this layer, and how to have its rows; some look at all of it first."""
     for key, restore in restores.items():
         go_on(stop)

@@ -12,10 +12,10 @@ from transformers import PreTrainedModel
 
 from qdash.catalog.schemes import Scheme
 from qdash.engine.layers import convertible_layers
-from qdash.engine.schemes import Restorer
+from qdash.engine.schemes import RowDequantizer
 from qdash.engine.stored import stored_layers
 from qdash.engine.weights import Restore, place_of, refuse_quantized, together_of
-from qdash.engine.weights.layer import ROWS, Weighing, weigh_layer
+from qdash.engine.weights.layer import ROWS, Weighing, measure_layer
 from qdash.engine.weights.scales import Scale, scale_of
 from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
@@ -41,7 +41,9 @@ class Spot:
 def look_at(
     folder: Path, skeleton: PreTrainedModel, scheme: Scheme, restore: Restore, spot: Spot, go_on: Callable[[], None], device: str = "cpu"
 ) -> LayerDetail:
-    """The layer at `spot` under `scheme`. Raises QdashError as `weigh` does, and for a layer that there is not or that is left alone."""
+    """The layer at `spot` under `scheme`. Raises QdashError as `measure_weight_error` does, and for a layer that there is not or that is
+    left alone.
+    """
     refuse_quantized(folder, skeleton)
     with stored_layers(folder, skeleton, convertible_layers(skeleton)) as layers:
         layer = next((layer for layer in layers if layer.name == spot.layer), None)
@@ -52,7 +54,7 @@ def look_at(
         if restorer is None:
             raise QdashError(f"{scheme.label} leaves {layer.name} unchanged.", "Choose another scheme or layer.")
         together = together_of(scheme, layer.module, weight.shape[1])
-        weighing = weigh_layer(weight, {"": restorer}, {"": together}, go_on)[""]
+        weighing = measure_layer(weight, {"": restorer}, {"": together}, go_on)[""]
         record = weighing.record(place_of(layer, tuple(weight.shape)), FINE_BINS, FINE_ROWS)
     row = min(max(record.worst_row or 0 if spot.row is None else spot.row, 0), len(weight) - 1)
     return _Look(scheme, layer.module, weight, restorer, weighing).at(row, spot.column, record)
@@ -63,7 +65,7 @@ class _Look:
     scheme: Scheme
     module: str
     weight: Tensor
-    restorer: Restorer
+    restorer: RowDequantizer
     weighing: Weighing
 
     def at(self, row: int, column: int, record: LayerWeights) -> LayerDetail:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from qdash.engine.kernels import MARGIN, Rounder, Rounding, kernels_for
-from qdash.engine.schemes import Restorer
-from qdash.engine.statistics import Counts, ErrorSums, common_exponent, pooled_sqnr_db, worst_row
+from qdash.engine.schemes import RowDequantizer
+from qdash.engine.weights.stats import Counts, ErrorSums, common_exponent, pooled_sqnr_db, worst_row
 from qdash.records import LayerHistograms, LayerPlace, LayerWeights
 
 CHUNK = 1 << 23  # weights
@@ -90,8 +90,8 @@ class Weighing:
         )
 
 
-def weigh_layer(
-    weight: Tensor, restorers: Mapping[str, Restorer], together: Mapping[str, int], go_on: Callable[[], None]
+def measure_layer(
+    weight: Tensor, restorers: Mapping[str, RowDequantizer], together: Mapping[str, int], go_on: Callable[[], None]
 ) -> dict[str, Weighing]:
     """Figures of a layer (out, in) under each scheme's key. `go_on` is called between chunks, and may raise."""
     weighings = {key: Weighing(together[key], np.zeros((len(weight), 4))) for key in restorers}

@@ -22,7 +22,7 @@ from qdash.runs.workload import weighing_work
 Weighed = Step | WeighedLayer
 
 
-def weigh(
+def measure_weight_error(
     model: str, schemes: Sequence[str], executor: Executor, stop: Event | None = None, *, device: str = "auto"
 ) -> Generator[Weighed, None, WeightReport]:
     """Measure what each scheme does to the weights of `model`, telling each layer's result as it is known; raises QdashError.
@@ -51,7 +51,7 @@ def weigh(
     return WeightReport(model=model, device=mostly, seconds=seconds, cached=cached, schemes=tuple(found[key] for key in keys))
 
 
-def weigh_layer(
+def measure_layer(
     model: str,
     scheme: str,
     layer: str,
@@ -76,14 +76,14 @@ def weigh_layer(
 def _weighed(
     spec: WorkerSpec, keys: list[str], reserve_bytes: int, executor: Executor, stop: StopSignal | None
 ) -> Generator[Weighed, None, WeightReport]:
-    report: WeightReport = yield from _told(executor.call(spec, "weigh", keys, reserve_bytes=reserve_bytes, stop=stop))
+    report: WeightReport = yield from _told(executor.call(spec, "measure_weight_error", keys, reserve_bytes=reserve_bytes, stop=stop))
     return report
 
 
 def _layer_weighed(
     spec: WorkerSpec, key: str, layer: str, row: int | None, column: int, reserve_bytes: int, executor: Executor, stop: StopSignal | None
 ) -> Generator[Weighed, None, LayerDetail]:
-    call = executor.call(spec, "weigh_layer", key, layer, row, column, reserve_bytes=reserve_bytes, stop=stop)
+    call = executor.call(spec, "measure_layer", key, layer, row, column, reserve_bytes=reserve_bytes, stop=stop)
     detail: LayerDetail = yield from _told(call)
     return detail
 

@@ -26,7 +26,7 @@ from qdash.ui.controls.arrival import Arrival
 from qdash.ui.controls.form import Form, check_model, check_variants
 from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.results.cards import announcement, cards_html
-from qdash.ui.results.compare_state import Board, ready_board
+from qdash.ui.results.compare_state import CompareState, ready_board
 from qdash.ui.results.comparison import Results, build_charts, build_drawer_buttons, build_drawers, results_drawn, wire_charts
 from qdash.ui.results.question import asked_just_now
 from qdash.ui.server.autosave import keep
@@ -70,7 +70,7 @@ def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
     message = html(elem_id="banner")
     headline = html(empty_html(), elem_id="verdict")
     earlier, asked = html(elem_id="earlier"), html(elem_id="asked")
-    spoken = html(spoken_html(Board(())), elem_id="spoken")
+    spoken = html(spoken_html(CompareState(())), elem_id="spoken")
     cards = html(ready_cards(model, schemes), elem_id="cards")
     with gr.Column(elem_id="results"):
         charts = build_charts()
@@ -199,7 +199,7 @@ def ready_cards(model: Any, schemes: Any) -> str:
     try:
         return cards_html(ready_board(check_variants(check_model(model), schemes)))
     except QdashError:
-        return cards_html(Board(()))
+        return cards_html(CompareState(()))
 
 
 def running_html(view: View) -> str:
@@ -209,7 +209,7 @@ def running_html(view: View) -> str:
     return f'<h2 class="verdict">{headline}</h2><p class="sub"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
 
 
-def spoken_html(board: Board) -> str:
+def spoken_html(board: CompareState) -> str:
     """The state of every card, for screen readers: the cards themselves change too often to be read out."""
     return f'<p class="sr-only" role="status">{announcement(board)}</p>'
 

@@ -12,7 +12,7 @@ from qdash.stopping import unless_stopped
 from qdash.ui.compare.time_left import Course
 from qdash.ui.components import text
 from qdash.ui.controls.form import Form, check_model, checked
-from qdash.ui.results.compare_state import Board, advance, queued_board
+from qdash.ui.results.compare_state import CompareState, advance, queued_board
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Ahead, Entrance, Ticket, waiting
@@ -29,7 +29,7 @@ TIMING_REFRESH_S = 2.0
 class View:
     """One moment of a comparison. `error` is what to put into the banner; `over` marks the last view, which has the picture's PNG too."""
 
-    board: Board | None = None
+    board: CompareState | None = None
     status: str = ""
     error: QdashError | None = None
     over: bool = False
@@ -62,7 +62,7 @@ def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Ent
         yield from paced(board, backend.compare(request, png, stop), served.advance, served.view, _refresh_s)
 
 
-def _refresh_s(board: Board) -> float:
+def _refresh_s(board: CompareState) -> float:
     return TIMING_REFRESH_S if board.timing else REFRESH_S
 
 
@@ -82,7 +82,7 @@ class _Served:
     ticket: Ticket
     course: Course
 
-    def advance(self, board: Board, event: ComparisonEvent) -> Board:
+    def advance(self, board: CompareState, event: ComparisonEvent) -> CompareState:
         board = advance(board, event)
         if board.answered:
             self.ticket.has_answered()
@@ -90,13 +90,13 @@ class _Served:
         self.ticket.expect(self.course.left_s(board))
         return board
 
-    def view(self, board: Board) -> View:
+    def view(self, board: CompareState) -> View:
         if board.comparison is not None:
             return View(board=board)
         return View(board=board, status=doing(board, self.ticket.ahead(), self.course.words(board)))
 
 
-def doing(board: Board, ahead: Ahead, left: str = "") -> str:
+def doing(board: CompareState, ahead: Ahead, left: str = "") -> str:
     """The line above the cards while this comparison runs, or waits for the device; `left`: how long it will take, if that is known."""
     current = next((card for card in board.cards if card.running and card.state != "measuring"), None)
     if current is None:
@@ -110,7 +110,7 @@ def doing(board: Board, ahead: Ahead, left: str = "") -> str:
     return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}{to_go}"
 
 
-def _timing(board: Board, ahead: Ahead, left: str) -> str:
+def _timing(board: CompareState, ahead: Ahead, left: str) -> str:
     if not any(card.state == "answered" or card.running for card in board.cards):
         return "Finishing."
     latest, others = board.cards[board.latest], ahead.answers + ahead.timings

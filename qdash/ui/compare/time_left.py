@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from qdash.records import AnswerText, Event, Measurement, Progress, VariantAnswered
 from qdash.ui.components import text
-from qdash.ui.results.compare_state import Board
+from qdash.ui.results.compare_state import CompareState
 
 LEAST_DONE = 0.1
 """The share of the rounds that has to be done before the time for the rest follows from them."""
@@ -41,7 +41,7 @@ class Course:
     _timing_since: float | None = None
     _rounds_since: float | None = None
 
-    def follow(self, board: Board, event: Event) -> None:
+    def follow(self, board: CompareState, event: Event) -> None:
         """Note when `event` came, which led to `board`."""
         now = self.clock()
         if isinstance(event, Progress):
@@ -54,24 +54,24 @@ class Course:
         if self._rounds_since is None and board.rounds_done is not None:
             self._rounds_since = now
 
-    def words(self, board: Board) -> str:
+    def words(self, board: CompareState) -> str:
         """“about 20 s to go”; empty where there is no ground for it."""
         left_s = self.left_s(board)
         if left_s is None:
             return ""
         return f"at most {text.to_go(left_s)}" if self._in_rounds(board) else text.to_go(left_s)
 
-    def left_s(self, board: Board) -> float | None:
+    def left_s(self, board: CompareState) -> float | None:
         """Seconds to go, in rounds if all that were chosen are taken; None where there is no ground for a time."""
         now, done = self.clock(), board.rounds_done or 0.0
         if self._rounds_since is not None and self._in_rounds(board):
             return (now - self._rounds_since) * (1 - done) / done
         return self._left_s(board, now)
 
-    def _in_rounds(self, board: Board) -> bool:
+    def _in_rounds(self, board: CompareState) -> bool:
         return self._rounds_since is not None and (board.rounds_done or 0.0) >= LEAST_DONE
 
-    def _moved(self, board: Board, event: Progress, now: float) -> None:
+    def _moved(self, board: CompareState, event: Progress, now: float) -> None:
         index = event.index
         since = {"loading": self._began, "answering": self._asked}.get(event.stage)
         if since is not None and (index not in since or board.cards[index].waiting):
@@ -87,7 +87,7 @@ class Course:
             more = (self.measurement.max_new_tokens - 1) / (new_tokens - 1)
             self._turn_s[index] = first - self._asked.get(index, first) + (last - first) * more
 
-    def _left_s(self, board: Board, now: float) -> float | None:
+    def _left_s(self, board: CompareState, now: float) -> float | None:
         timing_s = self._timing_s(board)
         if timing_s is None:
             return None
@@ -103,7 +103,7 @@ class Course:
                 left_s += rest_s
         return left_s
 
-    def _timing_s(self, board: Board) -> float | None:
+    def _timing_s(self, board: CompareState) -> float | None:
         """Warm-up and all rounds."""
         turns_s = [
             self._turn_s.get(index) if card.result is not None else self._expected(self._turn_s, index)

@@ -11,7 +11,7 @@ from html import escape
 import gradio as gr
 
 from qdash.charts.tradeoff import numbers_words
-from qdash.charts.trades import AGAINST, Trades, against_of, comparison_trades
+from qdash.charts.tradeoff_points import AGAINST, Trades, against_of, comparison_trades
 from qdash.present.formatting import mib, ms, nats, share
 from qdash.records import Comparison, VariantResult
 from qdash.ui.components.comparison_tables import NOTHING

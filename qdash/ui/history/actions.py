@@ -9,8 +9,8 @@ from typing import Any
 
 from qdash.errors import QdashError
 from qdash.history import history
-from qdash.history.difference import difference
 from qdash.history.exchange import export_runs, import_runs, most_file_bytes
+from qdash.history.run_diff import difference
 from qdash.records import Comparison, Evaluation
 from qdash.settings import settings
 from qdash.ui.components import text

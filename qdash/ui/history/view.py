@@ -11,8 +11,8 @@ from typing import Literal
 
 from qdash.errors import QdashError
 from qdash.history import Listing, Run
-from qdash.history.difference import Change, Difference, VariantChanges
 from qdash.history.kinds import is_own
+from qdash.history.run_diff import Change, Difference, VariantChanges
 from qdash.records import Comparison
 from qdash.records.history import Entry, RunKind
 from qdash.ui.components import text

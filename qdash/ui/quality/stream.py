@@ -12,7 +12,7 @@ from qdash.tasks import Item
 from qdash.ui.components import text
 from qdash.ui.quality.form import QualityForm, requested
 from qdash.ui.quality.question_file import items_of
-from qdash.ui.results.quality_state import Marks, MarksBoard, marked, queued_marks
+from qdash.ui.results.quality_state import QualityState, VariantProgress, marked, queued_marks
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
@@ -28,7 +28,7 @@ REFRESH_S = 0.25
 class MarksView:
     """One moment of an evaluation. `error` is for the banner; `over` marks the last view; `items` are a file's questions, with pictures."""
 
-    board: MarksBoard | None = None
+    board: QualityState | None = None
     status: str = ""
     error: QdashError | None = None
     over: bool = False
@@ -60,7 +60,7 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
         for place in ticket.wait(stop):
             yield MarksView(board=board, status=waiting(place))
 
-        def advance(board: MarksBoard, event: EvaluationEvent) -> MarksBoard:
+        def advance(board: QualityState, event: EvaluationEvent) -> QualityState:
             board = marked(board, event)
             ticket.expect(_left_s(board))
             return board
@@ -68,11 +68,11 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
         yield from paced(board, backend.evaluate(request, stop, items), advance, _view, lambda _: REFRESH_S)
 
 
-def _view(board: MarksBoard) -> MarksView:
+def _view(board: QualityState) -> MarksView:
     return MarksView(board=board, status=doing(board) if board.evaluation is None else "")
 
 
-def doing(board: MarksBoard) -> str:
+def doing(board: QualityState) -> str:
     """The line below the headline while this evaluation runs: who, how far, how long still."""
     finished = sum(row.result is not None for row in board.rows)
     row = board.current
@@ -85,17 +85,17 @@ def doing(board: MarksBoard) -> str:
     return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_waits(row) or _left(board)}"
 
 
-def _waits(row: Marks) -> str:
+def _waits(row: VariantProgress) -> str:
     """That answers of a comparison come first, which ends soon."""
     return f" · {row.detail}" if row.waiting else ""
 
 
-def _left(board: MarksBoard) -> str:
+def _left(board: QualityState) -> str:
     left_s = _left_s(board)
     return "" if left_s is None else f" · {text.to_go(left_s)}"
 
 
-def _left_s(board: MarksBoard) -> float | None:
+def _left_s(board: QualityState) -> float | None:
     """Seconds to go for all, if the others take as long for a question as the one at work; None where there is no telling."""
     row = board.current
     if row is None or row.eta_s is None or row.done >= row.total:

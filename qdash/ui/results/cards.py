@@ -8,26 +8,26 @@ from qdash.records import Comparison, VariantResult
 from qdash.ui.components import text
 from qdash.ui.components.markup import colour_classes, term
 from qdash.ui.results.card_metrics import facts_html, names_html
-from qdash.ui.results.compare_state import Board, Card
+from qdash.ui.results.compare_state import Card, CompareState
 from qdash.ui.results.token_heatmap import strip_html
 from qdash.verdict import judge
 from qdash.verdict.judging import reference_words
 from qdash.verdict.reasons import why_slower
 
 
-def cards_html(board: Board) -> str:
+def cards_html(board: CompareState) -> str:
     """All cards. The baseline gives the others their reference; grades and speeds wait until the comparison is over."""
     inner = "".join(_card(board, index) for index in range(len(board.cards)))
     return f'<div class="cards" role="list">{inner}</div>'
 
 
-def announcement(board: Board) -> str:
+def announcement(board: CompareState) -> str:
     """One line for screen readers: what is going on, without reading out every token."""
     said = [f"{card.label}: {text.STATES[card.state][1].lower()}" for card in board.cards if card.state != "queued"]
     return escape(". ".join(said))
 
 
-def _card(board: Board, index: int) -> str:
+def _card(board: CompareState, index: int) -> str:
     """Six children whatever the state: the style sheet aligns them with those of the neighbours."""
     card = board.cards[index]
     baseline = board.cards[0].result if index else None

@@ -65,7 +65,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Board:
+class CompareState:
     """All cards in order, the baseline first, and the comparison once there is one. `latest`: the card that moved on last."""
 
     cards: tuple[Card, ...]
@@ -111,24 +111,24 @@ def is_waiting(detail: str) -> bool:
     return detail.startswith("waiting for another measurement")
 
 
-def ready_board(variants: Sequence[Variant]) -> Board:
+def ready_board(variants: Sequence[Variant]) -> CompareState:
     """What the page shows before anything ran."""
-    return Board(_cards(variants, "ready"))
+    return CompareState(_cards(variants, "ready"))
 
 
-def queued_board(request: Request) -> Board:
+def queued_board(request: Request) -> CompareState:
     """Every variant of `request`, waiting."""
-    return Board(_cards(request.variants, "queued"))
+    return CompareState(_cards(request.variants, "queued"))
 
 
 def _cards(variants: Sequence[Variant], state: State) -> tuple[Card, ...]:
     return tuple(Card(find_scheme(variant.scheme), label, state) for variant, label in zip(variants, labels_of(variants), strict=True))
 
 
-def finished_board(comparison: Comparison) -> Board:
+def finished_board(comparison: Comparison) -> CompareState:
     """The board of a comparison that is over, from its results alone."""
     cards = tuple(_finished(Card(_scheme_of(result), result.label), result) for result in comparison.variants)
-    return Board(cards, comparison)
+    return CompareState(cards, comparison)
 
 
 def _scheme_of(result: VariantResult) -> Scheme:
@@ -137,7 +137,7 @@ def _scheme_of(result: VariantResult) -> Scheme:
     return known_scheme(result.scheme) or stand_in
 
 
-def advance(board: Board, event: Event) -> Board:
+def advance(board: CompareState, event: Event) -> CompareState:
     """The board after `event`."""
     if isinstance(event, ComparisonDone):
         return finished_board(event.comparison)

@@ -12,7 +12,7 @@ import gradio as gr
 
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
 from qdash.charts.style import saved_as
-from qdash.charts.trades import AGAINST, against_of
+from qdash.charts.tradeoff_points import AGAINST, against_of
 from qdash.records import Comparison
 from qdash.ui.components import text
 from qdash.ui.components.comparison_tables import absolute_html, relative_html

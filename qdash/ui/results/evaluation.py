@@ -11,7 +11,7 @@ import gradio as gr
 
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
 from qdash.charts.style import saved_as
-from qdash.charts.trades import AGAINST, against_of
+from qdash.charts.tradeoff_points import AGAINST, against_of
 from qdash.records import Evaluation
 from qdash.ui.components import text
 from qdash.ui.components.elements import chart, html

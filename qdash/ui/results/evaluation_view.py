@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from qdash.charts.evaluation import speedup_of
-from qdash.charts.trades import AGAINST, evaluation_trades
+from qdash.charts.tradeoff_points import AGAINST, evaluation_trades
 from qdash.present.formatting import between, evaluation_conditions, mib, ms, points_of, stand_in, versions
 from qdash.present.formatting import share as percent
 from qdash.records import EvaluatedVariant, Evaluation, Kind, Proportion
@@ -12,7 +12,7 @@ from qdash.ui.components import text
 from qdash.ui.components.comparison_tables import NOTHING
 from qdash.ui.components.markup import bits_class, colour_classes, term
 from qdash.ui.components.verdict_header import sentence_html, verdict_html
-from qdash.ui.results.quality_state import Marks, MarksBoard, final_state
+from qdash.ui.results.quality_state import QualityState, VariantProgress, final_state
 from qdash.verdict.evaluations import Cost, costs, evaluation_pace, evaluation_verdict
 
 _JUDGED = {
@@ -34,7 +34,7 @@ def headline_html(evaluation: Evaluation) -> str:
     return verdict_html(evaluation_verdict(evaluation))
 
 
-def running_html(board: MarksBoard | None, status: str) -> str:
+def running_html(board: QualityState | None, status: str) -> str:
     """Headline while questions are answered."""
     number = len(board.rows) if board else 0
     who = text.several(number, "version", "versions") if number else "every version"
@@ -47,13 +47,13 @@ def running_html(board: MarksBoard | None, status: str) -> str:
 # ── the table, while it runs and after ───────────────────────────────────────────────────────────────────────────
 
 
-def running_rows_html(board: MarksBoard) -> str:
+def running_rows_html(board: QualityState) -> str:
     """One row a variant: what it does, how far, accuracy so far with its interval."""
     rows = "".join(_running(row, place) for place, row in enumerate(board.rows))
     return _table(("scheme", term("right so far", text.TIPS["right"]), "", "questions"), rows, "marks running")
 
 
-def _running(row: Marks, place: int) -> str:
+def _running(row: VariantProgress, place: int) -> str:
     icon, word = text.STATES[row.state]
     left = f" · {text.seconds(row.eta_s)} left" if row.eta_s is not None and row.state == "answering" else ""
     reason = f' title="{escape(row.result.error.message)}"' if row.result is not None and row.result.error is not None else ""
@@ -66,7 +66,7 @@ def _running(row: Marks, place: int) -> str:
     )
 
 
-def _bar(row: Marks) -> str:
+def _bar(row: VariantProgress) -> str:
     if not row.running:
         return '<div class="bar off"></div>'
     if row.fraction is None:

@@ -31,7 +31,7 @@ _STATE_OF_STAGE: dict[EvaluationStage, State] = {
 
 
 @dataclass(frozen=True)
-class Marks:
+class VariantProgress:
     """One variant: what it does, how far it is, and its accuracy so far. `eta_s`: seconds to go for it; `detail`: about the latest step."""
 
     label: str
@@ -58,14 +58,14 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class MarksBoard:
+class QualityState:
     """All variants in order, and the evaluation once it is over."""
 
-    rows: tuple[Marks, ...]
+    rows: tuple[VariantProgress, ...]
     evaluation: Evaluation | None = None
 
     @property
-    def current(self) -> Marks | None:
+    def current(self) -> VariantProgress | None:
         """The one whose turn it is."""
         return next((row for row in self.rows if row.running), None)
 
@@ -75,14 +75,14 @@ class MarksBoard:
         return tuple(row.state for row in self.rows)
 
 
-def queued_marks(request: EvaluationRequest) -> MarksBoard:
+def queued_marks(request: EvaluationRequest) -> QualityState:
     """Every variant of `request`, waiting."""
     schemes = [find_scheme(variant.scheme) for variant in request.variants]
     labels = labels_of(request.variants)
-    return MarksBoard(tuple(Marks(label, scheme.bits, scheme.kind) for label, scheme in zip(labels, schemes, strict=True)))
+    return QualityState(tuple(VariantProgress(label, scheme.bits, scheme.kind) for label, scheme in zip(labels, schemes, strict=True)))
 
 
-def marked(board: MarksBoard, event: EvaluationEvent) -> MarksBoard:
+def marked(board: QualityState, event: EvaluationEvent) -> QualityState:
     """The board after `event`."""
     if isinstance(event, EvaluationDone):
         return replace(board, evaluation=event.evaluation)
@@ -91,7 +91,7 @@ def marked(board: MarksBoard, event: EvaluationEvent) -> MarksBoard:
     return replace(board, rows=tuple(rows))
 
 
-def _moved(row: Marks, event: EvaluationProgress | ItemsAnswered | EvaluatedVariantDone) -> Marks:
+def _moved(row: VariantProgress, event: EvaluationProgress | ItemsAnswered | EvaluatedVariantDone) -> VariantProgress:
     if isinstance(event, ItemsAnswered):
         return replace(row, accuracy=event.accuracy)
     if isinstance(event, EvaluatedVariantDone):

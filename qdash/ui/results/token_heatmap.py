@@ -3,7 +3,7 @@
 from html import escape
 
 from qdash.records import Agreement
-from qdash.verdict.heat import Cell, cells, summary
+from qdash.verdict.token_divergence import Cell, cells, summary
 
 
 def strip_html(agreement: Agreement) -> str:

@@ -33,11 +33,13 @@ class Backend(Protocol):
         """Run a comparison."""
         ...
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str) -> Generator[Weighed, None, WeightReport]:
+    def measure_weight_error(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Weighed, None, WeightReport]:
         """Measure what schemes do to the weights."""
         ...
 
-    def weigh_layer(
+    def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Weighed, None, LayerDetail]:
         """Show one layer near enough to see single weights."""
@@ -71,15 +73,17 @@ class EngineBackend:
         """See `compare.compare`."""
         return comparing.compare(request, png, self.executor, stop)
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str) -> Generator[Weighed, None, WeightReport]:
-        """See `weight_error.weigh`."""
-        return weight_error.weigh(model, schemes, self.executor, stop, device=device)
+    def measure_weight_error(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Weighed, None, WeightReport]:
+        """See `weight_error.measure_weight_error`."""
+        return weight_error.measure_weight_error(model, schemes, self.executor, stop, device=device)
 
-    def weigh_layer(
+    def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Weighed, None, LayerDetail]:
-        """See `weight_error.weigh_layer`."""
-        return weight_error.weigh_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
+        """See `weight_error.measure_layer`."""
+        return weight_error.measure_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """See `model_report.inspect`."""

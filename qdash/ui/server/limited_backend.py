@@ -34,15 +34,17 @@ class LimitedBackend:
         """Run a comparison."""
         return self._within(self.backend.compare(request, png, stop), stop)
 
-    def weigh(self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str) -> Generator[Weighed, None, WeightReport]:
+    def measure_weight_error(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Weighed, None, WeightReport]:
         """Measure what schemes do to the weights."""
-        return self._within(self.backend.weigh(model, schemes, stop, device=device), stop)
+        return self._within(self.backend.measure_weight_error(model, schemes, stop, device=device), stop)
 
-    def weigh_layer(
+    def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Weighed, None, LayerDetail]:
         """Show one layer."""
-        return self._within(self.backend.weigh_layer(model, scheme, layer, stop, row=row, column=column, device=device), stop)
+        return self._within(self.backend.measure_layer(model, scheme, layer, stop, row=row, column=column, device=device), stop)
 
     def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Look inside a variant."""

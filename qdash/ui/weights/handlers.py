@@ -30,7 +30,7 @@ from qdash.ui.server.visitors import visitor_behind
 from qdash.ui.weights.layer import layer_drawn
 from qdash.ui.weights.page import WeightsPage, empty_html
 from qdash.ui.weights.selection import ALL_LAYERS, Choice, first_choice, with_cell, with_scale, with_scheme, with_weight
-from qdash.ui.weights.stream import View, known_layers, looked, looked_into
+from qdash.ui.weights.stream import View, known_layers, looked, stream_detail
 from qdash.ui.weights.view import (
     headline_html,
     map_html,
@@ -94,7 +94,7 @@ def wire_weights_page(
         try:
             status = "" if choice.layer == ALL_LAYERS else "Reading this layer."
             yield {**drawn(page, dark, report, choice, None, status), page.choice: choice, page.banner: ""}
-            for view in looked_into(report, choice, backend, line.of(visitor_behind(request)), stop):
+            for view in stream_detail(report, choice, backend, line.of(visitor_behind(request)), stop):
                 if view.error is not None:
                     yield {page.banner: banner(view.error)}
                 elif not stop.is_set():

@@ -70,14 +70,14 @@ def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entran
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield View(status=waiting(place))
-            yield from _weighed(backend.weigh(name, keys, stop, device=check_device(device)))
+            yield from _weighed(backend.measure_weight_error(name, keys, stop, device=check_device(device)))
     except QdashError as error:
         yield View(error=by_button(error, "Look inside"))
     except Exception:
         yield View(error=internal_error())
 
 
-def looked_into(report: WeightReport, choice: Choice, backend: Backend, line: Entrance, stop: Event) -> Iterator[LayerView]:
+def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: Entrance, stop: Event) -> Iterator[LayerView]:
     """Wait in line, look into the layer chosen. Never raises; says nothing of having been stopped: the next pick did that."""
     if choice.layer == ALL_LAYERS:
         return
@@ -87,7 +87,7 @@ def looked_into(report: WeightReport, choice: Choice, backend: Backend, line: En
                 yield LayerView(waiting(place))
             # A report from another machine, or of another day, may name a device that is not here.
             device = report.device if report.device in this_machine().choices else "auto"
-            steps = backend.weigh_layer(
+            steps = backend.measure_layer(
                 report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column, device=device
             )
             yield from _detailed(steps)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from qdash.catalog.schemes import known_scheme
-from qdash.charts.heat import Measured, extremes, heat_html, scale_html
+from qdash.charts.layer_heatmap import Measured, extremes, heat_html, scale_html
 from qdash.present.formatting import Words, decibels, decibels_of, disturbed, left_out, share, unweighed
 from qdash.present.layer_names import spoken_name
 from qdash.records import LayerWeights, SchemeWeights, WeightReport

@@ -21,10 +21,10 @@ from qdash.engine.generation import bare_probabilities
 from qdash.engine.meters import PeakMemory, trim
 from qdash.engine.prompting import Inputs, Processor, build_inputs, check_question, check_room, read_image, tokenizer_of
 from qdash.engine.vocabulary import check_tokens
-from qdash.records import BatchAnswered, Exercise, Exercised, Reply
+from qdash.records import BatchAnswered, BatchStats, Exercise, Reply
 
 
-def solve(
+def run_batches(
     model: PreTrainedModel,
     processor: Processor,
     exercise: Exercise,
@@ -32,7 +32,7 @@ def solve(
     on_batch: Callable[[BatchAnswered], None],
     stop: Callable[[], bool],
     pause: Callable[[], bool] = lambda: False,
-) -> Exercised:
+) -> BatchStats:
     """Answer the questions of `exercise`, after a warm-up that does not count; `on_batch` gets each batch's answers.
 
     If `pause()` after a batch that is not the last, others are to have the device: what is left is another exercise, warm-up and all, since
@@ -43,9 +43,9 @@ def solve(
 
     Raises QdashError: "bad_input" for a question that does not fit the model or its context, "cancelled".
     """
-    desk = Desk(model, processor, exercise, stop)
+    desk = BatchRunner(model, processor, exercise, stop)
     if not desk.can_share():
-        desk = Desk(model, processor, exercise.model_copy(update={"batch_size": 1}), stop)
+        desk = BatchRunner(model, processor, exercise.model_copy(update={"batch_size": 1}), stop)
     # Texts to continue are decoded as lm-eval does, questions as the model's users get their answers.
     with bare_probabilities(model) if exercise.plain else nullcontext():
         batches = desk.planned()
@@ -53,11 +53,11 @@ def solve(
             desk.replies(max(batches, key=desk.cost))
         total_s, answered = _timed(desk, batches, on_batch, pause)
     paused_at = answered if answered < len(batches) else None
-    return Exercised(total_s=total_s, peak_bytes=memory.peak_bytes, batch_size=desk.exercise.batch_size, paused_at=paused_at)
+    return BatchStats(total_s=total_s, peak_bytes=memory.peak_bytes, batch_size=desk.exercise.batch_size, paused_at=paused_at)
 
 
 def _timed(
-    desk: "Desk", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None], pause: Callable[[], bool]
+    desk: "BatchRunner", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None], pause: Callable[[], bool]
 ) -> tuple[float, int]:
     """The seconds it took, and the number of batches that are answered by now."""
     first = number = desk.exercise.first
@@ -76,7 +76,7 @@ def _timed(
 
 
 @dataclass(frozen=True)
-class Desk:
+class BatchRunner:
     """A loaded model and what it is to answer."""
 
     model: PreTrainedModel

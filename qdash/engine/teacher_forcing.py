@@ -67,7 +67,7 @@ def listening(model: PreTrainedModel) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-def scores_along(
+def teacher_forced_logits(
     model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], take: Take, stop: Callable[[], bool], heard: Heard | None = None
 ) -> bool:
     """Hand to `take` the scores from which each of `tokens` is predicted after the prompt `inputs`; returns whether one pass gave them.
