@@ -100,7 +100,7 @@ def _section(device: Device, words: str, limit_s: float) -> dict[str, Any]:
 
 
 def _compare(device: Device, model: str, schemes: str, tokens: str) -> dict[str, Any]:
-    png = (ROOT / "assets" / "samples" / "t1-square.png").read_bytes() if model == "tiny-vlm" else None
+    png = (ROOT / "qdash" / "assets" / "samples" / "t1-square.png").read_bytes() if model == "tiny-vlm" else None
     prompt = "What is in this picture?" if png else "Once upon a time"
     measurement = Measurement(runs=3, max_new_tokens=int(tokens))
     variants = variants_of(model, schemes.split(","))

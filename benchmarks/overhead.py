@@ -34,7 +34,7 @@ from qdash.records import Measurement, Question, TimedRun, WorkerSpec
 from qdash.settings import settings
 
 GOAL = 0.03
-BUNDLED = Path(__file__).parents[1] / "assets" / "models" / "tiny-vlm"
+BUNDLED = Path(__file__).parents[1] / "qdash" / "assets" / "models" / "tiny-vlm"
 BUNDLED_TEXT = BUNDLED.parent / "tiny-lm"
 SAMPLES = BUNDLED.parents[1] / "samples"
 PROMPT = "Once upon a time"

@@ -24,7 +24,7 @@ from qdash.machine import this_machine
 from qdash.settings import settings
 
 GOAL = 0.7
-SAMPLE = Path(__file__).parents[1] / "assets" / "samples" / "t1-square.png"
+SAMPLE = Path(__file__).parents[1] / "qdash" / "assets" / "samples" / "t1-square.png"
 PROMPT = "这张图片中有什么？请描述一下。"
 SCHEMES = ("fp16", "bnb-int8", "bnb-nf4-fp32", "bnb-nf4")
 """FP16, “W8A8”, “W4A4” (really 4-bit weights with float32 compute) and W4A16."""

@@ -31,7 +31,7 @@ from qdash.verdict import Grade
 from tests.report.examples import COMPARISON as EXAMPLE
 
 ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "assets" / "samples" / "t1-square.png"
+SAMPLE = ROOT / "qdash" / "assets" / "samples" / "t1-square.png"
 QUICK = ["--runs", "2", "--warmup", "0", "--max-new-tokens", "2", "--max-answer-tokens", "4"]
 ASK = ["run", "--model", "tiny-vlm", "--prompt", "What is this?", *QUICK]
 

@@ -44,7 +44,7 @@ def test_a_task_runs_and_exits_with_0(drawings: tuple[subprocess.CompletedProces
 
 
 def test_ones_own_questions_with_a_picture(tmp_path: Path) -> None:
-    picture = (ROOT / "assets" / "samples" / "t1-square.png").read_bytes()
+    picture = (ROOT / "qdash" / "assets" / "samples" / "t1-square.png").read_bytes()
     (tmp_path / "square.png").write_bytes(picture)
     (tmp_path / "own.csv").write_text("prompt,answer,image\nWhat shape is it?,square,square.png\nWho?,nobody,\n", encoding="utf-8")
     done = qdash("eval", "--model", "tiny-vlm", "--schemes", "original", "--file", "own.csv", "--json", "-", cwd=tmp_path)

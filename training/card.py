@@ -39,12 +39,12 @@ of 1,024). No remote code.
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-folder = "assets/models/tiny-vlm"
+folder = "qdash/assets/models/tiny-vlm"
 processor = AutoProcessor.from_pretrained(folder)
 model = AutoModelForImageTextToText.from_pretrained(folder)
 messages = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": "What is in this picture?"}}]}}]
 prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
-inputs = processor(images=Image.open("assets/samples/t1-square.png"), text=prompt, return_tensors="pt")
+inputs = processor(images=Image.open("qdash/assets/samples/t1-square.png"), text=prompt, return_tensors="pt")
 answer = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
 print(processor.decode(answer, skip_special_tokens=True))  # A black square on a white background.
 ```

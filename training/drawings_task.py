@@ -1,6 +1,6 @@
 """The fixed questions about drawings that the dashboard ships: the beginning of the held-out set, its pictures drawn.
 
-    python -m training.drawings_task        # writes assets/tasks/drawings.zip
+    python -m training.drawings_task        # writes qdash/assets/tasks/drawings.zip
 
 Kinds and languages are equally many, every question has a picture of its own. The archive is the same, byte for byte, wherever the same
 Pillow writes it.
@@ -18,7 +18,7 @@ from PIL import Image
 from training.drawing import draw_scene
 from training.holdout import HeldOutItem, held_out_items
 
-DRAWINGS_FILE = Path(__file__).parent.parent / "assets" / "tasks" / "drawings.zip"
+DRAWINGS_FILE = Path(__file__).parent.parent / "qdash" / "assets" / "tasks" / "drawings.zip"
 PER_CELL = 20
 """Questions of each of the ten types in each language: 400 in all."""
 

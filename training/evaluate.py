@@ -24,7 +24,7 @@ from training.card import write_card
 from training.drawing import draw_scene
 from training.holdout import HeldOutItem, digest, held_out_items
 
-MODEL_FOLDER = Path(__file__).parent.parent / "assets" / "models" / "tiny-vlm"
+MODEL_FOLDER = Path(__file__).parent.parent / "qdash" / "assets" / "models" / "tiny-vlm"
 
 SCHEMES: dict[str, Callable[[], dict[str, Any]]] = {
     "float32": lambda: {},

@@ -1,6 +1,6 @@
 """Writes the shipped folder from a checkpoint: averaged weights in bfloat16, processor, chat template, model card.
 
-    python -m training.export --checkpoints DIR [--to assets/models/tiny-vlm]
+    python -m training.export --checkpoints DIR [--to qdash/assets/models/tiny-vlm]
 
 The latest stage that has a checkpoint is taken.
 """

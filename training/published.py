@@ -1,4 +1,4 @@
-"""Writes `assets/architectures`: published configurations, as facts, with the tensors and preprocessing that transformers gives them.
+"""Writes `qdash/assets/architectures`: published configurations, as facts, with the tensors and preprocessing that transformers gives them.
 
 `python -m training.published` makes the folders again; a test compares them with the classes of the installed transformers. The
 configurations are those of Qwen3-4B, bloom-1b7, FastVLM-0.5B and SmolVLM-256M-Instruct; tokenizers and chat templates are our own, with the

@@ -17,7 +17,7 @@ from training.phrases import description
 from training.vocabulary import COLOUR_INDEX, COLOURS, KIND_INDEX, KINDS
 from training.world import Scene, SceneObject
 
-SAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "samples"
+SAMPLES_FOLDER = Path(__file__).parent.parent / "qdash" / "assets" / "samples"
 
 DESCRIBED = "described"
 OUTSIDE = None

@@ -9,12 +9,14 @@ from typing import Literal
 
 Task = Literal["image-text-to-text", "text-generation"]
 
-ASSETS = Path(__file__).parents[2] / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 
 
 @dataclass(frozen=True)
 class Model:
-    """One row: `source` is a folder in assets/models (bundled) or assets/architectures (random), or a hub id; `parameters` is a count."""
+    """One row: `source` is a folder in qdash/assets/models (bundled) or qdash/assets/architectures (random), or a hub id; `parameters` is a
+    count.
+    """
 
     key: str
     label: str

@@ -115,7 +115,7 @@ def is_cached(model: str) -> bool:
 def _in_folder(folder: Path, model: str, label: str) -> Checkpoint:
     if not folder.is_dir():
         message = f"The files of “{model}” are missing: there is no folder {folder}."
-        raise QdashError(message, "Restore them: git checkout assets/models.", "checkpoint")
+        raise QdashError(message, "Restore them: git checkout qdash/assets/models.", "checkpoint")
     files = FolderFiles(folder, f"The folder {folder}")
     found = inspect(files)
     return Checkpoint(model=model, label=label, folder=str(folder), revision=fingerprint(files), **found.model_dump(exclude={"needed"}))

@@ -1,8 +1,8 @@
 """Whether a picture looks like a simple drawing: things on one plain background. Enough to warn of a photo, no more.
 
-Measured at 64 × 64 pixels: in 200 pictures of assets/tasks, blurred, JPEG-coded and noisy ones included, at least 93% of the border lies
-within 20 levels of its median colour, and 72% of the whole. In half a dozen photos it was at most 85% of the border, even where a blurred
-background made 79% of the whole; in synthetic photos, noise and textures at most 60% of either.
+Measured at 64 × 64 pixels: in 200 pictures of qdash/assets/tasks, blurred, JPEG-coded and noisy ones included, at least 93% of the border
+lies within 20 levels of its median colour, and 72% of the whole. In half a dozen photos it was at most 85% of the border, even where a
+blurred background made 79% of the whole; in synthetic photos, noise and textures at most 60% of either.
 """
 
 import io

@@ -69,6 +69,6 @@ def template(name: str) -> Template:
     environment.globals["css"] = Markup(
         "".join((folder / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("comparison", "weights"))
     )
-    environment.globals["save_picture"] = Markup((ASSETS / "js" / "save_picture.js").read_text(encoding="utf-8"))
+    environment.globals["save_picture"] = Markup((ASSETS.parent / "ui" / "static" / "js" / "save_picture.js").read_text(encoding="utf-8"))
     environment.globals["plotly"] = Markup(get_plotlyjs())  # trusted: a file of the plotly package
     return environment.get_template(name)

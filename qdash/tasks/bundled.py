@@ -1,4 +1,4 @@
-"""The tasks that come with qdash: their questions lie in assets/tasks, so they need neither a network nor the code that wrote them.
+"""The tasks that come with qdash: their questions lie in qdash/assets/tasks, so they need neither a network nor the code that wrote them.
 
 `cloze.jsonl` has one question a line. `drawings.zip` holds `questions.jsonl` and a PNG for each question, 0000.png and on.
 """

@@ -15,12 +15,11 @@ from pydantic import SecretStr
 from starlette.middleware import Middleware
 
 from qdash import execution, scratch
-from qdash.catalog.models import ASSETS
 from qdash.checkpoints.random import making
 from qdash.errors import QdashError
 from qdash.private_folder import private_folder
 from qdash.settings import on_a_space, settings
-from qdash.ui.components.static import css, script
+from qdash.ui.components.static import STATIC, css, script
 from qdash.ui.components.theme import theme
 from qdash.ui.layout import build
 from qdash.ui.server.address import Address, free_address
@@ -124,7 +123,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
             max_file_size=limits.max_upload_bytes,
             max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
             app_kwargs={"middleware": middleware},
-            favicon_path=str(ASSETS / "favicon.svg"),
+            favicon_path=str(STATIC / "favicon.svg"),
             auth=_password_check(limits.password),  # type: ignore[arg-type] - Gradio also takes one that is awaited
             auth_message="This page asks for a password; any name will do.",
             footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False,

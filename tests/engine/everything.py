@@ -9,7 +9,7 @@ import pytest
 from qdash.engine.worker import Worker
 from qdash.records import BatchAnswered, Exercise, LayerDetail, Measurement, Question, WeightReport, WorkerSpec
 
-SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "t1-square.png"
+SAMPLE = Path(__file__).parents[2] / "qdash" / "assets" / "samples" / "t1-square.png"
 FORMATS = ("fp6-e2m3", "int3-g64", "nvfp4")
 NEW_TOKENS = 4
 

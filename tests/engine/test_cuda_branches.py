@@ -15,7 +15,7 @@ from qdash.engine.worker import Worker
 from tests.engine.everything import NEW_TOKENS, assert_alike, everything, spec_on, weighed
 
 ROOT = Path(__file__).parents[2]
-MODELS = ROOT / "assets" / "models"
+MODELS = ROOT / "qdash" / "assets" / "models"
 RANDOM = "qwen3"  # tiny, and made for tests
 VARIANTS = [
     ("tiny-lm", "original"), ("tiny-lm", "bnb-nf4"), ("tiny-vlm", "bnb-nf4"),

@@ -24,7 +24,7 @@ from tests.engine.test_sizes import tensor_bytes
 RECIPE = "attention=bnb-int8,mlp=bnb-fp4"
 EVERY = list(dict.fromkeys([*REAL, "ao-int8dyn", "ao-int4wo", "torch-int8dyn", "fp6-e2m3", "sim-w4a4", RECIPE]))
 BOTH = [*(("bloom", scheme) for scheme in EVERY), *(("llava", scheme) for scheme in ("original", "bnb-int8", "bnb-fp4", RECIPE))]
-BLOOM = Path(__file__).parents[2] / "assets" / "architectures" / "bloom-1b7"
+BLOOM = Path(__file__).parents[2] / "qdash" / "assets" / "architectures" / "bloom-1b7"
 
 
 @pytest.fixture(scope="session")

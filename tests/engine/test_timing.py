@@ -16,7 +16,7 @@ from qdash.records import Measurement, Question
 from tests.engine.conftest import ignore, never, spec_of
 
 ROOT = Path(__file__).parents[2]
-BUNDLED = ROOT / "assets" / "models" / "tiny-lm"
+BUNDLED = ROOT / "qdash" / "assets" / "models" / "tiny-lm"
 
 
 @pytest.mark.parametrize("n", [2, 7])

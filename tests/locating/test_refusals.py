@@ -96,6 +96,6 @@ def test_a_file_is_not_a_model(folder: Path) -> None:
 def test_public_mode_offers_the_catalogue_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offer, "settings", lambda: Settings(public=True))
     assert checkpoints.locate("tiny-vlm").folder
-    for model in (str(folder), "someone/else", "assets/models/tiny-vlm"):
+    for model in (str(folder), "someone/else", "qdash/assets/models/tiny-vlm"):
         error = refusal(model)
         assert error.kind == "bad_input" and "not one of the models offered" in error.message

@@ -70,7 +70,7 @@ def test_bodies_that_are_too_large_are_refused(scripted: Server) -> None:
     assert _status(f"{scripted.url}/gradio_api/upload", upload, "multipart/form-data; boundary=b") == 413
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "app.py", "assets/models/tiny-vlm/config.json"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "app.py", "qdash/assets/models/tiny-vlm/config.json"])
 def test_files_are_not_served(scripted: Server, path: str) -> None:
     assert _status(f"{scripted.url}/gradio_api/file={path}") in (403, 404)
 

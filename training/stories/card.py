@@ -38,7 +38,7 @@ byte-level vocabulary of {VOCAB_SIZE:,}. No remote code.
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-folder = "assets/models/tiny-lm"
+folder = "qdash/assets/models/tiny-lm"
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder)
 story = "Mia put the red ball in the kitchen. Tom took the green cup to the garden. The red ball is in the"
@@ -66,8 +66,8 @@ def _accuracy(evaluation: dict[str, Any]) -> str:
     table = accuracy_table(evaluation["schemes"], {"languages": {"en": "English", "zh": "Chinese"}, "kinds": {}})
     return f"""## Accuracy
 
-The last word of {evaluation["items"]:,} held-out stories (`assets/tasks/cloze.jsonl`), exactly as it should be, by greedy generation in
-float32. No text of them was trained on. The small formats round the weights of all linear layers but the head: one
+The last word of {evaluation["items"]:,} held-out stories (`qdash/assets/tasks/cloze.jsonl`), exactly as it should be, by greedy generation
+in float32. No text of them was trained on. The small formats round the weights of all linear layers but the head: one
 scale for each row (`row`), or scale and minimum for each 64 weights (`g64`).
 
 {table}

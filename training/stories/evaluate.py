@@ -28,7 +28,7 @@ from qdash.engine.formats import round_trip
 from training.stories.card import write_card
 from training.stories.holdout import CLOZE_FILE, Item
 
-MODEL_FOLDER = Path(__file__).parents[2] / "assets" / "models" / "tiny-lm"
+MODEL_FOLDER = Path(__file__).parents[2] / "qdash" / "assets" / "models" / "tiny-lm"
 
 FORMATS: tuple[str | None, ...] = (None, "int8-row", "int4-row", "int3-g64", "int2-g64")
 """Keys of number formats; None keeps float32."""

@@ -1,4 +1,4 @@
-"""Writes assets/models/tiny-lm from the checkpoint: averaged weights in bfloat16, tokenizer with chat template, model card.
+"""Writes qdash/assets/models/tiny-lm from the checkpoint: averaged weights in bfloat16, tokenizer with chat template, model card.
 
     python -m training.stories.export --checkpoints DIR [--to DIR]
 

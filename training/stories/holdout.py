@@ -1,6 +1,6 @@
 """The fixed cloze set: the beginnings of 1,000 stories that training never reads, and the last word of each.
 
-    python -m training.stories.holdout        # writes assets/tasks/cloze.jsonl
+    python -m training.stories.holdout        # writes qdash/assets/tasks/cloze.jsonl
 
 Its stories come from the part of all texts that training skips (`families.is_held_out`), so none is shared. Kinds and languages are
 equally many, and within a kind so are the families of stories that end in it.
@@ -18,7 +18,7 @@ from training.phrases import LANGUAGES, Language
 from training.stories.families import is_held_out, tell
 from training.stories.telling import KINDS
 
-CLOZE_FILE = Path(__file__).parents[2] / "assets" / "tasks" / "cloze.jsonl"
+CLOZE_FILE = Path(__file__).parents[2] / "qdash" / "assets" / "tasks" / "cloze.jsonl"
 PER_CELL = 100
 
 FAMILIES_OF_KIND: dict[str, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""A published architecture as it is kept in `assets/architectures/<name>`, seen as the checkpoint that will be made of it.
+"""A published architecture as it is kept in `qdash/assets/architectures/<name>`, seen as the checkpoint that will be made of it.
 
 `tensors.json` maps each dtype to names and shapes; `{24}` in a name stands for 0 … 23, so that a model's layers are one line each. All
 other files there are copied into the checkpoint. Sizes of the weight files follow from the shapes to the byte.

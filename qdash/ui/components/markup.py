@@ -31,7 +31,7 @@ def sheet_head(title: str, how_to_read: str, saves: str = "") -> str:
 
 
 def save_button(title: str, figure: str) -> str:
-    """Saves the figure with this id as a picture (assets/js/save_picture.js)."""
+    """Saves the figure with this id as a picture (qdash/ui/static/js/save_picture.js)."""
     return (
         f'<button type="button" class="save-picture" data-saves="{escape(figure)}" aria-label="Save “{escape(title)}” as a picture" '
         f'title="Save as a picture">{_ARROW}</button>'

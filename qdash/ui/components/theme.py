@@ -1,6 +1,6 @@
 """The Gradio theme: our colours and system fonts, so that no component falls back to orange and nothing is fetched from elsewhere.
 
-Everything beyond variables is in assets/css, which also holds the palette.
+Everything beyond variables is in qdash/ui/static/css, which also holds the palette.
 """
 
 from gradio.themes import Base, Color

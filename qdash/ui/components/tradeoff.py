@@ -1,7 +1,7 @@
 """The trade-off chart on a page: its sheet with the switch between costs, what it leaves out, and its table twin.
 
-A click on a dot goes to the variant's card or row; assets/js/page.js finds it by the dot's place and the sheet's prefix. Whoever uses a
-keyboard has the names in the table for that.
+A click on a dot goes to the variant's card or row; qdash/ui/static/js/page.js finds it by the dot's place and the sheet's prefix. Whoever
+uses a keyboard has the names in the table for that.
 """
 
 from collections.abc import Iterable, Sequence

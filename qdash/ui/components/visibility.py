@@ -8,7 +8,9 @@ from typing import Any
 
 
 def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) -> str:
-    """The phase of the page called `of`, `partial` with results that are still coming in; see assets/css/2-page.css and 6-weights.css."""
+    """The phase of the page called `of`, `partial` with results that are still coming in; see qdash/ui/static/css/2-page.css and
+    6-weights.css.
+    """
     states = [f"{of}-running"] * running + [f"{of}-results"] * results + [f"{of}-partial"] * partial
     return f'<i class="phase {" ".join(states)}" hidden></i>'
 

@@ -1,7 +1,8 @@
 """A page that opens says who it is, and what was filled in when it was last seen: so that a reload loses neither a run nor the form.
 
-Both are kept by the browser for as long as its tab is open (sessionStorage, assets/js/page.js), and sent once. The visitor is a random
-number: whoever knows it may follow and stop the runs it names, nothing else. The form is no more to be trusted than what is typed into it.
+Both are kept by the browser for as long as its tab is open (sessionStorage, qdash/ui/static/js/page.js), and sent once. The visitor is a
+random number: whoever knows it may follow and stop the runs it names, nothing else. The form is no more to be trusted than what is typed
+into it.
 """
 
 import re

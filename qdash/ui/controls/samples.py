@@ -1,4 +1,4 @@
-"""The sample pictures with questions that suit them, from assets/samples/samples.json; questions without a picture; stories."""
+"""The sample pictures with questions that suit them, from qdash/assets/samples/samples.json; questions without a picture; stories."""
 
 import json
 import random

@@ -1,7 +1,7 @@
 """One row of the list of schemes: its colour, name and bits, what it is, what tutorials call it, and the words that it is found by.
 
 What it is opens below the row, so that it can be read without a pointer to rest on it. Searching is done in the browser
-(assets/js/scheme_search.js).
+(qdash/ui/static/js/scheme_search.js).
 """
 
 from html import escape

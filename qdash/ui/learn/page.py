@@ -1,7 +1,7 @@
 """The Learn tab: numbers, a way to quantize them, and what becomes of them, while sliders are moved.
 
-One gr.HTML whose script (assets/js/learn*.js) computes and draws in the browser, because an answer to every movement of a slider must not
-wait for a server. Numbers, formats and cards come from here; only a row of another layer asks Python.
+One gr.HTML whose script (qdash/ui/static/js/learn*.js) computes and draws in the browser, because an answer to every movement of a slider
+must not wait for a server. Numbers, formats and cards come from here; only a row of another layer asks Python.
 """
 
 import json

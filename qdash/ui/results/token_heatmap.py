@@ -7,7 +7,9 @@ from qdash.verdict.token_divergence import Cell, cells, summary
 
 
 def strip_html(agreement: Agreement) -> str:
-    """One cell a token, higher and stronger the further away. One stop for the keyboard; arrows move along it (assets/js/page.js)."""
+    """One cell a token, higher and stronger the further away. One stop for the keyboard; arrows move along it
+    (qdash/ui/static/js/page.js).
+    """
     inner = "".join(_cell(cell, place == 0) for place, cell in enumerate(cells(agreement)))
     return f'<div class="strip" role="group" aria-label="{escape(summary(agreement))}">{inner}</div>'
 

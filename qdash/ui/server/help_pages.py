@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from qdash.catalog.models import ASSETS
 from qdash.ui.components.static import css
 
-ROOT = ASSETS.parent
+ROOT = ASSETS.parents[1]
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _LINK = re.compile(r'<a href="(?!https?:|#)([^"]*)">(.*?)</a>', re.DOTALL)
 _IMAGE = re.compile(r'<img src="(?:[^"]*/)?([^"/]+)"')
@@ -32,7 +32,7 @@ _STYLE = (
 def pages() -> dict[str, Path]:
     """The last part of an address → the file: "" is the README."""
     documents = {path.name: path for path in sorted((ROOT / "docs").glob("*.md"))}
-    pictures = {path.name: path for path in sorted((ASSETS / "screenshots").glob("*.png"))}
+    pictures = {path.name: path for path in sorted((ROOT / "assets" / "screenshots").glob("*.png"))}
     return {"": ROOT / "README.md", **documents, **pictures}
 
 

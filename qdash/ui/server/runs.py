@@ -2,7 +2,7 @@
 ends by Stop, or once nobody has looked for a minute.
 
 Each run works in a thread of its own and keeps its latest view; streams follow it, and one that is late gets the latest only. A visitor is
-a random number that the page makes and keeps (assets/js/page.js): it names runs, and opens nothing else.
+a random number that the page makes and keeps (qdash/ui/static/js/page.js): it names runs, and opens nothing else.
 """
 
 import time
