@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from tests.ui.conftest import serving
+from tests.support.serving import serving
 
 GOAL_S = 1.0
 GOAL_BYTES = 150 * 10**6
@@ -70,7 +70,7 @@ def run(visitors: int, seconds: float) -> Findings:
     """Let so many visitors use a server of their own for so long."""
     found = Findings()
     limits = {"QDASH_PUBLIC": "1", "QDASH_MAX_QUEUE": str(2 * visitors + 8)}
-    with tempfile.TemporaryDirectory() as folder, serving(["-m", "tests.ui.scripted"], Path(folder), **limits) as server:
+    with tempfile.TemporaryDirectory() as folder, serving(["-m", "tests.support.scripted"], Path(folder), **limits) as server:
         with urllib.request.urlopen(f"{server.url}/config", timeout=60) as response:
             config = json.load(response)
         until = time.monotonic() + seconds

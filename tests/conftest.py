@@ -1,11 +1,12 @@
 """Fixtures that several test folders share: tiny checkpoints, and a picture."""
 
+import asyncio
 import gc
 import importlib
 import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -14,6 +15,7 @@ from hypothesis import settings
 from PIL import Image, ImageDraw
 
 from qdash.checkpoints import tables
+from tests.support.serving import Server, serving
 
 # A busy machine is slow now and then; that is no failure.
 settings.register_profile("patient", deadline=None)
@@ -38,7 +40,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """`checkpoint("llava")` is the folder of a tiny random model (keys: tests.checkpoints.BUILDERS), built on first use.
+    """`checkpoint("llava")` is the folder of a tiny random model (keys: tests.support.checkpoints.BUILDERS), built on first use.
 
     The folders are shared by all tests: copy one before changing it.
     """
@@ -47,7 +49,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     def folder(architecture: str) -> Path:
         if architecture not in built:
             # Imported here, not above: it takes torch with it, which most tests do without.
-            checkpoints = importlib.import_module("tests.checkpoints")
+            checkpoints = importlib.import_module("tests.support.checkpoints")
             built[architecture] = checkpoints.build(architecture, tmp_path_factory.mktemp(architecture))
         return built[architecture]
 
@@ -62,3 +64,44 @@ def png() -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`python app.py`, as people start it."""
+    with serving(["app.py"], tmp_path_factory.mktemp("app")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same page over `tests.support.scripted`."""
+    with serving(["-m", "tests.support.scripted"], tmp_path_factory.mktemp("scripted")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def scripted_gpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The scripted page as on a machine with GPUs."""
+    with serving(["-m", "tests.support.scripted", "gpus"], tmp_path_factory.mktemp("gpus")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The scripted page, which does not wait long for somebody who has left."""
+    with serving(["-m", "tests.support.scripted", "impatient"], tmp_path_factory.mktemp("impatient")) as running:
+        yield running
+
+
+@pytest.fixture
+def event_loops_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For pages that are built and never served: Gradio makes event loops for them, and leaves them open."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    policy = type(asyncio.get_event_loop_policy())
+    make = policy.new_event_loop
+    monkeypatch.setattr(policy, "new_event_loop", lambda self: (loops.append(make(self)), loops[-1])[1])
+    yield
+    asyncio.set_event_loop(None)
+    for loop in loops:
+        loop.close()

@@ -20,8 +20,8 @@ from qdash.ui.controls.scheme_picker import picker_html
 from qdash.ui.controls.sidebar import label_of
 from qdash.ui.server.limited_backend import LimitedBackend
 from qdash.ui.server.run_queue import Line
-from tests.ui.scripted import ScriptedBackend
-from tests.ui.test_form import FORM
+from tests.support.scripted import ScriptedBackend
+from tests.ui.controls.test_form import FORM
 
 LARGE = "random:qwen3-4b"
 

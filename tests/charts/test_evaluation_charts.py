@@ -10,7 +10,7 @@ from qdash.charts.evaluation import speedup_of
 from qdash.records import Evaluation, EvaluationRequest, Variant
 from qdash.stats.binomial import proportion
 from tests.report.examples import HOSTILE
-from tests.ui.scripted_evaluation import evaluation_of
+from tests.support.scripted_evaluation import evaluation_of
 
 KEYS = ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3")
 LARGEST_FIGURE_BYTES = 300_000

@@ -20,7 +20,7 @@ from qdash.report import to_html
 from qdash.ui.components.tradeoff import note_html, trade_table_html
 from qdash.ui.results.comparison import redrawn
 from tests.report.examples import AGREEMENT, COMPARISON, HOSTILE, memory, variant
-from tests.ui.scripted_evaluation import evaluation_of
+from tests.support.scripted_evaluation import evaluation_of
 
 LARGEST_FIGURE_BYTES = 300_000
 coarse = st.integers(0, 12).map(float) | st.floats(allow_nan=False)

@@ -13,7 +13,7 @@ from qdash.charts.histograms import coarser
 from qdash.charts.palette import DARK, LIGHT
 from qdash.records import Histogram, LayerHistograms, LayerWeights, SchemeWeights, WeightReport
 from tests.report.examples import HOSTILE, WEIGHTS
-from tests.ui.scripted_weights import layer_detail, report_of
+from tests.support.scripted_weights import layer_detail, report_of
 
 LARGEST_FIGURE_BYTES = 300_000
 (NF4,) = WEIGHTS.schemes

@@ -16,10 +16,10 @@ from qdash.engine.saving import packed_back, save
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
 from qdash.runs.explanations import explain
-from tests import prequantized
 from tests.engine.conftest import REAL, ignore, never, spec_of
 from tests.engine.test_native_parity import FAST, native
 from tests.engine.test_sizes import tensor_bytes
+from tests.support import prequantized
 
 RECIPE = "attention=bnb-int8,mlp=bnb-fp4"
 EVERY = list(dict.fromkeys([*REAL, "ao-int8dyn", "ao-int4wo", "torch-int8dyn", "fp6-e2m3", "sim-w4a4", RECIPE]))

@@ -20,9 +20,9 @@ from qdash.engine.schemes import family_for, family_of
 from qdash.engine.schemes.int8_rows import RowPaddedLinear, int8_product, pad_rows
 from qdash.engine.sizes import saved_bytes, weights_bytes
 from qdash.engine.worker import Worker
-from tests import prequantized
 from tests.engine.conftest import build_of, ignore, never, spec_of
 from tests.engine.test_native_parity import logits
+from tests.support import prequantized
 
 ROW_COUNTS = [1, 15, 16, 17, 33]
 WAITS = {torch.ops.aten._local_scalar_dense, torch.ops.aten.is_nonzero, torch.ops.aten.equal, torch.ops.aten.nonzero}

@@ -12,8 +12,8 @@ from qdash.engine import loading
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.records import Question, Step
-from tests import checkpoints
 from tests.engine.conftest import ignore, never, spec_of
+from tests.support import checkpoints
 
 
 @pytest.fixture

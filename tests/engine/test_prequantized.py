@@ -21,8 +21,8 @@ from qdash.execution.inline import InlineExecutor
 from qdash.records import Comparison, ComparisonDone, Measurement, Request, Variant
 from qdash.runs import plan as planning
 from qdash.runs.compare import compare
-from tests import prequantized
 from tests.engine.conftest import ignore, linear_skips, never
+from tests.support import prequantized
 
 TOKENS = torch.arange(20)[None]
 

@@ -14,7 +14,7 @@ from qdash.engine.loading import load_skeleton
 from qdash.engine.stored import stored_layers
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec
-from tests.checkpoints import TEXT, VISION, shard
+from tests.support.checkpoints import TEXT, VISION, shard
 
 
 def skeleton(folder: Path) -> hf.PreTrainedModel:

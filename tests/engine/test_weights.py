@@ -19,8 +19,8 @@ from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.records import LayerWeights, Step, WeighedLayer, WeightReport, WorkerSpec
-from tests.checkpoints import TEXT, VISION
 from tests.engine.conftest import build_of
+from tests.support.checkpoints import TEXT, VISION
 
 HERE = [key for key, scheme in SCHEMES.items() if scheme.family != "float" and not unavailable(scheme, this_machine().on("cpu"))]
 RoundTrip = Callable[[str, torch.Tensor], torch.Tensor | None]

@@ -20,9 +20,9 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.serving import serving
 from tests.support.zerogpu_process import MARK
 from tests.support.zerogpu_scheduler import Answer, Scheduler, a_second_less, quota
-from tests.ui.conftest import serving
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 240

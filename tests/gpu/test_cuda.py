@@ -11,7 +11,7 @@ from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.records import Measurement, Question
 from tests.engine.conftest import REAL, SIMULATED, TEXT, TORCHAO, VISION, ignore, never, spec_of
-from tests.engine.test_exercise import exercise, prompts, solved
+from tests.engine.test_batch_generation import exercise, prompts, solved
 from tests.engine.test_native_parity import NATIVE, logits, native
 
 # fp16 is the baseline on CUDA, and what NF4's "fast" compute dtype then is.

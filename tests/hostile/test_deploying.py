@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.conftest import ROOT, free_port
+from tests.support.serving import ROOT, free_port
 
 DOCKER = shutil.which("docker")
 ENGINE = DOCKER is not None and subprocess.run([DOCKER, "info"], capture_output=True, timeout=60).returncode == 0

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from qdash.ui.server.request_faults import LINES_A_MINUTE, FaultLog
-from tests.ui.conftest import Server, serving
+from tests.support.serving import Server, serving
 
 PAYLOADS = 10_000 if os.environ.get("SOAK") else 800
 WARM = 100
@@ -29,7 +29,7 @@ ODD: tuple[Any, ...] = (
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
     folder = tmp_path_factory.mktemp("hosted")
-    with serving(["-m", "tests.ui.scripted"], folder, QDASH_PUBLIC="1") as server:
+    with serving(["-m", "tests.support.scripted"], folder, QDASH_PUBLIC="1") as server:
         yield server, folder
 
 

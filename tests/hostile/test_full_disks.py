@@ -21,7 +21,7 @@ from qdash.ui.components.exports import write_exports, write_history
 from qdash.ui.server.request_faults import FaultLog
 from qdash.whole_files import write_whole
 from tests.history.examples import comparison, history_in
-from tests.ui.conftest import ROOT, serving
+from tests.support.serving import ROOT, serving
 
 ROOT_ONLY = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a tmpfs needs root")
 DISK_BYTES = 4 * 2**20
@@ -189,7 +189,7 @@ def test_a_log_without_room_costs_no_answer() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_server_whose_log_has_no_room_serves_the_page(tmp_path: Path) -> None:
     (tmp_path / "log").symlink_to("/dev/full")
-    with serving(["-m", "tests.ui.scripted"], tmp_path, QDASH_PUBLIC="1") as server:
+    with serving(["-m", "tests.support.scripted"], tmp_path, QDASH_PUBLIC="1") as server:
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{server.url}/gradio_api/run/predict", b'{"data": 5}', timeout=30)
         refused.value.close()

@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from benchmarks.visitors import press_compare, stream
-from tests.ui.conftest import ROOT, Server, serving
+from tests.support.serving import ROOT, Server, serving
 
 SOAK = bool(os.environ.get("SOAK"))
 SERVERS = 25 if SOAK else 2
@@ -142,7 +142,7 @@ def test_a_server_killed_in_the_middle_of_a_run(tmp_path: Path, temporary: Path)
 
 
 def test_a_server_killed_while_many_runs_are_saved(tmp_path: Path, temporary: Path) -> None:
-    saved, _ = _killed_again_and_again(["-m", "tests.ui.scripted"], tmp_path, temporary, visitors=6, longest_s=4)
+    saved, _ = _killed_again_and_again(["-m", "tests.support.scripted"], tmp_path, temporary, visitors=6, longest_s=4)
     print(f"{SERVERS} servers killed while runs were saved: {saved} runs saved")
     assert saved > 0
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.conftest import Server, serving
+from tests.support.serving import Server, serving
 
 
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
     folder = tmp_path_factory.mktemp("hosted")
-    with serving(["-m", "tests.ui.scripted"], folder, QDASH_PUBLIC="1", QDASH_PUBLIC_DISK_BYTES="30000000") as server:
+    with serving(["-m", "tests.support.scripted"], folder, QDASH_PUBLIC="1", QDASH_PUBLIC_DISK_BYTES="30000000") as server:
         yield server, folder
 
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(["-m", "tests.ui.scripted"], tmp_path_factory.mktemp("locked"), QDASH_PASSWORD="open sesame") as server:
+    with serving(["-m", "tests.support.scripted"], tmp_path_factory.mktemp("locked"), QDASH_PASSWORD="open sesame") as server:
         yield server
 
 

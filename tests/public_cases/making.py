@@ -17,7 +17,7 @@ from qdash import checkpoints
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.records import Answer, Question, WorkerSpec
-from tests.checkpoints import CHATML, QWEN_SPECIAL, _livelier, tokenizer_of_corpus
+from tests.support.checkpoints import CHATML, QWEN_SPECIAL, _livelier, tokenizer_of_corpus
 
 Weights = dict[str, torch.Tensor]
 SIZES = {

@@ -10,7 +10,7 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 
 from qdash.cli import main
-from tests.checkpoints import build
+from tests.support.checkpoints import build
 
 QUICK = ["--prompt", "What is in this picture?", "--runs", "1", "--warmup", "0", "--max-new-tokens", "2", "--max-answer-tokens", "4"]
 PRAISE = ("same answer", "Good trade", "Same as the original", "faster", "✓", "as well as")

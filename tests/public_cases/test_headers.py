@@ -13,8 +13,8 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 
 from qdash.checkpoints.tying import _tied_by_class
-from tests.checkpoints import shard
 from tests.public_cases.making import SIZES, Weights, ask, edit, ids, llama, located, refusal, reweigh, save, tokenizer, worker
+from tests.support.checkpoints import shard
 
 WEIGHTS = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel"}
 COMPRESSED: dict[str, Any] = {

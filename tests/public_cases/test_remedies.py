@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import transformers as hf
 
-from tests.checkpoints import build
 from tests.public_cases.making import SIZES, ask, edit, ids, llama, located, refusal, save, tokenizer, worker
+from tests.support.checkpoints import build
 
 HEADERS, LOADING, TEMPLATES, HERE, PUBLISHED = (
     "tests.public_cases.test_headers", "tests.public_cases.test_loading", "tests.public_cases.test_templates",
-    "tests.public_cases.test_remedies", "tests.test_prequantized",
+    "tests.public_cases.test_remedies", "tests.checkpoints.test_prequantized",
 )  # fmt: skip
 REFUSED = "tests.architectures.test_refused"
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from qdash.engine.prompting import build_inputs
 from qdash.records import Question
-from tests.checkpoints import CHATML, build
 from tests.public_cases.making import ask, edit, llama, refusal, save, tokenizer, worker
+from tests.support.checkpoints import CHATML, build
 
 
 def with_template(folder: Path, template: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers as hf
 
-from tests.checkpoints import CHATML, QWEN_SPECIAL, tokenizer_of_corpus
+from tests.support.checkpoints import CHATML, QWEN_SPECIAL, tokenizer_of_corpus
 
 SMALL: dict[str, Any] = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qdash.records import Evaluation, EvaluationRequest, TaskItem, Variant
 from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_json
-from tests.ui.scripted_evaluation import evaluation_of
+from tests.support.scripted_evaluation import evaluation_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "json.md"
 SCHEMES = ("original", "bnb-nf4", "int3-g64")

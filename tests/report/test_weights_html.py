@@ -8,7 +8,7 @@ from qdash.records import WeightReport
 from qdash.report import weights_to_html
 from tests.report.examples import HOSTILE, WEIGHTS
 from tests.report.opened import Page, opened
-from tests.ui.scripted_weights import report_of
+from tests.support.scripted_weights import report_of
 
 REPORT = report_of("bnb-int8", "bnb-nf4", "fp6-e2m3")
 

@@ -13,7 +13,7 @@ import pytest
 from qdash.errors import QdashError
 from qdash.records.evaluation import MAX_ITEMS
 from qdash.tasks import lambada_items
-from tests.fake_hub import FakeHub
+from tests.support.fake_hub import FakeHub
 
 PASSAGES = ["In my palm is a clear stone, and inside it is a small ivory statue", "two  spaces before  last", "“It’s me,” said Gabriel"]
 

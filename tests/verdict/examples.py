@@ -1,7 +1,7 @@
 """Results to judge: measured variants as the page's script makes them, with an agreement."""
 
 from qdash.records import Agreement, NoiseFloor, TokenAgreement, VariantResult
-from tests.ui.scripted import variant_result
+from tests.support.scripted import variant_result
 
 ANSWER = "A black square on a white background."
 QUIET = NoiseFloor(relative=0.04, first_median_s=0.17, again_median_s=0.177, ttft=0.05, tpot=0.03, kl_nats=0.0)

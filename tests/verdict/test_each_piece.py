@@ -16,7 +16,7 @@ from qdash.verdict.evidence import doubt_of, evidence_of, has_finite_original, p
 from qdash.verdict.judging import reference_words
 from qdash.verdict.pace import Pace
 from qdash.verdict.rules import Evidence, rule_for
-from tests.ui.scripted import CANCELLED
+from tests.support.scripted import CANCELLED
 from tests.verdict.examples import ANSWER, QUIET, agreement, scored
 from tests.verdict.test_sentences import comparison_with
 from tests.verdict.test_truth import BICYCLE, BUS, asked

@@ -29,7 +29,7 @@ from qdash.report import evaluation_to_html
 from qdash.tasks import beside, counted
 from qdash.ui.results.evaluation_view import rows_html
 from qdash.verdict.evaluations import AS_WELL, costs, evaluation_judges_nothing, evaluation_verdict
-from tests.ui.scripted_evaluation import evaluation_of
+from tests.support.scripted_evaluation import evaluation_of
 
 COVERED = Coverage(quantized=40, total=42)
 KEYS = ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3", "nvfp4", "fp8-e4m3")

@@ -46,7 +46,7 @@ from qdash.ui.results.compare_state import finished_board
 from qdash.ui.results.evaluation_view import rows_html
 from qdash.verdict import verdict
 from qdash.verdict.evaluations import evaluation_verdict
-from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, variant_result
+from tests.support.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, variant_result
 from tests.verdict.examples import agreement
 from tests.verdict.test_evaluations import evaluation
 

@@ -19,7 +19,7 @@ from qdash.ui.results.compare_state import finished_board
 from qdash.verdict import verdict
 from qdash.verdict.evidence import pace_of, told_time
 from qdash.verdict.reasons import common_reason, why_slower
-from tests.ui.scripted import comparison_of
+from tests.support.scripted import comparison_of
 from tests.verdict.examples import scored
 from tests.verdict.test_sentences import comparison_with
 

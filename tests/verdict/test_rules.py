@@ -16,7 +16,7 @@ from qdash.ui.results.card_metrics import facts_html
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.pace import Pace, Times, pace_for
 from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, RULES, Evidence, rule_for, rules_markdown, time_bounds
-from tests.ui.scripted import variant_result
+from tests.support.scripted import variant_result
 from tests.verdict.examples import ANSWER, agreement
 from tests.verdict.test_sentences import comparison_with
 

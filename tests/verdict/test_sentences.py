@@ -6,7 +6,7 @@ from qdash.records import Comparison, NoiseFloor, Request, Variant, VariantResul
 from qdash.ui.components.verdict_header import verdict_html
 from qdash.verdict import verdict
 from qdash.verdict.changes import change_of
-from tests.ui.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result
+from tests.support.scripted import CANCELLED, OUT_OF_MEMORY, comparison_of, failed_result, variant_result
 from tests.verdict.examples import QUIET, scored
 
 ANSWER = "A black square on a white background."

@@ -19,7 +19,7 @@ from qdash.ui.results.cards import cards_html
 from qdash.ui.results.compare_state import finished_board
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.changes import content_changed
-from tests.ui.scripted import comparison_of
+from tests.support.scripted import comparison_of
 from tests.verdict.examples import scored
 
 BICYCLE = "白色背景上有一辆自行车和一个气球。"

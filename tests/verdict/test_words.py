@@ -11,7 +11,7 @@ from qdash.records import TokenAgreement
 from qdash.verdict.judging import divergence_words
 from qdash.verdict.pace import time_noise
 from qdash.verdict.token_divergence import cells, summary
-from tests.ui.scripted import variant_result
+from tests.support.scripted import variant_result
 from tests.verdict.examples import QUIET, agreement
 from tests.verdict.test_sentences import comparison_with
 

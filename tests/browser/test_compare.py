@@ -1,0 +1,364 @@
+"""The page in a real browser: against the real engine once, against a script where odd things have to happen."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, Route, expect
+
+from qdash.catalog.presets import T1_PROMPT
+from qdash.catalog.schemes import find_scheme
+from tests.browser.conftest import OpenPage
+from tests.support.acting import choose_model, compare, finished
+from tests.support.scripted import ENDLESS
+from tests.support.serving import Server
+
+pytestmark = pytest.mark.browser
+
+REAL_RUN_MS = 280_000
+
+
+@pytest.mark.timeout(400)
+def test_the_first_click_compares(server: Server, open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page(server)
+    expect(page.locator("#verdict")).to_contain_text("One question")
+    compare(page)
+    finished(page, REAL_RUN_MS)
+    cards = page.locator(".card")
+    assert cards.count() == 4
+    assert [cards.nth(index).get_attribute("class").split()[-1] for index in range(4)] == ["is-done"] * 4
+    assert cards.nth(0).locator(".ans").inner_text().strip()
+    expect(page.locator("#verdict h2")).not_to_contain_text("Comparing")
+    expect(page.locator("#latency .main-svg").first).to_be_visible()
+    expect(page.locator("#memory .main-svg").first).to_be_visible()
+    expect(page.locator(".cond")).to_contain_text("noise")
+    _exports_open(page, tmp_path)
+    page.click("#open-inside")
+    page.click("#inside-look")
+    expect(page.locator(".inside")).to_contain_text("Why did the parameter count fall?", timeout=REAL_RUN_MS)
+    expect(page.locator(".inside")).to_contain_text("model.safetensors")
+    if sys.platform == "linux":
+        # The page's own process stays small: torch lives in workers.
+        assert "libtorch" not in Path(f"/proc/{server.pid}/maps").read_text()
+
+
+def _exports_open(page: Page, folder: Path) -> None:
+    page.click("#open-export")
+    files = {}
+    for suffix in ("json", "csv", "html"):
+        expect(page.locator(f"#export-{suffix}")).to_be_visible()
+        with page.expect_download() as download:
+            page.click(f"#export-{suffix}")
+        files[suffix] = folder / download.value.suggested_filename
+        download.value.save_as(files[suffix])
+    variants = json.loads(files["json"].read_text())["variants"]
+    assert [variant["status"] for variant in variants] == ["ok"] * 4
+    assert len(list(csv.DictReader(files["csv"].read_text().splitlines()))) >= 4
+    report = page.context.new_page()
+    report.goto(files["html"].as_uri())
+    assert "INT8" in report.inner_text("body")
+
+
+def test_everything_important_fits_the_first_screen(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page)
+    finished(page)
+    expect(page.locator("#memory .main-svg").first).to_be_visible()
+    for selector in (".card >> nth=3", "#latency", "#memory", "#compare"):
+        box = page.locator(selector).bounding_box()
+        assert box is not None and box["y"] + box["height"] <= 900, selector
+
+
+def test_dark_mode_follows_the_system_and_the_switch(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted, color_scheme="dark")
+    assert _luminance(page, "body") < 40
+    compare(page)
+    finished(page)
+    tick = page.locator("#latency .main-svg text").first
+    expect(tick).to_be_visible()
+    assert _luminance(page, "#latency .main-svg text", "fill") > 90
+    page.click(".theme-switch")
+    assert _luminance(page, "body") > 200
+    page.wait_for_function(
+        "() => { const t = document.querySelector('#latency .main-svg text'); "
+        "return t && Number(getComputedStyle(t).fill.match(/\\d+/)[0]) < 120 }"
+    )
+
+
+def _luminance(page: Page, selector: str, style: str = "backgroundColor") -> float:
+    colour = page.eval_on_selector(selector, f"element => getComputedStyle(element).{style}")
+    red, green, blue = map(float, re.findall(r"[\d.]+", colour)[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_a_phone_sees_the_sidebar_first_and_scrolls_one_way(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted, viewport={"width": 390, "height": 844})
+    compare(page)
+    finished(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    tops = [page.locator(selector).bounding_box()["y"] for selector in ("#sidebar", ".card >> nth=0", ".card >> nth=1", "#latency")]
+    assert tops == sorted(tops)
+
+
+def test_stop_ends_what_would_go_on(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    choose_model(page, ENDLESS)
+    compare(page, "Is there an end?")
+    expect(page.locator(".card.is-answering")).to_be_visible()
+    page.click("#stop")
+    expect(page.locator("#compare")).to_be_visible()
+    expect(page.locator(".card.is-stopped").first).to_be_visible()
+    assert page.input_value("#question textarea") == "Is there an end?"
+    choose_model(page, "tiny-vlm")
+    compare(page, "again")
+    finished(page)
+    assert page.locator(".card.is-done").count() == 4
+
+
+def test_a_failed_variant_says_why_and_the_others_go_on(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page, "fail")
+    finished(page)
+    failed = page.locator(".card.is-failed")
+    expect(failed).to_have_count(1)
+    expect(failed).to_contain_text("more memory than there is")
+    expect(failed).to_contain_text("Choose fewer bits")
+    assert page.locator(".card.is-done").count() == 3
+
+
+def test_markup_in_an_answer_is_text(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page, "script")
+    finished(page)
+    expect(page.locator(".card .ans").first).to_have_text("<script>document.title='owned'</script><b>bold</b>")
+    assert page.title() == "qdash"
+    assert page.locator(".card .ans b").count() == 0
+
+
+def test_stop_in_the_rounds_keeps_the_answers(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page, "rounds")
+    expect(page.locator("#verdict")).to_contain_text("round 2 of 5")
+    expect(page.locator(".card.is-measuring")).to_have_count(4)
+    assert re.search(r"faster|slower|trade|≈ same", page.inner_text("#main")) is None
+    page.click("#stop")
+    finished(page)
+    expect(page.locator(".card.is-done")).to_have_count(4)
+    expect(page.locator(".card").nth(1)).to_contain_text("not timed")
+    expect(page.locator("#latency")).to_contain_text("Nothing was timed")
+    expect(page.locator("#memory")).to_contain_text("20.0 MiB")
+    page.click("#open-export")
+    with page.expect_download() as download:
+        page.click("#export-json")
+    assert json.loads(download.value.path().read_text())["variants"][1]["latency"] is None
+    page.get_by_role("tab", name="History").click()
+    page.locator(".run-open").first.click()
+    expect(page.locator("#history-latency")).to_contain_text("Nothing was timed")
+
+
+def test_two_people_wait_for_each_other_and_see_their_own(scripted: Server, open_page: OpenPage) -> None:
+    first, second = open_page(scripted), open_page(scripted)
+    compare(first, "slow alpha")
+    expect(first.locator(".card.is-answering")).to_be_visible()
+    compare(second, "beta")
+    expect(second.locator("#verdict")).to_contain_text("Waiting for 1 answer before yours")
+    finished(first)
+    finished(second)
+    for page, own, other in ((first, "alpha", "beta"), (second, "beta", "alpha")):
+        answers = page.locator(".card .ans").all_inner_texts()
+        assert len(answers) == 4 and all(own in answer and other not in answer for answer in answers)
+
+
+def test_leaving_the_line_for_good_frees_it(impatient: Server, open_page: OpenPage) -> None:
+    first, second = open_page(impatient), open_page(impatient)
+    choose_model(first, ENDLESS)
+    compare(first)
+    expect(first.locator(".card.is-answering")).to_be_visible()
+    compare(second, "beta")
+    expect(second.locator("#verdict")).to_contain_text("Waiting for 1 answer")
+    first.close()
+    finished(second)
+
+
+def test_bad_input_is_explained_and_kept(scripted: Server, open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page(scripted)
+    compare(page)
+    finished(page)
+    compare(page, " ")
+    expect(page.locator(".banner")).to_contain_text("The question is empty")
+    expect(page.locator("#compare")).to_be_visible()
+    expect(page.locator("#results")).to_be_visible()
+    page.fill("#question textarea", "x" * 25_000)
+    compare(page)
+    expect(page.locator(".banner")).to_contain_text("25,000 characters")
+    assert len(page.input_value("#question textarea")) == 25_000
+    fake = tmp_path / "fake.png"
+    fake.write_bytes(b"this is no picture")
+    page.set_input_files("#picture input[type=file]", fake)
+    page.wait_for_function("document.querySelector('#picture .note').innerText === 'No preview for this file.'")
+    compare(page, "What?")
+    expect(page.locator(".banner")).to_contain_text("not a picture")
+    page.locator("#picture .thumb").nth(1).click()
+    compare(page)
+    finished(page)
+    expect(page.locator(".banner")).to_have_count(0)
+
+
+def test_an_uploaded_picture_is_shown_and_used(scripted: Server, open_page: OpenPage, tmp_path: Path, png: bytes) -> None:
+    page = open_page(scripted)
+    picture = tmp_path / "mine.png"
+    picture.write_bytes(png)
+    page.set_input_files("#picture input[type=file]", picture)
+    page.wait_for_function("document.querySelector('#picture .view img').src.startsWith('blob:')")
+    compare(page)
+    finished(page)
+    expect(page.locator(".banner")).to_have_count(0)
+
+
+def test_the_keyboard_is_enough(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    preset = page.get_by_role("button", name="FastVLM", exact=True)
+    preset.focus()
+    page.keyboard.press("Enter")
+    expect(preset).to_have_attribute("aria-pressed", "true")
+    page.focus("#schemes input[value='bnb-int8']")
+    page.keyboard.press("Space")
+    expect(page.locator("#schemes input[value='bnb-int8']")).not_to_be_checked()
+    assert page.evaluate("document.activeElement.value") == "bnb-int8"
+    page.focus("#question textarea")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("keys only")
+    page.keyboard.press("Control+Enter")
+    finished(page)
+    assert "says keys only" in page.locator(".card .ans").first.inner_text()
+    assert page.locator(".card").count() == 3
+
+
+def test_what_a_preset_sets_can_be_undone(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    question, checked = page.locator("#question textarea"), page.locator("#schemes input:checked")
+    before = checked.evaluate_all("boxes => boxes.map((box) => box.value)")
+    page.get_by_role("button", name="BLOOM-1.7B", exact=True).click()
+    expect(page.locator("#filled")).to_contain_text("“BLOOM-1.7B” set the model, question, tokens, timed runs, data type and schemes.")
+    expect(question).to_have_value("Hello, how are you?")
+    page.click("#undo-fill")
+    expect(question).to_have_value(T1_PROMPT)
+    expect(page.locator("#filled")).to_be_hidden()
+    expect(page.locator("#model input")).to_have_value("Bundled drawing reader")
+    expect(checked).to_have_count(len(before))
+    assert checked.evaluate_all("boxes => boxes.map((box) => box.value)") == before
+    question.fill("My own?")
+    page.get_by_role("button", name="Stories", exact=True).click()
+    expect(page.locator("#filled")).to_contain_text("“Stories” set the model and schemes.")
+    expect(question).to_have_value("My own?")
+
+
+def test_a_photo_is_told_at_once_and_one_click_leads_to_a_model_that_sees_it(scripted: Server, open_page: OpenPage, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((200, 150), 80).save(photo)
+    page = open_page(scripted)
+    page.set_input_files("#picture input[type=file]", photo)
+    expect(page.locator("#picture-note")).to_contain_text("This looks like a photo.")
+    page.click("#photo-model")
+    expect(page.locator("#model input")).to_have_value("SmolVLM 256M")
+    expect(page.locator("#picture-note")).to_be_empty()
+    expect(page.locator("#photo-model")).to_be_hidden()
+
+
+def test_a_text_model_hides_the_picture(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click("#model input")
+    page.get_by_role("option", name="SmolLM2 360M").click()
+    expect(page.locator("#picture")).to_be_hidden()
+    page.click("#dice")
+    page.wait_for_function("!/picture|图/.test(document.querySelector('#question textarea').value)")
+    compare(page)
+    finished(page)
+
+
+def test_what_is_typed_while_a_model_is_looked_up_stays(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    held: list[Route] = []
+    typed = False
+
+    def hold(route: Route) -> None:
+        """What is asked of the server waits until the question is typed."""
+        if typed:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/gradio_api/run/**", hold)
+    choose_model(page, "my own")
+    page.wait_for_timeout(500)
+    page.fill("#question textarea", "Who are you?")
+    typed = True
+    assert held
+    for route in held:
+        route.continue_()
+    expect(page.locator("#model-hint")).to_contain_text("your own model")
+    assert page.input_value("#question textarea") == "Who are you?"
+
+
+def test_the_strip_tells_each_token_by_keyboard(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page, "one two three")
+    finished(page)
+    expect(page.locator(".card").nth(0).locator(".strip")).to_have_count(0)
+    tokens = page.locator(".card").nth(2).locator(".token")
+    assert tokens.count() == 5
+    tokens.nth(0).focus()
+    for key, there in (("ArrowLeft", 0), ("ArrowRight", 1), ("End", 4), ("ArrowRight", 4), ("Home", 0)):
+        page.keyboard.press(key)
+        expect(tokens.nth(there)).to_be_focused()
+    page.keyboard.press("End")
+    assert tokens.nth(4).evaluate("token => getComputedStyle(token, '::after').visibility") == "visible"
+    expect(tokens.nth(4)).to_have_attribute("aria-label", "“three”: 1.0 nats, would say “star”")
+    chip = page.locator(".card").nth(2).locator(".chip .term")
+    chip.hover()
+    assert "KL" in (chip.get_attribute("data-tip") or "")
+
+
+def test_a_reference_text_is_kept_and_checked(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click("#measurement button.label-wrap")
+    page.fill("#reference-text textarea", "x" * 20_500)
+    compare(page)
+    expect(page.locator(".banner")).to_contain_text("The reference text has 20,500 characters")
+    page.fill("#reference-text textarea", "A longer text.")
+    compare(page)
+    finished(page)
+    expect(page.locator(".banner")).to_have_count(0)
+
+
+def test_looking_inside_the_weights(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page)
+    finished(page)
+    page.get_by_role("button", name="Look inside the weights").click()
+    expect(page.locator("#weights-results")).to_be_visible()
+    expect(page.locator("#weights-verdict")).to_contain_text("the rounding error is")
+    expect(page.locator("#weights-plot .main-svg").first).to_be_visible()
+    page.locator("#weights-scheme").get_by_text(find_scheme("bnb-int8").label).click()
+    expect(page.locator("#layer-head h3")).to_contain_text(find_scheme("bnb-int8").label)
+
+
+def test_code_and_table_open(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    compare(page)
+    finished(page)
+    page.click("#open-code")
+    expect(page.locator("#drawer-code")).to_contain_text("from_pretrained")
+    page.click("#open-table")
+    expect(page.locator("#drawer-code")).to_be_hidden()
+    expect(page.locator("#drawer-table")).to_contain_text("quantized")
+    expect(page.locator("#open-table")).to_have_attribute("aria-expanded", "true")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save “Memory” as a picture").press("Enter")
+    assert download.value.suggested_filename == "qdash-memory-tiny-vlm.png"
+    with Image.open(download.value.path()) as picture:
+        assert picture.width == 1920 and picture.convert("RGB").getpixel((1900, 8)) == (255, 255, 255), "on the ground of its sheet"
