@@ -37,7 +37,7 @@ ALLOWED = {
     "checkpoints": BASE | {"checkpoints"},
     "engine": BASE | {"engine"},
     "charts": BASE | {"charts", "verdict"},
-    "verdict": {"records", "catalog", "present", "stats", "stats", "tasks", "verdict"},
+    "verdict": {"records", "catalog", "present", "stats", "tasks", "verdict"},
     "report": BASE | {"charts", "verdict", "report"},
     "execution": BASE | {"engine", "execution", "zerogpu"},
     "stats": {"records", "stats"},
