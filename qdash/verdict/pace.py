@@ -113,7 +113,7 @@ def _paired(times: Times) -> Pace:
     untold = Pace(ratio=ratio, why=BUSY if busy else VARYING)
     if not (isfinite(low) and isfinite(high) and 0 < low <= ratio <= high):
         return untold
-    if times.rounds >= MANY_PAIRS and 0 < times.strict_low <= low and high <= times.strict_high < inf:
+    if times.rounds >= MANY_PAIRS and 0 < times.strict_low <= ratio <= times.strict_high < inf:
         margin = (1 + LEAST_CLAIM) * ROUNDING
         least, most = times.strict_low / margin, times.strict_high * margin
     else:

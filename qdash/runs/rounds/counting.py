@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 from qdash.records import BUSY_SHARE, Ratio, TimedRun
+from qdash.runs.rounds.figures import ratio_of
 from qdash.verdict.pace import pace_for, times_in_rounds
 
 LEAST_ROUNDS = 3
@@ -50,19 +51,49 @@ def exhausted(rounds: Sequence[Taken], chosen: int, spent_s: float) -> bool:
     return quiet >= chosen or len(rounds) >= most
 
 
-def worth_judging(rounds: Sequence[Taken], chosen: int) -> bool:
-    """Whether there are enough rounds to stop for what they show: three quiet ones, or as many as were chosen, however disturbed."""
+def rounds_left(rounds: Sequence[Taken], chosen: int) -> int:
+    """How many further rounds may count: up to those that were chosen, or to the most on a machine that has not been quiet yet."""
     quiet = sum(not taken.disturbed for taken in rounds)
-    return quiet >= LEAST_ROUNDS or len(rounds) >= max(LEAST_ROUNDS, chosen)
+    return max(0, chosen - quiet if quiet else max(MOST_ROUNDS, chosen) - len(rounds))
 
 
-def settled(ratio: Ratio, bounds: Collection[float], noise: float, busy: float | None) -> bool:
-    """Whether further rounds would change nothing that is said: the ratio is precise, or clear of its bounds with all its doubt.
+def worth_judging(rounds: Sequence[Taken], chosen: int) -> bool:
+    """Whether there are enough rounds to stop for what they show: three quiet ones, or as many as were chosen on a machine never quiet.
 
-    `bounds`: the ratios at which the variant's grade would change; `noise`: how far the baseline's own times lie apart, as a share;
-    `busy`: what others took (None: not known).
+    With one or two quiet ones the machine may be getting quiet, and further ones would count alone.
     """
-    return _is_precise(ratio) or _is_decided(ratio, bounds, noise, busy)
+    quiet = sum(not taken.disturbed for taken in rounds)
+    return quiet >= LEAST_ROUNDS or (not quiet and len(rounds) >= max(LEAST_ROUNDS, chosen))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a variant's speed: its `ratios` to the baseline in the rounds that count, in order.
+
+    `bounds`: the ratios at which its grade would change; `noise`: how far the baseline's own times lie apart, as a share; `busy`: what
+    others took (None: not known).
+    """
+
+    ratios: tuple[float, ...]
+    bounds: tuple[float, ...] = ()
+    noise: float = 0.0
+    busy: float | None = None
+
+    def settled(self, left: int) -> bool:
+        """Whether the `left` rounds that may follow would change nothing that is said.
+
+        So it is where the ratio is precise, where it is clear of its bounds with all its doubt, and where the same would be said if all
+        further rounds were like the lowest one so far, like the highest, or like the typical one.
+        """
+        ratio = ratio_of(self.ratios)
+        if _is_precise(ratio) or _is_decided(ratio, self.bounds, self.noise, self.busy):
+            return True
+        said = self._said(self.ratios)
+        return all(self._said((*self.ratios, *[end] * left)) == said for end in (min(self.ratios), median(self.ratios), max(self.ratios)))
+
+    def _said(self, ratios: Sequence[float]) -> tuple[str, ...]:
+        pace = pace_for(times_in_rounds(ratio_of(ratios), len(ratios), self.noise, self.busy))
+        return (pace.told, *(str(pace.most <= bound) for bound in self.bounds))
 
 
 def busy_share(rounds: Iterable[Taken]) -> float | None:

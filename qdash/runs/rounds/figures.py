@@ -43,7 +43,11 @@ def paired(ours: Timing, theirs: Timing) -> Ratio:
     """The ratio of two times, from the rounds they share; with its interval if there are three rounds or more."""
     if len(ours.runs) != len(theirs.runs):
         return Ratio(value=ours.median / theirs.median, low=None, high=None)
-    ratios = [our / their for our, their in zip(ours.runs, theirs.runs, strict=True)]
+    return ratio_of([our / their for our, their in zip(ours.runs, theirs.runs, strict=True)])
+
+
+def ratio_of(ratios: Sequence[float]) -> Ratio:
+    """The ratio that those of one or more rounds give, with its interval if there are three or more."""
     middle, low, high = median_with_interval(ratios) or (Timing.of(ratios).median, None, None)
     strict_low, strict_high = strict_interval(ratios) or (None, None)
     return Ratio(value=middle, low=low, high=high, strict_low=strict_low, strict_high=strict_high, rounds=len(ratios))

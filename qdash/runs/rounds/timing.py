@@ -30,7 +30,7 @@ from qdash.records import (
     VariantDone,
     VariantResult,
 )
-from qdash.runs.rounds.counting import Taken, busy_share, counted, exhausted, settled, worth_judging
+from qdash.runs.rounds.counting import Standing, Taken, busy_share, counted, exhausted, rounds_left, worth_judging
 from qdash.runs.rounds.figures import latency_of, noise_floor, relative_to
 from qdash.runs.rounds.groups import Candidate, Group, groups, order_of
 from qdash.verdict.evidence import evidence_of
@@ -169,18 +169,24 @@ class TimedRounds:
         """Find the members of which further rounds would tell nothing new: the others need the time more."""
         if not worth_judging(taken, self.measurement.runs):
             return
-        original = self.candidates[0].result
-        baseline = _runs_of(0, counted(taken, self.measurement.runs))
-        floor = noise_floor(latency_of(0.0, baseline), None) if baseline else None
+        left = rounds_left(taken, self.measurement.runs)
         for member in members:
             if not member.index or member.index in self._results or member.index in self._settled:
                 continue
-            result = self._result(member, taken)
-            ratio = result.relative and result.relative.total
-            busy = busy_share(self._counted(member, taken))
-            if ratio and settled(ratio, time_bounds(evidence_of(result, original, None)), floor.relative if floor else 0.0, busy):
+            standing = self._standing(member, taken)
+            if standing is not None and standing.settled(left):
                 self._settled.add(member.index)
                 yield Progress(index=member.index, stage="timing", fraction=self._fraction(taken), detail="done, others take more rounds")
+
+    def _standing(self, member: Candidate, taken: Sequence[Taken]) -> Standing | None:
+        """What is known of the speed of `member`; None where it has no ratio."""
+        result, count = self._result(member, taken), self._counted(member, taken)
+        ratios = tuple(one.runs[member.index].total_s / one.runs[0].total_s for one in count if 0 in one.runs)
+        if not ratios or result.relative is None or result.relative.total is None:
+            return None
+        floor = noise_floor(latency_of(0.0, _runs_of(0, counted(taken, self.measurement.runs))), None)
+        bounds = time_bounds(evidence_of(result, self.candidates[0].result, None))
+        return Standing(ratios, bounds, floor.relative if floor else 0.0, busy_share(count))
 
     def _counted(self, member: Candidate, taken: Sequence[Taken]) -> list[Taken]:
         """The rounds that count for `member`, of those that it took part in."""

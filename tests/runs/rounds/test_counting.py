@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdash.records import Ratio, TimedRun
-from qdash.runs.rounds.counting import Taken, busy_share, counted, exhausted, settled, worth_judging
+from qdash.records import TimedRun
+from qdash.runs.rounds.counting import Standing, Taken, busy_share, counted, exhausted, rounds_left, worth_judging
 
 shares = st.one_of(st.none(), st.floats(0, 1))
 
@@ -49,39 +49,62 @@ def test_when_no_more_rounds_are_taken() -> None:
 
 def test_when_a_verdict_may_end_it() -> None:
     assert [worth_judging(taken(*[0.0] * number), 5) for number in range(5)] == [False, False, False, True, True]
-    assert worth_judging(taken(0.0, 0.0, 0.9, 0.9, 0.9), 5)
+    assert not worth_judging(taken(0.0, 0.0, 0.9, 0.9, 0.9), 5)
     assert not worth_judging(taken(*[0.9] * 4), 5) and worth_judging(taken(*[0.9] * 5), 5)
     assert not worth_judging(taken(0.9), 1)
 
 
+def around(value: float, doubt: float, rounds: int = 5) -> tuple[float, ...]:
+    """Ratios in rounds, spread evenly over `doubt` of `value` to either side."""
+    return tuple(value * (1 + doubt * (2 * number / (rounds - 1) - 1)) for number in range(rounds))
+
+
 @pytest.mark.parametrize(
-    ("value", "low", "high", "noise", "expected"),
+    ("value", "doubt", "rounds", "noise", "expected"),
     [
-        (1.0, 0.98, 1.02, 0.0, True),  # precise
-        (1.0, 0.95, 1.05, 0.0, False),
-        (2.0, 1.5, 2.5, 0.0, True),  # slower than any bound
-        (1.3, 1.2, 1.4, 0.0, False),  # 1.25
-        (1.15, 1.1, 1.2, 0.0, True),  # between two
-        (1.15, 1.1, 1.2, 0.12, False),  # may be noise or not
-        (0.85, 0.8, 0.95, 0.0, False),  # 0.9
-        (0.5, 0.4, 0.6, 0.05, True),
-        (2.0, None, None, 0.0, False),
+        (1.0, 0.01, 3, 0.0, True),  # precise
+        (1.0, 0.08, 3, 0.0, False),  # may yet be the same
+        (1.0, 0.08, 5, 0.0, True),  # it is, and stays so
+        (2.0, 0.2, 3, 0.0, False),
+        (2.0, 0.2, 5, 0.0, True),  # slower than any bound
+        (1.15, 0.02, 5, 0.0, True),  # between two
+        (1.16, 0.06, 5, 0.1, False),  # may be noise or not
+        (0.86, 0.06, 3, 0.0, False),  # 0.9
+        (0.5, 0.1, 5, 0.05, True),
     ],
 )
 def test_a_ratio_is_settled_when_precise_or_on_one_side_of_every_bound(
-    value: float, low: float | None, high: float | None, noise: float, expected: bool
+    value: float, doubt: float, rounds: int, noise: float, expected: bool
 ) -> None:
-    assert settled(Ratio(value=value, low=low, high=high, rounds=5), (0.9, 1.25), noise, None) is expected
+    assert Standing(around(value, doubt, rounds), (0.9, 1.25), noise).settled(5) is expected
 
 
 def test_bounds_that_change_no_grade_are_not_waited_for() -> None:
-    ratio = Ratio(value=1.3, low=1.2, high=1.4, rounds=5)
-    assert settled(ratio, (), 0.0, None) and not settled(ratio, (1.25,), 0.0, None)
+    ratios = around(0.8, 0.02, 3)
+    assert Standing(ratios).settled(2) and not Standing(ratios, (0.9,)).settled(2)
+
+
+def test_where_no_further_round_could_change_what_is_said_none_is_taken() -> None:
+    open_ = Standing((1.17, 1.10, 1.05), noise=0.08)
+    assert open_.settled(2)  # not even two more of 1.17 would be enough to call it slower
+    assert not open_.settled(20)
+    assert not Standing((1.18, 1.165, 1.22), noise=0.02).settled(2)  # slower, if it goes on like that
+    assert Standing((1.0, 1.3, 0.8), (0.9, 1.25), 0.2).settled(2)
 
 
 def test_many_disturbed_rounds_settle_what_a_few_cannot() -> None:
-    ratio = Ratio(value=2.0, low=1.5, high=2.6, strict_low=1.3, strict_high=3.0, rounds=12)
-    assert settled(ratio, (0.9,), 0.8, 0.6) and not settled(ratio.model_copy(update={"rounds": 8}), (0.9,), 0.8, 0.6)
+    ratios = around(2.0, 0.3, 12)
+    assert Standing(ratios, (0.9,), 0.8, 0.6).settled(18) and not Standing(ratios[::2], (0.9,), 0.8, 0.6).settled(24)
+
+
+@given(st.lists(st.floats(0.2, 5), min_size=3, max_size=5), st.floats(0, 0.5), st.sampled_from([None, 0.5]))
+def test_with_no_round_left_everything_is_settled(ratios: list[float], noise: float, busy: float | None) -> None:
+    assert Standing(tuple(ratios), (0.9, 1.25), noise, busy).settled(0)
+
+
+def test_how_many_rounds_may_follow() -> None:
+    assert rounds_left(taken(0.0, 0.0, 0.0), 5) == 2 and rounds_left(taken(0.9, 0.0), 5) == 4
+    assert rounds_left(taken(0.9, 0.9), 5) == 28 and rounds_left(taken(*[0.0] * 6), 5) == 0
 
 
 def test_the_mean_of_what_others_took() -> None:
