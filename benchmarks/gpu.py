@@ -22,6 +22,7 @@ from typing import Any
 
 from qdash import checkpoints, execution
 from qdash.errors import QdashError
+from qdash.execution.forward import result_of
 from qdash.machine import gpu_free_bytes, this_machine
 from qdash.records import ComparisonDone, Device, Measurement, Request, VariantResult
 from qdash.runs.compare import compare
@@ -140,13 +141,7 @@ def _tests(device: Device) -> dict[str, Any]:
 
 def _weigh(device: Device, model: str, schemes: str) -> dict[str, Any]:
     with closing(execution.create(settings())) as executor:
-        steps = measure_weight_error(model, schemes.split(","), executor)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                report = end.value
-                break
+        report = result_of(measure_weight_error(model, schemes.split(","), executor))
     ns = report.seconds / sum(weights.parameters for weights in report.schemes) * 1e9
     sqnr_db = {weights.scheme: weights.sqnr_db for weights in report.schemes}
     return {

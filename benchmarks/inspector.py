@@ -16,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 
 from qdash import execution
+from qdash.execution.forward import result_of
 from qdash.records import InspectorReport, Request, Variant
 from qdash.runs.model_report import inspect
 from qdash.settings import settings
@@ -73,12 +74,7 @@ def inspected(scheme: str, device: str) -> InspectorReport:
     variants = (Variant(model=MODEL, scheme=scheme),)
     request = Request.model_validate({"variants": variants, "prompt": "", "device": device, "baseline_dtype": "float16"})
     with closing(execution.create(settings())) as executor:
-        steps = inspect(request, 0, executor)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value
+        return result_of(inspect(request, 0, executor))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 from qdash import checkpoints, execution
 from qdash.catalog.schemes import SCHEMES
 from qdash.checkpoints import Checkpoint
+from qdash.execution.forward import result_of
 from qdash.machine import this_machine
 from qdash.records import Loaded
 from qdash.runs.plan import worker_spec
@@ -62,22 +63,12 @@ def loaded_s(checkpoint: Checkpoint, scheme: str, dtype: str) -> float:
     """Seconds that a new worker takes to load, the start of its process left out."""
     spec = worker_spec(checkpoint, scheme, "cpu", "bfloat16" if dtype == "bfloat16" else "float32")
     with closing(execution.create(settings())) as executor:
-        steps = executor.call(spec, "load")
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                loaded: Loaded = end.value
-                return loaded.load_s
+        loaded: Loaded = result_of(executor.call(spec, "load"))
+        return loaded.load_s
 
 
 def _obtained(model: str) -> Checkpoint:
-    steps = checkpoints.obtain(checkpoints.locate(model))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return result_of(checkpoints.obtain(checkpoints.locate(model)))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import torch
 import transformers
@@ -30,6 +29,7 @@ from qdash.engine.generation_config import greedy
 from qdash.engine.prompting import Inputs, build_inputs, read_image
 from qdash.engine.timing import clock_for
 from qdash.engine.worker import Worker
+from qdash.execution.forward import result_of
 from qdash.records import Measurement, Question, TimedRun, WorkerSpec
 from qdash.settings import settings
 
@@ -106,10 +106,10 @@ def overhead_of_worker(tokens: int, runs: int, threads: int) -> dict[str, str | 
     with bare, closing(execution.create(settings())) as executor:
         assert bare.stdin is not None and bare.stdout is not None
         _ask_bare(bare)
-        _result_of(executor.call(spec, "warm_up", question, Measurement(warmup=2, max_new_tokens=tokens)))
+        result_of(executor.call(spec, "warm_up", question, Measurement(warmup=2, max_new_tokens=tokens)))
         for turn in range(runs):
             before = _ask_bare(bare) if turn % 2 else None
-            run: TimedRun = _result_of(executor.call(spec, "time", question, tokens))
+            run: TimedRun = result_of(executor.call(spec, "time", question, tokens))
             pairs.append((before or _ask_bare(bare), run.total_s))
         bare.stdin.close()
     ratio = median(ours / theirs for theirs, ours in pairs)
@@ -123,14 +123,6 @@ def _ask_bare(bare: "subprocess.Popen[str]") -> float:
     bare.stdin.write("go\n")
     bare.stdin.flush()
     return float(bare.stdout.readline())
-
-
-def _result_of(call: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(call)
-        except StopIteration as end:
-            return end.value
 
 
 def subjects(threads: int) -> Iterator[Subject]:

@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from qdash import checkpoints
+from qdash.execution.forward import result_of
 from qdash.machine import this_machine
 from qdash.settings import settings
 
@@ -99,13 +100,7 @@ def prepared(model: str) -> str:
     """The folder of `model`, made or downloaded first, as that is neither's work."""
     found = checkpoints.locate(model)
     if found.folder is None:
-        steps = checkpoints.obtain(found, None)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                found = end.value
-                break
+        found = result_of(checkpoints.obtain(found))
     return str(found.folder)
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qdash.catalog.recipes import is_recipe
+from qdash.execution.forward import result_of
 from qdash.present.formatting import (
     ANSWERS_HIDDEN,
     busy_words,
@@ -99,14 +100,12 @@ def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], 
     with moving_bar() as bar:
         task = bar.add_task("starting", total=1)
 
+        def moved(step: Step | WeighedLayer) -> None:
+            if isinstance(step, Step):
+                bar.update(task, completed=step.fraction or 0, description=harmless(step.detail))
+
         def show(steps: Generator[Step | WeighedLayer, None, Any]) -> Any:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as end:
-                    return end.value
-                if isinstance(step, Step):
-                    bar.update(task, completed=step.fraction or 0, description=harmless(step.detail))
+            return result_of(steps, moved)
 
         yield show
 

@@ -5,8 +5,7 @@ memory budget asks for their place. Estimates can be wrong: when memory runs out
 repeated once.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, Part, PartMoved, Rank, Round, StopSignal
 from qdash.execution.budget import MemoryBudget
 from qdash.execution.failures import KILLED, cancelled, too_large
+from qdash.execution.forward import forward_events, result_of
 from qdash.execution.turn import Turn
 from qdash.machine import memory_budget_bytes
 from qdash.records import Step, TextSoFar, WorkerSpec
@@ -73,8 +73,8 @@ class PooledExecutor(Executor):
         method, *arguments = work
         try:
             if not self._reserved().get(part.spec):
-                _result_of(self._called(part.spec, "load", (), part.loading_bytes, stop))
-            return _result_of(self._called(part.spec, method, tuple(arguments), part.held_bytes, stop))
+                result_of(self._called(part.spec, "load", (), part.loading_bytes, stop))
+            return result_of(self._called(part.spec, method, tuple(arguments), part.held_bytes, stop))
         except QdashError as error:
             if error.kind == "cancelled":
                 raise
@@ -90,15 +90,15 @@ class PooledExecutor(Executor):
         if not self._reserved().get(spec):
             self._make_room(spec, reserve_bytes)
         repeatable = True
+
+        def noted(item: Emitted) -> Iterator[Emitted]:
+            nonlocal repeatable
+            # Results that come piece by piece must not come twice.
+            repeatable = repeatable and isinstance(item, Step | TextSoFar)
+            yield item
+
         try:
-            with closing(self._attempt(spec, method, arguments, reserve_bytes, stop, pause)) as call:
-                while True:
-                    message = next(call)
-                    # Results that come piece by piece must not come twice.
-                    repeatable = repeatable and isinstance(message, Step | TextSoFar)
-                    yield message
-        except StopIteration as end:
-            return end.value
+            return (yield from forward_events(self._attempt(spec, method, arguments, reserve_bytes, stop, pause), noted))
         except QdashError as error:
             if not (repeatable and _ran_out_of_memory(error) and self._close_others(spec)):
                 raise
@@ -138,14 +138,6 @@ class PooledExecutor(Executor):
         for other in [*others, spec] if others else []:
             self._drop(other)
         return bool(others)
-
-
-def _result_of(call: Generator[Emitted, None, Any]) -> Any:
-    while True:
-        try:
-            next(call)
-        except StopIteration as end:
-            return end.value
 
 
 def _ran_out_of_memory(error: QdashError) -> bool:

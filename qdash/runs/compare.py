@@ -17,7 +17,7 @@ from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, Rank, StopSignal
-from qdash.execution.relay import overheard
+from qdash.execution.forward import forward_events
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import (
     Agreement,
@@ -64,14 +64,15 @@ def compare(request: Request, png: bytes | None, executor: Executor, stop: StopE
     noise: NoiseFloor | None = None
     rounds: Rounds | None = None
 
-    def collect(event: Event) -> None:
+    def collected(event: Event) -> Iterator[Event]:
         if isinstance(event, VariantDone):
             done[event.index] = known[event.index] = event.result
         elif isinstance(event, VariantAnswered):
             known[event.index] = event.result
+        yield event
 
     try:
-        noise, rounds = yield from overheard(executor.run(job, comparison_work(request, found), stop), collect)
+        noise, rounds = yield from forward_events(executor.run(job, comparison_work(request, found), stop), collected)
     except QdashError as error:
         if not known:
             raise
@@ -79,8 +80,7 @@ def compare(request: Request, png: bytes | None, executor: Executor, stop: StopE
         for index in range(len(request.variants)):
             if index not in done:
                 result = _cut_off(known[index], error) if index in known else _unmeasured(request, found, index, error)
-                collect(event := VariantDone(index=index, result=result))
-                yield event
+                yield from collected(VariantDone(index=index, result=result))
     results = tuple(done[index] for index in range(len(request.variants)))
     yield ComparisonDone(comparison=Comparison(host=host_of(request), request=request, noise_floor=noise, rounds=rounds, variants=results))
 
@@ -300,23 +300,16 @@ def _locate_all(request: Request, stop: StopEvent | None) -> Generator[Event, No
 def _relayed(call: Generator[Emitted, None, Any], index: int, stage: Stage) -> Generator[Event, None, Any]:
     """Turn what a worker emits into events of variant `index`; returns the call's result."""
     yield Progress(index=index, stage=stage)
-    while True:
-        try:
-            item = next(call)
-        except StopIteration as end:
-            return end.value
-        if isinstance(item, TextSoFar):
-            yield AnswerText(index=index, text=item.text)
-        elif isinstance(item, Step):
-            yield Progress(index=index, stage=stage, fraction=item.fraction, detail=item.detail)
+    return (yield from forward_events(call, partial(_events_of, index, stage)))
+
+
+def _events_of(index: int, stage: Stage, item: Emitted) -> Iterator[Event]:
+    if isinstance(item, TextSoFar):
+        yield AnswerText(index=index, text=item.text)
+    elif isinstance(item, Step):
+        yield Progress(index=index, stage=stage, fraction=item.fraction, detail=item.detail)
 
 
 def steps_of(call: Generator[Emitted, None, Any]) -> Generator[Step, None, Any]:
     """The steps of a call that has no text to show; returns its result."""
-    while True:
-        try:
-            item = next(call)
-        except StopIteration as end:
-            return end.value
-        if isinstance(item, Step):
-            yield item
+    return forward_events(call, lambda item: (item,) if isinstance(item, Step) else ())

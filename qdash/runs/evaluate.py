@@ -19,7 +19,7 @@ from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, Rank, StopSignal
-from qdash.execution.relay import overheard
+from qdash.execution.forward import forward_events
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import (
     BatchAnswered,
@@ -72,15 +72,16 @@ def evaluate(
     answers: list[ItemResult] = []
     noise: EvaluationNoise | None = None
 
-    def collect(event: EvaluationEvent) -> None:
+    def collected(event: EvaluationEvent) -> Iterator[EvaluationEvent]:
         if isinstance(event, EvaluatedVariantDone):
             results.append(event.result)
             answers.clear()
         elif isinstance(event, ItemsAnswered):
             answers.extend(event.items)
+        yield event
 
     try:
-        noise = yield from overheard(executor.run(job, work, stop), collect)
+        noise = yield from forward_events(executor.run(job, work, stop), collected)
     except QdashError as error:
         if not results and not answers:
             raise
@@ -250,18 +251,16 @@ class _Run:
     def _relayed(self, call: Generator[Emitted, None, Any], index: int, stage: EvaluationStage) -> Generator[EvaluationEvent, None, Any]:
         """Turn what a worker emits into events of variant `index`; returns the call's result."""
         yield self._moved(index, stage, Step())
-        while True:
-            try:
-                item = next(call)
-            except StopIteration as end:
-                return end.value
-            if isinstance(item, Step):
-                yield self._moved(index, stage, item)
-            elif isinstance(item, BatchAnswered):
-                self.batches.append(item)
-                if stage == "answering":
-                    yield self._answered(index)
-                yield self._moved(index, stage, Step(detail=f"{item.done} of {item.total}"))
+        return (yield from forward_events(call, partial(self._events_of, index, stage)))
+
+    def _events_of(self, index: int, stage: EvaluationStage, item: Emitted) -> Iterator[EvaluationEvent]:
+        if isinstance(item, Step):
+            yield self._moved(index, stage, item)
+        elif isinstance(item, BatchAnswered):
+            self.batches.append(item)
+            if stage == "answering":
+                yield self._answered(index)
+            yield self._moved(index, stage, Step(detail=f"{item.done} of {item.total}"))
 
     def _moved(self, index: int, stage: EvaluationStage, step: Step) -> EvaluationProgress:
         """A step, which leaves the bar where the answers given so far have brought it."""
@@ -379,10 +378,9 @@ def _obtained(request: EvaluationRequest, located: Found, items: int, stop: Stop
         yield EvaluationProgress(index=index, stage="downloading", total=items)
         steps = checkpoints.obtain(checkpoint, stop)
         try:
-            while True:
-                yield _progress(index, "downloading", next(steps), items)
-        except StopIteration as end:
-            found[variant.model] = end.value
+            found[variant.model] = yield from forward_events(
+                steps, lambda step, index=index: (_progress(index, "downloading", step, items),)
+            )
         except QdashError as error:
             found[variant.model] = error
     return found

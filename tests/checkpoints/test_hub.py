@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +12,17 @@ from safetensors.numpy import save_file
 
 from qdash import checkpoints
 from qdash.errors import QdashError
+from qdash.execution.forward import result_of
 from qdash.records import Step
 from tests.checkpoints.folders import TENSORS, edit, refusal, shard
 from tests.support.fake_hub import COMMIT, FakeHub
 
 
-def finish(download: Iterator[Step]) -> tuple[list[Step], checkpoints.Checkpoint]:
+def finish(download: Generator[Step, None, checkpoints.Checkpoint]) -> tuple[list[Step], checkpoints.Checkpoint]:
     """The steps and the result of a download."""
-    steps = []
-    while True:
-        try:
-            steps.append(next(download))
-        except StopIteration as end:
-            return steps, end.value
+    steps: list[Step] = []
+    found = result_of(download, steps.append)
+    return steps, found
 
 
 def test_a_hub_model_is_described_without_its_weights(use_hub: Callable[..., FakeHub], folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ml_dtypes
@@ -22,6 +22,7 @@ from qdash.checkpoints.random.vocabulary import tokenizer_json
 from qdash.checkpoints.random.weights import chunk, chunk_rows, chunks, outliers
 from qdash.checkpoints.record import TensorInfo
 from qdash.errors import QdashError
+from qdash.execution.forward import result_of
 from qdash.records import Step
 from qdash.settings import Settings
 
@@ -38,15 +39,6 @@ def drawn(tensor: TensorInfo) -> np.ndarray:
 
 def finish(steps: Iterator[Step]) -> list[Step]:
     return list(steps)
-
-
-def made(steps: Generator[Step, None, Path]) -> Path:
-    """The folder that `make` returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 # ── the draw ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +172,7 @@ def test_a_model_is_known_before_it_is_made_and_the_same_after(tiny: Callable[..
 
 def test_the_files_are_what_the_library_reads(tiny: Callable[..., Path], tmp_path: Path) -> None:
     folder = tiny()
-    done = made(make(described(folder), KEY, tmp_path / "home"))
+    done = result_of(make(described(folder), KEY, tmp_path / "home"))
     with safe_open(done / "model.safetensors", "numpy") as file:
         assert file.metadata() == {"format": "pt"} and len(list(file.keys())) == 6
         assert file.get_tensor("vision.bn.num_batches_tracked") == 0
@@ -192,7 +184,7 @@ def test_the_files_are_what_the_library_reads(tiny: Callable[..., Path], tmp_pat
 
 def test_bytes_do_not_depend_on_threads(tiny: Callable[..., Path], tmp_path: Path) -> None:
     folder = tiny(embedding=(300, 30_000))
-    folders = [made(make(described(folder), KEY, tmp_path / str(threads), threads=threads)) for threads in (1, 4)]
+    folders = [result_of(make(described(folder), KEY, tmp_path / str(threads), threads=threads)) for threads in (1, 4)]
     one, four = ({file.name: file.read_bytes() for file in done.iterdir()} for done in folders)
     assert len(one) == 4 and one == four
 

@@ -6,6 +6,7 @@ from threading import Event
 from typing import Any
 
 from qdash.execution import Executor
+from qdash.execution.forward import result_of
 from qdash.records import Answer, Question, TextSoFar, WorkerSpec
 
 LONG = 100_000  # tokens nobody waits for: such an answer is always stopped
@@ -16,16 +17,6 @@ def spec_for(folder: Path, scheme: str, revision: str = "test") -> WorkerSpec:
     return WorkerSpec(
         folder=str(folder), revision=revision, task="text-generation", scheme=scheme, device="cpu", dtype="float32", threads=1
     )
-
-
-def result_of(call: Generator[Any, None, Any], emitted: list[Any] | None = None) -> Any:
-    while True:
-        try:
-            item = next(call)
-        except StopIteration as end:
-            return end.value
-        if emitted is not None:
-            emitted.append(item)
 
 
 def answering(executor: Executor, spec: WorkerSpec, stop: Event | None = None) -> Generator[Any, None, Answer]:

@@ -14,13 +14,14 @@ import pytest
 from qdash import execution
 from qdash.errors import QdashError
 from qdash.execution import Executor, Part, PartMoved, Rank, Round
+from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
 from qdash.execution.process import ProcessExecutor
 from qdash.execution.work import Work
 from qdash.machine import this_machine
 from qdash.records import Answer, Loaded, Measurement, TimedRun, WorkerSpec
 from qdash.settings import Settings, settings
-from tests.execution.calls import QUESTION, answering, result_of, spec_for
+from tests.execution.calls import QUESTION, answering, spec_for
 
 Either = ProcessExecutor | InlineExecutor
 
@@ -166,7 +167,7 @@ def pair(endless_folder: Path) -> tuple[WorkerSpec, WorkerSpec]:
 
 def test_a_round_makes_everybody_ready_and_times_each_once(executor: Either, pair: tuple[WorkerSpec, WorkerSpec]) -> None:
     moved: list[Any] = []
-    outcome: Round = result_of(executor.round([part(spec) for spec in pair]), moved)
+    outcome: Round = result_of(executor.round([part(spec) for spec in pair]), moved.append)
     assert moved == [PartMoved(0, 0), PartMoved(0, 1), PartMoved(1, 0), PartMoved(1, 1)]
     assert all(isinstance(run, TimedRun) and run.tokens == 3 and 0 < run.ttft_s < run.total_s for run in outcome.results)
     assert outcome.busy is None or 0 <= outcome.busy <= 1

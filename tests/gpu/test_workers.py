@@ -9,12 +9,12 @@ import torch
 
 from qdash.catalog.schemes import SCHEMES, unavailable
 from qdash.errors import QdashError
+from qdash.execution.forward import result_of
 from qdash.execution.process import ProcessExecutor
 from qdash.machine import gpu_free_bytes, memory_budget_bytes, this_machine
 from qdash.records import Answer, Loaded, MemoryWatched, Question, TextSoFar, TimedRun
 from qdash.records.request import Measurement
 from tests.engine.conftest import spec_of
-from tests.execution.test_process import result_of
 
 QUESTION = Question(prompt="What is it?")
 CONTEXT_BYTES = 100 * 2**20  # no CUDA context takes less

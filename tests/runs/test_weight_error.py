@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from qdash.catalog.formats import FORMATS
 from qdash.errors import QdashError
+from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
 from qdash.runs.weight_error import cache, measure_layer, measure_weight_error
@@ -35,12 +36,8 @@ def model(checkpoint: Callable[[str], Path]) -> str:
 
 
 def finished(steps: Generator[Any, None, Any]) -> tuple[Any, list[Any]]:
-    events = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            return end.value, events
+    events: list[Any] = []
+    return result_of(steps, events.append), events
 
 
 def weighed(model: str, *schemes: str) -> tuple[WeightReport, list[Step | WeighedLayer]]:

@@ -5,13 +5,14 @@ so that ratios are taken within rounds, and rounds in which others took much of 
 """
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from qdash.busyness import OthersLoad
 from qdash.errors import QdashError
-from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
+from qdash.execution import Emitted, Executor, Part, PartMoved, Rank, Round, StopSignal
+from qdash.execution.forward import forward_events
 from qdash.machine import memory_budget_bytes
 from qdash.present.formatting import share as share_words
 from qdash.records import (
@@ -99,14 +100,12 @@ class TimedRounds:
         return warm
 
     def _called(self, member: Candidate, method: str, *arguments: Any, reserve_bytes: int) -> Generator[Event, None, Any]:
-        call = self.executor.call(member.spec, method, *arguments, reserve_bytes=reserve_bytes, stop=self.stop, rank=self.rank)
-        while True:
-            try:
-                item = next(call)
-            except StopIteration as end:
-                return end.value
+        def events_of(item: Emitted) -> Iterator[Event]:
             if isinstance(item, Step):
                 yield Progress(index=member.index, stage="warming up", fraction=item.fraction, detail=item.detail)
+
+        call = self.executor.call(member.spec, method, *arguments, reserve_bytes=reserve_bytes, stop=self.stop, rank=self.rank)
+        return (yield from forward_events(call, events_of))
 
     def _rounds(self, members: list[Candidate], together: bool, busy: float | None) -> Generator[Event, None, list[Taken]]:
         """As many rounds as it takes; a member that fails, or of which no more is to be learned, is left out from then on."""
@@ -143,18 +142,18 @@ class TimedRounds:
         """A round's steps as progress of the member whose turn it is."""
         chosen, number = self.measurement.runs, len(before) + 1
         words = f"round {number} of at most {chosen}" if number <= chosen else f"round {number}: some were disturbed by other programs"
-        steps = self.executor.round([self._part(member) for member in members], self.stop, self.rank, together=together)
         place = done = 0
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return end.value
+
+        def events_of(step: PartMoved | Step) -> Iterator[Event]:
+            nonlocal place, done
             if isinstance(step, PartMoved):
                 place, done = step.place, step.done
             fraction = self._fraction(before, (place + done) / len(members))
             detail = words if isinstance(step, PartMoved) else step.detail
             yield Progress(index=members[place].index, stage="timing", fraction=fraction, detail=detail)
+
+        steps = self.executor.round([self._part(member) for member in members], self.stop, self.rank, together=together)
+        return (yield from forward_events(steps, events_of))
 
     def _fraction(self, before: Sequence[Taken], of_next: float = 0.0) -> float:
         """How far the rounds are, 0 to 1, if all that were chosen are taken; disturbed ones do not count."""

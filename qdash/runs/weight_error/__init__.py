@@ -13,6 +13,7 @@ from qdash.catalog.schemes import find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Emitted, Executor, StopSignal
+from qdash.execution.forward import forward_events
 from qdash.machine import this_machine
 from qdash.records import Device, LayerDetail, Step, WeighedLayer, WeightReport, WorkerSpec
 from qdash.runs.plan import with_worker, worker_spec
@@ -121,10 +122,4 @@ def _reserve_bytes(checkpoint: Checkpoint, device: Device) -> int:
 
 def _told(call: Generator[Emitted, None, Any]) -> Generator[Weighed, None, Any]:
     """What a call emits of steps and layers; returns its result."""
-    while True:
-        try:
-            item = next(call)
-        except StopIteration as end:
-            return end.value
-        if isinstance(item, Step | WeighedLayer):
-            yield item
+    return forward_events(call, lambda item: (item,) if isinstance(item, Step | WeighedLayer) else ())

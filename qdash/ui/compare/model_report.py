@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.errors import QdashError
+from qdash.execution.forward import forward_events
 from qdash.present.formatting import share
 from qdash.records import Comparison, InspectorReport, Step
 from qdash.ui.compare.model_report_view import inside_html
@@ -89,16 +90,8 @@ def looked(comparison: Comparison | None, index: Any, backend: Backend, line: En
 
 def _inspected(steps: Generator[Step, None, InspectorReport]) -> Iterator[str]:
     yield _working(Step())
-    try:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                yield inside_html(end.value)
-                return
-            yield _working(step)
-    finally:
-        steps.close()
+    report = yield from forward_events(steps, lambda step: (_working(step),))
+    yield inside_html(report)
 
 
 def _working(step: Step) -> str:

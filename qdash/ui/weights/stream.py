@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from statistics import fmean
 from threading import Event
 from typing import Any
 
 from qdash.errors import QdashError
+from qdash.execution.forward import forward_events
 from qdash.machine import this_machine
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
 from qdash.runs.weight_error import Weighed
@@ -100,37 +100,34 @@ def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: 
 def _weighed(steps: Generator[Weighed, None, WeightReport]) -> Iterator[View]:
     yield View(status="Reading the weights.")
     view, known, shown = View(), [], time.monotonic()
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                yield View(report=end.value)
-                return
-            except QdashError as error:
-                if error.kind != "cancelled" or not known:
-                    raise
-                yield View(view.status, view.fraction, tuple(known), error=error)
-                return
-            if isinstance(step, WeighedLayer):
-                known.append(step)
-            else:
-                view = View(step.detail or "Reading the weights.", step.fraction)
-            if time.monotonic() - shown > REFRESH_S:
-                shown = time.monotonic()
-                yield View(view.status, view.fraction, tuple(known))
+
+    def views_of(step: Weighed) -> Iterator[View]:
+        nonlocal view, shown
+        if isinstance(step, WeighedLayer):
+            known.append(step)
+        else:
+            view = View(step.detail or "Reading the weights.", step.fraction)
+        if time.monotonic() - shown > REFRESH_S:
+            shown = time.monotonic()
+            yield View(view.status, view.fraction, tuple(known))
+
+    try:
+        report = yield from forward_events(steps, views_of)
+    except QdashError as error:
+        if error.kind != "cancelled" or not known:
+            raise
+        yield View(view.status, view.fraction, tuple(known), error=error)
+    else:
+        yield View(report=report)
 
 
 def _detailed(steps: Generator[Weighed, None, LayerDetail]) -> Iterator[LayerView]:
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                yield LayerView(detail=end.value)
-                return
-            if isinstance(step, Step):
-                yield LayerView(step.detail or "Reading this layer.")
+    def views_of(step: Weighed) -> Iterator[LayerView]:
+        if isinstance(step, Step):
+            yield LayerView(step.detail or "Reading this layer.")
+
+    detail = yield from forward_events(steps, views_of)
+    yield LayerView(detail=detail)
 
 
 def _mean(decibels: list[float | None]) -> float:
