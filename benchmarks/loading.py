@@ -17,9 +17,9 @@ from typing import Any
 from qdash import checkpoints, execution
 from qdash.catalog.schemes import SCHEMES
 from qdash.checkpoints import Checkpoint
+from qdash.execution.client import WorkerClient
 from qdash.execution.forward import result_of
 from qdash.machine import this_machine
-from qdash.records import Loaded
 from qdash.runs.plan import worker_spec
 from qdash.settings import settings
 
@@ -63,8 +63,7 @@ def loaded_s(checkpoint: Checkpoint, scheme: str, dtype: str) -> float:
     """Seconds that a new worker takes to load, the start of its process left out."""
     spec = worker_spec(checkpoint, scheme, "cpu", "bfloat16" if dtype == "bfloat16" else "float32")
     with closing(execution.create(settings())) as executor:
-        loaded: Loaded = result_of(executor.call(spec, "load"))
-        return loaded.load_s
+        return result_of(WorkerClient(executor, spec).load()).load_s
 
 
 def _obtained(model: str) -> Checkpoint:

@@ -29,8 +29,9 @@ from qdash.engine.generation_config import greedy
 from qdash.engine.prompting import Inputs, build_inputs, read_image
 from qdash.engine.timing import clock_for
 from qdash.engine.worker import Worker
+from qdash.execution.client import WorkerClient
 from qdash.execution.forward import result_of
-from qdash.records import Measurement, Question, TimedRun, WorkerSpec
+from qdash.records import Measurement, Question, WorkerSpec
 from qdash.settings import settings
 
 GOAL = 0.03
@@ -106,10 +107,11 @@ def overhead_of_worker(tokens: int, runs: int, threads: int) -> dict[str, str | 
     with bare, closing(execution.create(settings())) as executor:
         assert bare.stdin is not None and bare.stdout is not None
         _ask_bare(bare)
-        result_of(executor.call(spec, "warm_up", question, Measurement(warmup=2, max_new_tokens=tokens)))
+        worker = WorkerClient(executor, spec)
+        result_of(worker.warm_up(question, Measurement(warmup=2, max_new_tokens=tokens)))
         for turn in range(runs):
             before = _ask_bare(bare) if turn % 2 else None
-            run: TimedRun = result_of(executor.call(spec, "time", question, tokens))
+            run = result_of(worker.time(question, tokens))
             pairs.append((before or _ask_bare(bare), run.total_s))
         bare.stdin.close()
     ratio = median(ours / theirs for theirs, ours in pairs)

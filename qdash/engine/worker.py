@@ -49,8 +49,8 @@ from qdash.engine.weights.detail import Spot, look_at
 from qdash.records import (
     Agreement,
     Answer,
-    BatchAnswered,
     BatchStats,
+    Emitted,
     Exercise,
     InspectorReport,
     LayerDetail,
@@ -62,12 +62,11 @@ from qdash.records import (
     Step,
     TextSoFar,
     TimedRun,
-    WeighedLayer,
     WeightReport,
     WorkerSpec,
 )
 
-Emit = Callable[[Step | TextSoFar | WeighedLayer | BatchAnswered], None]
+Emit = Callable[[Emitted], None]
 Stop = Callable[[], bool]
 
 

@@ -1,7 +1,8 @@
 """Where models run: in processes of their own, in this process, or on a GPU that ZeroGPU lends for some seconds.
 
-The rest of qdash sees one small interface, `Executor`, and gets one from `create`. A call yields what the worker emits and returns its
-result. Setting `stop`, or closing the generator, cancels it: between two tokens if the worker answers, by ending the worker if it does not.
+The rest of qdash sees one small interface, `Executor`, gets one from `create`, and calls workers through `client.WorkerClient`. A call
+yields what the worker emits and returns its result. Setting `stop`, or closing the generator, cancels it: between two tokens if the
+worker answers, by ending the worker if it does not.
 """
 
 import time
@@ -10,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
+from qdash.errors import QdashError
+from qdash.execution.failures import only_qdash_errors
+from qdash.execution.wire import Call
 from qdash.execution.work import Work
-from qdash.records import BatchAnswered, Step, TextSoFar, WeighedLayer, WorkerSpec
+from qdash.records import Emitted, Step, TimedRun, WorkerSpec
 from qdash.settings import Settings
 from qdash.zerogpu import active as on_zerogpu  # not the module: `execution.zerogpu` has the same name
-
-Emitted = Step | TextSoFar | WeighedLayer | BatchAnswered
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,12 +50,14 @@ class Rank:
 class Part:
     """One worker's part in a round. `run` is what is measured; `ready` makes the worker ready for it, and does nothing if it is.
 
-    Both are a method of `Worker` and its arguments. `loading_bytes` is the memory that loading takes, `held_bytes` what it takes after.
+    `load` loads it first where it is not warm. `loading_bytes` is the memory that loading takes, `held_bytes` what it takes after. See
+    `client.timed_part`.
     """
 
     spec: WorkerSpec
-    ready: tuple[Any, ...]
-    run: tuple[Any, ...]
+    load: Call
+    ready: Call
+    run: Call
     loading_bytes: int
     held_bytes: int
 
@@ -70,12 +74,15 @@ class PartMoved:
 class Round:
     """What came of a round: what each part returned, or why it failed, and the share of the device's time that other programs took."""
 
-    results: tuple[Any, ...]
+    results: tuple[TimedRun | QdashError, ...]
     busy: float | None
 
 
 class Executor(Protocol):
-    """Runs methods of `engine.worker.Worker` by name, one worker per spec, kept warm between calls."""
+    """Runs methods of `engine.worker.Worker` by name, one worker per spec, kept warm between calls; `WorkerClient` has the names.
+
+    Nothing here raises anything but QdashError: a bug becomes one of the kind "internal", and its traceback goes to the log.
+    """
 
     def call(
         self,
@@ -93,8 +100,8 @@ class Executor(Protocol):
 
         `reserve_bytes` is the memory the worker needs from now on; 0: as before. Before a worker gets its first, least recently used ones
         are closed until it fits the memory budget; if memory runs out all the same, the others are closed and the call is repeated once.
-        Raises nothing but QdashError: what the worker raised, "worker_died", "cancelled",
-        "out_of_memory" for a variant larger than the budget, "internal" for a bug.
+        Raises QdashError: what the worker raised, "worker_died", "cancelled", "out_of_memory" for a variant larger than the budget,
+        "internal" for a bug.
         """
         ...
 
@@ -116,7 +123,8 @@ class Executor(Protocol):
         A job gets the executor to call and the signal to obey. Where a GPU is lent for each job, `job`, its items and its result are
         pickled, and `work` decides how long the GPU is asked for. Raises QdashError if the job could not start or was cut off.
         """
-        return (yield from job(self, stop))
+        with only_qdash_errors("A job"):
+            return (yield from job(self, stop))
 
     def held_bytes(self, device: str) -> int:
         """Memory that warm workers on `device` have reserved: they can be closed to make room."""

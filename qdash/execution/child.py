@@ -6,6 +6,7 @@ the measurements nothing. When the parent is gone, so is the worker.
 
 import os
 import signal
+import traceback
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -45,6 +46,9 @@ def _listen(connection: Connection, calls: "SimpleQueue[Call]", cancelled: Event
                 cancelled.set()
     except (EOFError, OSError):
         os._exit(0)
+    except BaseException:  # a message that cannot be read: nobody would ever answer it
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _answer(worker: Worker, call: Call, connection: Connection, cancelled: Event, paused: Event) -> Returned | Raised:
@@ -52,5 +56,5 @@ def _answer(worker: Worker, call: Call, connection: Connection, cancelled: Event
         method = getattr(worker, call.method)
         pausing = {"pause": paused.is_set} if call.gives_way else {}
         return Returned(method(*call.arguments, emit=connection.send, stop=cancelled.is_set, **pausing))
-    except Exception as error:
+    except BaseException as error:  # a library in Rust that panics raises no Exception
         return Raised(ErrorRecord.of(failure_of(error, f"{call.method} of {worker.spec.scheme}")))

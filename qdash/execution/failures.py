@@ -1,6 +1,8 @@
 """The errors that executors themselves raise, and what becomes of an exception that nobody expected."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from qdash.errors import QdashError
 
@@ -18,6 +20,17 @@ def failure_of(error: BaseException, doing: str) -> QdashError:
     first_line = next(iter(str(error).splitlines()), "no message")[:300]
     remedy = "This is not expected. The terminal where qdash runs shows the details."
     return QdashError(f"{type(error).__name__}: {first_line}", remedy, "internal")
+
+
+@contextmanager
+def only_qdash_errors(doing: str) -> Iterator[None]:
+    """Let QdashError through, and turn any other exception into one; see `failure_of`."""
+    try:
+        yield
+    except QdashError:
+        raise
+    except Exception as error:
+        raise failure_of(error, doing) from error
 
 
 def cancelled() -> QdashError:

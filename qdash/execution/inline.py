@@ -12,11 +12,11 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from qdash.execution import Emitted, StopSignal
+from qdash.execution import StopSignal
 from qdash.execution.failures import failure_of
 from qdash.execution.pool import Pausing, PooledExecutor
-from qdash.execution.wire import Raised, Returned
-from qdash.records import ErrorRecord, WorkerSpec
+from qdash.execution.wire import Call, Raised, Returned
+from qdash.records import Emitted, ErrorRecord, WorkerSpec
 
 
 @dataclass
@@ -47,11 +47,11 @@ class InlineExecutor(PooledExecutor):
         return {spec: warm.reserved_bytes for spec, warm in list(self._warm.items())}
 
     def _attempt(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing
+        self, spec: WorkerSpec, call: Call, reserve_bytes: int, stop: StopSignal | None, pause: Pausing
     ) -> Generator[Emitted, None, Any]:
         before, returned = self._reserved().get(spec, 0), False
         try:
-            result = yield from self._in_thread(spec, method, arguments, stop, pause)
+            result = yield from self._in_thread(spec, call, stop, pause)
             returned = True
             return result
         finally:
@@ -63,9 +63,7 @@ class InlineExecutor(PooledExecutor):
         if warm is not None:
             warm.worker.release()
 
-    def _in_thread(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], stop: StopSignal | None, pause: Pausing
-    ) -> Generator[Emitted, None, Any]:
+    def _in_thread(self, spec: WorkerSpec, call: Call, stop: StopSignal | None, pause: Pausing) -> Generator[Emitted, None, Any]:
         closed = Event()
         queue: SimpleQueue[Emitted | Returned | Raised] = SimpleQueue()
 
@@ -75,7 +73,7 @@ class InlineExecutor(PooledExecutor):
         signals: dict[str, Any] = {"emit": queue.put, "stop": stopped} | ({} if pause is None else {"pause": pause})
 
         def work() -> None:
-            queue.put(self._outcome(spec, method, arguments, signals))
+            queue.put(self._outcome(spec, call, signals))
 
         thread = Thread(target=work, daemon=True)
         thread.start()
@@ -89,11 +87,11 @@ class InlineExecutor(PooledExecutor):
             raise message.error.raised()
         return message.result
 
-    def _outcome(self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], signals: dict[str, Any]) -> Returned | Raised:
+    def _outcome(self, spec: WorkerSpec, call: Call, signals: dict[str, Any]) -> Returned | Raised:
         try:
             if spec not in self._warm:
                 self._warm[spec] = _Warm(self._worker_class(spec))
             self._warm.move_to_end(spec)
-            return Returned(getattr(self._warm[spec].worker, method)(*arguments, **signals))
+            return Returned(getattr(self._warm[spec].worker, call.method)(*call.arguments, **signals))
         except BaseException as error:  # a library in Rust that panics raises no Exception
-            return Raised(ErrorRecord.of(failure_of(error, f"{method} of {spec.scheme}")))
+            return Raised(ErrorRecord.of(failure_of(error, f"{call.method} of {spec.scheme}")))

@@ -11,13 +11,14 @@ from typing import Any
 
 from qdash.busyness import OthersLoad
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor, Part, PartMoved, Rank, Round, StopSignal
+from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
 from qdash.execution.budget import MemoryBudget
-from qdash.execution.failures import KILLED, cancelled, too_large
+from qdash.execution.failures import KILLED, cancelled, only_qdash_errors, too_large
 from qdash.execution.forward import forward_events, result_of
 from qdash.execution.turn import Turn
+from qdash.execution.wire import Call
 from qdash.machine import memory_budget_bytes
-from qdash.records import Step, TextSoFar, WorkerSpec
+from qdash.records import Emitted, Step, TextSoFar, WorkerSpec
 
 Pausing = Callable[[], bool] | None
 """Whether a call should pause now; None for a method that cannot."""
@@ -44,7 +45,7 @@ class PooledExecutor(Executor):
         yield from self._turn.wait(rank, stop)
         try:
             pause = partial(self._turn.wanted_before, rank) if gives_way else None
-            return (yield from self._called(spec, method, arguments, reserve_bytes, stop, pause))
+            return (yield from self._called(spec, Call(method, arguments, gives_way), reserve_bytes, stop, pause))
         finally:
             self._turn.release()
 
@@ -54,36 +55,47 @@ class PooledExecutor(Executor):
         """Run `parts` one after another in a single turn; see `execution.Executor`."""
         yield from self._turn.wait(rank or Rank(), stop)
         try:
-            made_ready = [self._tried(part, part.ready, stop) if together else None for part in parts]
-            load = OthersLoad(parts[0].spec.device)
-            results = []
-            for place, (part, outcome) in enumerate(zip(parts, made_ready, strict=True)):
-                yield PartMoved(place, 0)
-                # Its memory may have been needed by another since.
-                if not isinstance(outcome, QdashError) and not (together and part.spec in self._reserved()):
-                    outcome = self._tried(part, part.ready, stop)
-                results.append(outcome if isinstance(outcome, QdashError) else self._tried(part, part.run, stop))
-                yield PartMoved(place, 1)
-            return Round(tuple(results), load.share())
+            with only_qdash_errors("A round of timings"):
+                return (yield from self._timed(parts, stop, together))
         finally:
             self._turn.release()
 
-    def _tried(self, part: Part, work: tuple[Any, ...], stop: StopSignal | None) -> Any:
+    def _timed(self, parts: Sequence[Part], stop: StopSignal | None, together: bool) -> Generator[PartMoved, None, Round]:
+        """One round within the turn."""
+        made_ready = [self._tried(part, part.ready, stop) if together else None for part in parts]
+        load = OthersLoad(parts[0].spec.device)
+        results = []
+        for place, (part, outcome) in enumerate(zip(parts, made_ready, strict=True)):
+            yield PartMoved(place, 0)
+            # Its memory may have been needed by another since.
+            if not isinstance(outcome, QdashError) and not (together and part.spec in self._reserved()):
+                outcome = self._tried(part, part.ready, stop)
+            results.append(outcome if isinstance(outcome, QdashError) else self._tried(part, part.run, stop))
+            yield PartMoved(place, 1)
+        return Round(tuple(results), load.share())
+
+    def _tried(self, part: Part, work: Call, stop: StopSignal | None) -> Any:
         """What `work` of a part returns, its worker loaded if need be, or the error that it ends with; raises "cancelled"."""
-        method, *arguments = work
         try:
             if not self._reserved().get(part.spec):
-                result_of(self._called(part.spec, "load", (), part.loading_bytes, stop))
-            return result_of(self._called(part.spec, method, tuple(arguments), part.held_bytes, stop))
+                result_of(self._called(part.spec, part.load, part.loading_bytes, stop))
+            return result_of(self._called(part.spec, work, part.held_bytes, stop))
         except QdashError as error:
             if error.kind == "cancelled":
                 raise
             return error
 
     def _called(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing = None
+        self, spec: WorkerSpec, call: Call, reserve_bytes: int, stop: StopSignal | None, pause: Pausing = None
     ) -> Generator[Emitted, None, Any]:
         """One call within the turn."""
+        with only_qdash_errors(f"{call.method} of {spec.scheme}"):
+            return (yield from self._repeated(spec, call, reserve_bytes, stop, pause))
+
+    def _repeated(
+        self, spec: WorkerSpec, call: Call, reserve_bytes: int, stop: StopSignal | None, pause: Pausing
+    ) -> Generator[Emitted, None, Any]:
+        """Call the worker; once more if memory runs out and there are others that can be closed."""
         if stop is not None and stop.is_set():
             raise cancelled()
         # A worker that has its model already does not grow.
@@ -98,12 +110,12 @@ class PooledExecutor(Executor):
             yield item
 
         try:
-            return (yield from forward_events(self._attempt(spec, method, arguments, reserve_bytes, stop, pause), noted))
+            return (yield from forward_events(self._attempt(spec, call, reserve_bytes, stop, pause), noted))
         except QdashError as error:
             if not (repeatable and _ran_out_of_memory(error) and self._close_others(spec)):
                 raise
         yield Step(detail="memory ran out: trying again with all other workers closed")
-        return (yield from self._attempt(spec, method, arguments, reserve_bytes, stop, pause))
+        return (yield from self._attempt(spec, call, reserve_bytes, stop, pause))
 
     def held_bytes(self, device: str) -> int:
         """What the warm workers on `device` have reserved."""
@@ -114,7 +126,7 @@ class PooledExecutor(Executor):
         raise NotImplementedError
 
     def _attempt(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing
+        self, spec: WorkerSpec, call: Call, reserve_bytes: int, stop: StopSignal | None, pause: Pausing
     ) -> Generator[Emitted, None, Any]:
         """Call the worker of `spec` once, starting it if need be, and note `reserve_bytes` for it unless it fails."""
         raise NotImplementedError

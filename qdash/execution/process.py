@@ -21,12 +21,12 @@ from threading import Event, Thread
 from typing import Any
 
 from qdash.errors import QdashError
-from qdash.execution import Emitted, StopSignal
+from qdash.execution import StopSignal
 from qdash.execution.failures import KILLED, cancelled
 from qdash.execution.pool import Pausing, PooledExecutor
 from qdash.execution.wire import Call, Cancel, Pause, Raised, Returned
 from qdash.parent import end_with_parent
-from qdash.records import Step, WorkerSpec, device_type
+from qdash.records import Emitted, Step, WorkerSpec, device_type
 from qdash.scratch import scratch_folder
 
 POLL_S = 0.05
@@ -66,9 +66,7 @@ class _Handle:
         if self._unwanted.is_set():
             self._kill()
 
-    def call(
-        self, method: str, arguments: tuple[Any, ...], stop: StopSignal | None, pause: Pausing
-    ) -> Iterator[Emitted | Returned | Raised]:
+    def call(self, call: Call, stop: StopSignal | None, pause: Pausing) -> Iterator[Emitted | Returned | Raised]:
         """Yield what the worker sends until the call is over; ends a worker that ignores `stop`."""
         if self._starter.is_alive():
             yield Step(detail="starting a worker")
@@ -78,7 +76,7 @@ class _Handle:
             self._starter.join(POLL_S)
         if self._failure is not None:
             raise _not_started(self._failure)
-        self._send(Call(method, arguments, gives_way=pause is not None))
+        self._send(call)
         deadline: float | None = None
         while True:
             if deadline is None and stop is not None and stop.is_set():
@@ -151,13 +149,13 @@ class ProcessExecutor(PooledExecutor):
         return {spec: handle.reserved_bytes for spec, handle in list(self._handles.items()) if handle.alive}
 
     def _attempt(
-        self, spec: WorkerSpec, method: str, arguments: tuple[Any, ...], reserve_bytes: int, stop: StopSignal | None, pause: Pausing
+        self, spec: WorkerSpec, call: Call, reserve_bytes: int, stop: StopSignal | None, pause: Pausing
     ) -> Generator[Emitted, None, Any]:
         over = False
         try:
             handle = self._warm(spec)
             before, handle.reserved_bytes = handle.reserved_bytes, reserve_bytes or handle.reserved_bytes
-            for message in handle.call(method, arguments, stop, pause):
+            for message in handle.call(call, stop, pause):
                 if isinstance(message, Returned):
                     over = True
                     return message.result

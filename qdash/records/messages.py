@@ -51,6 +51,29 @@ class WeighedLayer(LayerPlace):
     sqnr_db: dict[str, float | None]
 
 
+class Reply(Record):
+    """The answer to question `index` of an exercise. `on_target`: it begins with exactly the target's tokens (None: no target)."""
+
+    index: int
+    text: str
+    new_tokens: int
+    on_target: bool | None = None
+
+
+class BatchAnswered(Record):
+    """A worker answered a batch in `seconds`: `done` of `total` questions, about `eta_s` to go."""
+
+    replies: tuple[Reply, ...]
+    seconds: float
+    done: int
+    total: int
+    eta_s: float
+
+
+Emitted = Step | TextSoFar | WeighedLayer | BatchAnswered
+"""What a worker may emit while a call runs; `execution.client` tells which call emits what."""
+
+
 class Loaded(Record):
     """What loading a variant took and gave. Bytes, seconds; see `Memory` and `Latency`."""
 
@@ -113,25 +136,6 @@ class Exercise(Record):
     batches: int | None = None
     first: int = 0
     can_share: bool = False
-
-
-class Reply(Record):
-    """The answer to question `index` of an exercise. `on_target`: it begins with exactly the target's tokens (None: no target)."""
-
-    index: int
-    text: str
-    new_tokens: int
-    on_target: bool | None = None
-
-
-class BatchAnswered(Record):
-    """A worker answered a batch in `seconds`: `done` of `total` questions, about `eta_s` to go."""
-
-    replies: tuple[Reply, ...]
-    seconds: float
-    done: int
-    total: int
-    eta_s: float
 
 
 class BatchStats(Record):

@@ -9,22 +9,23 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event as StopEvent
-from typing import Any
+from typing import Any, TypeVar
 
 from qdash import checkpoints
 from qdash.catalog.models import is_random
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor, Rank, StopSignal
+from qdash.execution import Executor, Rank, StopSignal
+from qdash.execution.client import WorkerClient
 from qdash.execution.forward import forward_events
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import (
-    Agreement,
     Answer,
     AnswerText,
     Comparison,
     ComparisonDone,
+    Emitted,
     ErrorRecord,
     Event,
     Loaded,
@@ -48,6 +49,8 @@ from qdash.runs.rounds.figures import noise_floor, relative_to
 from qdash.runs.rounds.groups import Candidate
 from qdash.runs.rounds.timing import TimedRounds
 from qdash.runs.workload import Found, comparison_work
+
+Result = TypeVar("Result")
 
 
 def compare(request: Request, png: bytes | None, executor: Executor, stop: StopEvent | None = None) -> Iterator[Event]:
@@ -147,7 +150,8 @@ class _Answers:
         sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, device, room_bytes=room_bytes, stopped=self._stopped)
 
         loading_bytes = with_worker(sizes.loading_bytes, device)
-        loaded: Loaded = yield from self._relayed(index, "loading", "load", reserve_bytes=loading_bytes)
+        worker = self._worker(index)
+        loaded = yield from _relayed(worker.load(reserve_bytes=loading_bytes), index, "loading")
         known.update(dtype=loaded.dtype, coverage=loaded.coverage, snippet=loaded.snippet)
         known.update(notes=(*checkpoint.notes, *loaded.notes))
         if checkpoint.quantization is not None:
@@ -157,7 +161,7 @@ class _Answers:
         held_bytes = with_worker(max(0 if sizes.rough else sizes.estimated_bytes, loaded.weights_bytes), device)
         if not is_random(known["model"]):
             limit = self.request.measurement.max_answer_tokens
-            answer: Answer = yield from self._relayed(index, "answering", "answer", self.question, limit, reserve_bytes=held_bytes)
+            answer = yield from _relayed(worker.answer(self.question, limit, reserve_bytes=held_bytes), index, "answering")
             known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
             known.update((yield from (self._score(index) if index else self._refer(answer))))
         elif not index:
@@ -173,7 +177,8 @@ class _Answers:
         try:
             for name, said in along.items():
                 if said:
-                    self.references[name] = yield from self._relayed(0, "scoring", "record_reference", self.question, said)
+                    call = self._worker(0).record_reference(self.question, said)
+                    self.references[name] = yield from _relayed(call, 0, "scoring")
             self.unreferenced = None
         except QdashError as error:
             self.unreferenced = error.message
@@ -187,7 +192,7 @@ class _Answers:
         found: dict[str, Any] = {"agreement_problem": self.unreferenced}
         try:
             for name, reference in self.references.items():
-                found[name] = yield from self._relayed(index, "scoring", "score", self.question, reference)
+                found[name] = yield from _relayed(self._worker(index).score(self.question, reference), index, "scoring")
         except QdashError as error:
             found["agreement_problem"] = error.message
         return found
@@ -213,16 +218,14 @@ class _Answers:
         self.rank = rank
         try:
             # It may have had to make room for the others.
-            yield from self._relayed(0, "scoring", "load", reserve_bytes=baseline.loading_bytes)
-            again: Agreement = yield from self._relayed(0, "scoring", "score", self.question, reference)
+            yield from _relayed(self._worker(0).load(reserve_bytes=baseline.loading_bytes), 0, "scoring")
+            again = yield from _relayed(self._worker(0).score(self.question, reference), 0, "scoring")
         except QdashError:
             return None
         return again.kl_mean_nats
 
-    def _relayed(self, index: int, stage: Stage, method: str, *arguments: Any, reserve_bytes: int = 0) -> Generator[Event, None, Any]:
-        """Call a worker, with events of variant `index`; returns the call's result."""
-        call = self.executor.call(self.specs[index], method, *arguments, reserve_bytes=reserve_bytes, stop=self.stop, rank=self.rank)
-        return (yield from _relayed(call, index, stage))
+    def _worker(self, index: int) -> WorkerClient:
+        return WorkerClient(self.executor, self.specs[index], self.stop, self.rank)
 
     def _stopped(self) -> bool:
         return self.stop is not None and self.stop.is_set()
@@ -297,7 +300,7 @@ def _locate_all(request: Request, stop: StopEvent | None) -> Generator[Event, No
     return found
 
 
-def _relayed(call: Generator[Emitted, None, Any], index: int, stage: Stage) -> Generator[Event, None, Any]:
+def _relayed(call: Generator[Emitted, None, Result], index: int, stage: Stage) -> Generator[Event, None, Result]:
     """Turn what a worker emits into events of variant `index`; returns the call's result."""
     yield Progress(index=index, stage=stage)
     return (yield from forward_events(call, partial(_events_of, index, stage)))
@@ -308,8 +311,3 @@ def _events_of(index: int, stage: Stage, item: Emitted) -> Iterator[Event]:
         yield AnswerText(index=index, text=item.text)
     elif isinstance(item, Step):
         yield Progress(index=index, stage=stage, fraction=item.fraction, detail=item.detail)
-
-
-def steps_of(call: Generator[Emitted, None, Any]) -> Generator[Step, None, Any]:
-    """The steps of a call that has no text to show; returns its result."""
-    return forward_events(call, lambda item: (item,) if isinstance(item, Step) else ())

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event as StopEvent
-from typing import Any
+from typing import Any, TypeVar
 
 from qdash import checkpoints
 from qdash.busyness import OthersLoad
@@ -18,13 +18,15 @@ from qdash.catalog.models import is_random, model_name
 from qdash.catalog.schemes import Scheme, find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor, Rank, StopSignal
+from qdash.execution import Executor, Rank, StopSignal
+from qdash.execution.client import WorkerClient
 from qdash.execution.forward import forward_events
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import (
     BatchAnswered,
     BatchStats,
     Dtype,
+    Emitted,
     ErrorRecord,
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -38,7 +40,6 @@ from qdash.records import (
     Exercise,
     ItemResult,
     ItemsAnswered,
-    Loaded,
     Question,
     Ratio,
     Rule,
@@ -50,6 +51,8 @@ from qdash.runs.plan import check_runnable, device_of, dtype_of, host_of, labels
 from qdash.runs.rounds.figures import paired
 from qdash.runs.workload import Found, evaluation_work
 from qdash.tasks import Item, Task, accuracy_of, beside, bundled_items, counted, find_task, judged, spread
+
+Result = TypeVar("Result")
 
 AGAIN = 4  # the baseline answers one batch in so many again
 
@@ -151,7 +154,7 @@ class _Run:
                 raise QdashError("Stopped before this variant's turn.", "Evaluate again to run it.", "cancelled")
             yield from self._load(index, scheme, known)
             load = OthersLoad(device_of(self.request))
-            exercised: BatchStats = yield from self._answer(index)
+            exercised = yield from self._answer(index)
             known.update(total_s=exercised.total_s, peak_bytes=exercised.peak_bytes, busy=load.share())
             known.update(self._shared(index, exercised.batch_size))
             if index == 0:
@@ -172,8 +175,7 @@ class _Run:
         self.batches = []
         try:
             # It may have had to make room for the others.
-            load = self._call(0, "load", reserve_bytes=self._reserve_bytes(0))
-            yield from self._relayed(load, 0, "re-timing")
+            yield from self._relayed(self._worker(0).load(reserve_bytes=self._reserve_bytes(0)), 0, "re-timing")
             yield from self._answer(0, batches=len(first))
         except QdashError:
             return None
@@ -194,8 +196,8 @@ class _Run:
         if checkpoint.quantization is not None:
             known.update(bits=checkpoint.quantization.bits)
         self.specs[index] = worker_spec(checkpoint, scheme.key, here.device, self._dtype)
-        call = self._call(index, "load", reserve_bytes=self._reserve_bytes(index))
-        loaded: Loaded = yield from self._relayed(call, index, "loading")
+        call = self._worker(index).load(reserve_bytes=self._reserve_bytes(index))
+        loaded = yield from self._relayed(call, index, "loading")
         known.update(notes=(*checkpoint.notes, *loaded.notes))
         known.update({name: getattr(loaded, name) for name in ("load_s", "weights_bytes", "projected_bytes", "dtype", "coverage")})
 
@@ -215,14 +217,11 @@ class _Run:
                 exercise = exercise.model_copy(update=used)
             # Whoever had the device meanwhile may have needed this variant's memory.
             reserve_bytes = self._reserve_bytes(index) if parts else 0
-            call = self._call(index, "exercise", exercise, reserve_bytes=reserve_bytes, gives_way=True)
+            call = self._worker(index).exercise(exercise, reserve_bytes=reserve_bytes, gives_way=True)
             parts.append((yield from self._relayed(call, index, stage)))
         return BatchStats(
             total_s=sum(part.total_s for part in parts), peak_bytes=max(part.peak_bytes for part in parts), batch_size=parts[-1].batch_size
         )
-
-    def _call(self, index: int, method: str, *arguments: Any, **options: Any) -> Generator[Emitted, None, Any]:
-        return self.executor.call(self.specs[index], method, *arguments, stop=self.stop, rank=self.rank, **options)
 
     def _may_share(self, index: int) -> bool | None:
         """Whether questions to this variant may share a batch; None: not known yet."""
@@ -243,12 +242,17 @@ class _Run:
         item = self.items[first.index]
         said, question = first.answer.strip() or item.question.answer, Question(prompt=item.question.prompt, png=item.png)
         try:
-            yield from self._relayed(self._call(0, "record_reference", question, said), 0, "answering")
+            yield from self._relayed(self._worker(0).record_reference(question, said), 0, "answering")
         except QdashError as error:
             return False if error.kind == "not_finite" else None
         return True
 
-    def _relayed(self, call: Generator[Emitted, None, Any], index: int, stage: EvaluationStage) -> Generator[EvaluationEvent, None, Any]:
+    def _worker(self, index: int) -> WorkerClient:
+        return WorkerClient(self.executor, self.specs[index], self.stop, self.rank)
+
+    def _relayed(
+        self, call: Generator[Emitted, None, Result], index: int, stage: EvaluationStage
+    ) -> Generator[EvaluationEvent, None, Result]:
         """Turn what a worker emits into events of variant `index`; returns the call's result."""
         yield self._moved(index, stage, Step())
         return (yield from forward_events(call, partial(self._events_of, index, stage)))

@@ -15,9 +15,9 @@ from qdash.catalog.schemes import find_scheme, unavailable
 from qdash.checkpoints.disk import check_disk
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
+from qdash.execution.client import WorkerClient
 from qdash.machine import memory_budget_bytes, this_machine
-from qdash.records import Comparison, InspectorReport, Loaded, Request, Step, WorkerSpec
-from qdash.runs.compare import steps_of
+from qdash.records import Comparison, InspectorReport, Request, Step, WorkerSpec
 from qdash.runs.explanations import explain
 from qdash.runs.plan import device_of, dtype_of, host_of, with_worker, worker_spec
 from qdash.runs.workload import inspection_work
@@ -66,13 +66,14 @@ def _inspected(
     spec: WorkerSpec, model: str, needed_bytes: int, folder: str | None, no_folder: str | None, executor: Executor, stop: StopSignal | None
 ) -> Generator[Step, None, InspectorReport]:
     """Load the variant and inspect it, saving it in `folder` if it fits there; `no_folder` is why there is none."""
-    loaded: Loaded = yield from steps_of(executor.call(spec, "load", reserve_bytes=needed_bytes, stop=stop))
+    worker = WorkerClient(executor, spec, stop)
+    loaded = yield from worker.load(reserve_bytes=needed_bytes)
     if folder is not None:
         try:
             check_disk(model, loaded.saved_bytes, Path(folder), "QDASH_CACHE_DIR")
         except QdashError as error:
             folder, no_folder = None, str(error)
-    report: InspectorReport = yield from steps_of(executor.call(spec, "inspect", folder, stop=stop))
+    report = yield from worker.inspect(folder)
     return report.model_copy(update={"not_saved": no_folder or report.not_saved})
 
 

@@ -13,6 +13,27 @@ LONG = 100_000  # tokens nobody waits for: such an answer is always stopped
 QUESTION = Question(prompt="What is in this picture?")
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise."""
+
+
+class Panicking:
+    """A question that no worker survives reading, unless its executor catches everything."""
+
+    png = None
+
+    @property
+    def prompt(self) -> str:
+        raise Panic("a slice index")
+
+
+class Unreadable:
+    """What can be sent and not be read."""
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return int, ("no number",)
+
+
 def spec_for(folder: Path, scheme: str, revision: str = "test") -> WorkerSpec:
     return WorkerSpec(
         folder=str(folder), revision=revision, task="text-generation", scheme=scheme, device="cpu", dtype="float32", threads=1

@@ -14,14 +14,17 @@ import pytest
 from qdash import execution
 from qdash.errors import QdashError
 from qdash.execution import Executor, Part, PartMoved, Rank, Round
+from qdash.execution.client import timed_part
 from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
+from qdash.execution.pool import PooledExecutor
 from qdash.execution.process import ProcessExecutor
+from qdash.execution.wire import Call
 from qdash.execution.work import Work
 from qdash.machine import this_machine
 from qdash.records import Answer, Loaded, Measurement, TimedRun, WorkerSpec
 from qdash.settings import Settings, settings
-from tests.execution.calls import QUESTION, answering, spec_for
+from tests.execution.calls import QUESTION, Panic, Panicking, answering, spec_for
 
 Either = ProcessExecutor | InlineExecutor
 
@@ -121,10 +124,63 @@ def test_a_bug_is_reported_as_one_and_the_worker_goes_on(executor: Either, spec:
     assert spec in executor.workers()
 
 
-def test_inline_a_library_that_panics_is_a_bug_too(spec: WorkerSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Panic(BaseException):  # as libraries in Rust raise
-        pass
+def test_a_library_that_panics_is_a_bug_and_the_worker_goes_on(executor: Either, spec: WorkerSpec) -> None:
+    with pytest.raises(QdashError, match="Panic: a slice index") as error:
+        result_of(executor.call(spec, "answer", Panicking(), 2))
+    assert error.value.kind == "internal" and spec in executor.workers()
 
+
+def test_what_no_pipe_can_carry_is_a_bug_too(executor: Either, spec: WorkerSpec) -> None:
+    result_of(executor.call(spec, "load"))
+    with pytest.raises(QdashError) as error:
+        result_of(executor.call(spec, "answer", lambda: None, 2))
+    assert error.value.kind == "internal"
+    answer: Answer = result_of(executor.call(spec, "answer", QUESTION, 2))
+    assert answer.new_tokens == 2
+
+
+def test_a_job_with_a_bug_raises_a_qdash_error(executor: Either) -> None:
+    def job(here: Executor, stop: Any) -> Generator[str, None, None]:
+        yield "begun"
+        raise KeyError("a bug")
+
+    steps = executor.run(job, Work("cpu"))
+    assert next(steps) == "begun"
+    with pytest.raises(QdashError, match="KeyError") as error:
+        next(steps)
+    assert error.value.kind == "internal"
+
+
+class Unstartable(PooledExecutor):
+    """Fails where nobody expects it: outside the worker."""
+
+    def _reserved(self) -> dict[WorkerSpec, int]:
+        return {}
+
+    def _attempt(self, spec: WorkerSpec, call: Call, reserve_bytes: int, stop: Any, pause: Any) -> Generator[Any, None, Any]:
+        raise RuntimeError("can't start new thread")
+        yield
+
+    def close(self) -> None: ...
+
+
+def test_no_raw_exception_gets_through_and_the_turn_goes_on(pair: tuple[WorkerSpec, WorkerSpec]) -> None:
+    executor = Unstartable()
+    for _ in range(2):
+        with pytest.raises(QdashError, match="RuntimeError: can't start new thread") as error:
+            result_of(executor.call(pair[0], "answer", QUESTION, 2))
+        assert error.value.kind == "internal"
+        outcome = result_of(executor.round([part(spec) for spec in pair]))
+        assert [isinstance(result, QdashError) and result.kind for result in outcome.results] == ["internal", "internal"]
+
+
+def test_a_round_of_nothing_is_a_bug(executor: Either) -> None:
+    with pytest.raises(QdashError) as error:
+        result_of(executor.round([]))
+    assert error.value.kind == "internal"
+
+
+def test_inline_a_library_that_panics_while_loading_is_a_bug_too(spec: WorkerSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(self: Any, *, emit: Any, stop: Any) -> None:
         raise Panic("a slice index")
 
@@ -156,8 +212,8 @@ def test_inline_memory_that_runs_out_closes_the_others_and_repeats_the_call(endl
 SHORT = Measurement(max_new_tokens=3)
 
 
-def part(spec: WorkerSpec, tokens: int = 3) -> Part:
-    return Part(spec, ("warm_up", QUESTION, SHORT), ("time", QUESTION, tokens), loading_bytes=2, held_bytes=1)
+def part(spec: WorkerSpec) -> Part:
+    return timed_part(spec, QUESTION, SHORT, loading_bytes=2, held_bytes=1)
 
 
 @pytest.fixture
@@ -175,7 +231,8 @@ def test_a_round_makes_everybody_ready_and_times_each_once(executor: Either, pai
 
 
 def test_a_part_that_fails_costs_itself_only(executor: Either, pair: tuple[WorkerSpec, WorkerSpec]) -> None:
-    outcome: Round = result_of(executor.round([Part(pair[0], ("warm_up",), ("time",), 1, 1), part(pair[1])]))
+    broken = replace(part(pair[0]), ready=Call("warm_up", ()))
+    outcome: Round = result_of(executor.round([broken, part(pair[1])]))
     failed, run = outcome.results
     assert isinstance(failed, QdashError) and failed.kind == "internal" and isinstance(run, TimedRun)
 

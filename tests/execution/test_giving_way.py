@@ -7,6 +7,7 @@ from time import sleep
 
 import pytest
 
+from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
 from qdash.execution.process import ProcessExecutor
 from qdash.machine import this_machine
@@ -23,7 +24,7 @@ from qdash.records import (
 from qdash.runs.evaluate import evaluate
 from qdash.settings import settings
 from qdash.tasks import Item
-from tests.execution.calls import QUESTION, result_of, spec_for
+from tests.execution.calls import QUESTION, spec_for
 
 Either = ProcessExecutor | InlineExecutor
 ITEMS = tuple(Item(TaskItem(prompt=f"What is in picture {number}?", answer="a cat")) for number in range(12))

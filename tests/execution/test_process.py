@@ -16,7 +16,7 @@ from qdash.errors import QdashError
 from qdash.execution.forward import result_of
 from qdash.execution.process import ProcessExecutor
 from qdash.records import Loaded, Step, WorkerSpec
-from tests.execution.calls import answering, spec_for
+from tests.execution.calls import Unreadable, answering, spec_for
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,13 @@ def test_a_hung_worker_is_ended_when_stopped(executor: ProcessExecutor, spec: Wo
     assert error.value.kind == "cancelled"
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert spec not in executor.workers()
+
+
+def test_a_worker_that_cannot_read_its_call_ends_and_is_replaced(executor: ProcessExecutor, spec: WorkerSpec) -> None:
+    with pytest.raises(QdashError, match="ended unexpectedly") as error:
+        result_of(executor.call(spec, "answer", Unreadable(), 2))
+    assert error.value.kind == "worker_died"
+    assert isinstance(result_of(executor.call(spec, "load")), Loaded)
 
 
 def test_when_memory_runs_out_the_others_are_closed_and_the_call_is_repeated(executor: ProcessExecutor, endless_folder: Path) -> None:

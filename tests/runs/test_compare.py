@@ -80,6 +80,7 @@ class Script(Executor):
         reserve_bytes: int = 0,
         stop: StopSignal | None = None,
         rank: Rank | None = None,
+        gives_way: bool = False,
     ) -> Generator[Step | TextSoFar, None, Any]:
         self.calls.append((spec.scheme, method))
         if error := self.failing.get((str(spec.scheme), method)):
@@ -100,7 +101,7 @@ class Script(Executor):
     def round(
         self, parts: Sequence[Part], stop: StopSignal | None = None, rank: Rank | None = None, *, together: bool = True
     ) -> Generator[PartMoved, None, Round]:
-        assert all((part.ready[0], part.run[0]) == ("warm_up", "time") for part in parts)
+        assert all((part.ready.method, part.run.method) == ("warm_up", "time") for part in parts)
         number, results = len(self.rounds), []
         self.rounds.append(tuple(str(part.spec.scheme) for part in parts))
         self.apart.append(not together)
@@ -284,6 +285,19 @@ def test_workers_that_are_all_gone_at_the_end_cost_the_noise_floor_only(folder: 
     comparison = final(list(compare(request_for(folder, "original", "bnb-nf4"), None, CutOff(2))))
     assert [variant.status for variant in comparison.variants] == ["ok", "ok"] and comparison.noise_floor is None
     assert all(variant.latency is None and variant.answer == "a cat" for variant in comparison.variants)
+
+
+def test_a_bug_while_timing_costs_the_times_only(folder: Path) -> None:
+    class Buggy(Script):
+        def round(
+            self, parts: Sequence[Part], stop: StopSignal | None = None, rank: Rank | None = None, *, together: bool = True
+        ) -> Generator[PartMoved, None, Round]:
+            raise ZeroDivisionError("a bug")
+            yield
+
+    comparison = final(list(compare(request_for(folder, "original", "bnb-nf4"), None, Buggy())))
+    assert [(variant.answer, variant.latency) for variant in comparison.variants] == [("a cat", None)] * 2
+    assert [variant.error.kind for variant in comparison.variants if variant.error] == ["internal"] * 2
 
 
 def test_workers_that_are_all_gone_at_once_are_an_error(folder: Path) -> None:

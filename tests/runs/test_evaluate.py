@@ -182,7 +182,7 @@ def test_an_evaluation_that_gives_way_after_every_batch_comes_to_the_same(folder
     assert variants == expected and evaluation.noise_floor == whole.noise_floor
     batch_size = 1 if reads_padding else 4
     assert script.exercises[:2] == [("original", 4, False), ("original", batch_size, True)]
-    given = [options for options in script.options if "gives_way" in options]
+    given = [options for options in script.options if options["gives_way"]]
     assert len(given) == (20 + 20 + 5) // batch_size + (not reads_padding)
     assert [bool(options["reserve_bytes"]) for options in given[:3]] == [False, True, True]
     assert len({options["rank"] for options in script.options}) == 1 and script.options[0]["rank"].timing

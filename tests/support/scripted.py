@@ -45,12 +45,12 @@ from qdash.records import (
     VariantAnswered,
     VariantDone,
     VariantResult,
+    WeighedLayer,
     WeightReport,
 )
 from qdash.runs import plan as planning
 from qdash.runs.plan import Plan, VariantPlan
 from qdash.runs.rounds.figures import relative_to
-from qdash.runs.weight_error import Weighed
 from qdash.tasks import Item
 from tests.support.scripted_evaluation import play_evaluation
 from tests.support.scripted_weights import layer_detail, report_of, weighed_layers
@@ -136,7 +136,7 @@ class ScriptedBackend:
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Weighed, None, WeightReport]:
+    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
         """Invented errors, worse with fewer bits, layer by layer."""
         keys = [key for key in schemes if not find_scheme(key).is_baseline]
         if not keys:
@@ -153,7 +153,7 @@ class ScriptedBackend:
 
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
-    ) -> Generator[Weighed, None, LayerDetail]:
+    ) -> Generator[Step, None, LayerDetail]:
         """Random numbers, really rounded."""
         yield Step(detail="Reading this layer.")
         return layer_detail(scheme, layer, row, column)

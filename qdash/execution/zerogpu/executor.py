@@ -26,8 +26,8 @@ import psutil
 import spaces
 
 from qdash.engine.modules import MODULES
-from qdash.execution import Emitted, Executor, Item, Part, PartMoved, Rank, Result, Round, StopSignal
-from qdash.execution.failures import cancelled, failure_of
+from qdash.execution import Executor, Item, Part, PartMoved, Rank, Result, Round, StopSignal
+from qdash.execution.failures import cancelled, failure_of, only_qdash_errors
 from qdash.execution.inline import InlineExecutor
 from qdash.execution.process import ProcessExecutor
 from qdash.execution.wire import Raised, Returned
@@ -35,7 +35,7 @@ from qdash.execution.work import Work
 from qdash.execution.zerogpu.durations import Durations, Spent
 from qdash.execution.zerogpu.refusals import ABORTED, JobFailed, explained, quota_of
 from qdash.execution.zerogpu.stop_file import StopFile
-from qdash.records import ErrorRecord, Step, WorkerSpec
+from qdash.records import Emitted, ErrorRecord, Step, WorkerSpec
 from qdash.records.types import device_type
 from qdash.scratch import scratch_folder
 from qdash.settings import settings
@@ -120,6 +120,21 @@ class ZeroGPUExecutor(Executor):
 
         The GPU is asked for as long as `work` is expected to take, and if a visitor's quota is smaller, for what is left, if that may do.
         """
+        with only_qdash_errors("A job"):
+            return (yield from self._run(job, work, stop))
+
+    def held_bytes(self, device: str) -> int:
+        """What the worker processes of the CPU have reserved; a GPU is empty between jobs."""
+        return self._processes.held_bytes(device) if self._processes is not None else 0
+
+    def close(self) -> None:
+        """End the jobs that run and the worker processes of the CPU."""
+        for running in list(self._running):
+            running.end()
+        if self._processes is not None:
+            self._processes.close()
+
+    def _run(self, job: Job, work: Work, stop: StopSignal | None) -> Generator[Any, None, Any]:
         if device_type(work.device) == "cpu":
             return (yield from self._on_cpu().run(job, work, stop))
         most_s, needed_s = settings().gpu_seconds, self._durations.estimate_s(work)
@@ -136,17 +151,6 @@ class ZeroGPUExecutor(Executor):
             return (yield from self._lent(job, work, stop, quota.left_s))
         except JobFailed as failure:
             raise explained(failure, quota.left_s, most_s) from None
-
-    def held_bytes(self, device: str) -> int:
-        """What the worker processes of the CPU have reserved; a GPU is empty between jobs."""
-        return self._processes.held_bytes(device) if self._processes is not None else 0
-
-    def close(self) -> None:
-        """End the jobs that run and the worker processes of the CPU."""
-        for running in list(self._running):
-            running.end()
-        if self._processes is not None:
-            self._processes.close()
 
     def _lent(self, job: Job, work: Work, stop: StopSignal | None, seconds: int) -> Generator[Any, None, Any]:
         """Run `job` once with a GPU for `seconds`; raises JobFailed, or QdashError if the job raised it."""

@@ -7,11 +7,12 @@ so that ratios are taken within rounds, and rounds in which others took much of 
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from qdash.busyness import OthersLoad
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor, Part, PartMoved, Rank, Round, StopSignal
+from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
+from qdash.execution.client import WorkerClient, timed_part
 from qdash.execution.forward import forward_events
 from qdash.machine import memory_budget_bytes
 from qdash.present.formatting import share as share_words
@@ -36,6 +37,8 @@ from qdash.runs.rounds.figures import latency_of, noise_floor, relative_to
 from qdash.runs.rounds.groups import Candidate, Group, groups, order_of
 from qdash.verdict.evidence import evidence_of
 from qdash.verdict.rules import time_bounds
+
+Result = TypeVar("Result")
 
 LOOK_S = 0.2
 WAIT_S = 2.0
@@ -89,23 +92,16 @@ class TimedRounds:
         for member in members:
             yield Progress(index=member.index, stage="warming up")
             try:
-                yield from self._called(member, "load", reserve_bytes=member.loading_bytes)
-                asked = (self.question, self.measurement)
-                self._watched[member.index] = yield from self._called(member, "warm_up", *asked, reserve_bytes=member.held_bytes)
+                worker = WorkerClient(self.executor, member.spec, self.stop, self.rank)
+                yield from _warming_up(member, worker.load(reserve_bytes=member.loading_bytes))
+                call = worker.warm_up(self.question, self.measurement, reserve_bytes=member.held_bytes)
+                self._watched[member.index] = yield from _warming_up(member, call)
                 warm.append(member)
             except QdashError as error:
                 if error.kind == "cancelled":
                     break
                 yield self._failed(member, error)
         return warm
-
-    def _called(self, member: Candidate, method: str, *arguments: Any, reserve_bytes: int) -> Generator[Event, None, Any]:
-        def events_of(item: Emitted) -> Iterator[Event]:
-            if isinstance(item, Step):
-                yield Progress(index=member.index, stage="warming up", fraction=item.fraction, detail=item.detail)
-
-        call = self.executor.call(member.spec, method, *arguments, reserve_bytes=reserve_bytes, stop=self.stop, rank=self.rank)
-        return (yield from forward_events(call, events_of))
 
     def _rounds(self, members: list[Candidate], together: bool, busy: float | None) -> Generator[Event, None, list[Taken]]:
         """As many rounds as it takes; a member that fails, or of which no more is to be learned, is left out from then on."""
@@ -161,8 +157,7 @@ class TimedRounds:
         return (min(quiet, chosen - 1) + of_next) / chosen
 
     def _part(self, member: Candidate) -> Part:
-        ready, run = ("warm_up", self.question, self.measurement), ("time", self.question, self.measurement.max_new_tokens)
-        return Part(member.spec, ready, run, member.loading_bytes, member.held_bytes)
+        return timed_part(member.spec, self.question, self.measurement, loading_bytes=member.loading_bytes, held_bytes=member.held_bytes)
 
     def _settle(self, taken: list[Taken], members: list[Candidate]) -> Generator[Event, None, None]:
         """Find the members of which further rounds would tell nothing new: the others need the time more."""
@@ -264,6 +259,15 @@ class TimedRounds:
     @property
     def _device(self) -> Device:
         return self.candidates[0].spec.device
+
+
+def _warming_up(member: Candidate, call: Generator[Step, None, Result]) -> Generator[Event, None, Result]:
+    """A call's steps as progress of `member`; returns the call's result."""
+
+    def events_of(step: Step) -> Iterator[Event]:
+        yield Progress(index=member.index, stage="warming up", fraction=step.fraction, detail=step.detail)
+
+    return (yield from forward_events(call, events_of))
 
 
 def _runs_of(index: int, rounds: Sequence[Taken]) -> list[TimedRun]:

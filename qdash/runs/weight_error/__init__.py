@@ -6,26 +6,23 @@ What was weighed once is kept (see `cache`), and opened again at once.
 from collections.abc import Generator, Sequence
 from functools import partial
 from threading import Event
-from typing import Any
 
 from qdash import checkpoints
 from qdash.catalog.schemes import find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor, StopSignal
-from qdash.execution.forward import forward_events
+from qdash.execution import Executor, StopSignal
+from qdash.execution.client import WorkerClient
 from qdash.machine import this_machine
 from qdash.records import Device, LayerDetail, Step, WeighedLayer, WeightReport, WorkerSpec
 from qdash.runs.plan import with_worker, worker_spec
 from qdash.runs.weight_error import cache
 from qdash.runs.workload import weighing_work
 
-Weighed = Step | WeighedLayer
-
 
 def measure_weight_error(
     model: str, schemes: Sequence[str], executor: Executor, stop: Event | None = None, *, device: str = "auto"
-) -> Generator[Weighed, None, WeightReport]:
+) -> Generator[Step | WeighedLayer, None, WeightReport]:
     """Measure what each scheme does to the weights of `model`, telling each layer's result as it is known; raises QdashError.
 
     Plain floats among `schemes` are left out, as nothing is quantized there. Schemes weighed before come from the cache. Those that cannot
@@ -62,7 +59,7 @@ def measure_layer(
     row: int | None = None,
     column: int = 0,
     device: str = "auto",
-) -> Generator[Weighed, None, LayerDetail]:
+) -> Generator[Step, None, LayerDetail]:
     """One layer, by its name in a report, near enough to see single weights; raises QdashError.
 
     `row`: the output row to show (None: the one with the lowest SQNR); `column`: the input whose group is shown. Both are moved inside.
@@ -76,17 +73,14 @@ def measure_layer(
 
 def _weighed(
     spec: WorkerSpec, keys: list[str], reserve_bytes: int, executor: Executor, stop: StopSignal | None
-) -> Generator[Weighed, None, WeightReport]:
-    report: WeightReport = yield from _told(executor.call(spec, "measure_weight_error", keys, reserve_bytes=reserve_bytes, stop=stop))
-    return report
+) -> Generator[Step | WeighedLayer, None, WeightReport]:
+    return WorkerClient(executor, spec, stop).measure_weight_error(keys, reserve_bytes=reserve_bytes)
 
 
 def _layer_weighed(
     spec: WorkerSpec, key: str, layer: str, row: int | None, column: int, reserve_bytes: int, executor: Executor, stop: StopSignal | None
-) -> Generator[Weighed, None, LayerDetail]:
-    call = executor.call(spec, "measure_layer", key, layer, row, column, reserve_bytes=reserve_bytes, stop=stop)
-    detail: LayerDetail = yield from _told(call)
-    return detail
+) -> Generator[Step, None, LayerDetail]:
+    return WorkerClient(executor, spec, stop).measure_layer(key, layer, row, column, reserve_bytes=reserve_bytes)
 
 
 def _device(key: str, choice: str) -> Device:
@@ -100,7 +94,7 @@ def _device(key: str, choice: str) -> Device:
     return "cpu"
 
 
-def _located(model: str, stop: Event | None) -> Generator[Weighed, None, Checkpoint]:
+def _located(model: str, stop: Event | None) -> Generator[Step, None, Checkpoint]:
     yield Step(detail="Looking for the model.")
     located = checkpoints.locate(model, stop)
     problem = checkpoints.weights_problem(located)
@@ -118,8 +112,3 @@ def _reserve_bytes(checkpoint: Checkpoint, device: Device) -> int:
     """A worker holds one layer at a time: as stored, and in float32 before and after rounding."""
     largest = max((tensor.values for tensor in checkpoint.tensors), default=0)
     return with_worker(3 * 4 * largest, device)
-
-
-def _told(call: Generator[Emitted, None, Any]) -> Generator[Weighed, None, Any]:
-    """What a call emits of steps and layers; returns its result."""
-    return forward_events(call, lambda item: (item,) if isinstance(item, Step | WeighedLayer) else ())

@@ -8,13 +8,23 @@ from typing import Protocol
 from qdash import checkpoints
 from qdash.catalog.models import MODELS, Task
 from qdash.execution import Executor
-from qdash.records import Comparison, EvaluationEvent, EvaluationRequest, Event, InspectorReport, LayerDetail, Request, Step, WeightReport
+from qdash.records import (
+    Comparison,
+    EvaluationEvent,
+    EvaluationRequest,
+    Event,
+    InspectorReport,
+    LayerDetail,
+    Request,
+    Step,
+    WeighedLayer,
+    WeightReport,
+)
 from qdash.runs import compare as comparing
 from qdash.runs import evaluate as evaluation
 from qdash.runs import model_report, weight_error
 from qdash.runs import plan as planning
 from qdash.runs.plan import Plan
-from qdash.runs.weight_error import Weighed
 from qdash.tasks import Item
 
 
@@ -35,13 +45,13 @@ class Backend(Protocol):
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Weighed, None, WeightReport]:
+    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
         """Measure what schemes do to the weights."""
         ...
 
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
-    ) -> Generator[Weighed, None, LayerDetail]:
+    ) -> Generator[Step, None, LayerDetail]:
         """Show one layer near enough to see single weights."""
         ...
 
@@ -75,13 +85,13 @@ class EngineBackend:
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Weighed, None, WeightReport]:
+    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
         """See `weight_error.measure_weight_error`."""
         return weight_error.measure_weight_error(model, schemes, self.executor, stop, device=device)
 
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
-    ) -> Generator[Weighed, None, LayerDetail]:
+    ) -> Generator[Step, None, LayerDetail]:
         """See `weight_error.measure_layer`."""
         return weight_error.measure_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
 

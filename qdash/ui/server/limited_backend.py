@@ -8,9 +8,19 @@ from typing import Any
 
 from qdash.catalog.models import Task
 from qdash.errors import QdashError
-from qdash.records import Comparison, EvaluationEvent, EvaluationRequest, Event, InspectorReport, LayerDetail, Request, Step, WeightReport
+from qdash.records import (
+    Comparison,
+    EvaluationEvent,
+    EvaluationRequest,
+    Event,
+    InspectorReport,
+    LayerDetail,
+    Request,
+    Step,
+    WeighedLayer,
+    WeightReport,
+)
 from qdash.runs.plan import Plan
-from qdash.runs.weight_error import Weighed
 from qdash.tasks import Item
 from qdash.ui.server.backend import Backend
 
@@ -36,13 +46,13 @@ class LimitedBackend:
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Weighed, None, WeightReport]:
+    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
         """Measure what schemes do to the weights."""
         return self._within(self.backend.measure_weight_error(model, schemes, stop, device=device), stop)
 
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
-    ) -> Generator[Weighed, None, LayerDetail]:
+    ) -> Generator[Step, None, LayerDetail]:
         """Show one layer."""
         return self._within(self.backend.measure_layer(model, scheme, layer, stop, row=row, column=column, device=device), stop)
 

@@ -11,7 +11,6 @@ from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.machine import this_machine
 from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
-from qdash.runs.weight_error import Weighed
 from qdash.ui.controls.form import check_device, check_model, check_variants
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
@@ -97,11 +96,11 @@ def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: 
         yield LayerView(error=internal_error())
 
 
-def _weighed(steps: Generator[Weighed, None, WeightReport]) -> Iterator[View]:
+def _weighed(steps: Generator[Step | WeighedLayer, None, WeightReport]) -> Iterator[View]:
     yield View(status="Reading the weights.")
     view, known, shown = View(), [], time.monotonic()
 
-    def views_of(step: Weighed) -> Iterator[View]:
+    def views_of(step: Step | WeighedLayer) -> Iterator[View]:
         nonlocal view, shown
         if isinstance(step, WeighedLayer):
             known.append(step)
@@ -121,12 +120,8 @@ def _weighed(steps: Generator[Weighed, None, WeightReport]) -> Iterator[View]:
         yield View(report=report)
 
 
-def _detailed(steps: Generator[Weighed, None, LayerDetail]) -> Iterator[LayerView]:
-    def views_of(step: Weighed) -> Iterator[LayerView]:
-        if isinstance(step, Step):
-            yield LayerView(step.detail or "Reading this layer.")
-
-    detail = yield from forward_events(steps, views_of)
+def _detailed(steps: Generator[Step, None, LayerDetail]) -> Iterator[LayerView]:
+    detail = yield from forward_events(steps, lambda step: (LayerView(step.detail or "Reading this layer."),))
     yield LayerView(detail=detail)
 
 

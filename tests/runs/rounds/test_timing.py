@@ -192,9 +192,9 @@ def test_rounds_are_timed_behind_answers_with_the_comparisons_own_arrival(folder
     ranks: list = []
 
     class Ranked(Script):
-        def call(self, spec, method, *arguments, reserve_bytes=0, stop=None, rank=None):
+        def call(self, spec, method, *arguments, rank=None, **options):
             ranks.append((method, rank))
-            return (yield from super().call(spec, method, *arguments, reserve_bytes=reserve_bytes, stop=stop, rank=rank))
+            return (yield from super().call(spec, method, *arguments, rank=rank, **options))
 
         def round(self, parts, stop=None, rank=None, *, together=True):
             ranks.append(("round", rank))

@@ -1,0 +1,109 @@
+"""A worker as the rest of qdash sees it: the methods of `engine.worker.Worker`, typed, wherever it runs.
+
+Here alone the methods have their names as strings, as an executor takes them over a pipe. A call runs when it is iterated over: it yields
+what the worker emits and returns its result. `reserve_bytes` is the memory that the worker needs from then on; see `Executor.call`.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qdash.execution import Executor, Part, Rank, StopSignal
+from qdash.execution.wire import Call
+from qdash.records import (
+    Agreement,
+    Answer,
+    BatchAnswered,
+    BatchStats,
+    Exercise,
+    InspectorReport,
+    LayerDetail,
+    Loaded,
+    Measurement,
+    MemoryWatched,
+    Question,
+    Reference,
+    Step,
+    TextSoFar,
+    TimedRun,
+    WeighedLayer,
+    WeightReport,
+    WorkerSpec,
+)
+
+
+@dataclass(frozen=True)
+class WorkerClient:
+    """Calls the worker of `spec`, which `executor` starts if need be. `stop` cancels a call; `rank` is its place in the line."""
+
+    executor: Executor
+    spec: WorkerSpec
+    stop: StopSignal | None = None
+    rank: Rank | None = None
+
+    def load(self, *, reserve_bytes: int = 0) -> Generator[Step, None, Loaded]:
+        """See `Worker.load`."""
+        return self._run(_LOAD, reserve_bytes)
+
+    def answer(self, question: Question, max_tokens: int, *, reserve_bytes: int = 0) -> Generator[Step | TextSoFar, None, Answer]:
+        """See `Worker.answer`."""
+        return self._run(Call("answer", (question, max_tokens)), reserve_bytes)
+
+    def warm_up(self, question: Question, measurement: Measurement, *, reserve_bytes: int = 0) -> Generator[Step, None, MemoryWatched]:
+        """See `Worker.warm_up`."""
+        return self._run(_warm_up(question, measurement), reserve_bytes)
+
+    def time(self, question: Question, tokens: int, *, reserve_bytes: int = 0) -> Generator[Step, None, TimedRun]:
+        """See `Worker.time`."""
+        return self._run(_time(question, tokens), reserve_bytes)
+
+    def record_reference(
+        self, question: Question, said: tuple[int, ...] | str, *, reserve_bytes: int = 0
+    ) -> Generator[Step, None, Reference]:
+        """See `Worker.record_reference`."""
+        return self._run(Call("record_reference", (question, said)), reserve_bytes)
+
+    def score(self, question: Question, reference: Reference, *, reserve_bytes: int = 0) -> Generator[Step, None, Agreement]:
+        """See `Worker.score`."""
+        return self._run(Call("score", (question, reference)), reserve_bytes)
+
+    def exercise(
+        self, exercise: Exercise, *, reserve_bytes: int = 0, gives_way: bool = False
+    ) -> Generator[Step | BatchAnswered, None, BatchStats]:
+        """See `Worker.exercise`; `gives_way`: it pauses for those who go before, see `Executor.call`."""
+        return self._run(Call("exercise", (exercise,), gives_way), reserve_bytes)
+
+    def inspect(self, folder: str | None, *, reserve_bytes: int = 0) -> Generator[Step, None, InspectorReport]:
+        """See `Worker.inspect`."""
+        return self._run(Call("inspect", (folder,)), reserve_bytes)
+
+    def measure_weight_error(self, schemes: Sequence[str], *, reserve_bytes: int = 0) -> Generator[Step | WeighedLayer, None, WeightReport]:
+        """See `Worker.measure_weight_error`."""
+        return self._run(Call("measure_weight_error", (schemes,)), reserve_bytes)
+
+    def measure_layer(
+        self, scheme: str, layer: str, row: int | None, column: int, *, reserve_bytes: int = 0
+    ) -> Generator[Step, None, LayerDetail]:
+        """See `Worker.measure_layer`."""
+        return self._run(Call("measure_layer", (scheme, layer, row, column)), reserve_bytes)
+
+    def _run(self, call: Call, reserve_bytes: int) -> Generator[Any, None, Any]:
+        about: dict[str, Any] = {"reserve_bytes": reserve_bytes, "stop": self.stop, "rank": self.rank, "gives_way": call.gives_way}
+        return self.executor.call(self.spec, call.method, *call.arguments, **about)
+
+
+_LOAD = Call("load", ())
+
+
+def _warm_up(question: Question, measurement: Measurement) -> Call:
+    return Call("warm_up", (question, measurement))
+
+
+def _time(question: Question, tokens: int) -> Call:
+    return Call("time", (question, tokens))
+
+
+def timed_part(spec: WorkerSpec, question: Question, measurement: Measurement, *, loading_bytes: int, held_bytes: int) -> Part:
+    """The part of a round in which the worker of `spec`, loaded and warmed up, does one timed run of `measurement`."""
+    ready, run = _warm_up(question, measurement), _time(question, measurement.max_new_tokens)
+    return Part(spec, _LOAD, ready, run, loading_bytes, held_bytes)
