@@ -20,6 +20,7 @@ from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.markup import banner
 from qdash.ui.server.backend import Backend
+from qdash.ui.server.page_runs import streaming
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, Line, waiting
 from qdash.ui.server.tab_sessions import Sessions
@@ -57,19 +58,13 @@ def wire_inside(inside: Inside, comparison: gr.State, backend: Backend, line: Li
     """Connect the buttons; what runs is stopped by its own Stop and by closing the tab."""
 
     def look(request: gr.Request, comparison: Comparison | None, index: Any) -> Iterator[str]:
-        stop = sessions.start(str(request.session_hash), "inside")
-        try:
-            yield from looked(comparison, index, backend, line.of(visitor_behind(request)), stop)
-        finally:
-            stop.set()
+        entrance = line.of(visitor_behind(request))
+        yield from sessions.stream(str(request.session_hash), "inside", lambda stop: looked(comparison, index, backend, entrance, stop))
 
     def stopped(request: gr.Request) -> None:
         sessions.stop(str(request.session_hash), "inside")
 
-    inside.look.click(
-        look, [comparison, inside.variant], inside.shown,
-        concurrency_id="inside", concurrency_limit=line.longest, show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    inside.look.click(look, [comparison, inside.variant], inside.shown, **streaming("inside", line))
     inside.stop.click(stopped, **QUICK)
 
 

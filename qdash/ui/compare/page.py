@@ -31,14 +31,12 @@ from qdash.ui.results.comparison import Results, build_charts, build_drawer_butt
 from qdash.ui.results.question import asked_just_now
 from qdash.ui.server.autosave import keep
 from qdash.ui.server.backend import Backend
-from qdash.ui.server.run_errors import internal_error
+from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
 from qdash.ui.server.run_queue import Line
-from qdash.ui.server.runs import Run, Runs
+from qdash.ui.server.runs import Runs
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import visitor_behind
 from qdash.verdict import verdict
-
-Updates = dict[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -94,53 +92,32 @@ def wire_compare_page(
 
     def compare(request: gr.Request, dark: Any, visitor: str, before: Comparison | None, *values: Any) -> Iterator[Updates]:
         form, who = Form(*values), visitor_behind(request)
-        started = runs.start(
-            visitor or str(request.session_hash), "compare", lambda stop: kept(run(form, backend, line.of(who), stop), who.owner)
-        )
+        started = here.start(request, visitor, lambda stop: kept(run(form, backend, line.of(who), stop), who.owner))
         yield {tabs: gr.update(selected="compare")}
-        yield from followed(started, request, dark, before)
+        yield from here.followed(started, request, dark, before)
 
-    def resumed(request: gr.Request, dark: Any, visitor: str, before: Comparison | None) -> Iterator[Updates]:
-        going = runs.find(visitor, "compare")
-        if going is None:
-            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
-        else:
-            yield from followed(going, request, dark, before)
-
-    def followed(going: Run[View], request: gr.Request, dark: Any, before: Comparison | None) -> Iterator[Updates]:
-        session = str(request.session_hash)
-        # What looks how busy the machine is would keep it busy.
-        quiet = {sidebar.busy: "", sidebar.busy_timer: gr.Timer(active=False)}
-        yield {page.phase: phase_html("compare", running=True, results=before is not None), sidebar.stop: "Stop", **quiet}
-        try:
-            for view in going.follow(session):
-                yield shown(page, view, bool(dark))
-                if view.over and view.board is not None and view.board.comparison is not None:
-                    yield exported(page, view, view.board.comparison, partial(sessions.folder, session))
-        except Exception:
-            yield {page.banner: banner(internal_error())}
-
-    def stopped(request: gr.Request, visitor: str) -> Any:
-        runs.stop("compare", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
-        return "Stopping …"
+    def drawn(view: View, follower: Follower[Comparison]) -> Iterator[Updates]:
+        yield shown(page, view, follower.dark)
+        if view.over and view.board is not None and view.board.comparison is not None:
+            yield exported(page, view, view.board.comparison, partial(sessions.folder, follower.session))
 
     def over(comparison: Comparison | None) -> tuple[str, gr.Timer]:
         return phase_html("compare", running=False, results=comparison is not None), gr.Timer(active=True)
 
+    # What looks how busy the machine is would keep it busy.
+    quiet: Updates = {sidebar.busy: "", sidebar.busy_timer: gr.update(active=False)}
+    here = PageRuns(runs, "compare", page.phase, page.banner, sidebar.stop, drawn, quiet)
     known = [sidebar.theme, arrival.visitor, page.comparison]
-    streaming: dict[str, Any] = {
-        "outputs": [*page.outputs, sidebar.stop, tabs, sidebar.busy, sidebar.busy_timer], "concurrency_id": "compare",
-        "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
-    }  # fmt: skip
-    inputs = [*known, *sidebar.form]
+    outputs = [*page.outputs, sidebar.stop, tabs, sidebar.busy, sidebar.busy_timer]
+    inputs, how = [*known, *sidebar.form], streaming("compare", line)
     streams = (
-        sidebar.compare.click(compare, inputs, js=dark_first(len(inputs)), **streaming),
-        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
+        sidebar.compare.click(compare, inputs, outputs, js=dark_first(len(inputs)), **how),
+        arrival.then(here.resumed, known, outputs, js=dark_first(len(known)), **how),
     )
     # Only now: Gradio ignores a click on Compare while it believes that the last one is still at work.
     finished = [stream.then(over, page.comparison, [page.phase, sidebar.busy_timer], **QUICK) for stream in streams]
     wire_inside(page.inside, page.comparison, backend, line, sessions)
-    sidebar.stop.click(stopped, arrival.visitor, sidebar.stop, **QUICK)
+    sidebar.stop.click(here.stopped, arrival.visitor, sidebar.stop, **QUICK)
     sidebar.schemes.change(
         lambda model, schemes, phase, done: gr.update() if done or is_running(phase) else ready_cards(model, schemes),
         [sidebar.model, sidebar.schemes, page.phase, page.comparison],

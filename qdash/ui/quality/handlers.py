@@ -25,13 +25,11 @@ from qdash.ui.results.evaluation import evaluation_drawn, wire_quality_results
 from qdash.ui.results.evaluation_view import empty_html, headline_html, running_html, running_rows_html
 from qdash.ui.server.autosave import keep
 from qdash.ui.server.backend import Backend
-from qdash.ui.server.run_errors import internal_error
+from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
 from qdash.ui.server.run_queue import Line
-from qdash.ui.server.runs import Run, Runs
+from qdash.ui.server.runs import Runs
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import visitor_behind
-
-Updates = dict[Any, Any]
 
 
 def wire_quality_page(
@@ -41,33 +39,13 @@ def wire_quality_page(
 
     def evaluate(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None, *values: Any) -> Iterator[Updates]:
         form, who = QualityForm(*values), visitor_behind(request)
-        started = runs.start(
-            visitor or str(request.session_hash), "quality",
-            lambda stop: kept(evaluated(form, backend, line.of(who), stop), who.owner),
-        )  # fmt: skip
-        yield from followed(started, request, dark, before)
+        started = here.start(request, visitor, lambda stop: kept(evaluated(form, backend, line.of(who), stop), who.owner))
+        yield from here.followed(started, request, dark, before)
 
-    def resumed(request: gr.Request, dark: Any, visitor: str, before: Evaluation | None) -> Iterator[Updates]:
-        going = runs.find(visitor, "quality")
-        if going is None:
-            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
-        else:
-            yield from followed(going, request, dark, before)
-
-    def followed(going: Run[MarksView], request: gr.Request, dark: Any, before: Evaluation | None) -> Iterator[Updates]:
-        session = str(request.session_hash)
-        yield {page.phase: phase_html("quality", running=True, results=before is not None), page.stop: "Stop", page.banner: ""}
-        try:
-            for view in going.follow(session):
-                yield shown(page, view, before)
-                if view.over and view.board is not None and view.board.evaluation is not None:
-                    yield finished(page, view, view.board.evaluation, bool(dark), sessions, session)
-        except Exception:
-            yield {page.banner: banner(internal_error())}
-
-    def stopped(request: gr.Request, visitor: str) -> str:
-        runs.stop("quality", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
-        return "Stopping …"
+    def drawn(view: MarksView, follower: Follower[Evaluation]) -> Iterator[Updates]:
+        yield shown(page, view, follower.before)
+        if view.over and view.board is not None and view.board.evaluation is not None:
+            yield finished(page, view, view.board.evaluation, follower.dark, sessions, follower.session)
 
     def over(evaluation: Evaluation | None) -> str:
         return phase_html("quality", running=False, results=evaluation is not None)
@@ -80,21 +58,19 @@ def wire_quality_page(
         return gr.update(choices=task_choices(tasks), value=key), *changed
 
     of_sidebar = {"model": sidebar.model, "schemes": sidebar.schemes, "baseline_dtype": sidebar.baseline_dtype, "device": sidebar.device}
-    here = {"task": page.task, "limit": page.limit, "file": page.file}
+    of_page = {"task": page.task, "limit": page.limit, "file": page.file}
+    here = PageRuns(runs, "quality", page.phase, page.banner, page.stop, drawn)
     known = [sidebar.theme, arrival.visitor, page.evaluation]
-    inputs = [*known, *({**of_sidebar, **here}[name] for name in QualityForm.names())]
-    streaming: dict[str, Any] = {
-        "outputs": page.outputs, "concurrency_id": "quality", "concurrency_limit": line.longest, "show_progress": "hidden",
-        "api_visibility": "private",
-    }  # fmt: skip
+    inputs = [*known, *({**of_sidebar, **of_page}[name] for name in QualityForm.names())]
+    how = streaming("quality", line)
     streams = (
-        page.evaluate.click(evaluate, inputs, js=dark_first(len(inputs)), **streaming),
-        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
+        page.evaluate.click(evaluate, inputs, page.outputs, js=dark_first(len(inputs)), **how),
+        arrival.then(here.resumed, known, page.outputs, js=dark_first(len(known)), **how),
     )
     for stream in streams:
         # Only now: Gradio ignores a click while it believes that the last one is still at work.
         stream.then(over, page.evaluation, page.phase, **QUICK)
-    page.stop.click(stopped, arrival.visitor, page.stop, **QUICK)
+    page.stop.click(here.stopped, arrival.visitor, page.stop, **QUICK)
     sidebar.model.change(
         another_model, [sidebar.model, page.task], [page.task, *page.choice], trigger_mode="always_last", **QUICK
     )  # fmt: skip

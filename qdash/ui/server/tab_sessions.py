@@ -6,13 +6,16 @@ Folders of files lie under one folder a process, which is deleted with it; what 
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
+from typing import TypeVar
 
 from qdash.scratch import scratch_folder, sweep
 from qdash.ui.server.file_quota import make_room
+
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -38,6 +41,14 @@ class Sessions:
         if before is not None:
             before.set()
         return stop
+
+    def stream(self, session: str, name: str, items: Callable[[Event], Iterator[Item]]) -> Iterator[Item]:
+        """What `items` yields, given a stop flag as from `start`. The flag is set once the stream is left, however that happens."""
+        stop = self.start(session, name)
+        try:
+            yield from items(stop)
+        finally:
+            stop.set()
 
     def stop(self, session: str, name: str) -> None:
         """Stop what runs under this name in this tab, and nothing else."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from html import escape
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -22,9 +23,9 @@ from qdash.ui.controls.arrival import Arrival
 from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.event_values import said_by
-from qdash.ui.server.run_errors import internal_error
+from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
 from qdash.ui.server.run_queue import Line
-from qdash.ui.server.runs import Run, Runs
+from qdash.ui.server.runs import Runs
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import visitor_behind
 from qdash.ui.weights.layer import layer_drawn
@@ -43,55 +44,34 @@ from qdash.ui.weights.view import (
     words_html,
 )
 
-Updates = dict[Any, Any]
-
 
 def wire_weights_page(
     page: WeightsPage, sidebar: Sidebar, offer: gr.Button, tabs: gr.Tabs, arrival: Arrival, backend: Backend, line: Line, runs: Runs,
     sessions: Sessions,
 ) -> None:  # fmt: skip
     """Connect the button here, the offer below a comparison's charts, the picks and the theme."""
-    in_line: dict[str, Any] = {
-        "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
-    }  # fmt: skip
 
     def look(
         request: gr.Request, dark: Any, visitor: str, before: WeightReport | None, model: Any, schemes: Any, device: Any
     ) -> Iterator[Updates]:
         sessions.stop(str(request.session_hash), "layer")
         entrance = line.of(visitor_behind(request))
-        started = runs.start(
-            visitor or str(request.session_hash), "weights", lambda stop: looked(model, schemes, device, backend, entrance, stop)
-        )
+        started = here.start(request, visitor, lambda stop: looked(model, schemes, device, backend, entrance, stop))
         yield {tabs: gr.update(selected="weights")}
-        yield from followed(started, request, dark, before)
+        yield from here.followed(started, request, dark, before)
 
-    def resumed(request: gr.Request, dark: Any, visitor: str, before: WeightReport | None) -> Iterator[Updates]:
-        going = runs.find(visitor, "weights")
-        if going is None:
-            yield {page.phase: gr.skip()}  # a stream without a word would empty everything that it may change
-        else:
-            yield from followed(going, request, dark, before)
-
-    def followed(going: Run[View], request: gr.Request, dark: Any, before: WeightReport | None) -> Iterator[Updates]:
-        session = str(request.session_hash)
-        yield {page.phase: phase_html("weights", running=True, results=before is not None), page.stop: "Stop", page.banner: ""}
-        try:
-            for view in going.follow(session):
-                yield shown(page, view, bool(dark), before)
-                if view.report is not None:
-                    yield exported(page, view.report, partial(sessions.folder, session))
-        except Exception:
-            yield {page.banner: banner(internal_error())}
+    def seen(view: View, follower: Follower[WeightReport]) -> Iterator[Updates]:
+        yield shown(page, view, follower.dark, follower.before)
+        if view.report is not None:
+            yield exported(page, view.report, partial(sessions.folder, follower.session))
 
     def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
         """The layer of `choice`: what the report has at once, then what the checkpoint has."""
         if report is None:
             yield {page.choice: choice}  # a stream without a word would empty everything that it may change
             return
-        session = str(request.session_hash)
-        stop = sessions.start(session, "layer")
-        try:
+
+        def detailed(stop: Event) -> Iterator[Updates]:
             status = "" if choice.layer == ALL_LAYERS else "Reading this layer."
             yield {**drawn(page, dark, report, choice, None, status), page.choice: choice, page.banner: ""}
             for view in stream_detail(report, choice, backend, line.of(visitor_behind(request)), stop):
@@ -99,8 +79,8 @@ def wire_weights_page(
                     yield {page.banner: banner(view.error)}
                 elif not stop.is_set():
                     yield {**layer_updates(page, dark, report, choice, view.detail, view.status), page.detail: view.detail}
-        finally:
-            stop.set()
+
+        yield from sessions.stream(str(request.session_hash), "layer", detailed)
 
     def picked_cell(request: gr.Request, event: gr.EventData, dark: Any, report: Any, choice: Choice) -> Iterator[Updates]:
         said = said_by(event)
@@ -121,33 +101,28 @@ def wire_weights_page(
             return {page.sqnr: gr.skip()}
         return {**layer_updates(page, dark, report, choice, detail), page.sqnr: _sqnr(report, dark=bool(dark))}
 
-    def stopped(request: gr.Request, visitor: str) -> Any:
-        runs.stop("weights", visitor, str(request.session_hash))  # whoever is not known yet goes by the session
-        return "Stopping …"
-
     def over(report: WeightReport | None, phase: str) -> str:
         return phase_html("weights", running=False, results=report is not None, partial=report is None and is_partial(phase))
 
+    here = PageRuns(runs, "weights", page.phase, page.banner, page.stop, seen)
     known = [sidebar.theme, arrival.visitor, page.report]
     inputs = [*known, sidebar.model, sidebar.schemes, sidebar.device]
-    streaming: dict[str, Any] = {"outputs": [*page.outputs, tabs], "concurrency_id": "weights", **in_line}
+    outputs, how, near_how = [*page.outputs, tabs], streaming("weights", line), streaming("layer", line)
     streams = (
-        gr.on([page.look.click, offer.click], look, inputs, js=dark_first(len(inputs)), **streaming),
-        arrival.then(resumed, known, js=dark_first(len(known)), **streaming),
+        gr.on([page.look.click, offer.click], look, inputs, outputs, js=dark_first(len(inputs)), **how),
+        arrival.then(here.resumed, known, outputs, js=dark_first(len(known)), **how),
     )
     state = [sidebar.theme, page.report, page.choice]
     for stream in streams:
-        stream.then(over, [page.report, page.phase], page.phase, **QUICK).then(
-            near, state, page.chosen, js=dark_first(3), concurrency_id="layer", **in_line
-        )
+        stream.then(over, [page.report, page.phase], page.phase, **QUICK).then(near, state, page.chosen, js=dark_first(3), **near_how)
     for event, picked, inputs in (
         (page.heat.select, picked_cell, state),
         (page.ranking.select, picked_cell, state),
         (page.layer.patch.select, picked_weight, state),
         (page.scheme.input, picked_scheme, [*state, page.scheme]),
     ):
-        event(picked, inputs, page.chosen, js=dark_first(len(inputs)), concurrency_id="layer", trigger_mode="multiple", **in_line)
-    page.stop.click(stopped, arrival.visitor, page.stop, **QUICK)
+        event(picked, inputs, page.chosen, js=dark_first(len(inputs)), trigger_mode="multiple", **near_how)
+    page.stop.click(here.stopped, arrival.visitor, page.stop, **QUICK)
     sidebar.theme.change(redrawn, [*state, page.detail], [*page.layer.all, page.sqnr], js=dark_first(4), **QUICK)
 
 

@@ -1,0 +1,82 @@
+"""What pages do alike with what they run: begin it and show it, show it again after the page was loaded again, stop it.
+
+A page brings how it draws a view of its run. A stream that yields nothing would empty every component that it may change, and one that
+raises would leave the page waiting, so neither happens here.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any, Generic, TypeVar
+
+import gradio as gr
+
+from qdash.ui.components.markup import banner
+from qdash.ui.components.visibility import phase_html
+from qdash.ui.server.run_errors import internal_error
+from qdash.ui.server.run_queue import Line
+from qdash.ui.server.runs import Run, Runs
+
+Updates = dict[Any, Any]
+ViewT = TypeVar("ViewT")
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Follower(Generic[ResultT]):
+    """Who looks at a run: a session, whether its page is dark, and the result that is on it from `before`."""
+
+    session: str
+    dark: bool
+    before: ResultT | None
+
+
+@dataclass(frozen=True)
+class PageRuns(Generic[ViewT, ResultT]):
+    """The runs of the page called `name`, as its handlers need them.
+
+    `drawn`: the updates that show a view to a follower. `opening`: updates before the first view, besides those of the three components.
+    """
+
+    runs: Runs
+    name: str
+    phase: gr.HTML
+    banner: gr.HTML
+    stop: gr.Button
+    drawn: Callable[[ViewT, Follower[ResultT]], Iterator[Updates]]
+    opening: Updates = field(default_factory=dict)
+
+    def start(self, request: gr.Request, visitor: str, views: Callable[[Event], Iterator[ViewT]]) -> Run[ViewT]:
+        """Begin a run; what this visitor has started on this page before is stopped. `views` gets the stop flag."""
+        return self.runs.start(visitor or str(request.session_hash), self.name, views)
+
+    def followed(self, run: Run[ViewT], request: gr.Request, dark: Any, before: ResultT | None) -> Iterator[Updates]:
+        """Show `run` until it is over or its page is gone. Never raises."""
+        follower = Follower(str(request.session_hash), bool(dark), before)
+        phase = phase_html(self.name, running=True, results=before is not None)
+        yield {self.phase: phase, self.stop: "Stop", self.banner: "", **self.opening}
+        try:
+            for view in run.follow(follower.session):
+                yield from self.drawn(view, follower)
+        except Exception:
+            yield {self.banner: banner(internal_error())}
+
+    def resumed(self, request: gr.Request, dark: Any, visitor: str, before: Any) -> Iterator[Updates]:
+        """Handler for a page that opens: show what its visitor has started, if there is anything."""
+        run = self.runs.find(visitor, self.name)
+        if run is None:
+            yield {self.phase: gr.skip()}
+        else:
+            yield from self.followed(run, request, dark, before)
+
+    def stopped(self, request: gr.Request, visitor: str) -> str:
+        """Handler of the button Stop; returns what the button says then."""
+        self.runs.stop(self.name, visitor, str(request.session_hash))  # whoever is not known yet goes by the session
+        return "Stopping …"
+
+
+def streaming(name: str, line: Line) -> dict[str, Any]:
+    """How a handler is attached that streams what runs: as many of `name` at a time as the line is long."""
+    return {
+        "concurrency_id": name, "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
+    }  # fmt: skip
