@@ -2,6 +2,7 @@
 # `make soak` attacks a public page for long. All build .venv when requirements change.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALLING := Installing the requirements into .venv. The first time, this takes two minutes or more and up to 6 GB of disk, most of it for PyTorch.
 
 .PHONY: run test gpu soak lint clean
 
@@ -29,11 +30,13 @@ lint: .venv/ready-dev
 	$(PYTHON) -m venv .venv
 
 .venv/ready: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@echo "$(INSTALLING)"
+	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
 .venv/ready-dev: requirements.txt requirements-dev.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@echo "$(INSTALLING)"
+	$(BIN)/python -m pip install -r requirements-dev.txt
 	sh tests/install-browser.sh $(BIN)/python
 	touch $@
 

@@ -1,13 +1,18 @@
-"""`python -m qdash`: the command line."""
+"""`python -m qdash`, and the `qdash` that is installed: the command line."""
 
-# Nothing may be imported outside this condition: worker processes import the main module of their parent again, and would load and
-# run what stands here.
-if __name__ == "__main__":
-    import sys  # noqa: PLC0415
+import sys
 
+
+def main() -> int:
+    """Run the command of this process's arguments; returns its exit status."""
+    # Imported here, not above: worker processes import the main module of their parent again, and would load what it imports.
     try:
-        from qdash.cli import app  # noqa: PLC0415
+        from qdash import cli  # noqa: PLC0415
 
-        app()
+        return cli.main(sys.argv[1:])
     except KeyboardInterrupt:  # while it was still importing
-        sys.exit(130)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,6 +18,9 @@ ErrorKind = Literal[
     "internal",  # a bug in qdash
 ]
 
+INSTALL_AGAIN = "Install the requirements again: pip install -r requirements.txt, in the folder of qdash's source."
+"""The remedy for a package that is missing, though it is among the requirements."""
+
 
 class QdashError(Exception):
     """A failure a person can act on.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from platformdirs import user_cache_path, user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -39,6 +40,14 @@ def _without_slash(root_path: str) -> str:
 
 def _names(text: Any) -> Any:
     return [name.strip() for name in text.split(",") if name.strip()] if isinstance(text, str) else text
+
+
+def _history_file() -> Path:
+    """The history in the system's folder for data of programs, or where qdash kept it earlier on every system, if there is none yet."""
+    folders = user_data_path("qdash", appauthor=False), Path.home() / ".local" / "share" / "qdash"
+    file, earlier = (folder / "history.sqlite3" for folder in folders)
+    # os.path's function, unlike Path's, counts a file in a folder that may not be read as missing.
+    return earlier if os.path.exists(earlier) and not os.path.exists(file) else file
 
 
 class Settings(BaseSettings):
@@ -74,7 +83,7 @@ class Settings(BaseSettings):
     """The same for all visitors of one network address; of an IPv6 address its network (/64) counts."""
     password: SecretStr | None = None
     """Whoever opens the page has to give it, under any name: for showing the page in a network of one's own."""
-    cache_dir: Path = Path.home() / ".cache" / "qdash"
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("qdash", appauthor=False))
     memory_fraction: float = Field(default=0.7, gt=0, le=1)
     """Share of the machine's memory that workers may hold together, as far as it is free."""
     gpu_memory_fraction: float = Field(default=0.9, gt=0, le=1)
@@ -95,7 +104,7 @@ class Settings(BaseSettings):
     keeps the variants it has finished. A duration longer than ZeroGPU allows is refused."""
     threads: int | None = None
     """CPU threads of a worker; None: one per core."""
-    history: Path = Path.home() / ".local" / "share" / "qdash" / "history.sqlite3"
+    history: Path = Field(default_factory=_history_file)
     """Where finished runs are kept. Not in `cache_dir`: caches are there to be emptied."""
     history_runs: int = Field(default_factory=lambda known: 100 if known.get("public") else 10_000, ge=1)
     """Runs a history holds, in public mode each visitor's; beyond, the oldest that are not pinned go."""

@@ -1,7 +1,6 @@
 """The requirements, those of developers and what Spaces add install together. uv resolves them from metadata, so nothing is downloaded."""
 
 import ast
-import os
 import re
 import subprocess
 from importlib.util import find_spec
@@ -10,9 +9,10 @@ from pathlib import Path
 import pytest
 import uv
 
+from tests.support.index import INDEX, skip_if_unreachable
+
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
-INDEX = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple")
 FRONT_MATTER = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', (ROOT / "README.md").read_text().split("---")[1], re.MULTILINE))
 ADDED_BY_SPACES = f"gradio[oauth,mcp]=={FRONT_MATTER['sdk_version']}"
 """ZeroGPU Spaces add the package `spaces`, too, which requirements-dev.txt pins."""
@@ -25,8 +25,7 @@ def _resolved(requirements: str, python: str) -> str:
         "--only-binary", ":all:", "--python-platform", "x86_64-manylinux_2_28", "--python-version", python,
     )  # fmt: skip
     found = subprocess.run(command, input=requirements, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    if "Failed to fetch" in found.stderr:
-        pytest.skip(f"the package index {INDEX} cannot be reached")
+    skip_if_unreachable(found.stderr)
     assert found.returncode == 0, found.stderr
     return found.stdout
 

@@ -1,6 +1,8 @@
 """Settings come from QDASH_<NAME>; where to serve also from Gradio's variables. A wrong value is told with the variable that has it."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,33 @@ def test_a_space_serves_everybody_unless_told_otherwise(monkeypatch: pytest.Monk
     assert (Settings().host, Settings().public, Settings().history_runs) == ("0.0.0.0", True, 100)
     monkeypatch.setenv("GRADIO_SERVER_NAME", "127.0.0.2")
     assert Settings().host == "127.0.0.2"
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home of one's own, in which nothing is set."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other folders")
+def test_files_lie_where_the_system_keeps_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings().cache_dir, Settings().history) == (home / ".cache/qdash", home / ".local/share/qdash/history.sqlite3")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "caches"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    assert (Settings().cache_dir, Settings().history) == (home / "caches/qdash", home / "data/qdash/history.sqlite3")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other folders")
+def test_a_history_that_was_kept_elsewhere_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    earlier, now = home / ".local/share/qdash/history.sqlite3", home / "data/qdash/history.sqlite3"
+    for file, expected in ((earlier, earlier), (now, now)):
+        file.parent.mkdir(parents=True)
+        file.touch()
+        assert Settings().history == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command line: the same engine as the page, without gradio, and without torch in this process.
+"""The command line: the same engine as the page, without torch in this process, and without gradio except to serve the page.
 
 Exit status: 0 all done; 2 bad input, with one line on standard error; 3 some variants did not run, the others are in the output;
 4 all ran, but none could be judged (`run` and `eval`); 130 interrupted.
@@ -18,6 +18,7 @@ from qdash.cli.history import commands as history
 from qdash.cli.inspect import inspect
 from qdash.cli.inventory import models, schemes
 from qdash.cli.run import run
+from qdash.cli.serve import serve
 from qdash.cli.weights import weights
 from qdash.errors import QdashError
 
@@ -26,12 +27,12 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 commands = typer.Typer(
     name="qdash",
-    help="See what quantization does to a model.",
+    help="See what quantization does to a model. Without a command, qdash serves its page.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, weights, inspect, schemes, models, doctor):
+for command in (serve, run, weights, inspect, schemes, models, doctor):
     commands.command()(command)
 commands.add_typer(history, name="history")
 commands.command("eval")(evaluation)
@@ -43,15 +44,10 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         print(__version__)
 
 
-def app() -> None:
-    """Run the command of this process's arguments and end it."""
-    sys.exit(main(sys.argv[1:]))
-
-
 def main(arguments: list[str]) -> int:
-    """Run one command; returns its exit status. Whatever a person did wrong is one line on standard error."""
+    """Run one command, `serve` if there is none; returns its exit status. Whatever a person did wrong is one line on standard error."""
     try:
-        status = commands(arguments or ["--help"], prog_name="qdash", standalone_mode=False) or 0
+        status = commands(arguments or ["serve"], prog_name="qdash", standalone_mode=False) or 0
         sys.stdout.flush()
         return status
     except QdashError as error:

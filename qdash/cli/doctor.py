@@ -16,7 +16,7 @@ from qdash import __version__, checkpoints
 from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
 from qdash.cli.inventory import availability
-from qdash.errors import QdashError
+from qdash.errors import INSTALL_AGAIN, QdashError
 from qdash.machine import UNTESTED, Accelerator, available_bytes, gpu_free_bytes, remedy_for, this_machine
 from qdash.records import device_type
 
@@ -95,7 +95,7 @@ def _accelerator(accelerator: Accelerator) -> str:
 def _package(name: str, failures: dict[str, str]) -> str:
     version = this_machine().packages.get(name)
     if version is None:
-        return "not installed: pip install -r requirements.txt"
+        return f"not installed. {INSTALL_AGAIN}"
     return f"{version}, cannot be imported: {failures[name]}. Reinstall it." if name in failures else version
 
 

@@ -1,4 +1,4 @@
-"""Starts the page: `python app.py` ends up here.
+"""Starts the page: `python app.py` and `qdash serve` end up here.
 
 Whatever keeps it from starting is one line. Settings are read before Gradio is imported: it reads variables of its own then, and fails
 on a GRADIO_SERVER_PORT that is no number, even if QDASH_PORT says where to serve. PyTorch is asked for GPUs meanwhile: both take seconds.
@@ -12,14 +12,19 @@ from qdash.machine import begin_probing
 from qdash.settings import settings
 
 
-def main() -> None:
-    """Serve until interrupted."""
-    try:
-        os.environ["GRADIO_SERVER_PORT"] = str(settings().port)
-        zerogpu.activate()
-        begin_probing()
-        from qdash.ui import serve  # noqa: PLC0415
+def serve_page() -> None:
+    """Serve until interrupted. Raises QdashError if the page cannot start."""
+    os.environ["GRADIO_SERVER_PORT"] = str(settings().port)
+    zerogpu.activate()
+    begin_probing()
+    from qdash.ui import serve  # noqa: PLC0415
 
-        serve.main()
+    serve.main()
+
+
+def main() -> None:
+    """Serve until interrupted, and end the process if the page cannot start."""
+    try:
+        serve_page()
     except QdashError as error:
         raise SystemExit(f"qdash: {error}") from None

@@ -286,10 +286,10 @@ def test_bad_input_in_a_real_process(tmp_path: Path) -> None:
 # ── what there is ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_arguments_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("run", "weights", "schemes", "models", "doctor"))
+    assert all(command in out for command in ("serve", "run", "weights", "schemes", "models", "doctor"))
 
 
 def test_schemes_and_models_come_from_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:

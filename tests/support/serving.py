@@ -27,15 +27,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(arguments: list[str], folder: Path, **settings: str) -> Iterator[Server]:
-    """A server of its own, with its cache and its history in `folder`."""
+def serving(arguments: list[str], folder: Path, cwd: Path | str = ROOT, **settings: str) -> Iterator[Server]:
+    """A server of its own, run in `cwd`, with its cache and its history in `folder`."""
     port = free_port()
     environment = os.environ | {
         "QDASH_PORT": str(port), "QDASH_CACHE_DIR": str(folder), "QDASH_HISTORY": str(folder / "history.sqlite3"), "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1", **settings,
     }  # fmt: skip
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, *arguments], cwd=cwd, env=environment, stdout=log, stderr=log)
     try:
         _wait_until_up(f"http://127.0.0.1:{port}", process, folder / "log")
         yield Server(f"http://127.0.0.1:{port}", process.pid)

@@ -19,7 +19,7 @@ from qdash.catalog.schemes import Family, Scheme, find_scheme
 from qdash.engine.layers import convertible_experts
 from qdash.engine.parameters import Experts
 from qdash.engine.prompting import Processor
-from qdash.errors import QdashError
+from qdash.errors import INSTALL_AGAIN, QdashError
 from qdash.records import WorkerSpec
 
 RowDequantizer = Callable[[Tensor, int], Tensor]
@@ -118,7 +118,7 @@ def family_of(scheme: Scheme) -> SchemeFamily:
     try:
         module = importlib.import_module(f"{__name__}.{_MODULES[scheme.family]}")
     except ImportError as error:
-        remedy = scheme.needs[0].remedy if scheme.needs else "Install the requirements again: pip install -r requirements.txt"
+        remedy = scheme.needs[0].remedy if scheme.needs else INSTALL_AGAIN
         raise QdashError(f"{scheme.label} cannot run here: {error}.", remedy, "unavailable") from error
     return module.FAMILY
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from qdash.errors import QdashError
 
 LOOPBACK = "127.0.0.1"
-_OTHER_HOST = f"Set QDASH_HOST to {LOOPBACK}, or to 0.0.0.0 for all addresses of this machine."
+_SET_HOST = "Set QDASH_HOST, or --host of “qdash serve”, to"
+_SET_PORT = "Set QDASH_PORT, or --port of “qdash serve”, to"
+_OTHER_HOST = f"{_SET_HOST} {LOOPBACK}, or to 0.0.0.0 for all addresses of this machine."
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,9 @@ def _explained(error: OSError, host: str, port: int) -> QdashError:
     if isinstance(error, socket.gaierror):
         return _unresolved(host)
     if error.errno == errno.EADDRINUSE:
-        return _refused(f"Port {port} of {host} is in use.", "Set QDASH_PORT to a free port, or to 0 for any free one.")
+        return _refused(f"Port {port} of {host} is in use.", f"{_SET_PORT} a free port, or to 0 for any free one.")
     if error.errno == errno.EACCES:
-        return _refused(f"Listening on port {port} of {host} is not permitted.", "Set QDASH_PORT to a port from 1024 to 65535.")
+        return _refused(f"Listening on port {port} of {host} is not permitted.", f"{_SET_PORT} a port from 1024 to 65535.")
     if error.errno == errno.EADDRNOTAVAIL:
         return _refused(f"“{host}” is not an address of this machine.", _OTHER_HOST)
     reason = error.strerror or "unknown reason"

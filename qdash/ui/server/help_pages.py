@@ -16,7 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from qdash.catalog.models import ASSETS
 from qdash.ui.components.static import css
 
-ROOT = ASSETS.parents[1]
+_INSTALLED = ASSETS.parent / "documents"
+ROOT = _INSTALLED if _INSTALLED.is_dir() else ASSETS.parents[1]
+"""What has the README, the documents and their pictures: a folder that setup.py adds to the package, or the repository."""
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _LINK = re.compile(r'<a href="(?!https?:|#)([^"]*)">(.*?)</a>', re.DOTALL)
 _IMAGE = re.compile(r'<img src="(?:[^"]*/)?([^"/]+)"')

@@ -96,6 +96,23 @@ def test_the_page_that_cannot_start_says_why_in_one_line(given: dict[str, str], 
     assert ended.stderr.count("\n") == 1, ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "given", "said"),
+    [
+        ((), {"QDASH_PORT": "{taken}"}, "qdash: Port {taken} of 127.0.0.1 is in use."),
+        (("serve", "--port", "{taken}"), {"QDASH_PORT": "0"}, "qdash: Port {taken} of 127.0.0.1 is in use."),
+        (("serve", "--host", "192.0.2.1"), {"QDASH_HOST": "127.0.0.1"}, "qdash: “192.0.2.1” is not an address of this machine."),
+        (("serve", "--port", "65536"), {}, "qdash: Invalid value for '--port': Input should be less than or equal to 65535."),
+    ],
+)
+def test_the_command_serves_where_it_is_told_to(options: tuple[str, ...], given: dict[str, str], said: str, taken: int) -> None:
+    environment = os.environ | {name: value.format(taken=taken) for name, value in given.items()}
+    command = [sys.executable, "-m", "qdash", *(option.format(taken=taken) for option in options)]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2 and ended.stderr.startswith(said.format(taken=taken)), ended.stderr
+    assert ended.stderr.count("\n") == 1, ended.stderr
+
+
 def test_why_a_server_did_not_start_is_told_apart(taken: int) -> None:
     nothing = OSError("Cannot find empty port in range: 7860-7860.")
     assert "is in use" in not_started(nothing, Address("127.0.0.1", taken, "127.0.0.1")).message
