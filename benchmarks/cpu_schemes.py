@@ -21,7 +21,7 @@ import transformers
 from tokenizers import Tokenizer
 
 from qdash import execution
-from qdash.catalog.schemes import SCHEMES, unavailable
+from qdash.catalog.schemes import SCHEMES, libraries, unavailable
 from qdash.checkpoints.random.vocabulary import tokenizer_json
 from qdash.machine import this_machine
 from qdash.present.formatting import mib
@@ -92,7 +92,7 @@ def document_of(comparison: Comparison, model: str) -> dict[str, Any]:
     conditions = {
         "model": model, "device": host.device_name, "threads": host.threads, "tokens": comparison.request.measurement.max_new_tokens,
         "runs": comparison.request.measurement.runs, "noise": noise.relative if noise else None,
-        "versions": {name: host.versions[name] for name in ("torch", "transformers", "bitsandbytes", "torchao") if name in host.versions},
+        "versions": {name: host.versions[name] for name in libraries() if name in host.versions},
     }  # fmt: skip
     results = [_result(result, first) for result in comparison.variants]
     return {"benchmark": "cpu_schemes", "conditions": conditions, "results": results}

@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from qdash import checkpoints, execution
+from qdash.catalog.schemes import libraries
 from qdash.errors import QdashError
 from qdash.execution.forward import result_of
 from qdash.machine import gpu_free_bytes, this_machine
@@ -176,7 +177,7 @@ def _free(device: Device) -> int:
 
 def _conditions(device: Device, model: str) -> dict[str, Any]:
     machine = this_machine().on(device)
-    packages = ("torch", "transformers", "bitsandbytes", "torchao", "accelerate")
+    packages = (*libraries(), "accelerate")
     return {
         "device": device, "device_name": machine.device_name, "compute_capability": machine.compute_capability,
         "memory_bytes": machine.device_memory_bytes, "python": machine.python, "platform": machine.platform, "model": model,

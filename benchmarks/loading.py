@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from qdash import checkpoints, execution
+from qdash.catalog.families.simulated import SIMULATED
 from qdash.catalog.schemes import SCHEMES
 from qdash.checkpoints import Checkpoint
 from qdash.execution.client import WorkerClient
@@ -24,7 +25,7 @@ from qdash.runs.plan import worker_spec
 from qdash.settings import settings
 
 GOAL = 2.0
-SIMULATED = ",".join(key for key, scheme in SCHEMES.items() if scheme.family == "simulated")
+SIMULATED = ",".join(key for key, scheme in SCHEMES.items() if scheme.family is SIMULATED)
 
 
 def main() -> int:

@@ -27,6 +27,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from qdash.catalog.families.simulated import SIMULATED, SimulatedParams
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.formats import round_trip
 from qdash.engine.kernels import kernels_for
@@ -139,8 +140,8 @@ def restored(weight: Tensor, scheme: Scheme) -> None:
 def plainly(weight: Tensor, scheme: Scheme) -> tuple[Any, Any, float]:
     """The plain way."""
     original = weight.float()
-    if scheme.family == "simulated":
-        quantized = round_trip(original, scheme.params["format"])
+    if scheme.family is SIMULATED:
+        quantized = round_trip(original, SimulatedParams.of(scheme).format)
     else:
         quantized = family_of(scheme).round_trip(weight, scheme, spec(weight))
         assert quantized is not None

@@ -20,14 +20,13 @@ import psutil
 import pynvml
 
 from qdash import cgroups, zerogpu
+from qdash.catalog.schemes import libraries
 from qdash.errors import QdashError
 from qdash.records import Device, DeviceType, Record, device_type
 from qdash.settings import settings
 
-PACKAGES = (
-    "torch", "transformers", "bitsandbytes", "torchao", "compressed-tensors", "gptqmodel", "optimum", "accelerate", "timm", "gradio",
-    "plotly",
-)  # fmt: skip
+MORE_PACKAGES = ("compressed-tensors", "gptqmodel", "optimum", "accelerate", "timm", "gradio", "plotly")
+"""Besides those that schemes need: for checkpoints that were published quantized, for some models, for the page."""
 
 UNTESTED: tuple[DeviceType, ...] = ("mps", "xpu")
 """Devices that nobody has run qdash on: they take the same path as CUDA, but have to be asked for by name."""
@@ -196,7 +195,7 @@ _REMEDIES = (
 
 @cache
 def _probed() -> Machine:
-    packages = {name: version for name in PACKAGES if (version := _version(name)) is not None}
+    packages = {name: version for name in (*libraries(), *MORE_PACKAGES) if (version := _version(name)) is not None}
     memory_bytes = psutil.virtual_memory().total
     asked = _gpus() if "torch" in packages else {"accelerators": (), "problems": ("PyTorch is not installed.",)}
     here = Machine(

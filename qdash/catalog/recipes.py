@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
+from qdash.catalog.families.recipe import RECIPE, RecipeParams, Rules
 from qdash.catalog.parts import PARTS, parts_of
 from qdash.catalog.scheme import Scheme
 from qdash.errors import QdashError
 
-Rules = tuple[tuple[str, str], ...]
 MAX_RULES = 64
 MAX_CHARS = 4_000
 _SHOWN_CHARS = 200  # of what is wrong, in messages
@@ -37,15 +37,15 @@ def recipe_scheme(text: str, find: Callable[[str], Scheme]) -> Scheme:
     return Scheme(
         key=",".join(f"{pattern}={key}" for pattern, key in rules),
         label=" · ".join(said),
-        family="recipe",
+        family=RECIPE,
         kind="simulated" if any(scheme.kind == "simulated" for scheme in quantizing) else "real",
         bits=min(scheme.bits or 16 for scheme in quantizing),
         activation_bits=min(scheme.activation_bits or 16 for scheme in quantizing),
         about="A scheme for each part: " + ", ".join(f"{pattern} in {find(key).label}" for pattern, key in rules) + ".",
-        needs=tuple(dict.fromkeys(need for scheme in quantizing for need in scheme.needs)),
+        more_needs=tuple(dict.fromkeys(need for scheme in quantizing for need in scheme.needs)),
         floats_first=True,
         scales_span_rows=any(scheme.scales_span_rows for scheme in quantizing),
-        params={"rules": rules},
+        params=RecipeParams(rules),
     )
 
 
@@ -54,17 +54,21 @@ def assigned(scheme: Scheme, path: str) -> str | None:
 
     None where no rule of a recipe matches, or the one that does leaves the layer as it is.
     """
-    if scheme.family != "recipe":
+    if rules_of(scheme) is None:
         return scheme.key
     rule = rule_for(scheme, path)
     return None if rule is None or rule[1] == "original" else rule[1]
 
 
+def rules_of(scheme: Scheme) -> Rules | None:
+    """The rules of a recipe; None for any other scheme."""
+    return RecipeParams.of(scheme).rules if scheme.family is RECIPE else None
+
+
 def rule_for(recipe: Scheme, path: str) -> tuple[str, str] | None:
     """The rule (pattern, key) of a recipe that decides about the layer at `path`."""
     parts = parts_of(path)
-    rules: Rules = recipe.params["rules"]
-    return next((rule for rule in reversed(rules) if rule[0] in parts or _globbed(rule[0], path)), None)
+    return next((rule for rule in reversed(rules_of(recipe) or ()) if rule[0] in parts or _globbed(rule[0], path)), None)
 
 
 def _globbed(pattern: str, path: str) -> bool:

@@ -1,66 +1,67 @@
-"""What a row of the catalogue of schemes is, and what it may need of a machine."""
+"""What a row of the catalogue of schemes is, and the family that answers for it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
 
-Family = Literal["float", "bitsandbytes", "torchao", "torch-dynamic", "simulated", "recipe"]
-
-
-class Surroundings(Protocol):
-    """Where a scheme is to run: the device that was chosen, what it can do, and the installed packages with their versions."""
-
-    @property
-    def device(self) -> str:
-        """The chosen device: “cpu”, “cuda:0” …"""
-        ...
-
-    @property
-    def compute_capability(self) -> tuple[int, int] | None:
-        """What a CUDA device can do; None elsewhere."""
-        ...
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """What could be chosen as device instead."""
-        ...
-
-    @property
-    def packages(self) -> Mapping[str, str]:
-        """Versions of what is installed, by name."""
-        ...
+from qdash.catalog.kernel_work import rounding_inputs, unpacking_weights
+from qdash.catalog.needs import Need
+from qdash.catalog.sharing import Sharing
 
 
 @dataclass(frozen=True)
-class Need:
-    """Something that a scheme cannot do without; what is None does not matter.
+class Params:
+    """What sets a scheme apart from the others of its family: a record of the family's own."""
 
-    `capability` is the least compute capability of a CUDA device; other devices are not asked for one. `elsewhere` is the remedy on a
-    machine that has no such device at all; empty: the same.
+    @classmethod
+    def of(cls, scheme: "Scheme") -> Self:
+        """The parameters of a scheme of the family that this record belongs to; raises TypeError for another's."""
+        if not isinstance(scheme.params, cls):
+            raise TypeError(f"{scheme.key} has {type(scheme.params).__name__}, not {cls.__name__}")
+        return scheme.params
+
+
+class Family(ABC):
+    """Schemes that work alike. Nothing else in qdash asks which family a scheme has: it asks the family.
+
+    This half of the answer needs the standard library only, so that the page can ask without loading torch. The other half, what is done
+    to a model, is the object `FAMILY` of the module `engine`, a `qdash.engine.schemes.SchemeFamily`, imported when it is first asked.
     """
 
-    remedy: str
-    package: str | None = None
-    device: Literal["cpu", "cuda"] | None = None
-    capability: tuple[int, int] | None = None
-    elsewhere: str = ""
+    engine: ClassVar[str]
+    """The module with the half that needs torch."""
+    group: ClassVar[str]
+    """The heading that its schemes stand under in the list; empty for schemes that are not listed."""
+    needs: ClassVar[tuple[Need, ...]] = ()
+    """What all its schemes need. They may need more."""
+    is_baseline: ClassVar[bool] = False
+    """Whether nothing is quantized, so that others may be compared with it."""
+    silenced: ClassVar[tuple[str, ...]] = ()
+    """Loggers whose warnings would be wrong, or harmful in a measurement."""
+    dtype_remark: ClassVar[str] = ""
+    """A sentence to add where it is explained what `dtype` says of a quantized model."""
+    uncounted: ClassVar[str] = ""
+    """Why torch counts none of its weights as parameters, as a clause; empty where it counts those that are stored."""
 
-    def remedy_in(self, here: Surroundings) -> str:
-        """What to do about it `here`: nobody is sent to a device that the machine does not have."""
-        has_device = self.device is None or any(choice.partition(":")[0] == self.device for choice in here.choices)
-        return self.remedy if has_device else self.elsewhere or self.remedy
+    @abstractmethod
+    def sharing(self, scheme: "Scheme") -> Sharing | None:
+        """How a layer is stored under `scheme`; None for plain floats."""
 
-    def missing(self, here: Surroundings) -> str | None:
-        """What is not there, as the end of “… needs”; None if all is."""
-        if self.package is not None and self.package not in here.packages:
-            return f"{self.package}, which is not installed here"
-        here_type = here.device.partition(":")[0]
-        if self.device is not None and here_type != self.device:
-            return {"cpu": "the CPU", "cuda": "a CUDA device"}[self.device]
-        if self.capability is not None and here_type == "cuda" and (here.compute_capability or (0, 0)) < self.capability:
-            own = ".".join(map(str, here.compute_capability or ("unknown",)))
-            return f"a GPU with compute capability {self.capability[0]}.{self.capability[1]} or higher; this one has {own}"
+    def own_dtype(self, scheme: "Scheme") -> Literal["float32", "float16", "bfloat16"] | None:
+        """The type of all that `scheme` does not quantize, where it names one itself; None: the baseline's."""
         return None
+
+    def kernel_work(self, scheme: "Scheme", dtype: str) -> str:
+        """What is done for every token, as a sentence. `dtype` is that of all that is not quantized."""
+        if scheme.rounds_activations:
+            return rounding_inputs(f"“{scheme.label}” rounds", "finding its range first")
+        return unpacking_weights(f"“{scheme.label}” reads {scheme.bits} bits")
+
+    def overhead(self, scheme: "Scheme") -> str:
+        """What kernels do besides multiplying, as in “… costs more than it saves”."""
+        if scheme.rounds_activations:
+            return f"rounding activations to {scheme.activation_bits} bits"
+        return f"unpacking {scheme.bits}-bit weights"
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,32 @@ class Scheme:
     bits: int | None
     activation_bits: int | None
     about: str
+    params: Params = Params()
     stored_bits: float = 0.0
     row_scale_bits: int = 0
-    needs: tuple[Need, ...] = ()
+    more_needs: tuple[Need, ...] = ()
+    """What it needs besides what its family does."""
     floats_first: bool = False
     """Whether the whole model is in memory as plain floats before it is quantized, so that loading takes as much as the original."""
     scales_span_rows: bool = False
     """Whether activations of all rows of a batch are rounded with one scale, so that an answer depends on what else is in its batch."""
-    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """All that it cannot do without."""
+        return (*self.family.needs, *self.more_needs)
 
     @property
     def is_baseline(self) -> bool:
         """Whether other variants may be compared with it: the plain floating-point schemes."""
-        return self.family == "float"
+        return self.family.is_baseline
+
+    @property
+    def own_dtype(self) -> Literal["float32", "float16", "bfloat16"] | None:
+        """See `Family.own_dtype`."""
+        return self.family.own_dtype(self)
+
+    @property
+    def rounds_activations(self) -> bool:
+        """Whether inputs are multiplied in 8 bits or fewer."""
+        return self.activation_bits is not None and self.activation_bits <= 8

@@ -84,7 +84,7 @@ def _bytes(
     """Bytes where schemes of the kinds in `stored` take their own bits and all others those of `dtype`; `experts`: these as well."""
     if checkpoint.quantization is not None:  # it loads as it is or not at all
         return checkpoint.quantization.weights_bytes
-    dtype = scheme.params.get("dtype") or dtype
+    dtype = scheme.own_dtype or dtype
     if table is None:
         return sum(_tensor_bits(tensor, _stored_as(tensor, scheme, stored), dtype) for tensor in checkpoint.own_tensors) // 8
     bits = sum(_layer_bits(table, layer, scheme, dtype, stored if experts or len(layer.shape) == 2 else ()) for layer in table.layers)

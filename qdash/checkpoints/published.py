@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qdash.catalog.scheme import Need, Scheme, Surroundings
-from qdash.catalog.schemes import BITSANDBYTES, TORCHAO
+from qdash.catalog.families.bitsandbytes import BITSANDBYTES
+from qdash.catalog.families.torchao import TORCHAO
+from qdash.catalog.needs import Need, Surroundings
+from qdash.catalog.scheme import Scheme
 from qdash.checkpoints.codes import holds_codes, is_mlx
 from qdash.checkpoints.packing import memory_bytes, parameters
 from qdash.checkpoints.record import Checkpoint, PublishedQuantization, TensorInfo
@@ -18,8 +20,8 @@ from qdash.errors import QdashError
 
 _GPTQMODEL = Need("Install it: pip install 'gptqmodel>=1.4.3'", package="gptqmodel")
 NEEDS: dict[str, tuple[Need, ...]] = {
-    "bitsandbytes": (BITSANDBYTES,),
-    "torchao": (TORCHAO,),
+    "bitsandbytes": BITSANDBYTES.needs,
+    "torchao": TORCHAO.needs,
     "compressed-tensors": (Need("Install it: pip install compressed-tensors==0.20.0", package="compressed-tensors"),),
     "gptq": (_GPTQMODEL, Need("Install it: pip install 'optimum>=1.24'", package="optimum")),
     "awq": (_GPTQMODEL,),

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from qdash import __version__
 from qdash.catalog.models import MODELS
+from qdash.catalog.schemes import libraries
 from qdash.checkpoints.hub import config_file
 from qdash.checkpoints.record import Checkpoint
 from qdash.errors import QdashError
@@ -153,7 +154,7 @@ def _started(job: dict[str, Any]) -> str:
 def _path(checkpoint: Checkpoint, device: Device) -> Path:
     """Where a table is kept: a name that changes with all that the table depends on."""
     here = this_machine()
-    versions = {name: here.packages.get(name) for name in ("torch", "transformers", "bitsandbytes", "torchao")}
+    versions = {name: here.packages.get(name) for name in libraries()}
     place = str(_architecture(checkpoint) or checkpoint.folder or checkpoint.repo)
     known = [VERSION, __version__, place, checkpoint.revision, device, versions, here.cpu_name, here.platform]
     return settings().cache_dir / "tables" / f"{sha256(json.dumps(known).encode()).hexdigest()[:32]}.json"

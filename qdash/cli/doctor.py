@@ -14,14 +14,14 @@ from huggingface_hub import constants
 
 from qdash import __version__, checkpoints
 from qdash.catalog.models import MODELS
-from qdash.catalog.schemes import SCHEMES
+from qdash.catalog.schemes import SCHEMES, libraries
 from qdash.cli.inventory import availability
 from qdash.errors import INSTALL_AGAIN, QdashError
 from qdash.machine import UNTESTED, Accelerator, available_bytes, gpu_free_bytes, remedy_for, this_machine
 from qdash.records import device_type
 
-IMPORTS = ("torch", "transformers", "accelerate", "bitsandbytes", "torchao", "timm")
 REQUIRED = ("torch", "transformers", "accelerate")
+IMPORTS = tuple(dict.fromkeys((*REQUIRED, *libraries(), "timm")))
 _TIMEOUT_S = 120
 _PROBE = """
 import importlib, json, sys, warnings
@@ -29,7 +29,7 @@ warnings.simplefilter("ignore")
 found = {}
 for name in sys.argv[1:]:
     try:
-        importlib.import_module(name)
+        importlib.import_module(name.replace("-", "_"))
     except Exception as error:
         found[name] = f"{type(error).__name__}: {error}".splitlines()[0]
 print(json.dumps(found))

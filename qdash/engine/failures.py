@@ -6,6 +6,7 @@ from traceback import walk_tb
 
 import torch
 
+from qdash.catalog.schemes import packages
 from qdash.errors import QdashError
 
 # torch raises a plain RuntimeError where an allocation fails on a CPU or in Metal, or in a GPU's library that allocates by itself.
@@ -20,7 +21,8 @@ GPU_ALLOCATION = (
 
 
 _MODELS = ("transformers", "tokenizers", "jinja2", "timm", "PIL")
-_SCHEMES = ("bitsandbytes", "torchao", "compressed_tensors", "gptqmodel", "optimum")
+_PUBLISHED = ("compressed_tensors", "gptqmodel", "optimum")
+"""What transformers loads checkpoints with that were published quantized."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -70,7 +72,7 @@ def model_errors(doing: str) -> Iterator[None]:
             raise
         said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300].rstrip(".")
         message = f"{library} failed while {doing}: {type(error).__name__}{': ' if said else ''}{said}."
-        if library in _SCHEMES:
+        if library in _scheme_modules():
             raise QdashError(message, "This scheme cannot run this model: choose another one.", "unavailable") from error
         remedy = "Most likely its files do not match, or this version of transformers does not run it: choose another model."
         raise QdashError(message, remedy, "checkpoint") from error
@@ -79,9 +81,13 @@ def model_errors(doing: str) -> Iterator[None]:
 def _raised_in(error: BaseException) -> str | None:
     """The library whose code raised `error`; None for qdash's own."""
     modules = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
-    return next(
-        (name if name in (*_MODELS, *_SCHEMES) else None for name in reversed(modules) if name in ("qdash", *_MODELS, *_SCHEMES)), None
-    )
+    libraries = (*_MODELS, *_scheme_modules())
+    return next((name if name in libraries else None for name in reversed(modules) if name in ("qdash", *libraries)), None)
+
+
+def _scheme_modules() -> tuple[str, ...]:
+    """The modules of the packages that schemes need."""
+    return (*(name.replace("-", "_") for name in packages()), *_PUBLISHED)
 
 
 def cancelled() -> QdashError:

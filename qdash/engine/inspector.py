@@ -24,28 +24,23 @@ from qdash.catalog.schemes import find_scheme
 from qdash.engine.layers import linear_layers, quantized_layers, scheme_of, shape
 from qdash.engine.parameters import Experts, all_weights, quantized_experts
 from qdash.engine.saving import save
+from qdash.engine.schemes import SchemeFamily
 from qdash.engine.sizes import held_tensors, packed_bytes, weights_bytes
 from qdash.records import InspectorReport, PartInside, QuantizedInside, SavedFile
 
 ORDER = ("vision", "projector", "language", "head")
 
-# Families whose models `save_pretrained` does not refuse and yet cannot save.
-UNSAVEABLE = {
-    "recipe": "a recipe gives its layers several quantizations, and config.json has room for one, so that from_pretrained could not "
-    "read back what save_pretrained would write",
-    "torch-dynamic": "PyTorch keeps these layers in packed objects, for which the safetensors format has no place",
-}
-EXPERTS = "bitsandbytes quantized its experts after it was loaded, and save_pretrained cannot put these back under their names"
-AFTERWARDS = "torchao quantized it after it was loaded, and save_pretrained writes torchao's tensors only where from_pretrained made them"
 
-
-def inspect(model: PreTrainedModel, scheme: Scheme, projected_bytes: int | None, folder: Path | None) -> InspectorReport:
+def inspect(
+    model: PreTrainedModel, scheme: Scheme, family: SchemeFamily, projected_bytes: int | None, folder: Path | None
+) -> InspectorReport:
     """Count a loaded model and save it below `folder` for a moment (None: do not); the model stays as it is.
 
-    The caller fills in the model's name, the conditions and the explanations, and says why if there is no `folder`.
+    `family` is the one that loaded it: for a checkpoint published quantized not that of `scheme`. The caller fills in the model's name, the
+    conditions and the explanations, and says why if there is no `folder`.
     """
     counted = sum(parameter.numel() for parameter in model.parameters())
-    files, saved_as, not_saved = _saved(model, scheme, folder) if folder is not None else (None, None, None)
+    files, saved_as, not_saved = _saved(model, family, folder) if folder is not None else (None, None, None)
     parts = _parts(model)
     return InspectorReport(
         model="",
@@ -182,17 +177,16 @@ def _quantization_config(model: PreTrainedModel) -> dict[str, Any] | None:
     return None if config is None else json.loads(json.dumps(config, default=str))
 
 
-def _saved(model: PreTrainedModel, scheme: Scheme, folder: Path) -> tuple[tuple[SavedFile, ...] | None, dict[str, int] | None, str | None]:
+def _saved(
+    model: PreTrainedModel, family: SchemeFamily, folder: Path
+) -> tuple[tuple[SavedFile, ...] | None, dict[str, int] | None, str | None]:
     """Files and dtypes in them; or why there are none."""
-    if scheme.family in UNSAVEABLE:
-        return None, None, UNSAVEABLE[scheme.family]
-    if scheme.family == "torchao" and getattr(model, "hf_quantizer", None) is None:
-        return None, None, AFTERWARDS
-    if any(find_scheme(key).family == "bitsandbytes" for key, _ in quantized_experts(model).values()):
-        return None, None, EXPERTS
+    unsaveable = family.unsaveable(model)
+    if unsaveable is not None:
+        return None, None, unsaveable
     with tempfile.TemporaryDirectory(dir=folder) as target:
         try:
-            save(model, Path(target))
+            save(model, family, Path(target))
         except Exception as error:  # whatever the package that quantized it objects to
             lines = (line.strip() for line in str(error).splitlines())
             return None, None, f"save_pretrained refused: {next(filter(None, lines), type(error).__name__)[:300].rstrip('.')}"

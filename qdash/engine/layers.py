@@ -17,7 +17,7 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from qdash.catalog.parts import part_of
-from qdash.catalog.recipes import rule_for
+from qdash.catalog.recipes import rule_for, rules_of
 from qdash.catalog.schemes import Scheme
 from qdash.engine.outside_reads import read_outside
 from qdash.engine.parameters import Experts, Weight, WeightKind, all_weights, fused_experts, mark, scheme_of, shape
@@ -127,9 +127,10 @@ def _unweighed(unfit: Reason, name: str, layer: nn.Module | Experts) -> str | No
 
 def _parts(scheme: Scheme, layers: Iterable[str], quantized: Iterable[str], weights: Sequence[Weight]) -> tuple[PartCoverage, ...]:
     """By the rules of a recipe, what no rule matched last; otherwise by the parts that divide a model."""
+    rules = rules_of(scheme)
 
     def own(name: str) -> tuple[str, str | None] | None:
-        return rule_for(scheme, name) if scheme.family == "recipe" else (part_of(name), None)
+        return rule_for(scheme, name) if rules is not None else (part_of(name), None)
 
     total, done = Counter(map(own, layers)), Counter(map(own, quantized))
     parameters: Counter[tuple[str, str | None] | None] = Counter()
@@ -137,7 +138,7 @@ def _parts(scheme: Scheme, layers: Iterable[str], quantized: Iterable[str], weig
     for weight in weights:
         parameters[own(weight.name)] += weight.count
         done_parameters[own(weight.name)] += weight.count if weight.scheme else 0
-    order = [*scheme.params.get("rules", ()), *((part, None) for part in ("vision", "projector", "language", "head")), None]
+    order = [*(rules or ()), *((part, None) for part in ("vision", "projector", "language", "head")), None]
     return tuple(
         PartCoverage(
             part=rule[0] if rule else None, scheme=rule[1] if rule else None, quantized=done[rule], total=total[rule],

@@ -1,8 +1,10 @@
-"""What workers import before they can do anything, and in seconds: whoever forks them imports it first. Imports nothing itself."""
+"""What workers import before they can do anything, and in seconds: whoever forks them imports it first. Imports none of it itself."""
+
+from qdash.catalog.families.simulated import SIMULATED
 
 MODULES = (
     "qdash.engine.worker",
-    "qdash.engine.schemes.simulated",
+    SIMULATED.engine,
     # What from_pretrained imports when it first meets a model: the bundled one, then those of the catalogue.
     "transformers.integrations.accelerate",
     "transformers.models.auto.modeling_auto",

@@ -37,7 +37,7 @@ from qdash.engine.prompting import (
     tokenizer_of,
 )
 from qdash.engine.quality import compare_to_reference, record_reference
-from qdash.engine.schemes import QuantizeContext, family_for, restorer_of, why_unfit
+from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, restorer_of, why_unfit
 from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
 from qdash.engine.teacher_forcing import Heard, listening
@@ -75,6 +75,7 @@ class Held:
     """What a loaded worker keeps. `idle_bytes`: memory used before there was any model."""
 
     model: PreTrainedModel
+    family: SchemeFamily
     processor: Processor
     idle_bytes: int
     loaded: Loaded
@@ -158,7 +159,7 @@ class Worker:
         _report(emit, stop, None, "counting" if folder is None else "counting and saving")
         with self._working("inspecting"):
             scheme, projected = find_scheme(self.spec.scheme or ""), held.loaded.projected_bytes
-            report = inspect(held.model, scheme, projected, None if folder is None else Path(folder))
+            report = inspect(held.model, scheme, held.family, projected, None if folder is None else Path(folder))
             return report.model_copy(update={"coverage": held.loaded.coverage})
 
     def measure_weight_error(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
@@ -248,7 +249,7 @@ class Worker:
             snippet=snippet,
             notes=(*notes, *template_notes(processor, spec)),
         )
-        return Held(model, processor, idle_bytes - beside, loaded)
+        return Held(model, family, processor, idle_bytes - beside, loaded)
 
     def _idle_bytes(self, held: Held) -> int:
         """What would be used now without this worker's model."""

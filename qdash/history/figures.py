@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import hypot, isfinite
 from typing import Literal
 
+from qdash.catalog.schemes import libraries
 from qdash.history.kinds import Kept
 from qdash.present.formatting import between, mib, ms, several
 from qdash.present.formatting import share as percent
@@ -16,7 +17,6 @@ _Z = 1.96
 PEAK_NOISE = 0.02
 """A peak is sampled; how far an allocator goes differs a little from run to run."""
 
-_PACKAGES = ("torch", "transformers", "bitsandbytes", "torchao")
 _ASKED = ("question", "picture")
 
 
@@ -142,7 +142,7 @@ def _host(host: Host, version: str) -> Iterator[Condition]:
     yield Condition("threads", host.threads, str(host.threads))
     yield Condition("execution", host.execution, host.execution)
     yield Condition("platform", host.platform, host.platform)
-    for package in _PACKAGES:
+    for package in libraries():
         if package in host.versions:
             yield Condition(package, host.versions[package], host.versions[package])
     yield Condition("qdash", version, version)

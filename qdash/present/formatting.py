@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from math import floor, isfinite, log10
 from typing import NamedTuple
 
+from qdash.catalog.schemes import libraries
 from qdash.present.layer_names import Placed, spoken_kind
 from qdash.records import (
     BUSY_SHARE,
@@ -20,8 +21,6 @@ from qdash.records import (
     Skip,
     WeightReport,
 )
-
-_VERSIONS = ("torch", "transformers", "bitsandbytes", "torchao")
 
 _NUMBER = re.compile(r"\.\d+")
 _USUALLY_LEFT = ("embedding", "output head")
@@ -106,7 +105,7 @@ def ordinal(place: int) -> str:
 
 def versions(host: Host) -> str:
     """The packages that decide what a number is: “torch 2.11.0 · transformers 5.23.0 …”."""
-    return " · ".join(f"{name} {host.versions[name]}" for name in _VERSIONS if name in host.versions)
+    return " · ".join(f"{name} {host.versions[name]}" for name in libraries() if name in host.versions)
 
 
 def device_words(host: Host) -> str:

@@ -5,7 +5,9 @@ slower? Each answer is built from what was counted, written and timed, so that i
 question does not arise.
 """
 
-from qdash.catalog.scheme import Scheme
+from qdash.catalog.families.bitsandbytes import LLM_INT8
+from qdash.catalog.kernel_work import rounding_inputs, unpacking_weights
+from qdash.catalog.scheme import Family
 from qdash.catalog.schemes import find_scheme
 from qdash.present.formatting import covered, left_unusual, left_words, mib, ms
 from qdash.records import Comparison, Explanation, InspectorReport, QuantizedInside, VariantResult
@@ -42,8 +44,7 @@ def _dtype(report: InspectorReport) -> Explanation:
             f"{report.parameters - inside.parameters:,} numbers in all, is left in {report.dtype}. The {inside.parameters:,} weights of "
             f"{_layers(inside)} are held as {_amounts(inside.stored)}, scales included, and multiplied in {_listed(inside.computes_in)}."
         )
-        if "torchao" in _families(inside):
-            answer += " A torchao tensor, too, names the type that it replaces, not the one that it stores."
+        answer += "".join(f" {family.dtype_remark}" for family in _families(inside) if family.dtype_remark)
     return Explanation(question=question, answer=answer)
 
 
@@ -77,10 +78,10 @@ def _count(report: InspectorReport) -> Explanation:
 
 def _uncounted(inside: QuantizedInside) -> str:
     """Why torch counts fewer quantized weights than there are."""
-    packed = "torch-dynamic" in _families(inside)
-    shared = any((find_scheme(key).bits or 16) <= 4 for key in inside.schemes) or not packed
+    uncounted = [family.uncounted for family in _families(inside) if family.uncounted]
+    shared = any((find_scheme(key).bits or 16) <= 4 for key in inside.schemes) or not uncounted
     reasons = ["weights of few bits share a stored number, such as two 4-bit weights in a byte"] if shared else []
-    reasons += ["PyTorch's packed layers do not count as parameters"] if packed else []
+    reasons += uncounted
     return " and ".join(reasons)
 
 
@@ -154,7 +155,7 @@ def _work(report: InspectorReport) -> str:
         )
     if report.scheme in inside.schemes and find_scheme(report.scheme).is_baseline:
         return _published_work(report, inside)
-    return " ".join(kernel_work(find_scheme(key), report.dtype) for key in inside.schemes)
+    return " ".join(scheme.family.kernel_work(scheme, report.dtype) for scheme in map(find_scheme, inside.schemes))
 
 
 def _published_work(report: InspectorReport, inside: QuantizedInside) -> str:
@@ -164,41 +165,8 @@ def _published_work(report: InspectorReport, inside: QuantizedInside) -> str:
     if "int8" in inside.computes_in and "float16" in inside.computes_in:
         return LLM_INT8
     if inside.computes_in and inside.computes_in[0].startswith(("int", "float8")):
-        return _integer_work("It rounds", "finding its range first")
-    return _unpacking_work("It reads few bits")
-
-
-LLM_INT8 = (
-    "LLM.int8() rounds each input to 8 bits, multiplies integers, scales back, and computes the rare large columns separately in 16 bits: "
-    "fewer bytes to read, but several passes where the original makes one."
-)
-
-
-def kernel_work(scheme: Scheme, dtype: str) -> str:
-    """What the kernels of a quantizing scheme do for every token, in plain words. `dtype` is that of all that is not quantized."""
-    if scheme.kind == "simulated":
-        also = " and every layer's input is rounded as well, which takes time" if scheme.params.get("activations") else ""
-        return f"{scheme.label} is simulated: it multiplies in {dtype} like the original{also}, so its speed is not the format's."
-    if scheme.key == "bnb-int8":
-        return LLM_INT8
-    if scheme.activation_bits is not None and scheme.activation_bits <= 8:
-        how = "by a range measured beforehand" if scheme.key.endswith("static") else "finding its range first"
-        return _integer_work(f"“{scheme.label}” rounds", how)
-    return _unpacking_work(f"“{scheme.label}” reads {scheme.bits} bits")
-
-
-def _integer_work(rounds: str, how: str) -> str:
-    return (
-        f"{rounds} each input to 8 bits, {how}, and multiplies these: faster where the device has instructions for that, slower where it "
-        "has not or the layers are small."
-    )
-
-
-def _unpacking_work(reads: str) -> str:
-    return (
-        f"{reads} a weight and must unpack and scale each before it can multiply: faster where reading memory is what takes the time, as "
-        "with large models, slower where the unpacking is."
-    )
+        return rounding_inputs("It rounds", "finding its range first")
+    return unpacking_weights("It reads few bits")
 
 
 def _unpacked(report: InspectorReport, inside: QuantizedInside) -> bool:
@@ -206,8 +174,8 @@ def _unpacked(report: InspectorReport, inside: QuantizedInside) -> bool:
     return inside.stored.get(report.dtype, 0) > sum(inside.stored.values()) / 2
 
 
-def _families(inside: QuantizedInside) -> set[str]:
-    return {find_scheme(key).family for key in (*inside.schemes, *inside.experts)}
+def _families(inside: QuantizedInside) -> tuple[Family, ...]:
+    return tuple(dict.fromkeys(find_scheme(key).family for key in (*inside.schemes, *inside.experts)))
 
 
 def _all_simulated(inside: QuantizedInside) -> bool:

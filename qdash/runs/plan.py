@@ -138,7 +138,7 @@ def dtype_of(request: Asked, baseline: Checkpoint | None) -> Dtype:
     The scheme's own, else the one asked for, else what suits the device: float32 on a CPU, 16 bits on a GPU, of the kind that the
     baseline's checkpoint (None: not found) is stored in if the GPU computes in it.
     """
-    own: Dtype | None = find_scheme(request.variants[0].scheme).params.get("dtype")
+    own = find_scheme(request.variants[0].scheme).own_dtype
     return own or request.baseline_dtype or default_dtype(this_machine().on(device_of(request)).accelerator, baseline)
 
 

@@ -14,22 +14,24 @@ from qdash.verdict.evidence import pace_of
 SMALL_MODEL_BYTES = 500 * 2**20
 """Below this a model's weights are read in a blink, so reading fewer of them saves next to nothing."""
 
+UNPACKING = "unpacking the weights"
+
 
 def why_slower(result: VariantResult, comparison: Comparison) -> str | None:
     """One sentence for the card; None unless it may be said that the variant is slower, and why is known."""
     if pace_of(result, comparison).told != "slower":
         return None
-    reason = _reason(result, comparison.variants[0], _work(known_scheme(result.scheme)))
+    reason = _reason(result, comparison.variants[0], _overhead(known_scheme(result.scheme)))
     return f"Slower: {reason}." if reason else None
 
 
 def common_reason(slower: Sequence[VariantResult], comparison: Comparison) -> str | None:
     """A clause that holds for all of several variants that are slower; None where they do not share one."""
-    reasons = {_reason(result, comparison.variants[0], "unpacking the weights") for result in slower}
+    reasons = {_reason(result, comparison.variants[0], UNPACKING) for result in slower}
     return reasons.pop() if len(reasons) == 1 else None
 
 
-def _reason(result: VariantResult, original: VariantResult, work: str) -> str | None:
+def _reason(result: VariantResult, original: VariantResult, overhead: str) -> str | None:
     """A clause; None where nothing in the record explains it: another model, the same numbers in the same type, weights no smaller."""
     if result.model != original.model:
         return None
@@ -40,15 +42,10 @@ def _reason(result: VariantResult, original: VariantResult, work: str) -> str | 
     if result.memory is None or original.memory is None or result.memory.weights_bytes >= original.memory.weights_bytes:
         return None
     if original.memory.weights_bytes < SMALL_MODEL_BYTES:
-        return f"the model is so small that {work} costs more than it saves"
-    return f"{work} for every token takes more time than reading fewer bytes saves"
+        return f"the model is so small that {overhead} costs more than it saves"
+    return f"{overhead} for every token takes more time than reading fewer bytes saves"
 
 
-def _work(scheme: Scheme | None) -> str:
-    """What its kernels do besides multiplying."""
-    if scheme is None or scheme.family == "recipe":
-        return "unpacking the weights"
-    if scheme.key == "bnb-int8":
-        return "handling large activations separately"
-    rounds = scheme.activation_bits is not None and scheme.activation_bits <= 8
-    return f"rounding activations to {scheme.activation_bits} bits" if rounds else f"unpacking {scheme.bits}-bit weights"
+def _overhead(scheme: Scheme | None) -> str:
+    """What its kernels do besides multiplying; in general terms for a scheme that this version does not know."""
+    return UNPACKING if scheme is None else scheme.family.overhead(scheme)

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from qdash.catalog.recipes import rules_of
 from qdash.catalog.schemes import known_scheme
 from qdash.present.formatting import and_listed
 from qdash.records import Comparison, VariantResult
@@ -64,7 +65,7 @@ def _name(result: VariantResult, bits: Counter[int | None]) -> str:
     scheme = known_scheme(result.scheme)
     if scheme is None:
         return result.label
-    plain = result.label == scheme.label and result.kind == "real" and scheme.family != "recipe"
+    plain = result.label == scheme.label and result.kind == "real" and rules_of(scheme) is None
     return f"the {scheme.bits}-bit version" if plain and scheme.bits and bits[scheme.bits] == 1 else result.label
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qdash.catalog.families.recipe import RECIPE
 from qdash.catalog.parts import PARTS
 from qdash.catalog.recipes import assigned, is_recipe
 from qdash.catalog.schemes import SCHEMES, find_scheme, order_variants
@@ -32,7 +33,7 @@ def test_the_last_rule_that_matches_wins() -> None:
 
 def test_a_recipe_is_as_simulated_and_as_small_as_its_parts() -> None:
     mixed = find_scheme("attention=bnb-int8,mlp=int3-g64")
-    assert (mixed.kind, mixed.bits, mixed.family) == ("simulated", 3, "recipe")
+    assert (mixed.kind, mixed.bits, mixed.family) == ("simulated", 3, RECIPE)
     assert {need.package for need in mixed.needs} == {"bitsandbytes"}
     assert find_scheme("attention=bnb-int8,mlp=bnb-nf4").kind == "real"
 

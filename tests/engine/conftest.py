@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from qdash.catalog.families.simulated import SIMULATED as SIMULATED_FAMILY
 from qdash.catalog.schemes import SCHEMES
 from qdash.engine.layers import KIND_REASONS
 from qdash.engine.loading import load_processor
@@ -18,7 +19,7 @@ TEXT = ("qwen3", "bloom")
 REAL = ("original", "fp32", "fp16", "bf16", "bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4")
 TORCHAO = ("ao-int8wo", "ao-int8dyn", "ao-int8static", "ao-int4wo", "ao-fp8wo")  # those that a CPU can run
 DYNAMIC = "torch-int8dyn"
-SIMULATED = tuple(key for key, scheme in SCHEMES.items() if scheme.family == "simulated")
+SIMULATED = tuple(key for key, scheme in SCHEMES.items() if scheme.family is SIMULATED_FAMILY)
 
 
 def ignore(event: object) -> None:

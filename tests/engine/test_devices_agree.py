@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from qdash.catalog.families.simulated import SimulatedParams
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import SCHEMES
 from qdash.engine import kernels
@@ -82,7 +83,7 @@ def test_weighing_divides_by_no_number(checkpoint, monkeypatch):
     assert inexact == 0 and found == weighed()
 
 
-@pytest.mark.parametrize("scheme", [key for key in SIMULATED if SCHEMES[key].params.get("activations")])
+@pytest.mark.parametrize("scheme", [key for key in SIMULATED if SimulatedParams.of(SCHEMES[key]).activations])
 def test_a_layer_that_rounds_its_input_divides_by_no_number(worker, question, scheme):
     subject = worker("qwen3", scheme)
     layer = subject.held.model.model.layers[0].mlp.up_proj

@@ -8,6 +8,7 @@ import transformers as hf
 from bitsandbytes import functional
 from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
 
+from qdash.catalog.families.simulated import SimulatedParams
 from qdash.catalog.schemes import find_scheme
 from qdash.engine.formats import round_trip
 from qdash.engine.parameters import fused_experts, quantized_experts
@@ -64,7 +65,7 @@ def test_simulated_experts_are_rounded_one_by_one(folder, architecture, scheme):
     before, after = fused_experts(floats_of(folder(architecture))), worker_of(folder(architecture), scheme).held.model
     for path, (key, own) in quantized_experts(after).items():
         for weight, rounded in zip(before[path].matrices(), own.matrices(), strict=True):
-            assert torch.equal(rounded, round_trip(weight.contiguous(), find_scheme(scheme).params["format"]))
+            assert torch.equal(rounded, round_trip(weight.contiguous(), SimulatedParams.of(find_scheme(scheme)).format))
         assert key == scheme
     assert quantized_experts(after).keys() == before.keys()
 

@@ -7,6 +7,7 @@ import transformers as hf
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from qdash.catalog.families.simulated import SimulatedParams
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import SCHEMES
 from qdash.engine import layers
@@ -16,7 +17,7 @@ from qdash.engine.schemes.simulated import RoundInput, round_layer
 from qdash.engine.worker import Worker
 from tests.engine.conftest import SIMULATED, build_of, ignore, linear_skips, never, spec_of
 
-WITH_ACTIVATIONS = tuple(key for key in SIMULATED if "activations" in SCHEMES[key].params)
+WITH_ACTIVATIONS = tuple(key for key in SIMULATED if SimulatedParams.of(SCHEMES[key]).activations)
 each_scheme = pytest.mark.parametrize("scheme", SIMULATED)
 
 
@@ -32,11 +33,11 @@ def hidden(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 @each_scheme
 def test_the_catalogue_takes_its_numbers_from_the_formats(scheme):
     entry = SCHEMES[scheme]
-    number_format = FORMATS[entry.params["format"]]
+    number_format = FORMATS[SimulatedParams.of(entry).format]
     assert (entry.bits, entry.stored_bits, entry.row_scale_bits) == (
         number_format.bits, number_format.stored_bits, number_format.row_scale_bits,
     )  # fmt: skip
-    assert entry.activation_bits == (FORMATS[entry.params["activations"]].bits if scheme in WITH_ACTIVATIONS else 16)
+    assert entry.activation_bits == (FORMATS[SimulatedParams.of(entry).activations].bits if scheme in WITH_ACTIVATIONS else 16)
 
 
 def test_schemes_with_few_activation_bits_round_activations():
@@ -55,7 +56,7 @@ def test_products_of_integers_equal_numpy(scheme, largest):
     weight, weight_scale = codes(layer.weight.double().numpy())
     activation, token_scale = codes(tokens.double().numpy())
     expected = activation @ weight.T * token_scale * weight_scale.T + layer.bias.double().numpy()
-    round_layer(layer, *SCHEMES[scheme].params.values())
+    round_layer(layer, *SimulatedParams.of(SCHEMES[scheme]).formats)
     np.testing.assert_allclose(layer(tokens).numpy(), expected, rtol=0, atol=1e-5)
 
 
@@ -63,9 +64,9 @@ def test_products_of_integers_equal_numpy(scheme, largest):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_inputs_are_rounded_at_every_call_in_any_dtype(scheme, dtype):
     layer, tokens = linear(dtype=dtype), hidden(3, 64, dtype=dtype)
-    key = SCHEMES[scheme].params["format"]
+    key = SimulatedParams.of(SCHEMES[scheme]).format
     weight = round_trip(layer.weight, key)
-    round_layer(layer, *SCHEMES[scheme].params.values())
+    round_layer(layer, *SimulatedParams.of(SCHEMES[scheme]).formats)
     assert layer.weight.dtype == dtype
     for _ in range(2):
         found = layer(tokens)
@@ -111,7 +112,7 @@ def test_conv1d_has_its_rows_in_columns(scheme):
     twin.weight.copy_(layer.weight.T)
     twin.bias.copy_(layer.bias)
     for one in (layer, twin):
-        round_layer(one, *SCHEMES[scheme].params.values())
+        round_layer(one, *SimulatedParams.of(SCHEMES[scheme]).formats)
     assert torch.equal(layer.weight.T, twin.weight)
     torch.testing.assert_close(layer(hidden(3, 64)), twin(hidden(3, 64)))
     assert torch.equal(family_of(SCHEMES[scheme]).dequantized(layer), twin.weight)

@@ -8,11 +8,12 @@ import transformers as hf
 from safetensors.torch import load_file
 
 from qdash import checkpoints
+from qdash.catalog.families.floating import FLOATING
+from qdash.catalog.families.simulated import SIMULATED
 from qdash.catalog.schemes import SCHEMES
-from qdash.engine.inspector import AFTERWARDS, UNSAVEABLE
 from qdash.engine.layers import convertible_layers, quantized_layers, shape
 from qdash.engine.loading import load_skeleton
-from qdash.engine.saving import packed_back, save
+from qdash.engine.saving import save
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
 from qdash.runs.explanations import explain
@@ -82,8 +83,8 @@ def test_inspecting_changes_nothing(worker, tmp_path, architecture, scheme):
 def test_files_are_as_large_as_those_of_a_model_never_run(worker, inspected, checkpoint, tmp_path, architecture, scheme):
     report, loaded = inspected(architecture, scheme), worker(architecture, scheme).held.loaded
     if report.saved is None:
-        family = "recipe" if "=" in scheme else SCHEMES[scheme].family
-        assert report.not_saved == UNSAVEABLE.get(family, AFTERWARDS)
+        words = {"torch-int8dyn": "in packed objects"}.get(scheme, "several quantizations" if "=" in scheme else "after it was loaded")
+        assert words in report.not_saved
         return
     assert {"config.json", "model.safetensors"} <= {file.name for file in report.saved}
     tensors = sum(report.saved_as.values())
@@ -91,7 +92,7 @@ def test_files_are_as_large_as_those_of_a_model_never_run(worker, inspected, che
     layers = quantized_layers(worker(architecture, scheme).held.model).values()
     cast = sum(2 * layer.bias.numel() for layer in layers if isinstance(layer.bias, torch.Tensor))
     assert loaded.saved_bytes - cast - 32 * len(layers) <= tensors <= loaded.saved_bytes + 32 * len(layers)
-    if SCHEMES[scheme].family in ("float", "simulated"):
+    if SCHEMES[scheme].family in (FLOATING, SIMULATED):
         native(checkpoint(architecture), scheme if scheme in ("fp16", "bf16") else "fp32").save_pretrained(tmp_path)
         assert report.saved_bytes == (tmp_path / "model.safetensors").stat().st_size
         assert tensors == tensor_bytes(tmp_path / "model.safetensors")
@@ -100,8 +101,9 @@ def test_files_are_as_large_as_those_of_a_model_never_run(worker, inspected, che
 @pytest.mark.parametrize(("scheme", "tolerance"), [("bnb-int8", 0), ("bnb-fp4", 0), ("bnb-nf4", 0.05)])
 def test_what_is_saved_from_a_running_model_loads_again(worker, tmp_path, scheme, tolerance):
     """Double quantization rounds the scales a second time; nothing else may change."""
-    model = worker("qwen3", scheme).held.model
-    save(model, tmp_path)
+    held = worker("qwen3", scheme).held
+    model = held.model
+    save(model, held.family, tmp_path)
     again = hf.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32, device_map="cpu")
     assert (logits(again) - logits(model)).abs().max() <= tolerance * logits(model).abs().max()
 
@@ -111,7 +113,7 @@ def test_the_state_dict_holds_the_weights_that_multiply(worker, checkpoint, sche
     model, family = worker("qwen3", scheme).held.model, family_of(SCHEMES[scheme])
     fresh = native(checkpoint("qwen3"), scheme).state_dict()
     expected = {name: family.dequantized(layer) for name, layer in quantized_layers(model).items()}
-    with packed_back(model):
+    with family.as_saved(model):
         for name, tensor in model.state_dict().items():
             if name.endswith("proj.weight"):
                 assert torch.equal(tensor, fresh[name])

@@ -8,6 +8,7 @@ import torch
 import transformers as hf
 from transformers.quantizers.quantizers_utils import should_convert_module
 
+from qdash.catalog.families.simulated import SimulatedParams
 from qdash.catalog.schemes import SCHEMES
 from qdash.engine import layers
 from qdash.engine.formats import round_trip
@@ -120,7 +121,7 @@ def test_simulated_schemes_round_the_layers_that_bitsandbytes_quantizes(worker, 
     for name, layer in layers.linear_layers(simulated.held.model).items():
         weight = original[f"{name}.weight"]
         if should_convert_module(name, kept):
-            assert torch.equal(layer.weight, round_trip(weight, SCHEMES[scheme].params["format"]))
+            assert torch.equal(layer.weight, round_trip(weight, SimulatedParams.of(SCHEMES[scheme]).format))
             assert not torch.equal(layer.weight, weight)
         else:
             assert torch.equal(layer.weight, weight)

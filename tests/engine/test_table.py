@@ -9,6 +9,7 @@ import transformers as hf
 from bitsandbytes import functional
 
 from qdash import checkpoints
+from qdash.catalog.families.bitsandbytes import BitsAndBytesParams
 from qdash.catalog.schemes import find_scheme
 from qdash.checkpoints.estimate import sizes
 from qdash.engine.parameters import all_weights
@@ -137,7 +138,7 @@ def test_sizes_of_layers_that_the_fused_kernel_repacks(monkeypatch, tmp_path, ke
     """Its layout needs no CPU that has the kernel: bitsandbytes repacks with plain operations."""
     monkeypatch.setattr("qdash.engine.schemes.bitsandbytes.fuses", lambda device: device == "cpu")
     scheme, weight = find_scheme(key), torch.randn(96, 128)
-    nested, kind = scheme.params.get("bnb_4bit_use_double_quant", False), scheme.params["bnb_4bit_quant_type"]
+    nested, kind = BitsAndBytesParams.of(scheme).bnb_4bit_use_double_quant, BitsAndBytesParams.of(scheme).bnb_4bit_quant_type
     packed = functional.quantize_4bit(weight, blocksize=64, compress_statistics=nested, quant_type=kind)
     data, state = functional._convert_weight_packed_for_cpu(*packed)
     held = [data, state.absmax, state.code, *([state.offset] if nested else [])]

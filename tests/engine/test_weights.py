@@ -22,7 +22,7 @@ from qdash.records import LayerWeights, Step, WeighedLayer, WeightReport, Worker
 from tests.engine.conftest import build_of
 from tests.support.checkpoints import TEXT, VISION
 
-HERE = [key for key, scheme in SCHEMES.items() if scheme.family != "float" and not unavailable(scheme, this_machine().on("cpu"))]
+HERE = [key for key, scheme in SCHEMES.items() if not scheme.is_baseline and not unavailable(scheme, this_machine().on("cpu"))]
 RoundTrip = Callable[[str, torch.Tensor], torch.Tensor | None]
 
 
@@ -176,7 +176,7 @@ def test_scales_are_shared_as_is_said(checkpoint, key):
         return
     size = sharing.together(256)
     begin = 70 // size * size
-    if scheme.params.get("bnb_4bit_use_double_quant") or key == "nvfp4":  # scales have a scale of their own
+    if getattr(scheme.params, "bnb_4bit_use_double_quant", False) or key == "nvfp4":  # scales have a scale of their own
         assert ((changed_rows == 40) & (changed_columns >= begin) & (changed_columns < begin + size)).any()
         return
     assert changed_rows.unique().tolist() == [40]

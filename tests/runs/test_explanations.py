@@ -19,7 +19,7 @@ from qdash.records import (
     Variant,
     VariantResult,
 )
-from qdash.runs.explanations import explain, kernel_work
+from qdash.runs.explanations import explain
 from tests.support.scripted import comparison_of
 
 PART = PartInside(part="language", counted=800, parameters=1000, stored={"uint8": 500_000}, computes_in=("bfloat16",))
@@ -104,7 +104,7 @@ def test_what_was_not_saved_says_why() -> None:
 
 @pytest.mark.parametrize("scheme", [scheme for scheme in SCHEMES.values() if not scheme.is_baseline], ids=lambda scheme: scheme.key)
 def test_every_scheme_has_words_for_its_work(scheme: Any) -> None:
-    words = kernel_work(scheme, "float32")
+    words = scheme.family.kernel_work(scheme, "float32")
     assert ("is simulated" in words) == (scheme.kind == "simulated")
     assert ("rounds each input" in words) == (scheme.kind == "real" and scheme.activation_bits == 8)
 

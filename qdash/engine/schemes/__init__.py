@@ -1,4 +1,4 @@
-"""What a scheme does to a model: one small object per family, found by the catalogue's `family`.
+"""What a scheme does to a model: for each family of the catalogue the half that needs torch, one small object.
 
 A deployable scheme is the `from_pretrained` arguments a person would write; what those cannot do is a transform of the loaded model.
 Every family can also quantize some layers of a model and leave the others, which is what recipes are made of; it can print itself as
@@ -8,6 +8,7 @@ Python, and give the weights that its layers really compute with. Quantized laye
 import importlib
 import math
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from qdash.catalog.recipes import assigned
-from qdash.catalog.schemes import Family, Scheme, find_scheme
+from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.layers import convertible_experts
 from qdash.engine.parameters import Experts
 from qdash.engine.prompting import Processor
@@ -97,26 +98,25 @@ class SchemeFamily(Protocol):
         restored = self.round_trip(weight, scheme, spec)
         return None if restored is None else lambda rows, start: restored[start : start + len(rows)]
 
+    def as_saved(self, model: PreTrainedModel) -> AbstractContextManager[None]:
+        """Within this, the state dict of a model that may have been run is what was quantized, and taking it changes nothing."""
+        return nullcontext()
+
+    def unsaveable(self, model: PreTrainedModel) -> str | None:
+        """Why `save_pretrained` cannot save a model that this family quantized, though it does not refuse to; None if it can."""
+
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         """Python that builds the same model with transformers; runs as printed."""
         ...
 
 
-# Imported by name when asked for: bitsandbytes need not be installed, and looks for a GPU when it is imported.
-_MODULES: dict[Family, str] = {
-    "float": "floating",
-    "bitsandbytes": "bitsandbytes",
-    "torchao": "torchao",
-    "torch-dynamic": "torch_dynamic",
-    "simulated": "simulated",
-    "recipe": "recipe",
-}
-
-
 def family_of(scheme: Scheme) -> SchemeFamily:
-    """The object that applies `scheme`; raises QdashError if a package it needs is missing."""
+    """The object that applies `scheme`; raises QdashError if a package it needs is missing.
+
+    Imported when it is asked for: packages of other families need not be installed, and bitsandbytes looks for a GPU when it is imported.
+    """
     try:
-        module = importlib.import_module(f"{__name__}.{_MODULES[scheme.family]}")
+        module = importlib.import_module(scheme.family.engine)
     except ImportError as error:
         remedy = scheme.needs[0].remedy if scheme.needs else INSTALL_AGAIN
         raise QdashError(f"{scheme.label} cannot run here: {error}.", remedy, "unavailable") from error

@@ -14,6 +14,8 @@
 
 import math
 from collections.abc import Collection
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -26,19 +28,22 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
+from qdash.catalog.families.bitsandbytes import BLOCK, BitsAndBytesParams
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.outside_reads import read_outside
-from qdash.engine.parameters import Experts, mark_experts
+from qdash.engine.parameters import Experts, mark_experts, quantized_experts
 from qdash.engine.schemes import QuantizeContext, RowDequantizer, SchemeFamily, Stored, experts_for
 from qdash.engine.schemes.floating import dtype_of
-from qdash.engine.schemes.fused_4bit import BLOCK, FUSED_ROWS, as_fused, fused_values, fuses, of_repacked, unpacked
-from qdash.engine.schemes.snippet import from_pretrained
+from qdash.engine.schemes.fused_4bit import FUSED_ROWS, as_fused, fused_values, fuses, of_repacked, packed_back, unpacked
+from qdash.engine.schemes.snippet import Source, from_pretrained, source_of
 from qdash.records import DeviceType, WorkerSpec, device_type
 
 NESTED_BLOCK = 256  # scales that share one, where these are quantized too; bitsandbytes' own
 PIECE = 1 << 19  # weights
 CODE_BYTES, OFFSET_BYTES, NESTED_CODE_BYTES = 4 * 16, 4, 4 * 256  # of the tables that every quantized weight has for itself
+
+UNSAVEABLE = "bitsandbytes quantized its experts after it was loaded, and save_pretrained cannot put these back under their names"
 
 
 class BitsAndBytes(SchemeFamily):
@@ -89,11 +94,11 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
-        return _misfit(*layers.shape(layer), spec.device) if scheme.params.get("load_in_4bit") else None
+        return _misfit(*layers.shape(layer), spec.device) if BitsAndBytesParams.of(scheme).load_in_4bit else None
 
     @override
     def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
-        if not scheme.params.get("load_in_4bit"):
+        if not BitsAndBytesParams.of(scheme).load_in_4bit:
             return super().unfit_experts(experts, scheme, spec)
         # Rows as they are stored: bitsandbytes takes no notice of what is an input.
         inputs = experts.shape[1] if experts.transposed else experts.shape[2]
@@ -101,7 +106,7 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
-        if not scheme.params.get("load_in_4bit"):
+        if not BitsAndBytesParams.of(scheme).load_in_4bit:
             return super().stored(shape, scheme, spec)
         weights = math.prod(shape)
         blocks = -(-weights // BLOCK)
@@ -122,7 +127,7 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
-        if scheme.params.get("load_in_8bit"):
+        if BitsAndBytesParams.of(scheme).load_in_8bit:
             return _restored_8bit(weight.to(spec.device, dtype_of(scheme, spec)))
         if _misfit(weight.shape[0], weight.shape[1], spec.device):
             return None
@@ -131,7 +136,7 @@ class BitsAndBytes(SchemeFamily):
 
     @override
     def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
-        if not scheme.params.get("load_in_4bit"):
+        if not BitsAndBytesParams.of(scheme).load_in_4bit:
             return lambda rows, start: _restored_8bit(rows.to(spec.device, dtype_of(scheme, spec)))
         if _misfit(weight.shape[0], weight.shape[1], spec.device):
             return None
@@ -141,12 +146,20 @@ class BitsAndBytes(SchemeFamily):
         return lambda rows, start: _restored_rows(codes[start : start + len(rows)], absmax[start : start + len(rows)], state, spec.device)
 
     @override
+    def as_saved(self, model: PreTrainedModel) -> AbstractContextManager[None]:
+        return packed_back(model)
+
+    @override
+    def unsaveable(self, model: PreTrainedModel) -> str | None:
+        return UNSAVEABLE if quantized_experts(model) else None
+
+    @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
         experts = experts_for(skeleton, scheme, spec)
         if experts:
             loading += EXPERTS_SNIPPET.format(paths=[own.path for own in experts], arguments=_experts_arguments(scheme))
-        return loading + FUSED_SNIPPET if scheme.params.get("load_in_4bit") and fuses(spec.device) else loading
+        return loading + FUSED_SNIPPET if BitsAndBytesParams.of(scheme).load_in_4bit and fuses(spec.device) else loading
 
 
 FUSED_SNIPPET = """
@@ -169,6 +182,14 @@ for path in {paths!r}:
 """
 
 FAMILY = BitsAndBytes()
+
+
+@source_of.register
+def _(config: BitsAndBytesConfig) -> Source:
+    # What a person would have typed: the entries that differ from the defaults, without the config's private doubles.
+    typed = {name: part for name, part in config.to_diff_dict().items() if not name.startswith("_")}
+    code = "BitsAndBytesConfig(\n" + "".join(f"        {name}={part!r},\n" for name, part in typed.items()) + "    )"
+    return Source(code, ("BitsAndBytesConfig",))
 
 
 def fast_dtype(spec: WorkerSpec) -> torch.dtype:
@@ -213,7 +234,7 @@ def _misfit_of_rows(inputs: int, device: str) -> str | None:
 
 def _compute_bits(scheme: Scheme, spec: WorkerSpec) -> int:
     """Of what a 4-bit layer computes in, and casts its bias to. On a GPU “fast” is some type of 16 bits, so it need not be asked."""
-    wanted = scheme.params.get("bnb_4bit_compute_dtype", "float32")
+    wanted = BitsAndBytesParams.of(scheme).bnb_4bit_compute_dtype
     if wanted == "fast":
         return 16 if device_type(spec.device) != "cpu" else 8 * fast_dtype(spec).itemsize
     return 8 * getattr(torch, wanted).itemsize
@@ -221,13 +242,13 @@ def _compute_bits(scheme: Scheme, spec: WorkerSpec) -> int:
 
 def _experts_arguments(scheme: Scheme) -> dict[str, Any]:
     """What `replace_parameter_4bit` is told beside the parameter."""
-    return {"compress_statistics": _nests(scheme), "quant_type": scheme.params["bnb_4bit_quant_type"]}
+    return {"compress_statistics": _nests(scheme), "quant_type": BitsAndBytesParams.of(scheme).bnb_4bit_quant_type}
 
 
 def _arguments(scheme: Scheme, spec: WorkerSpec) -> dict[str, Any]:
     """The scheme's arguments for `BitsAndBytesConfig`, the compute dtype decided."""
-    arguments = dict(scheme.params)
-    if arguments.get("bnb_4bit_compute_dtype") == "fast":
+    arguments = asdict(BitsAndBytesParams.of(scheme))
+    if arguments["bnb_4bit_compute_dtype"] == "fast":
         arguments["bnb_4bit_compute_dtype"] = fast_dtype(spec)
     return arguments
 
@@ -276,7 +297,9 @@ def _restored_8bit(weight: Tensor) -> Tensor:
 def _packed(weight: Tensor, scheme: Scheme, spec: WorkerSpec, nested: bool) -> tuple[Tensor, Any]:
     """Codes, two a byte, and state, as `Params4bit` would have them; `nested`: scales are quantized too."""
     weight = weight.to(spec.device, dtype_of(scheme, spec)).contiguous()
-    return functional.quantize_4bit(weight, blocksize=BLOCK, compress_statistics=nested, quant_type=scheme.params["bnb_4bit_quant_type"])
+    return functional.quantize_4bit(
+        weight, blocksize=BLOCK, compress_statistics=nested, quant_type=BitsAndBytesParams.of(scheme).bnb_4bit_quant_type
+    )
 
 
 def _packed_rows(weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> tuple[Tensor, Tensor, Any]:
@@ -300,7 +323,7 @@ def _packed_rows(weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> tuple[Tens
 
 
 def _nests(scheme: Scheme) -> bool:
-    return bool(scheme.params.get("bnb_4bit_use_double_quant"))
+    return BitsAndBytesParams.of(scheme).bnb_4bit_use_double_quant
 
 
 def _restored_rows(codes: Tensor, absmax: Tensor, state: Any, device: str) -> Tensor:

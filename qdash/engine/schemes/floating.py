@@ -16,7 +16,7 @@ from qdash.records import WorkerSpec
 
 def dtype_of(scheme: Scheme, spec: WorkerSpec) -> torch.dtype:
     """The dtype of all that `scheme` does not quantize: its own if it names one, as fp16 does, else the worker's."""
-    return getattr(torch, scheme.params.get("dtype") or spec.dtype)
+    return getattr(torch, scheme.own_dtype or spec.dtype)
 
 
 class Floating(SchemeFamily):

@@ -6,7 +6,7 @@ so such a model is small in its file and not in memory; `run_lazy_packing` bring
 """
 
 import importlib
-from contextlib import redirect_stderr
+from contextlib import AbstractContextManager, redirect_stderr
 from io import StringIO
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from transformers import PreTrainedConfig, PreTrainedModel
 from typing_extensions import override
 
+from qdash.catalog.families.torchao import INT8_DYNAMIC, STATIC
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine import layers
 from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_of
@@ -24,7 +25,7 @@ from qdash.engine.schemes.snippet import from_pretrained
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec, device_type
 
-INT8_PRODUCTS = ("Int8DynamicActivationInt8WeightConfig", "Int8StaticActivationInt8WeightConfig")
+INT8_PRODUCTS = (INT8_DYNAMIC, STATIC)
 
 
 class Published(Floating):
@@ -58,6 +59,10 @@ class Published(Floating):
             quantizer: Any = model.hf_quantizer
             with redirect_stderr(StringIO()):  # for its progress bar
                 quantizer.compressor.decompress_model(model)
+
+    @override
+    def as_saved(self, model: PreTrainedModel) -> AbstractContextManager[None]:
+        return _bitsandbytes().as_saved(model) if _method(model.config) == "bitsandbytes" else super().as_saved(model)
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:

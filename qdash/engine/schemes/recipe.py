@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from typing_extensions import override
 
-from qdash.catalog.recipes import assigned
+from qdash.catalog.recipes import assigned, rules_of
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.accelerator import name_of
 from qdash.engine.layers import convertible_layers, quantized_layers, scheme_of
@@ -24,6 +24,11 @@ from qdash.engine.schemes.floating import Floating
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec
+
+UNSAVEABLE = (
+    "a recipe gives its layers several quantizations, and config.json has room for one, so that from_pretrained could not read back what "
+    "save_pretrained would write"
+)
 
 
 class Recipe(Floating):
@@ -62,6 +67,10 @@ class Recipe(Floating):
         raise TypeError("A recipe has no round trip of its own: ask the family of the scheme that `assigned` names for a layer.")
 
     @override
+    def unsaveable(self, model: PreTrainedModel) -> str | None:
+        return UNSAVEABLE
+
+    @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
         return f"""{loading}
@@ -88,7 +97,7 @@ def apply_recipe(model: PreTrainedModel, processor: Processor, recipe: str) -> N
     Raises QdashError for a recipe that is wrong or needs what is not installed.
     """
     scheme = find_scheme(recipe)
-    if scheme.family != "recipe":
+    if rules_of(scheme) is None:
         raise QdashError(f"“{recipe}” is not a recipe.", "Write part=scheme, such as language=bnb-nf4.")
     spec = WorkerSpec.model_validate({
         "folder": model.name_or_path, "revision": "", "scheme": scheme.key, "device": name_of(model.device),

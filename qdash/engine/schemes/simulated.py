@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
+from qdash.catalog.families.simulated import SimulatedParams
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
@@ -41,19 +42,19 @@ class Simulated(Floating):
         for done, name in enumerate(names):
             build.report(done / len(names), "rounding weights")
             layer = model.get_submodule(name)
-            round_layer(layer, scheme.params["format"], scheme.params.get("activations"))
+            round_layer(layer, *SimulatedParams.of(scheme).formats)
             layers.mark(layer, scheme.key)
 
     @override
     def quantize_experts(self, model: PreTrainedModel, experts: Collection[Experts], scheme: Scheme, build: QuantizeContext) -> None:
         for done, own in enumerate(experts):
             build.report(done / len(experts), "rounding experts")
-            round_experts(own, scheme.params["format"])
+            round_experts(own, SimulatedParams.of(scheme).format)
             mark_experts(own, scheme.key)
 
     @override
     def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
-        if "activations" in scheme.params:
+        if SimulatedParams.of(scheme).activations is not None:
             return f"{scheme.label} rounds inputs too, and those of fused experts cannot be reached"
         if experts.transposed is None:
             return f"{type(experts.module).__name__} does not say whether its weights are stored as (inputs, outputs) or (outputs, inputs)"
@@ -71,23 +72,23 @@ class Simulated(Floating):
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
         if _misfit(weight.shape[1], scheme):
             return None
-        return round_trip(weight.to(spec.device, dtype_of(scheme, spec)), scheme.params["format"]).float()
+        return round_trip(weight.to(spec.device, dtype_of(scheme, spec)), SimulatedParams.of(scheme).format).float()
 
     @override
     def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if _misfit(weight.shape[1], scheme):
             return None
         dtype = dtype_of(scheme, spec)
-        key = scheme.params["format"]
+        key = SimulatedParams.of(scheme).format
         return Rounder(Rounding(key, tensor_stats(weight.to(spec.device), key, dtype), dtype), spec.device)
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
         kept = sorted(layers.linear_layers(skeleton).keys() - set(self._fitting(skeleton, scheme, spec)))
-        formats = ", ".join(map(repr, scheme.params.values()))
+        formats = ", ".join(map(repr, SimulatedParams.of(scheme).formats))
         experts = [own.path for own in experts_for(skeleton, scheme, spec)]
-        rounded = EXPERTS_SNIPPET.format(paths=experts, format=scheme.params["format"]) if experts else ""
+        rounded = EXPERTS_SNIPPET.format(paths=experts, format=SimulatedParams.of(scheme).format) if experts else ""
         return f"""{loading}
 # {scheme.label} is simulated: its values, carried in {spec.dtype}.
 from qdash.engine.layers import linear_layers
@@ -151,7 +152,7 @@ class RoundInput:
 
 def _misfit(inputs: int, scheme: Scheme) -> str | None:
     """Why rows of `inputs` numbers cannot be stored in the scheme's formats, or None."""
-    for key in scheme.params.values():
+    for key in SimulatedParams.of(scheme).formats:
         number_format = FORMATS[key]
         if number_format.divides_only and number_format.size and inputs % number_format.size:
             return f"{inputs} inputs are not a multiple of {number_format.size}, the block of {scheme.label}"

@@ -1,12 +1,12 @@
 """A variant as Python that people can paste: printed from the very arguments the engine loads with, so that the two cannot differ."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from enum import Enum
+from functools import singledispatch
 from typing import Any
 
 import torch
-from transformers import BitsAndBytesConfig, TorchAoConfig
 
 from qdash.records import WorkerSpec
 
@@ -19,35 +19,41 @@ AUTO_CLASSES = {
 def from_pretrained(spec: WorkerSpec, arguments: Mapping[str, Any]) -> str:
     """Python that loads `spec.folder` with `arguments`."""
     model_class, processor_class = AUTO_CLASSES[spec.task]
-    config = arguments.get("quantization_config")
-    names = [model_class, processor_class, *([type(config).__name__] if config is not None else [])]
+    sources = {name: source_of(value) for name, value in arguments.items()}
+    names = [model_class, processor_class, *(name for source in sources.values() for name in source.from_transformers)]
     lines = [
         "import torch",
-        *([_import(config.quant_type)] if isinstance(config, TorchAoConfig) else []),
+        *(line for source in sources.values() for line in source.imports),
         f"from transformers import {', '.join(names)}",
         "",
         f"folder = {spec.folder!r}",
         f"model = {model_class}.from_pretrained(",
         "    folder,",
-        *(f"    {name}={_code(value)}," for name, value in arguments.items()),
+        *(f"    {name}={source.code}," for name, source in sources.items()),
         ")",
         f"processor = {processor_class}.from_pretrained(folder)",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _code(value: Any) -> str:
-    """`value` as source, for the few types that load arguments have."""
-    if isinstance(value, torch.dtype):
-        return str(value)
-    if isinstance(value, BitsAndBytesConfig):
-        # What a person would have typed: the entries that differ from the defaults, without the config's private doubles.
-        typed = {name: part for name, part in value.to_diff_dict().items() if not name.startswith("_")}
-        return "BitsAndBytesConfig(\n" + "".join(f"        {name}={part!r},\n" for name, part in typed.items()) + "    )"
-    if isinstance(value, TorchAoConfig):
-        kept = [f"modules_to_not_convert={value.modules_to_not_convert!r}"] if value.modules_to_not_convert else []
-        return f"TorchAoConfig({', '.join([call(value.quant_type), *kept])})"
-    return repr(value)
+@dataclass(frozen=True)
+class Source:
+    """A value as Python, the names it takes from transformers, and further lines that import what it needs."""
+
+    code: str
+    from_transformers: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+
+
+@singledispatch
+def source_of(value: Any) -> Source:
+    """An argument of `from_pretrained` as people would write it. Families register their quantization config beside what makes it."""
+    return Source(repr(value))
+
+
+@source_of.register
+def _(value: torch.dtype) -> Source:
+    return Source(str(value))
 
 
 def call(config: Any) -> str:
@@ -61,8 +67,3 @@ def call(config: Any) -> str:
 
 def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
-
-
-def _import(config: Any) -> str:
-    """Where to import a config of torchao's from: it exports them one level above the modules that define them."""
-    return f"from {type(config).__module__.rpartition('.')[0]} import {type(config).__name__}"

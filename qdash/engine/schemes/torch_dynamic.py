@@ -30,6 +30,8 @@ except ImportError as error:
         f"PyTorch {torch.__version__} no longer has dynamic quantization.", "Use ao-int8dyn, torchao's.", "unavailable"
     ) from error
 
+UNSAVEABLE = "PyTorch keeps these layers in packed objects, for which the safetensors format has no place"
+
 
 class TorchDynamic(Floating):
     """`torch.ao.quantization.quantize_dynamic` on a loaded model."""
@@ -66,6 +68,10 @@ class TorchDynamic(Floating):
         # The scale depends on the least and the largest weight only, so a layer of these two has it.
         scale = _quantized(torch.stack(torch.aminmax(weight)).to(dtype).view(1, 2), None).weight().q_scale()
         return lambda rows, start: torch.quantize_per_tensor(rows.to(dtype).float(), scale, 0, torch.qint8).dequantize()
+
+    @override
+    def unsaveable(self, model: PreTrainedModel) -> str | None:
+        return UNSAVEABLE
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

@@ -28,6 +28,15 @@ from transformers import PreTrainedModel, TorchAoConfig
 from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
+from qdash.catalog.families.torchao import (
+    FLOAT8_DYNAMIC,
+    FLOAT8_WEIGHTS,
+    INT4,
+    INT8_DYNAMIC,
+    INT8_WEIGHTS,
+    STATIC,
+    TorchAoParams,
+)
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.calibration import input_ranges, why_uncalibrated
@@ -37,18 +46,15 @@ from qdash.engine.parameters import Experts, mark_experts
 from qdash.engine.schemes import QuantizeContext, RowDequantizer, SchemeFamily, Stored, experts_for
 from qdash.engine.schemes.floating import Floating, dtype_of
 from qdash.engine.schemes.int8_rows import MULTIPLE, SNIPPET, pad_rows
-from qdash.engine.schemes.snippet import call, from_pretrained
+from qdash.engine.schemes.snippet import Source, call, from_pretrained, source_of
 from qdash.records import WorkerSpec, device_type
 
-INT4, STATIC = "Int4WeightOnlyConfig", "Int8StaticActivationInt8WeightConfig"
-INT8_DYNAMIC = "Int8DynamicActivationInt8WeightConfig"
-FLOAT8_DYNAMIC = "Float8DynamicActivationFloat8WeightConfig"
 INT8_LEVELS = 127  # on either side of zero
 INT4_SCALE_BITS = 32  # a scale and a zero point, 16 bits each
 TILE = (8, 1024)  # CUDA's 4-bit form pads (outputs, inputs) to multiples of these
 
 # Those of which torchao has a form for fused experts, and how transformers has to compute these: each expert's weight picked out in turn.
-EXPERTS_CONFIGS = ("Int8WeightOnlyConfig", INT8_DYNAMIC, "Float8WeightOnlyConfig")
+EXPERTS_CONFIGS = (INT8_WEIGHTS, INT8_DYNAMIC, FLOAT8_WEIGHTS)
 EXPERTS_IMPLEMENTATION = "eager"
 
 # What kernels take, in multiples of (outputs, inputs); a group of weights that share a scale must fit in as well.
@@ -58,6 +64,8 @@ MULTIPLES = {
     ("cuda", INT8_DYNAMIC): (MULTIPLE, MULTIPLE),
     ("cuda", STATIC): (MULTIPLE, MULTIPLE),
 }
+
+UNSAVEABLE = "torchao quantized it after it was loaded, and save_pretrained writes torchao's tensors only where from_pretrained made them"
 
 
 class TorchAo(Floating):
@@ -91,7 +99,7 @@ class TorchAo(Floating):
     @override
     def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         spec = build.spec
-        ranges = input_ranges(model, names, build) if scheme.params["config"] == STATIC else dict.fromkeys(names)
+        ranges = input_ranges(model, names, build) if TorchAoParams.of(scheme).config == STATIC else dict.fromkeys(names)
         for done, (name, reach) in enumerate(ranges.items()):
             build.report(done / len(ranges), "quantizing weights")
             float_layer = model.get_submodule(name)
@@ -112,7 +120,7 @@ class TorchAo(Floating):
 
     @override
     def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
-        config = scheme.params["config"]
+        config = TorchAoParams.of(scheme).config
         if config not in EXPERTS_CONFIGS or (config == INT8_DYNAMIC and device_type(spec.device) == "cuda"):
             return super().unfit_experts(experts, scheme, spec)
         if experts.transposed is not False:
@@ -135,11 +143,11 @@ class TorchAo(Floating):
     @override
     def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
         outputs, inputs = math.prod(shape[:-1]), shape[-1]
-        config = scheme.params["config"]
+        config = TorchAoParams.of(scheme).config
         if config == INT4:
             of_outputs, of_inputs = (1, 1) if spec.device == "cpu" else TILE
             padded = -(-outputs // of_outputs) * of_outputs * -(-inputs // of_inputs) * of_inputs
-            return Stored(padded * (4 + INT4_SCALE_BITS / scheme.params["group_size"]))
+            return Stored(padded * (4 + INT4_SCALE_BITS / _group_size(scheme)))
         # Where activations have a fixed scale, or the whole weight has one: a 32-bit float.
         whole = 32 if config in (STATIC, FLOAT8_DYNAMIC) else 0
         return Stored(8 * outputs * inputs + outputs * scheme.row_scale_bits + whole)
@@ -155,9 +163,9 @@ class TorchAo(Floating):
         if _misfit(weight.shape[0], weight.shape[1], scheme, spec):
             return None
         rows = weight.to(spec.device, dtype_of(scheme, spec)).contiguous()
-        if scheme.params["config"] == INT4 and spec.device == "cpu":
+        if TorchAoParams.of(scheme).config == INT4 and spec.device == "cpu":
             # Groups are quantized each on its own. In rows of one group there are few unit vectors to read them with.
-            rows = rows.view(-1, scheme.params["group_size"])
+            rows = rows.view(-1, _group_size(scheme))
         layer = _quantized(rows, None, scheme, spec, reach=1.0)
         values = self.dequantized(layer).reshape(weight.shape)
         # torchao's layers hold themselves: their weights would stay until Python next looks for rings.
@@ -169,6 +177,10 @@ class TorchAo(Floating):
         if _misfit(weight.shape[0], weight.shape[1], scheme, spec):
             return None
         return SchemeFamily.restorer(self, weight, scheme, spec) if _one_scale(scheme) else super().restorer(weight, scheme, spec)
+
+    @override
+    def unsaveable(self, model: PreTrainedModel) -> str | None:
+        return UNSAVEABLE if getattr(model, "hf_quantizer", None) is None else None
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
@@ -202,6 +214,15 @@ apply_recipe(model, processor, "*={scheme}")
 FAMILY = TorchAo()
 
 
+@source_of.register
+def _(config: TorchAoConfig) -> Source:
+    kept = [f"modules_to_not_convert={config.modules_to_not_convert!r}"] if config.modules_to_not_convert else []
+    own: Any = config.quant_type
+    # torchao exports its configs one level above the modules that define them.
+    line = f"from {type(own).__module__.rpartition('.')[0]} import {type(own).__name__}"
+    return Source(f"TorchAoConfig({', '.join([call(own), *kept])})", ("TorchAoConfig",), (line,))
+
+
 def values_of(weight: Tensor) -> Tensor:
     """The weights that a layer multiplies with, float32 (out, in), from torchao's tensor, bit for bit."""
     if isinstance(weight, Int4OpaqueTensor | Int4TilePackedTo4dTensor):
@@ -229,14 +250,21 @@ def _values_of_int4(weight: Any) -> Tensor:
     return (codes.view(len(scale), -1, group) * scale + zero).view(codes.shape)
 
 
+def _group_size(scheme: Scheme) -> int:
+    """Of a scheme with groups."""
+    size = TorchAoParams.of(scheme).group_size
+    assert size is not None
+    return size
+
+
 def _pads_rows(scheme: Scheme, spec: WorkerSpec) -> bool:
     """Whether the scheme's layers multiply 8-bit integers with CUDA's kernel, which needs more rows than one token has."""
-    return device_type(spec.device) == "cuda" and scheme.params["config"] in (INT8_DYNAMIC, STATIC)
+    return device_type(spec.device) == "cuda" and TorchAoParams.of(scheme).config in (INT8_DYNAMIC, STATIC)
 
 
 def _one_scale(scheme: Scheme) -> bool:
     """Whether a whole tensor shares a scale, as 8-bit floats do where activations are rounded too."""
-    return scheme.params["config"] == FLOAT8_DYNAMIC
+    return TorchAoParams.of(scheme).config == FLOAT8_DYNAMIC
 
 
 def _quantized_while_loading(scheme: Scheme, spec: WorkerSpec, model: PreTrainedModel) -> bool:
@@ -246,9 +274,9 @@ def _quantized_while_loading(scheme: Scheme, spec: WorkerSpec, model: PreTrained
 
 def _why_afterwards(scheme: Scheme, spec: WorkerSpec, model: PreTrainedModel) -> str | None:
     """What `from_pretrained` cannot do, None if it does all."""
-    if scheme.params["config"] == STATIC:
+    if TorchAoParams.of(scheme).config == STATIC:
         return "the model has to answer sample questions first."
-    if scheme.params["config"] == INT4 and dtype_of(scheme, spec) != torch.bfloat16:
+    if TorchAoParams.of(scheme).config == INT4 and dtype_of(scheme, spec) != torch.bfloat16:
         return "the kernel multiplies in bfloat16."
     if any(isinstance(layer, Conv1D) for layer in layers.convertible_layers(model).values()):
         return "it leaves Conv1D layers alone."
@@ -259,8 +287,7 @@ def _why_afterwards(scheme: Scheme, spec: WorkerSpec, model: PreTrainedModel) ->
 
 def _config(scheme: Scheme, spec: WorkerSpec, reach: float | None = None) -> AOBaseConfig:
     """The config that the scheme's parameters describe; `reach` is the largest activation that has to fit (static only)."""
-    arguments = dict(scheme.params)
-    name = arguments.pop("config")
+    name, arguments = TorchAoParams.of(scheme).config, TorchAoParams.of(scheme).arguments
     if name == STATIC:
         assert reach is not None
         scale = torch.full((1, 1), reach / INT8_LEVELS, device=spec.device)
@@ -274,10 +301,10 @@ def _config(scheme: Scheme, spec: WorkerSpec, reach: float | None = None) -> AOB
 
 def _misfit(outputs: int, inputs: int, scheme: Scheme, spec: WorkerSpec) -> str | None:
     """Why a layer of this size does not work on the spec's device, or None."""
-    group = scheme.params.get("group_size")
+    group = TorchAoParams.of(scheme).group_size
     if group is not None and inputs % group:
         return f"{inputs} inputs are not a multiple of {group}, the number of weights that share a scale"
-    of_outputs, of_inputs = MULTIPLES.get((device_type(spec.device), scheme.params["config"]), (1, 1))
+    of_outputs, of_inputs = MULTIPLES.get((device_type(spec.device), TorchAoParams.of(scheme).config), (1, 1))
     if outputs % of_outputs:
         return f"{outputs} outputs are not a multiple of {of_outputs}, which the kernel needs on this device"
     if inputs % of_inputs:
@@ -302,9 +329,9 @@ class _OfRows(nn.Linear):
 
 
 def _kind_of_layer(scheme: Scheme, spec: WorkerSpec) -> type[nn.Linear]:
-    if scheme.params["config"] == STATIC:
+    if TorchAoParams.of(scheme).config == STATIC:
         return _OfRows
-    casts = scheme.params["config"] == INT4 and spec.device == "cpu" and dtype_of(scheme, spec) != torch.bfloat16
+    casts = TorchAoParams.of(scheme).config == INT4 and spec.device == "cpu" and dtype_of(scheme, spec) != torch.bfloat16
     return _InBfloat16 if casts else nn.Linear
 
 
@@ -313,7 +340,7 @@ def _quantized(rows: Tensor, bias: Any, scheme: Scheme, spec: WorkerSpec, reach:
     """A layer with the weight `rows` (out, in), quantized."""
     kind = _kind_of_layer(scheme, spec)
     layer = kind(rows.shape[1], rows.shape[0], bias is not None, device="meta")
-    layer.weight = nn.Parameter(rows.bfloat16() if scheme.params["config"] == INT4 else rows, requires_grad=False)
+    layer.weight = nn.Parameter(rows.bfloat16() if TorchAoParams.of(scheme).config == INT4 else rows, requires_grad=False)
     layer.bias = bias
     quantize_(layer, _config(scheme, spec, reach))
     return layer.eval()

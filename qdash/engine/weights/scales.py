@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdash.engine.weights.sharing import Sharing
+from qdash.catalog.sharing import Sharing
 
 ALIKE = 1e-3  # of the smallest gap between codes
 

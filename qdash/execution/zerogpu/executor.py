@@ -25,8 +25,10 @@ from typing import Any
 import psutil
 import spaces
 
+from qdash.catalog.schemes import families
 from qdash.engine.modules import MODULES
-from qdash.execution import Executor, Item, Part, PartMoved, Rank, Result, Round, StopSignal
+from qdash.errors import QdashError
+from qdash.execution import Emitted, Executor, Item, Part, PartMoved, Rank, Result, Round, StopSignal
 from qdash.execution.failures import cancelled, failure_of, only_qdash_errors
 from qdash.execution.inline import InlineExecutor
 from qdash.execution.process import ProcessExecutor
@@ -52,7 +54,7 @@ CLOSE_GRACE_S = 1.0
 SILENCE_S = 5.0
 """How long after the end of the job's process its last messages may arrive."""
 
-ENGINE = (*MODULES, "qdash.engine.schemes.bitsandbytes", "qdash.engine.schemes.torchao")
+ENGINE = (*MODULES, *(family.engine for family in families()))
 """What forks need and would spend GPU seconds on. A module that is missing is left to the worker, which reports it."""
 
 
@@ -87,7 +89,7 @@ class ZeroGPUExecutor(Executor):
 
     def __init__(self) -> None:
         for module in ENGINE:
-            with suppress(ImportError):
+            with suppress(ImportError, QdashError):
                 importlib.import_module(module)
         self._durations = Durations()
         self._processes: ProcessExecutor | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from qdash import __version__
+from qdash.catalog.schemes import libraries
 from qdash.machine import this_machine
 from qdash.records import SchemeWeights, WorkerSpec
 from qdash.settings import settings
@@ -49,7 +50,7 @@ def keep(spec: WorkerSpec, result: SchemeWeights) -> None:
 
 def _path(spec: WorkerSpec, scheme: str) -> Path:
     packages = this_machine().packages
-    versions = {name: packages.get(name) for name in ("torch", "transformers", "bitsandbytes", "torchao")}
+    versions = {name: packages.get(name) for name in libraries()}
     place = this_machine().on(spec.device)
     known = [VERSION, __version__, spec.folder, spec.revision, spec.device, spec.dtype, scheme, versions, place.device_name, place.platform]
     return settings().cache_dir / "weights" / f"{sha256(json.dumps(known).encode()).hexdigest()[:32]}.json"

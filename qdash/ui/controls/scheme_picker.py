@@ -12,15 +12,16 @@ from typing import Any
 import gradio as gr
 
 from qdash.catalog.models import MODELS, Task
+from qdash.catalog.needs import Surroundings
 from qdash.catalog.parts import PARTS
 from qdash.catalog.presets import PRESETS, Preset
-from qdash.catalog.scheme import Scheme, Surroundings
-from qdash.catalog.schemes import SCHEMES, unavailable
+from qdash.catalog.scheme import Family, Scheme
+from qdash.catalog.schemes import SCHEMES, families, unavailable
 from qdash.machine import Machine, this_machine
 from qdash.offer import not_offered
 from qdash.settings import settings
 from qdash.ui.components.static import script
-from qdash.ui.controls.scheme_rows import FAMILIES, row_html
+from qdash.ui.controls.scheme_rows import row_html
 
 STARTER = PRESETS[0]
 _DTYPE_BITS = {"float32": 32, "float16": 16, "bfloat16": 16}
@@ -75,7 +76,7 @@ def picker_html(here: Surroundings) -> str:
     pills = "".join(_pill(preset) for preset in PRESETS)
     starter = "".join(row_html(SCHEMES[key], here) for key in STARTER.keys)
     rest = [scheme for scheme in SCHEMES.values() if scheme.key not in STARTER.keys]
-    groups = "".join(_group(name, [scheme for scheme in rest if scheme.family == family], here) for family, name in FAMILIES.items())
+    groups = "".join(_group(family, [scheme for scheme in rest if scheme.family is family], here) for family in families())
     return (
         '<fieldset class="schemes"><legend class="lab">Schemes</legend>'
         '<input type="search" class="find" placeholder="Search: NF4, 4 bits, W8A8" aria-label="Search schemes" autocomplete="off">'
@@ -100,9 +101,9 @@ def _pill(preset: Preset) -> str:
     )
 
 
-def _group(name: str, schemes: list[Scheme], here: Surroundings) -> str:
+def _group(family: Family, schemes: list[Scheme], here: Surroundings) -> str:
     rows = "".join(row_html(scheme, here) for scheme in schemes)
-    return f'<div class="group"><p class="group-name">{escape(name)}</p>{rows}</div>'
+    return f'<div class="group"><p class="group-name">{escape(family.group)}</p>{rows}</div>'
 
 
 def _recipe_builder(here: Surroundings) -> str:

@@ -6,18 +6,11 @@ What it is opens below the row, so that it can be read without a pointer to rest
 
 from html import escape
 
+from qdash.catalog.needs import Surroundings
 from qdash.catalog.presets import PRESETS
-from qdash.catalog.scheme import Family, Scheme, Surroundings
+from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import unavailable
 from qdash.ui.components.markup import colour_classes
-
-FAMILIES: dict[Family, str] = {
-    "float": "Plain floats",
-    "bitsandbytes": "bitsandbytes",
-    "torchao": "torchao",
-    "torch-dynamic": "PyTorch",
-    "simulated": "Simulated formats",
-}
 
 
 def row_html(scheme: Scheme, here: Surroundings) -> str:
@@ -39,7 +32,7 @@ def row_html(scheme: Scheme, here: Surroundings) -> str:
 def found_by(scheme: Scheme) -> str:
     """What a search may name: what it is called here and in tutorials, bits, family, and both bits as the field writes them, “W4A16”."""
     bits = "" if scheme.bits is None else f"{scheme.bits} bits W{scheme.bits}A{scheme.activation_bits}"
-    family = f"{FAMILIES.get(scheme.family, '')} {scheme.kind}"
+    family = f"{scheme.family.group} {scheme.kind}"
     return " ".join([scheme.label, scheme.key, bits, family, *(name for _, _, name in _called(scheme))])
 
 

@@ -6,6 +6,7 @@ Events come in, a new board comes out; drawing it is somebody else's job. That k
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from qdash.catalog.families.recipe import RECIPE
 from qdash.catalog.schemes import Scheme, find_scheme, known_scheme
 from qdash.records import (
     AnswerText,
@@ -133,7 +134,7 @@ def finished_board(comparison: Comparison) -> CompareState:
 
 def _scheme_of(result: VariantResult) -> Scheme:
     """The catalogue's; for a scheme of another version, what the result itself says."""
-    stand_in = Scheme(result.scheme, result.label, "recipe", result.kind, result.bits, activation_bits=None, about="")
+    stand_in = Scheme(result.scheme, result.label, RECIPE, result.kind, result.bits, activation_bits=None, about="")
     return known_scheme(result.scheme) or stand_in
 
 

@@ -1,4 +1,4 @@
-"""The example in docs/adding-a-scheme.md is run as printed, and the scheme it makes goes all the way."""
+"""The scheme of the first walk in docs/extending.md is made as printed, and goes all the way; the second walk is in test_a_family.py."""
 
 import re
 from pathlib import Path
@@ -14,14 +14,14 @@ from qdash.records import Question
 from qdash.ui.controls.scheme_picker import picker_html, this_machine
 from tests.engine.conftest import ignore, never, spec_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "adding-a-scheme.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
 @pytest.fixture
 def example():
     """The key that the example adds; the tables are put back afterwards."""
     before = dict(FORMATS), dict(SCHEMES)
-    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert code.count("\n") <= 20
     exec(code, {})
     (key,) = SCHEMES.keys() - before[1].keys()
