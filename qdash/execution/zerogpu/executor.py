@@ -28,7 +28,7 @@ import spaces
 from qdash.catalog.schemes import families
 from qdash.engine.modules import MODULES
 from qdash.errors import QdashError
-from qdash.execution import Emitted, Executor, Item, Part, PartMoved, Rank, Result, Round, StopSignal
+from qdash.execution import Executor, Item, Part, PartMoved, Rank, Result, Round, StopSignal
 from qdash.execution.failures import cancelled, failure_of, only_qdash_errors
 from qdash.execution.inline import InlineExecutor
 from qdash.execution.process import ProcessExecutor
