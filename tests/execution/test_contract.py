@@ -92,7 +92,7 @@ def test_a_job_gets_the_executor_and_the_signal(executor: Either, spec: WorkerSp
         return loaded
 
     seen: list[Any] = []
-    assert isinstance(result_of(executor.run(job, Work("cpu"), stop), seen), Loaded) and seen[-1] == "between two calls"
+    assert isinstance(result_of(executor.run(job, Work("cpu"), stop), seen.append), Loaded) and seen[-1] == "between two calls"
 
 
 def test_the_least_recently_used_worker_makes_room(executor: Either, endless_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
