@@ -1,6 +1,6 @@
 """What qdash says of speeds while other programs come and go: the original, the same thing again, and a truly slower scheme.
 
-    python -m benchmarks.busy [--runs 20] [--model tiny-lm] [--slower bnb-nf4] [--tokens 24] [--programs 2]
+    python -m benchmarks.busy [--runs 20] [--model tiny-lm] [--slower bnb-nf4] [--tokens 12] [--programs 2]
 
 Each run is a comparison through worker processes while so many other processes toggle between idle and full load at random. The goal:
 never a word about the second, at no moment, whose ratio stays within 0.8 and 1.25; and the third is told every time. One line a run, the
@@ -65,7 +65,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--model", default="tiny-lm")
     parser.add_argument("--slower", default="bnb-nf4")
-    parser.add_argument("--tokens", type=int, default=24)
+    parser.add_argument("--tokens", type=int, default=12)
     parser.add_argument("--programs", type=int, default=2)
     chosen = parser.parse_args()
     outcomes = []

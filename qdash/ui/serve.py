@@ -105,7 +105,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
         Middleware(SameOrigin, hosts=hosts, public=limits.root_path),
         Middleware(PageRoutes, path=limits.url_path),
         Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes),
-        Middleware(TabGuard, tabs=tabs),
+        Middleware(TabGuard, tabs=tabs, unread=lambda number: _messages(blocks, number)),
         *quota,
         Middleware(HelpPages, path=limits.url_path),
         Middleware(PageLinks, path=limits.url_path),
@@ -114,6 +114,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
         middleware.append(Middleware(VisitorCookie, path=limits.url_path))
     if limits.public:  # else Gradio keeps it for an hour, for somebody who comes back
         tabs.when_gone.append(lambda number: blocks.state_holder.session_data.pop(number, None))
+    tabs.when_gone.append(lambda number: _forget_messages(blocks, number))
     sweep(tabs)
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
@@ -134,6 +135,22 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     with suppress(OSError):  # nobody reads it where there is no room for the log
         print(f"qdash is at {url}{f', for a proxy that shows it at {limits.root_path}' if limits.root_path else ''}", flush=True)
     blocks.block_thread()
+
+
+def _messages(blocks: gr.Blocks, number: str) -> int:
+    """How many messages Gradio keeps for a tab that has not read them."""
+    waiting = blocks._queue.pending_messages_per_session.get(number)
+    return 0 if waiting is None else waiting.qsize()
+
+
+def _forget_messages(blocks: gr.Blocks, number: str) -> None:
+    """Let go of the messages for a tab that will not read them any more, which Gradio would keep, and of the events they answer."""
+    queue = blocks._queue
+    for name in queue.pending_event_ids_session.pop(number, ()):
+        event = queue.event_ids_to_events.pop(name, None)
+        if event is not None:
+            event.alive = False  # what it still says goes nowhere
+    queue.pending_messages_per_session.pop(number, None)
 
 
 def not_started(error: OSError, address: Address) -> QdashError:

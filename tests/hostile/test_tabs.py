@@ -21,7 +21,7 @@ from qdash.ui.server.page_routes import is_needed
 from qdash.ui.server.run_queue import Line, Visitor
 from qdash.ui.server.runs import PATIENCE_S, Runs
 from qdash.ui.server.tab_sessions import Sessions
-from qdash.ui.server.tabs import AWAY_S, FORGOTTEN_S, NEW_A_MINUTE, TabGuard, Tabs
+from qdash.ui.server.tabs import AWAY_S, FORGOTTEN_S, MOST_UNREAD, NEW_A_MINUTE, TabGuard, Tabs
 from qdash.ui.server.visitors import COOKIE, address_of
 from tests.support.clock import Clock
 
@@ -50,6 +50,20 @@ def client(tabs: Tabs) -> TestClient:
     )
     routes = [Route(path, echoed, methods=["GET", "POST"]) for path in paths]
     return TestClient(Starlette(routes=routes, middleware=[Middleware(TabGuard, tabs=tabs)]))
+
+
+def test_who_does_not_read_the_answers_gets_no_more(tabs: Tabs) -> None:
+    waiting = {"reads": 3, "never": MOST_UNREAD + 1}
+
+    async def joined(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("joined")
+
+    routes = [Route(f"/gradio_api/{path}", joined, methods=["POST"]) for path in ("queue/join", "cancel")]
+    client = TestClient(Starlette(routes=routes, middleware=[Middleware(TabGuard, tabs=tabs, unread=waiting.__getitem__)]))
+    assert client.post("/gradio_api/queue/join", json={"session_hash": "reads"}).status_code == 200
+    refused = client.post("/gradio_api/queue/join", json={"session_hash": "never"})
+    assert (refused.status_code, refused.text) == (429, "This tab does not read its answers. Reload the page.")
+    assert client.post("/gradio_api/cancel", json={"session_hash": "never"}).status_code == 200
 
 
 def _cookie(owner: str) -> dict[str, str]:

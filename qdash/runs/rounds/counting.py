@@ -18,7 +18,7 @@ MOST_ROUNDS = 30
 """At most so many rounds are taken where other programs disturb them, unless more were chosen: enough to tell twice the time from the same
 time on a machine that is never quiet."""
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 """After so many seconds, no more than the chosen rounds: whoever reads the answers wants to see an end."""
 
 

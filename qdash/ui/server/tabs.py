@@ -29,6 +29,9 @@ FORGOTTEN_S = 600.0
 
 MOST_TABS = 10_000
 SWEEP_S = 20.0
+MOST_UNREAD = 200
+"""Messages that may wait for a tab that does not read them; a tab that does has a few. Gradio keeps them all."""
+
 NEW_A_MINUTE = 120
 """Tabs that may be opened from one network address; a room of people behind one address stays far below."""
 _NUMBER = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -104,10 +107,14 @@ class Tabs:
 
 @dataclass(frozen=True)
 class TabGuard:
-    """Middleware: notes the tab of each request in `tabs`; 403 if it is somebody else's. It has to come after what limits bodies."""
+    """Middleware: notes the tab of each request in `tabs`; 403 if it is somebody else's, 429 if it asks more without reading the answers.
+
+    It has to come after what limits bodies. `unread`: how many messages wait for a tab.
+    """
 
     app: ASGIApp
     tabs: Tabs
+    unread: Callable[[str], int] = lambda number: 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -121,6 +128,9 @@ class TabGuard:
         refusal = self._refusal(scope, number)
         if refusal is not None:
             await PlainTextResponse(refusal, status_code=403)(scope, receive, send)
+            return
+        if scope["path"].rstrip("/").endswith("/queue/join") and self.unread(number) > MOST_UNREAD:
+            await PlainTextResponse("This tab does not read its answers. Reload the page.", status_code=429)(scope, receive, send)
             return
         if not any(stream in scope["path"] for stream in _STREAMS):
             await self.app(scope, receive, send)

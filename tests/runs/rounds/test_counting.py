@@ -43,7 +43,7 @@ def test_when_no_more_rounds_are_taken() -> None:
     assert exhausted(taken(*[0.0] * 5), 5, 0.0) and not exhausted(taken(*[0.0] * 4), 5, 0.0)
     assert exhausted(taken(*[0.9] * 30), 5, 0.0) and not exhausted(taken(*[0.9] * 29), 5, 0.0)  # never quiet
     assert exhausted(taken(*[0.9] * 40), 40, 0.0) and not exhausted(taken(*[0.9] * 39), 40, 0.0)
-    assert exhausted(taken(0.0, *[0.9] * 4), 5, 70.0) and not exhausted(taken(0.0, *[0.9] * 3), 5, 70.0)  # it took long
+    assert exhausted(taken(0.0, *[0.9] * 4), 5, 100.0) and not exhausted(taken(0.0, *[0.9] * 3), 5, 100.0)  # it took long
     assert exhausted(taken(0.9), 1, 0.0) and exhausted(taken(None), 1, 0.0) and not exhausted(taken(0.9), 2, 0.0)
 
 
