@@ -102,7 +102,7 @@ def pace_for(times: Times) -> Pace:
         return Pace()
     if times.rounds < LEAST_ROUNDS:
         return Pace(ratio=ratio, why=FEW)
-    if not isfinite(times.noise):
+    if not 0 <= times.noise < inf:
         return Pace(ratio=ratio, why=UNKNOWN_NOISE)
     return _paired(times) if times.paired else _separate(times)
 

@@ -108,7 +108,7 @@ def _one_kill(request: Request, executor: ProcessExecutor, killer: Killer, inspe
 
 
 def test_a_killed_worker_costs_its_variant_at_most(executor: ProcessExecutor, request_: Request, tmp_path: Path) -> None:
-    draw = random.Random(11)
+    draw, before = random.Random(11), _folders()
     for _ in range(2):  # the first starts what workers are forked from
         began = time.monotonic()
         assert all(result.status == "ok" for result in _compared(request_, executor).variants)
@@ -127,10 +127,15 @@ def test_a_killed_worker_costs_its_variant_at_most(executor: ProcessExecutor, re
     print(f"{killed} kills, {failed} variants failed, {tries} runs")
     assert killed == KILLS and failed > 0
     assert all(result.status == "ok" for result in _compared(request_, executor).variants)
-    _check_nothing_left(executor, tmp_path)
+    _check_nothing_left(executor, tmp_path, before)
 
 
-def _check_nothing_left(executor: ProcessExecutor, cache: Path) -> None:
+def _folders() -> set[str]:
+    """Temporary folders of this program, other tests' of this process among them."""
+    return {path.name for path in Path(tempfile.gettempdir()).glob("qdash-*")}
+
+
+def _check_nothing_left(executor: ProcessExecutor, cache: Path, before: set[str]) -> None:
     here = set(executor.workers().values())
     parents = {parent for pid in here for parent in [psutil.Process(pid).ppid()]}
     assert here and {child.pid for parent in parents for child in psutil.Process(parent).children()} == here
@@ -139,5 +144,5 @@ def _check_nothing_left(executor: ProcessExecutor, cache: Path) -> None:
         assert not [child for parent in parents for child in psutil.Process(parent).children()]
     own = f"qdash-workers-{os.getpid()}-"
     assert not list(cache.iterdir())
-    left = [path.name for path in Path(tempfile.gettempdir()).glob("qdash-*") if not path.name.startswith(own)]
+    left = {name for name in _folders() - before if not name.startswith(own)}
     assert not [name for name in left if f"-{os.getpid()}-" in name]

@@ -224,7 +224,7 @@ def test_times_are_compared_batch_by_batch_with_an_interval(folder: Path) -> Non
     )
     assert ratio_between([batch(1.0, "a")], [batch(1.0, "a", "b")]) is None and ratio_between([], []) is None
     few = ratio_between([batch(1.0, "a")], [batch(2.0, "a")])
-    assert few == Ratio(value=2.0, low=None, high=None, rounds=2)
+    assert few == Ratio(value=2.0, low=None, high=None, rounds=1)
 
 
 def test_stopped_in_a_variant_its_answers_stay(folder: Path) -> None:

@@ -65,6 +65,8 @@ def test_what_is_truly_slower_is_told_once_disturbed_rounds_were_repeated(rounds
         ({"low": float("nan")}, "untold", f"not compared: {VARYING}"),
         ({"low": 3.0, "high": 1.0}, "untold", f"not compared: {VARYING}"),
         ({"noise": float("nan")}, "untold", f"not compared: {UNKNOWN_NOISE}"),
+        ({"noise": -1.0}, "untold", f"not compared: {UNKNOWN_NOISE}"),
+        ({"noise": -1.0, "paired": False}, "untold", f"not compared: {UNKNOWN_NOISE}"),
         ({"ratio": float("nan")}, "untold", ""),
         ({"ratio": float("inf")}, "untold", ""),
         ({"paired": False, "noise": 0.4}, "untold", f"not compared: {BUSY}"),
