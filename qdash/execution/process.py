@@ -224,7 +224,7 @@ def _not_started(cause: Exception) -> QdashError:
 
 
 def _died(process: Any) -> QdashError:
-    process.join(timeout=2)
+    process.join(timeout=10)  # its end of the connection is closed; on a busy machine the rest takes a while
     code = process.exitcode
     if code == -9:
         return QdashError(KILLED, "Close other programs or choose fewer or smaller variants, then compare again.", "worker_died")
