@@ -52,9 +52,9 @@ def exhausted(rounds: Sequence[Taken], chosen: int, spent_s: float) -> bool:
 
 
 def rounds_left(rounds: Sequence[Taken], chosen: int) -> int:
-    """How many further rounds may count: up to those that were chosen, or to the most on a machine that has not been quiet yet."""
-    quiet = sum(not taken.disturbed for taken in rounds)
-    return max(0, chosen - quiet if quiet else max(MOST_ROUNDS, chosen) - len(rounds))
+    """How many further rounds may be taken: up to those that were chosen, or to the most where other programs have disturbed one."""
+    most = max(MOST_ROUNDS, chosen) if any(taken.disturbed for taken in rounds) else chosen
+    return max(0, most - len(rounds))
 
 
 def worth_judging(rounds: Sequence[Taken], chosen: int) -> bool:

@@ -103,7 +103,7 @@ def test_with_no_round_left_everything_is_settled(ratios: list[float], noise: fl
 
 
 def test_how_many_rounds_may_follow() -> None:
-    assert rounds_left(taken(0.0, 0.0, 0.0), 5) == 2 and rounds_left(taken(0.9, 0.0), 5) == 4
+    assert rounds_left(taken(0.0, 0.0, 0.0), 5) == 2 and rounds_left(taken(0.9, 0.0), 5) == 28
     assert rounds_left(taken(0.9, 0.9), 5) == 28 and rounds_left(taken(*[0.0] * 6), 5) == 0
 
 
