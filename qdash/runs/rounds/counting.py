@@ -6,6 +6,7 @@ from statistics import fmean, median
 
 from qdash.records import BUSY_SHARE, Ratio, TimedRun
 from qdash.runs.rounds.figures import ratio_of
+from qdash.stats.paired import MANY_PAIRS
 from qdash.verdict.pace import pace_for, times_in_rounds
 
 LEAST_ROUNDS = 3
@@ -17,6 +18,9 @@ PRECISE = 0.03
 MOST_ROUNDS = 30
 """At most so many rounds are taken where other programs disturb them, unless more were chosen: enough to tell twice the time from the same
 time on a machine that is never quiet."""
+
+RESTLESS_SHARE = 1 / 3
+"""Where this share of the rounds was disturbed, the quiet ones in between are few, and no calm either: then many rounds tell more."""
 
 PATIENCE_S = 90.0
 """After so many seconds, no more than the chosen rounds: whoever reads the answers wants to see an end."""
@@ -36,9 +40,19 @@ class Taken:
 
 
 def counted(rounds: Sequence[Taken], chosen: int) -> list[Taken]:
-    """The rounds that count, in order: the quiet ones, at most `chosen`, or all if too few are quiet: what disturbs many evens out."""
+    """The rounds that count, in order: the quiet ones, at most `chosen`, or all.
+
+    All count where too few are quiet, and from nine on where the machine is restless: what disturbs some of many rounds evens out.
+    """
     quiet = [taken for taken in rounds if not taken.disturbed]
-    return quiet[:chosen] if len(quiet) >= min(LEAST_ROUNDS, chosen) else list(rounds)
+    few = len(quiet) < min(LEAST_ROUNDS, chosen)
+    return list(rounds) if few or (len(rounds) >= MANY_PAIRS and _is_restless(rounds, chosen)) else quiet[:chosen]
+
+
+def _is_restless(rounds: Sequence[Taken], chosen: int) -> bool:
+    """Whether other programs come and go: they disturbed a third of the rounds, and one of the last `chosen`."""
+    disturbed = [taken.disturbed for taken in rounds]
+    return any(disturbed[-chosen:]) and sum(disturbed) >= RESTLESS_SHARE * len(rounds)
 
 
 def exhausted(rounds: Sequence[Taken], chosen: int, spent_s: float) -> bool:
@@ -47,8 +61,9 @@ def exhausted(rounds: Sequence[Taken], chosen: int, spent_s: float) -> bool:
     Fewer than three chosen rounds allow no claim, so none of them is repeated.
     """
     quiet = sum(not taken.disturbed for taken in rounds)
-    most = chosen if spent_s >= PATIENCE_S or chosen < LEAST_ROUNDS else max(MOST_ROUNDS, chosen)
-    return quiet >= chosen or len(rounds) >= most
+    hurried = spent_s >= PATIENCE_S or chosen < LEAST_ROUNDS
+    enough = quiet >= chosen and (hurried or not _is_restless(rounds, chosen))
+    return enough or len(rounds) >= (chosen if hurried else max(MOST_ROUNDS, chosen))
 
 
 def rounds_left(rounds: Sequence[Taken], chosen: int) -> int:
@@ -58,12 +73,12 @@ def rounds_left(rounds: Sequence[Taken], chosen: int) -> int:
 
 
 def worth_judging(rounds: Sequence[Taken], chosen: int) -> bool:
-    """Whether there are enough rounds to stop for what they show: three quiet ones, or as many as were chosen on a machine never quiet.
+    """Whether there are enough rounds to stop for what they show: three quiet ones, nine, or as many as were chosen if none was quiet.
 
-    With one or two quiet ones the machine may be getting quiet, and further ones would count alone.
+    With one or two quiet ones of a few the machine may be getting quiet, and further ones would count alone.
     """
     quiet = sum(not taken.disturbed for taken in rounds)
-    return quiet >= LEAST_ROUNDS or (not quiet and len(rounds) >= max(LEAST_ROUNDS, chosen))
+    return quiet >= LEAST_ROUNDS or len(rounds) >= (MANY_PAIRS if quiet else max(LEAST_ROUNDS, chosen))
 
 
 @dataclass(frozen=True)
