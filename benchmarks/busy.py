@@ -28,7 +28,6 @@ from qdash.verdict.evidence import pace_of
 
 SAME = (0.8, 1.25)
 PROMPT = "Once upon a time"
-NOT_TOLD = "the slower one is not told"
 
 TOGGLING = """
 import os, random, sys, time
@@ -47,7 +46,7 @@ while os.path.exists(f"/proc/{starter}"):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: the ratios of both, how its rounds went, and what was wrong with what was said."""
+    """One run: the ratios of both, how its rounds went, what was said that is false, and what else missed the goal."""
 
     same: float
     slower: float
@@ -56,7 +55,8 @@ class Outcome:
     repeated: int
     busy: float | None
     seconds: float
-    wrong: tuple[str, ...]
+    false: tuple[str, ...]
+    missed: tuple[str, ...]
 
 
 def main() -> int:
@@ -72,8 +72,12 @@ def main() -> int:
     with closing(execution.create(settings())) as executor:
         for seed in range(chosen.runs):
             outcomes.append(run(executor, chosen.model, chosen.slower, chosen.tokens, seed, chosen.programs))
-            print("same {same:.2f}×, slower {slower:.2f}×, {rounds} rounds, {repeated} repeated, {wrong}".format(**asdict(outcomes[-1])))
-    met = not any(outcome.wrong for outcome in outcomes)
+            print(
+                "same {same:.2f}×, slower {slower:.2f}×, {rounds} rounds, {repeated} repeated, {false} {missed}".format(
+                    **asdict(outcomes[-1])
+                )
+            )
+    met = not any(outcome.false or outcome.missed for outcome in outcomes)
     conditions = {"model": chosen.model, "slower": chosen.slower, "tokens": chosen.tokens, "programs": chosen.programs}
     print(json.dumps({"benchmark": "busy", "met": met, "conditions": conditions, "results": [asdict(outcome) for outcome in outcomes]}))
     return 0 if met else 1
@@ -113,24 +117,28 @@ def _outcome(comparison: Comparison, shown: list[VariantResult], seconds: float)
     assert rounds is not None and same.relative and slower.relative and same.relative.total and slower.relative.total
     return Outcome(
         same=same.relative.total.value, slower=slower.relative.total.value, slower_low=slower.relative.total.low, rounds=rounds.taken,
-        repeated=rounds.repeated, busy=rounds.busy, seconds=seconds, wrong=tuple(_wrong(comparison, shown)),
+        repeated=rounds.repeated, busy=rounds.busy, seconds=seconds,
+        false=tuple(_false(comparison, shown)), missed=tuple(_missed(same.relative.total.value, slower, comparison)),
     )  # fmt: skip
 
 
-def _wrong(comparison: Comparison, shown: list[VariantResult]) -> Iterator[str]:
-    _, same, slower = comparison.variants
+def _false(comparison: Comparison, shown: list[VariantResult]) -> Iterator[str]:
+    """What was said of the same thing that would be true of another one only."""
+    same = comparison.variants[1]
     said = verdict(comparison)
-    assert same.relative and same.relative.latency and slower.relative
     for result in (*shown, same):
         pace = pace_of(result, comparison)
         if result.scheme == same.scheme and pace.told in ("faster", "slower"):
             yield f"the same thing is called {pace.words}"
     if f"{same.label} is" in said.why and "noise" not in said.why:
         yield said.why
-    if not SAME[0] <= same.relative.latency <= SAME[1]:
-        yield f"the same thing has a ratio of {same.relative.latency:.2f}"
+
+
+def _missed(same: float, slower: VariantResult, comparison: Comparison) -> Iterator[str]:
+    if not SAME[0] <= same <= SAME[1]:
+        yield f"the same thing has a ratio of {same:.2f}"
     if pace_of(slower, comparison).told != "slower":
-        yield NOT_TOLD
+        yield "the slower one is not told"
 
 
 if __name__ == "__main__":

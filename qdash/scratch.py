@@ -1,14 +1,17 @@
 """Files and folders that a process needs for a while: named by its number, so that what a killed process has left can be told and deleted.
 
 A number is given again to other processes, in a container at every start. So what counts is whether the process with that number
-was there already when the file was last changed.
+was there already when the file was last changed. Machines and containers may share a folder, so the name tells the machine as well.
 """
 
 import os
+import platform
 import re
 import shutil
 import tempfile
+import time
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import psutil
@@ -16,12 +19,15 @@ import psutil
 CLOCK_S = 2.0
 """How far the start of a process, as the system tells it, may be from the time of a file."""
 
-_OURS = re.compile(r"qdash-[a-z]+-(\d+)-\w+")
+ELSEWHERE_S = 24 * 3600.0
+"""After so many seconds without a change, what a process of another machine or container made in a shared folder is taken for left."""
+
+_NAME = re.compile(r"qdash-[a-z]+-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+")
 
 
 def prefix(what: str) -> str:
     """How the name of something begins that this process needs for a while; `what`: a word of small letters."""
-    return f"qdash-{what}-{os.getpid()}-"
+    return f"qdash-{what}-{_machine()}-{os.getpid()}-"
 
 
 def scratch_folder(parent: Path, what: str) -> Path:
@@ -30,12 +36,25 @@ def scratch_folder(parent: Path, what: str) -> Path:
 
 
 def sweep(parent: Path) -> None:
-    """Delete what processes that are over have left in `parent`; whatever cannot be deleted stays."""
+    """Delete what processes of this machine that are over have left in `parent`; whatever cannot be deleted stays."""
+    entries: list[Path] = []
     with suppress(OSError):
-        for entry in list(parent.iterdir()):
-            found = _OURS.fullmatch(entry.name)
-            if found and not entry.is_symlink() and _is_over(int(found[1]), entry.lstat().st_mtime):
+        entries = list(parent.iterdir())
+    for entry in entries:
+        with suppress(OSError):
+            found, changed_s = _NAME.fullmatch(entry.name), entry.lstat().st_mtime
+            if found and not entry.is_symlink() and _is_left(found["machine"], int(found["process"]), changed_s):
                 _delete(entry)
+
+
+def _is_left(machine: str, process: int, changed_s: float) -> bool:
+    """Whether nobody needs what `process` of `machine` made: of another machine's processes nothing is known, so only its age tells."""
+    return _is_over(process, changed_s) if machine == _machine() else time.time() - changed_s > ELSEWHERE_S
+
+
+def _machine() -> str:
+    """A short name for this machine, or this container."""
+    return sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _is_over(process: int, changed_s: float) -> bool:

@@ -1,6 +1,7 @@
 """How long the same number of tokens takes: until the first token, then token by token."""
 
 from html import escape
+from textwrap import wrap
 
 import plotly.graph_objects as go
 
@@ -9,6 +10,9 @@ from qdash.charts.rows import empty, framed, missing_words, row_names, words
 from qdash.present.formatting import ms, stand_in
 from qdash.records import Comparison, Latency, VariantResult
 from qdash.verdict.evidence import pace_of
+
+WARNING_LETTERS = 38
+"""As many letters of the warning fit below the axis in the narrowest chart."""
 
 SECONDS_FROM = 10.0
 
@@ -51,8 +55,8 @@ def _warning(comparison: Comparison, untold: dict[str, str]) -> list[str]:
     if not untold:
         return []
     timed = sum(variant.latency is not None and variant.kind == "real" for variant in comparison.variants[1:])
-    who = "Not comparable" if len(untold) == timed else "Pale bars cannot be compared"
-    return [f"<b>{who}: {escape(next(iter(untold.values())))}.</b>"]
+    who = "Not comparable" if len(untold) == timed else "Pale bars"
+    return [f"<b>{escape(line)}</b>" for line in wrap(f"{who}: {next(iter(untold.values()))}", WARNING_LETTERS)]
 
 
 def _bar(

@@ -4,6 +4,7 @@ Exit status: 0 all done; 2 bad input, with one line on standard error; 3 some va
 4 all ran, but none could be judged (`run` and `eval`); 130 interrupted.
 """
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -57,10 +58,16 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        if error.filename is not None:
+        if error.filename is not None or error.errno not in _OF_OUTPUT:
             raise
         _give_up_output()
+        if error.errno == errno.EPIPE:
+            return 1  # whoever read it has seen enough
         return _complain(f"The output could not be written ({error.strerror}). Free some space, or send it elsewhere.")
+
+
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+"""What goes wrong where standard output is written; any other fault of the system's is not about output."""
 
 
 def _give_up_output() -> None:

@@ -57,16 +57,17 @@ def _check(option: str, path: Path) -> None:
 
 def _write(option: str, path: Path, text: str) -> None:
     try:
-        _replace(path.resolve(), text)
+        _replace(path, text)
     except OSError as error:
         raise QdashError(f"{option} {path} could not be written ({error.strerror}).", "Free some space or give another.") from None
 
 
 def _replace(path: Path, text: str) -> None:
     """Write the file, what was in it staying until all of the new is there; CSV has its own line ends."""
-    if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
+    if (path.exists() and not path.is_file()) or not os.access(path.resolve().parent, os.W_OK):
         path.write_text(text, encoding="utf-8", newline="")  # a device or a pipe, or a file that may be written in a folder that may not
     else:
+        path = path.resolve()
         write_whole(path, text, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
 
 

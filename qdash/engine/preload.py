@@ -20,7 +20,7 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",  # one prompt at a time; its threads would not survive a fork, and it warns of that
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
-SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
+SHORT_SPIN = "1000"
 """A thread of libgomp (torch's on Linux) that waits for another one spins for milliseconds, in time slices that the other one needs where
 other programs run: then a token takes up to ten times as long. A public server's page and visitors are such programs. On a quiet machine
 long spinning is about 5% faster, and is what everybody else's times are taken with, so it stays elsewhere."""
@@ -33,7 +33,7 @@ def preload() -> None:
     """Import all that workers will need. A module that cannot be imported is left for the worker to report."""
     os.environ.update(ENVIRONMENT)
     if settings().public and "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.update({**SHORT_SPIN, **os.environ})
+        os.environ.setdefault("GOMP_SPINCOUNT", SHORT_SPIN)
     for name in SECRETS:
         os.environ.pop(name, None)
     show_gpus = hide_gpus()

@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -35,6 +36,7 @@ from qdash.ui.server.request_faults import RequestFaults, log_in_lines
 from qdash.ui.server.response_headers import ResponseHeaders
 from qdash.ui.server.same_origin import SameOrigin, hosts_of, never_reflect_origins
 from qdash.ui.server.tabs import TabGuard, Tabs, sweep
+from qdash.ui.server.unread import forget_messages, unread_messages
 from qdash.ui.server.visitors import VisitorCookie
 
 WRONG_PASSWORD_S = 1.0
@@ -47,7 +49,7 @@ def main() -> None:
         private_folder(settings().cache_dir)
     except OSError as error:
         raise not_private(error) from None
-    _sweep()
+    _delete_leftovers()
     executor = execution.create(settings())
     try:
         backend = EngineBackend(executor)
@@ -57,12 +59,19 @@ def main() -> None:
         executor.close()
 
 
-def _sweep() -> None:
+def _delete_leftovers() -> None:
     """Delete what a server that was killed has left."""
     cache = settings().cache_dir
-    for place in (Path(tempfile.gettempdir()), *(cache / name for name in ("", "kernels", "tables", "weights"))):
+    for place in (Path(tempfile.gettempdir()), cache, *(entry for entry in _entries(cache) if entry.is_dir())):
         scratch.sweep(place)
     making.sweep(cache / "random")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _password_check(password: SecretStr | None) -> Callable[[str, str], Awaitable[bool]] | None:
@@ -105,7 +114,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
         Middleware(SameOrigin, hosts=hosts, public=limits.root_path),
         Middleware(PageRoutes, path=limits.url_path),
         Middleware(BodyLimit, upload_bytes=limits.max_upload_bytes),
-        Middleware(TabGuard, tabs=tabs, unread=lambda number: _messages(blocks, number)),
+        Middleware(TabGuard, tabs=tabs, unread=partial(unread_messages, blocks)),
         *quota,
         Middleware(HelpPages, path=limits.url_path),
         Middleware(PageLinks, path=limits.url_path),
@@ -114,7 +123,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
         middleware.append(Middleware(VisitorCookie, path=limits.url_path))
     if limits.public:  # else Gradio keeps it for an hour, for somebody who comes back
         tabs.when_gone.append(lambda number: blocks.state_holder.session_data.pop(number, None))
-    tabs.when_gone.append(lambda number: _forget_messages(blocks, number))
+    tabs.when_gone.append(partial(forget_messages, blocks))
     sweep(tabs)
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
@@ -135,22 +144,6 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     with suppress(OSError):  # nobody reads it where there is no room for the log
         print(f"qdash is at {url}{f', for a proxy that shows it at {limits.root_path}' if limits.root_path else ''}", flush=True)
     blocks.block_thread()
-
-
-def _messages(blocks: gr.Blocks, number: str) -> int:
-    """How many messages Gradio keeps for a tab that has not read them."""
-    waiting = blocks._queue.pending_messages_per_session.get(number)
-    return 0 if waiting is None else waiting.qsize()
-
-
-def _forget_messages(blocks: gr.Blocks, number: str) -> None:
-    """Let go of the messages for a tab that will not read them any more, which Gradio would keep, and of the events they answer."""
-    queue = blocks._queue
-    for name in queue.pending_event_ids_session.pop(number, ()):
-        event = queue.event_ids_to_events.pop(name, None)
-        if event is not None:
-            event.alive = False  # what it still says goes nowhere
-    queue.pending_messages_per_session.pop(number, None)
 
 
 def not_started(error: OSError, address: Address) -> QdashError:

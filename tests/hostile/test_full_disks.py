@@ -1,5 +1,6 @@
 """Disks that are full and places that cannot be written: the run completes, what was there stays, and a person reads what to do."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qdash import cli
 from qdash.checkpoints.random import making
 from qdash.cli.outputs import Outputs
 from qdash.errors import QdashError
@@ -205,3 +207,27 @@ def test_a_command_whose_output_has_no_room_says_so() -> None:
             [sys.executable, "-m", "qdash", "schemes"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
         )
     assert done.returncode != 0 and "Traceback" not in done.stderr and "No space left" in done.stderr
+
+
+def test_output_may_go_to_a_pipe_and_a_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
+    run = [sys.executable, "-m", "qdash", "weights", "--model", "tiny-lm", "--schemes", "fp8-e4m3"]
+    environment = os.environ | {"QDASH_CACHE_DIR": str(tmp_path)}
+    whole = subprocess.run([*run, "--json", "/dev/stdout"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert whole.returncode == 0, whole.stderr
+    assert '"layers"' in whole.stdout
+    read, write = os.pipe()
+    os.close(read)
+    closed = subprocess.run(
+        [sys.executable, "-m", "qdash", "schemes"], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+    os.close(write)
+    assert (closed.returncode, closed.stderr) == (1, "")
+
+
+def test_a_fault_that_is_not_about_output_is_not_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*arguments: object, **options: object) -> int:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("qdash.cli.commands", no_memory)
+    with pytest.raises(OSError, match="allocate"):
+        cli.main(["schemes"])

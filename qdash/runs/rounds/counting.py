@@ -97,8 +97,8 @@ class Standing:
     def settled(self, left: int) -> bool:
         """Whether the `left` rounds that may follow would change nothing that is said.
 
-        So it is where the ratio is precise, where it is clear of its bounds with all its doubt, and where the same would be said if all
-        further rounds were like the lowest one so far, like the highest, or like the typical one.
+        Any of three will do: the ratio is precise; it is clear of its bounds with all its doubt; or the same would be said if all further
+        rounds were like the lowest one so far, if they were like the highest, and if they were like the typical one.
         """
         ratio = ratio_of(self.ratios)
         if _is_precise(ratio) or _is_decided(ratio, self.bounds, self.noise, self.busy):
@@ -106,9 +106,9 @@ class Standing:
         said = self._said(self.ratios)
         return all(self._said((*self.ratios, *[end] * left)) == said for end in (min(self.ratios), median(self.ratios), max(self.ratios)))
 
-    def _said(self, ratios: Sequence[float]) -> tuple[str, ...]:
+    def _said(self, ratios: Sequence[float]) -> tuple[object, ...]:
         pace = pace_for(times_in_rounds(ratio_of(ratios), len(ratios), self.noise, self.busy))
-        return (pace.told, *(str(pace.most <= bound) for bound in self.bounds))
+        return (pace.told, *(pace.most <= bound for bound in self.bounds))
 
 
 def busy_share(rounds: Iterable[Taken]) -> float | None:

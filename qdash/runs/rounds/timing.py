@@ -42,9 +42,9 @@ Result = TypeVar("Result")
 
 LOOK_S = 0.2
 WAIT_S = 2.0
-"""So long at most a quiet moment is waited for before a round that follows a disturbed one,"""
+"""The longest wait for a quiet moment before one round."""
 WAIT_IN_ALL_S = 10.0
-"""and so long in all."""
+"""The same for all rounds together."""
 
 
 @dataclass
@@ -74,7 +74,7 @@ class TimedRounds:
                 yield from self._group(group, last=number == len(planned) - 1)
         for candidate in self.candidates:
             if candidate.index not in self._results:
-                yield self._done(candidate, self._so_far(candidate))
+                yield self._done(candidate, self._result(candidate, []))
 
     def _group(self, group: Group, *, last: bool) -> Generator[Event, None, None]:
         load = OthersLoad(self._device)
@@ -112,7 +112,8 @@ class TimedRounds:
             running = [member for member in members if member.index not in self._results and member.index not in self._settled]
             if not running or (self._settled and not any(member.index for member in running)):
                 break
-            if taken[-1].disturbed if taken else (busy or 0.0) > BUSY_SHARE:
+            disturbed = taken[-1].disturbed if taken else (busy or 0.0) > BUSY_SHARE
+            if disturbed:
                 yield from self._quiet_moment(running[0])
             ordered = [running[place] for place in order_of(len(running), len(taken))]
             try:

@@ -43,9 +43,11 @@ def keep(spec: WorkerSpec, result: SchemeWeights) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, result.model_dump_json())
-        _make_room(path.parent)
     except OSError as error:
-        logging.getLogger("qdash").info("a result of weighing was not kept: %s", error)
+        logging.getLogger("qdash").info("the weight error under a scheme was not cached: %s", error)
+        return
+    with suppress(OSError):  # others may delete files meanwhile
+        _make_room(path.parent)
 
 
 def _path(spec: WorkerSpec, scheme: str) -> Path:
@@ -57,10 +59,10 @@ def _path(spec: WorkerSpec, scheme: str) -> Path:
 
 
 def _make_room(folder: Path) -> None:
-    files = sorted(((entry.stat().st_mtime, entry.stat().st_size, entry) for entry in folder.iterdir()), reverse=True)
+    newest_first = sorted(((entry.stat(), entry) for entry in folder.iterdir()), key=lambda file: file[0].st_mtime, reverse=True)
     total = 0
-    for _, size, entry in files:
-        total += size
+    for status, entry in newest_first:
+        total += status.st_size
         if total > MOST_BYTES:
             with suppress(OSError):
                 entry.unlink()

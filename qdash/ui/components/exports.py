@@ -1,4 +1,4 @@
-"""A comparison as files to take away. That they cannot be written costs no result: it is said beside it, and what to do about it."""
+"""Results as files to download. If they cannot be written, the page says so and what to do, and no result is lost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def _write(folder: MakeFolder, stem: str, contents: dict[str, str]) -> Exports:
 
 
 def _written(path: Path, content: str) -> str:
-    """Write a file; returns its copy where Gradio serves files from. Gradio makes none then, and cannot fail to."""
+    """Write a file; returns its copy where Gradio serves files from. It is made here, where a failure is caught; else Gradio makes it."""
     path.write_text(content, encoding="utf-8")
     return save_file_to_cache(path, str(settings().uploads))
 
@@ -83,6 +83,6 @@ def _written(path: Path, content: str) -> str:
 def _not_written(error: OSError) -> QdashError:
     message = f"The files to download could not be written ({error.strerror or error})."
     if settings().public:
-        return QdashError(message, "The results are complete; tell whoever runs this server.", "unavailable")
-    return QdashError(message, "The results are complete. Free some space, or set QDASH_CACHE_DIR and TMPDIR to folders that "
+        return QdashError(message, "No result is lost; tell whoever runs this server.", "unavailable")
+    return QdashError(message, "No result is lost. Free some space, or set QDASH_CACHE_DIR and TMPDIR to folders that "
                       "can be written.", "unavailable")  # fmt: skip

@@ -12,7 +12,7 @@ def by_button(error: QdashError, button: str) -> QdashError:
 
 
 def internal_error() -> QdashError:
-    """Log the exception being handled, with others of a minute in some lines only, and return what a person may see of it."""
+    """Log the exception being handled, within the log's limit a minute, and return what a person may see of it."""
     error = sys.exception()
     if error is not None:
         log_fault(error, "a job")

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import TypeVar
 
-from qdash.scratch import scratch_folder, sweep
+from qdash.scratch import scratch_folder
 from qdash.ui.server.file_quota import make_room
 
 Item = TypeVar("Item")
@@ -87,8 +87,6 @@ class Sessions:
 
 def _parent_folder() -> Path:
     """A folder that only this user can read, in the system's folder for temporary files: Gradio serves files from there."""
-    temporary = Path(tempfile.gettempdir())
-    sweep(temporary)
-    parent = scratch_folder(temporary, "exports")
+    parent = scratch_folder(Path(tempfile.gettempdir()), "exports")
     atexit.register(shutil.rmtree, parent, ignore_errors=True)
     return parent

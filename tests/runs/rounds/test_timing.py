@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -167,6 +168,21 @@ def test_those_that_do_not_fit_together_form_groups_with_the_baseline(folder: Pa
     assert [one.relative.latency for one in (int8, nf4) if one.relative] == [pytest.approx(2), pytest.approx(3)]
     assert [event.index for event in events if isinstance(event, VariantDone)] == [1, 0, 2]
     assert comparison.rounds is not None and comparison.rounds.taken == 3
+
+
+def test_stop_between_two_groups_keeps_the_times_of_the_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, stop = pair_bytes(folder), Event()
+    monkeypatch.setattr(BUDGET, lambda device, held_bytes: 2 * held + held // 2)
+    request = request_for(folder, "original", "bnb-int8", "bnb-nf4").model_copy(update={"measurement": FIVE})
+    events = []
+    for event in compare(request, None, Script(lambda scheme, number: 2.0 if scheme == "bnb-int8" else 1.0), stop):
+        events.append(event)
+        if isinstance(event, VariantDone) and event.index == 1:
+            stop.set()
+    original, int8, nf4 = final(events).variants
+    assert original.latency is not None and original.latency.total_s.runs == (1, 1, 1)
+    assert int8.relative is not None and int8.relative.latency == 2 and nf4.latency is None
+    assert pace_of(int8, final(events)).told == "slower"
 
 
 def test_a_pair_that_does_not_fit_is_timed_by_turns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
