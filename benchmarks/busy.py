@@ -58,9 +58,14 @@ class Outcome:
     false: tuple[str, ...]
     missed: tuple[str, ...]
 
+    def line(self) -> str:
+        """The run in one line."""
+        faults = "; ".join((*self.false, *self.missed)) or "as it should be"
+        return f"same {self.same:.2f}×, slower {self.slower:.2f}×, {self.rounds} rounds, {self.repeated} repeated: {faults}"
+
 
 def main() -> int:
-    """Run them all; 0 if nothing wrong was said."""
+    """Run them all; 0 if the goal was met in each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--model", default="tiny-lm")
