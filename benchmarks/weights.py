@@ -1,4 +1,4 @@
-"""How long weighing takes: against the plain way, against one bincount, and as models grow.
+"""How long measuring weights takes: against the plain way, against one bincount, and as models grow.
 
     python -m benchmarks.weights [--repetitions 3] [--largest 4000000000] [--output benchmarks/results/weights.json]
 
@@ -33,7 +33,7 @@ from qdash.engine.formats import round_trip
 from qdash.engine.kernels import kernels_for
 from qdash.engine.meters import PeakMemory, private_bytes
 from qdash.engine.schemes import family_of, restorer_of
-from qdash.engine.weights import together_of
+from qdash.engine.weights import group_size
 from qdash.engine.weights.layer import measure_layer
 from qdash.machine import this_machine
 from qdash.records import WorkerSpec
@@ -107,7 +107,7 @@ def of_scheme(weight: Tensor, key: str, repetitions: int) -> dict[str, Any]:
 
 
 def peak_in_layers(key: str) -> float:
-    """Memory that weighing takes beside a layer, in sizes of the layer as stored; tells it of a process in which nothing else was done."""
+    """Memory that measuring takes beside a layer, in sizes of the layer as stored; tells it of a process in which nothing else was done."""
     torch.set_num_threads(this_machine().cores)
     weight, scheme = layer(), find_scheme(key)
     weighed(weight[:64].clone(), [scheme])  # packages are imported and threads started
@@ -125,12 +125,12 @@ def weighed(weight: Tensor, schemes: list[Scheme]) -> None:
     """What `engine.weights.measure_weight_error` does with a layer."""
     restorers = {scheme.key: restorer_of(scheme, spec(weight), "x", weight) for scheme in schemes}
     known = {key: restorer for key, restorer in restorers.items() if restorer is not None}
-    together = {scheme.key: together_of(scheme, "x", weight.shape[1]) for scheme in schemes}
-    measure_layer(weight, known, together, lambda: None)
+    group_sizes = {scheme.key: group_size(scheme, "x", weight.shape[1]) for scheme in schemes}
+    measure_layer(weight, known, group_sizes, lambda: None)
 
 
 def restored(weight: Tensor, scheme: Scheme) -> None:
-    """Ŵ alone, in pieces, as weighing asks for it."""
+    """Ŵ alone, in pieces, as measuring asks for it."""
     restorer = restorer_of(scheme, spec(weight), "x", weight)
     assert restorer is not None
     for start in range(0, len(weight), 512):
@@ -179,7 +179,7 @@ def of_gpu(weight: Tensor, key: str, repetitions: int) -> dict[str, Any]:
     copied = torch.empty_like(on_device)
     copying = median_s(lambda: copied.copy_(on_device), repetitions)
     ours = median_s(lambda: weighed(on_device, [find_scheme(key)]), repetitions)
-    # Copying reads and writes every weight; weighing has to read each once.
+    # Copying reads and writes every weight; measuring has to read each once.
     return {"scheme": key, "ns": per_weight(ours, weight), "share_of_bandwidth": round(copying / 2 / ours, 3)}
 
 

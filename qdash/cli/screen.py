@@ -40,11 +40,11 @@ from qdash.records import (
     Event,
     Histogram,
     LayerWeights,
+    MeasuredLayer,
     Request,
     SchemeWeights,
     Step,
     VariantResult,
-    WeighedLayer,
     WeightReport,
 )
 from qdash.records import Progress as ProgressEvent
@@ -95,16 +95,16 @@ def _completed(event: ProgressEvent, count: int) -> float:
 
 
 @contextmanager
-def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], Any]]:
-    """A bar for `weight_error.measure_weight_error` or `model_report.inspect`; give it the generator and get the report."""
+def working() -> Iterator[Callable[[Generator[Step | MeasuredLayer, None, Any]], Any]]:
+    """A bar for `weight_error.measure_weight_error` or `model_report.report_model`; give it the generator and get the report."""
     with moving_bar() as bar:
         task = bar.add_task("starting", total=1)
 
-        def moved(step: Step | WeighedLayer) -> None:
+        def moved(step: Step | MeasuredLayer) -> None:
             if isinstance(step, Step):
                 bar.update(task, completed=step.fraction or 0, description=harmless(step.detail))
 
-        def show(steps: Generator[Step | WeighedLayer, None, Any]) -> Any:
+        def show(steps: Generator[Step | MeasuredLayer, None, Any]) -> Any:
             return result_of(steps, moved)
 
         yield show

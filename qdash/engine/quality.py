@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from qdash.engine.accelerator import float64_device
 from qdash.engine.generation import whole_characters
 from qdash.engine.prompting import Inputs, check_room, context_length
-from qdash.engine.teacher_forcing import Heard, in_one_pass, step_by_step, teacher_forced_logits, words_of
+from qdash.engine.teacher_forcing import Heard, in_one_pass, step_by_step, teacher_forced_logits, vocab_size
 from qdash.errors import QdashError
 from qdash.records import Agreement, Reference, TokenAgreement
 from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS, MAX_SHOWN_TOKENS, WHOLE_VOCABULARY
@@ -71,7 +71,7 @@ def record_reference(
     home = float64_device(model.device)
     said = torch.tensor(tokens, device=home)
     # What is kept has its place before the work begins: small blocks among large ones that come and go would leave holes that fit none.
-    width = words_of(model)
+    width = vocab_size(model)
     kept = width if width <= WHOLE_VOCABULARY else LIKELIEST
     ids, log_p = torch.empty(len(tokens), kept, dtype=torch.int32), torch.empty(len(tokens), kept)
     tail, own = torch.empty(len(tokens)), torch.empty(len(tokens), dtype=torch.float64)
@@ -115,8 +115,8 @@ def compare_to_reference(
     """
     if fingerprint(tokenizer) != reference.vocabulary:
         raise _other_vocabulary("its tokenizer has another vocabulary")
-    if words_of(model) != reference.width:
-        raise _other_vocabulary(f"it gives {words_of(model):,} scores per token, not {reference.width:,}")
+    if vocab_size(model) != reference.width:
+        raise _other_vocabulary(f"it gives {vocab_size(model):,} scores per token, not {reference.width:,}")
     check_room(model, inputs, len(reference.tokens) - 1)
     home = float64_device(model.device)
     ids, log_p, p_tail = (array.to(home) for array in _arrays(reference))

@@ -179,7 +179,7 @@ def in_one_pass(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...],
     given = laid_out(model, inputs, tokens[:-1])
     first = inputs["input_ids"].shape[1] - 1
     sliceable = "logits_to_keep" in inspect.signature(model.forward).parameters
-    size = max(1, SLICE_SCORES // words_of(model)) if sliceable else len(tokens)
+    size = max(1, SLICE_SCORES // vocab_size(model)) if sliceable else len(tokens)
     with Watch(model, stop), _body_once(model):
         for start in range(0, len(tokens), size):
             places = torch.arange(first + start, first + min(start + size, len(tokens)), device=model.device)
@@ -242,7 +242,7 @@ def _scores_at(model: PreTrainedModel, given: dict[str, Any], places: Tensor, sl
     return model(**given, use_cache=False).logits[0, places].float()
 
 
-def words_of(model: PreTrainedModel) -> int:
+def vocab_size(model: PreTrainedModel) -> int:
     """Scores a position has, padding included."""
     return int(model.config.get_text_config(decoder=True).vocab_size)
 

@@ -8,10 +8,10 @@ from qdash.inputs.archives import Archive, is_zip, plain_name, shown
 from qdash.inputs.drawings import is_drawing
 from qdash.inputs.files import check_bytes, read_file, text_of
 from qdash.inputs.foreign import ZIP, foreign
-from qdash.inputs.pictures import FORMATS, MIN_SIDE, read_picture
+from qdash.inputs.pictures import MIN_SIDE, PICTURE_FORMATS, read_picture
 from qdash.inputs.texts import check_prompt, check_reference_text, clean_text, read_reference_text
 
 __all__ = [
-    "FORMATS", "MIN_SIDE", "ZIP", "Archive", "check_bytes", "check_prompt", "check_reference_text", "clean_text", "foreign",
+    "MIN_SIDE", "PICTURE_FORMATS", "ZIP", "Archive", "check_bytes", "check_prompt", "check_reference_text", "clean_text", "foreign",
     "is_drawing", "is_zip", "plain_name", "read_file", "read_picture", "read_reference_text", "shown", "text_of",
 ]  # fmt: skip

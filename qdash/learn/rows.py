@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from qdash.catalog.parts import part_of
 from qdash.checkpoints import Checkpoint
 from qdash.checkpoints.folder import FolderFiles
-from qdash.checkpoints.inspection import weight_files
 from qdash.checkpoints.record import TensorInfo
+from qdash.checkpoints.validation import weight_files
 from qdash.errors import QdashError
 
 MOST = 4096

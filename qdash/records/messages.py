@@ -45,8 +45,8 @@ class TextSoFar(Record):
     text: str
 
 
-class WeighedLayer(LayerPlace):
-    """A layer is weighed: its SQNR under each scheme that quantizes it (None: no error)."""
+class MeasuredLayer(LayerPlace):
+    """A layer has been measured: its SQNR under each scheme that quantizes it (None: no error)."""
 
     sqnr_db: dict[str, float | None]
 
@@ -70,7 +70,7 @@ class BatchAnswered(Record):
     eta_s: float
 
 
-Emitted = Step | TextSoFar | WeighedLayer | BatchAnswered
+Emitted = Step | TextSoFar | MeasuredLayer | BatchAnswered
 """What a worker may emit while a call runs; `execution.client` tells which call emits what."""
 
 

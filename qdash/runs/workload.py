@@ -59,7 +59,7 @@ def inspection_work(variant: Variant, loading_bytes: int, device: Device) -> Wor
     return Work(device, (VariantWork("inspect", variant.model, variant.scheme, 2 * loading_bytes),))
 
 
-def weighing_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
+def weight_error_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
     """Reading all weights once, and computing on them for each scheme."""
     return Work(device, (VariantWork("measure_weight_error", found.model, ",".join(schemes), found.weights_bytes * (1 + len(schemes))),))
 

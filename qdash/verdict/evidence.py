@@ -10,8 +10,8 @@ from qdash.present.formatting import share
 from qdash.records import Agreement, Comparison, Coverage, VariantResult
 from qdash.stats.binomial import proportion
 from qdash.tasks import Truth, truth_of
-from qdash.verdict.changes import Change, change_of
-from qdash.verdict.pace import Pace, Part, pace_for, times_of
+from qdash.verdict.changes import AnswerChange, change_of
+from qdash.verdict.pace import Pace, TimePart, pace_for, times_of
 from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, Evidence
 
 
@@ -44,7 +44,7 @@ def evidence_of(result: VariantResult, baseline: VariantResult, comparison: Comp
     )
 
 
-def pace_of(result: VariantResult, comparison: Comparison | None, part: Part = "total") -> Pace:
+def pace_of(result: VariantResult, comparison: Comparison | None, part: TimePart = "total") -> Pace:
     """What may be said of one of a variant's times.
 
     Nothing before the comparison is over, nothing of simulated formats, and nothing where a difference could not be the scheme's doing.
@@ -103,7 +103,7 @@ def quantized_words(scheme: str, coverage: Coverage | None) -> str:
     return f"it quantized only {share(found, 1)} of the weights"
 
 
-def change_between(result: VariantResult, baseline: VariantResult) -> Change | None:
+def change_between(result: VariantResult, baseline: VariantResult) -> AnswerChange | None:
     """How the answer differs from the baseline's; None if either has none, as with random weights."""
     if result.answer is None or baseline.answer is None:
         return None

@@ -6,7 +6,7 @@ from typing import Literal
 
 from qdash.present.formatting import nats, percent, several, share
 from qdash.records import Agreement, Comparison, VariantResult
-from qdash.verdict.changes import Change
+from qdash.verdict.changes import AnswerChange
 from qdash.verdict.evidence import change_between, doubt_of, evidence_of, known_truth, quantized_words, right_of
 from qdash.verdict.rules import (
     COVERAGE_UNKNOWN,
@@ -18,7 +18,7 @@ from qdash.verdict.rules import (
     ORIGINAL_SILENT,
     Evidence,
     Grade,
-    Rule,
+    VerdictRule,
     rule_for,
 )
 
@@ -37,7 +37,7 @@ _LOOKS: dict[Grade, tuple[str, Tone]] = {
 
 HIDDEN = "answers hidden"
 
-_WHY: dict[Rule, tuple[str, str]] = {
+_WHY: dict[VerdictRule, tuple[str, str]] = {
     ORIGINAL_DID_NOT_RUN: ("nothing to compare with", "the original did not run"),
     ORIGINAL_NOT_FINITE: ("original broken", "the original's own scores are NaN or infinite"),
     ORIGINAL_SILENT: ("original silent", "the original has no answer"),
@@ -101,7 +101,7 @@ def reference_words(baseline: VariantResult, comparison: Comparison | None = Non
     return ("warn", "Reference · wrong answer") if right == 0 else ("", "Reference · right answer" if right == 1 else "Reference")
 
 
-def _not_judged(rule: Rule, result: VariantResult, figures: str, *, hidden: bool) -> Judgement:
+def _not_judged(rule: VerdictRule, result: VariantResult, figures: str, *, hidden: bool) -> Judgement:
     """Never a word of praise. `hidden`: of random weights, whose answers mean nothing."""
     if hidden:
         return Judgement(rule.grade, HIDDEN, "Answers of random weights mean nothing.", figures, HIDDEN)
@@ -112,7 +112,7 @@ def _not_judged(rule: Rule, result: VariantResult, figures: str, *, hidden: bool
     return Judgement(rule.grade, what, rule.because, figures, why)
 
 
-def _what(rule: Rule, evidence: Evidence, change: Change | None) -> str:
+def _what(rule: VerdictRule, evidence: Evidence, change: AnswerChange | None) -> str:
     if rule.grade is Grade.BROKEN and evidence.kl_nats == inf:
         return "its scores are NaN or infinite"
     if change is None:

@@ -37,7 +37,7 @@ _WIDER_FROM_5 = 1.5
 ROUNDING = 1 + 1e-9
 """A difference as large as the noise is inside it, whichever way the last digits of the two were rounded."""
 
-Part = Literal["total", "ttft", "tpot"]
+TimePart = Literal["total", "ttft", "tpot"]
 Told = Literal["faster", "slower", "same", "untold"]
 
 BUSY = "the machine seems busy"
@@ -155,7 +155,7 @@ def _narrow(low: float, high: float) -> bool:
     return low >= 1 / (1 + SAME_WITHIN) and high <= 1 + SAME_WITHIN
 
 
-def times_of(result: VariantResult, comparison: Comparison, part: Part = "total") -> Times:
+def times_of(result: VariantResult, comparison: Comparison, part: TimePart = "total") -> Times:
     """The evidence about one time of a variant: paired rounds where there were some, else the medians of two separate series."""
     baseline = comparison.variants[0]
     if result.kind == "simulated" or result.latency is None or baseline.latency is None:
@@ -180,14 +180,14 @@ def times_in_rounds(ratio: Ratio, taken: int, noise: float, busy: float | None) 
     return Times(ratio.value, low, high, rounds, noise, others, paired=True, strict_low=strict_low, strict_high=strict_high)
 
 
-def time_noise(result: VariantResult, comparison: Comparison, part: Part = "total") -> float:
+def time_noise(result: VariantResult, comparison: Comparison, part: TimePart = "total") -> float:
     """For times that were not paired: the share of the original's by which equal ones may differ; NaN if the original was timed once."""
     timings = [getattr(of.latency, f"{part}_s") for of in (result, comparison.variants[0]) if of.latency is not None]
     found = [floor_of(comparison.noise_floor, part), *map(_spread, timings), LEAST_NOISE]
     return nan if any(map(isnan, found)) else max(found)
 
 
-def floor_of(floor: NoiseFloor | None, part: Part) -> float:
+def floor_of(floor: NoiseFloor | None, part: TimePart) -> float:
     """The noise floor of one time, as a share; NaN if it is not known."""
     if floor is None:
         return nan

@@ -7,7 +7,7 @@ from qdash.catalog.recipes import rules_of
 from qdash.catalog.schemes import known_scheme
 from qdash.present.formatting import and_listed
 from qdash.records import Comparison, VariantResult
-from qdash.verdict.changes import Change
+from qdash.verdict.changes import AnswerChange
 from qdash.verdict.evidence import change_between, pace_of
 from qdash.verdict.judging import Judgement, judge
 from qdash.verdict.pace import Pace
@@ -22,7 +22,7 @@ class Seen:
     name: str
     size: float | None
     pace: Pace
-    change: Change | None
+    change: AnswerChange | None
     judgement: Judgement
 
     @property

@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from qdash.errors import QdashError
-from qdash.inputs import FORMATS, read_picture, text_of
+from qdash.inputs import PICTURE_FORMATS, read_picture, text_of
 from qdash.tasks import read_own
 from tests.support.peak import peak_bytes
 
@@ -58,7 +58,7 @@ def pictures() -> tuple[bytes, ...]:
     text.add_itxt("workflow", "{" + "x" * 5000 + "}", zip=True)
     ramp = np.linspace(0, 1, 61 * 47).reshape(47, 61)
     frames = {"save_all": True, "append_images": [drawing.rotate(90)]}
-    found = [_encoded(drawing, kind) for kind in FORMATS]
+    found = [_encoded(drawing, kind) for kind in PICTURE_FORMATS]
     found += [_encoded(drawing, kind, exif=exif) for kind in ("PNG", "JPEG", "WEBP", "TIFF")]
     found += [_encoded(drawing, kind, **frames) for kind in ("PNG", "GIF", "WEBP", "TIFF")]
     found += [_encoded(drawing.convert(mode), kind) for mode, kind in _MODES]

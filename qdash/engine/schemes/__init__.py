@@ -69,11 +69,11 @@ class SchemeFamily(Protocol):
     def run_lazy_packing(self, model: PreTrainedModel) -> None:
         """Bring on what a layer's first call changes for good, such as how its weights are packed. A model that is settled is not saved."""
 
-    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize this linear layer on the spec's device, in words that name the numbers; None if it can."""
         ...
 
-    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_experts_reason(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize these fused experts on the spec's device; None if it can."""
         return f"“{scheme.label}” quantizes linear layers only"
 
@@ -129,19 +129,21 @@ def family_for(scheme: Scheme, skeleton: PreTrainedModel) -> SchemeFamily:
     return published.FAMILY if published.is_published_quantized(skeleton.config) else family_of(scheme)
 
 
-def why_unfit(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module | Experts) -> str | None:
+def unsupported_reason(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module | Experts) -> str | None:
     """Why the layer or the experts at path `name` are not quantized though transformers would; None if nothing is in the way."""
     key = assigned(scheme, name)
     if key is None:
         return "left unchanged by the recipe"
     part = find_scheme(key)
     family = family_of(part)
-    return family.unfit_experts(layer, part, spec) if isinstance(layer, Experts) else family.unfit(layer, part, spec)
+    if isinstance(layer, Experts):
+        return family.unsupported_experts_reason(layer, part, spec)
+    return family.unsupported_reason(layer, part, spec)
 
 
 def experts_for(model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[Experts]:
     """The fused experts of a model in floats that `scheme` quantizes, all of them fit."""
-    return [experts for path, experts in convertible_experts(model).items() if why_unfit(scheme, spec, path, experts) is None]
+    return [experts for path, experts in convertible_experts(model).items() if unsupported_reason(scheme, spec, path, experts) is None]
 
 
 def restorer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> RowDequantizer | None:

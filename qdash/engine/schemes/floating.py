@@ -35,7 +35,7 @@ class Floating(SchemeFamily):
         pass
 
     @override
-    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         return None
 
     @override

@@ -1,4 +1,4 @@
-"""Results of weighing, kept on disk so that they are there at once the next time: one JSON file for each checkpoint and scheme.
+"""Measured weight errors, kept on disk so that they are there at once the next time: one JSON file for each checkpoint and scheme.
 
 A name is a digest of all that a result depends on, so nothing is ever out of date; files not used for longest go when there are too many. A
 cache that cannot be read or written costs time, never a result.

@@ -13,7 +13,7 @@ from qdash.errors import QdashError
 from qdash.records import Comparison
 from qdash.ui.compare.earlier import earlier_html
 from qdash.ui.compare.model_report import Inside, build_inside, choices, wire_inside
-from qdash.ui.compare.stream import View, run
+from qdash.ui.compare.stream import CompareView, run
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
@@ -96,7 +96,7 @@ def wire_compare_page(
         yield {tabs: gr.update(selected="compare")}
         yield from here.followed(started, request, dark, before)
 
-    def drawn(view: View, follower: Follower[Comparison]) -> Iterator[Updates]:
+    def drawn(view: CompareView, follower: Follower[Comparison]) -> Iterator[Updates]:
         yield shown(page, view, follower.dark)
         if view.over and view.board is not None and view.board.comparison is not None:
             yield exported(page, view, view.board.comparison, partial(sessions.folder, follower.session))
@@ -133,7 +133,7 @@ def wire_compare_page(
     return finished
 
 
-def kept(views: Iterator[View], owner: str) -> Iterator[View]:
+def kept(views: Iterator[CompareView], owner: str) -> Iterator[CompareView]:
     """The same views, but the comparison of the last is in the history, or the view says why it is not."""
     for view in views:
         if view.over and view.board is not None and view.board.comparison is not None:
@@ -142,7 +142,7 @@ def kept(views: Iterator[View], owner: str) -> Iterator[View]:
         yield view
 
 
-def shown(page: ComparePage, view: View, dark: bool) -> Updates:
+def shown(page: ComparePage, view: CompareView, dark: bool) -> Updates:
     """The component updates that show `view`. Until there is a board, what an earlier comparison left on the page stays."""
     updates: Updates = {page.banner: banner(view.error)}
     if view.board is None:
@@ -159,7 +159,7 @@ def shown(page: ComparePage, view: View, dark: bool) -> Updates:
     return updates | (_results(page, comparison, dark) if any(result.memory for result in comparison.variants) else {})
 
 
-def exported(page: ComparePage, view: View, comparison: Comparison, folder: MakeFolder) -> Updates:
+def exported(page: ComparePage, view: CompareView, comparison: Comparison, folder: MakeFolder) -> Updates:
     """The download buttons, armed with files; the banner says so if these could not be written."""
     made = write_exports(comparison, folder, view.png)
     armed: Updates = {page.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
@@ -179,7 +179,7 @@ def ready_cards(model: Any, schemes: Any) -> str:
         return cards_html(CompareState(()))
 
 
-def running_html(view: View) -> str:
+def running_html(view: CompareView) -> str:
     """Headline while something runs: what, and how far."""
     number = len(view.board.cards) if view.board else 0
     headline = f"Comparing {text.several(number, 'version', 'versions')} of one model."

@@ -26,7 +26,7 @@ TIMING_REFRESH_S = 2.0
 
 
 @dataclass(frozen=True)
-class View:
+class CompareView:
     """One moment of a comparison. `error` is what to put into the banner; `over` marks the last view, which has the picture's PNG too."""
 
     board: CompareState | None = None
@@ -36,9 +36,9 @@ class View:
     png: bytes | None = None
 
 
-def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
+def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[CompareView]:
     """Check, wait in line, compare. Never raises: whatever goes wrong is in the last view, and the cards so far stay."""
-    view, png = View(status="Checking the question."), None
+    view, png = CompareView(status="Checking the question."), None
     yield view
     try:
         model = check_model(form.model)
@@ -46,18 +46,18 @@ def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[V
         request, png = checked(form, unless_stopped(partial(backend.task, model), stop, stopped))
         for view in _queued_run(request, png, backend, line, stop):
             yield view
-        yield View(board=view.board, over=True, png=png)
+        yield CompareView(board=view.board, over=True, png=png)
     except QdashError as error:
-        yield View(board=view.board, error=by_button(error, "Compare"), over=True, png=png)
+        yield CompareView(board=view.board, error=by_button(error, "Compare"), over=True, png=png)
     except Exception:
-        yield View(board=view.board, error=internal_error(), over=True)
+        yield CompareView(board=view.board, error=internal_error(), over=True)
 
 
-def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
+def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Entrance, stop: Event) -> Iterator[CompareView]:
     board, course = queued_board(request), Course(request.measurement, _read_bytes(request, backend, stop))
     with line.join(alone=False) as ticket:
         for place in ticket.wait(stop):
-            yield View(board=board, status=waiting(place))
+            yield CompareView(board=board, status=waiting(place))
         served = _Served(ticket, course)
         yield from paced(board, backend.compare(request, png, stop), served.advance, served.view, _refresh_s)
 
@@ -90,10 +90,10 @@ class _Served:
         self.ticket.expect(self.course.left_s(board))
         return board
 
-    def view(self, board: CompareState) -> View:
+    def view(self, board: CompareState) -> CompareView:
         if board.comparison is not None:
-            return View(board=board)
-        return View(board=board, status=doing(board, self.ticket.ahead(), self.course.words(board)))
+            return CompareView(board=board)
+        return CompareView(board=board, status=doing(board, self.ticket.ahead(), self.course.words(board)))
 
 
 def doing(board: CompareState, ahead: Ahead, left: str = "") -> str:

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from qdash.catalog.models import MODELS, Task
+from qdash.catalog.models import MODELS, ModelTask
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
 from qdash.runs.plan import Plan
@@ -14,10 +14,10 @@ from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import internal_error
 
 
-def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
+def estimate(form: Form, backend: Backend) -> tuple[str, str, ModelTask]:
     """(line under the model, pre-flight line, task), as markup; never raises, problems become the line."""
     model = form.model if isinstance(form.model, str) else ""
-    task: Task = "image-text-to-text"
+    task: ModelTask = "image-text-to-text"
     try:
         task = reads(form.model, backend)
         plan = backend.plan(draft(form))
@@ -28,7 +28,7 @@ def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
         return _catalogue_line(model), problem_line(internal_error()), task
 
 
-def reads(model: Any, backend: Backend) -> Task:
+def reads(model: Any, backend: Backend) -> ModelTask:
     """Whether a model sees; one that nobody knows yet is offered everything, and what is wrong with it is said elsewhere."""
     try:
         name = check_model(model)

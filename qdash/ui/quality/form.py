@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qdash.catalog.models import MODELS, is_random
-from qdash.catalog.models import Task as Reads
+from qdash.catalog.models import MODELS, ModelTask, is_random
 from qdash.errors import QdashError
 from qdash.records import EvaluationRequest
 from qdash.records.evaluation import MAX_ITEMS
@@ -36,7 +35,7 @@ class QualityForm:
         return [field.name for field in fields(cls)]
 
 
-def tasks_for(model: str, reads: Reads) -> list[Task]:
+def tasks_for(model: str, reads: ModelTask) -> list[Task]:
     """The tasks that fit a model, the one it was made for first; none for random weights.
 
     A bundled model knows nothing but what it was taught, so of the bundled tasks it is offered its own.

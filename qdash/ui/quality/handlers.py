@@ -19,7 +19,7 @@ from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.quality.form import QualityForm, tasks_for
 from qdash.ui.quality.page import QualityPage, task_choices, task_shown
 from qdash.ui.quality.question_file import file_note
-from qdash.ui.quality.stream import MarksView, evaluated
+from qdash.ui.quality.stream import QualityView, evaluated
 from qdash.ui.results.answers import thumbnails
 from qdash.ui.results.evaluation import evaluation_drawn, wire_quality_results
 from qdash.ui.results.evaluation_view import empty_html, headline_html, running_html, running_rows_html
@@ -42,7 +42,7 @@ def wire_quality_page(
         started = here.start(request, visitor, lambda stop: kept(evaluated(form, backend, line.of(who), stop), who.owner))
         yield from here.followed(started, request, dark, before)
 
-    def drawn(view: MarksView, follower: Follower[Evaluation]) -> Iterator[Updates]:
+    def drawn(view: QualityView, follower: Follower[Evaluation]) -> Iterator[Updates]:
         yield shown(page, view, follower.before)
         if view.over and view.board is not None and view.board.evaluation is not None:
             yield finished(page, view, view.board.evaluation, follower.dark, sessions, follower.session)
@@ -81,7 +81,7 @@ def wire_quality_page(
     wire_quality_results(page.results, sidebar, page.evaluation, lambda evaluation: evaluation)
 
 
-def kept(views: Iterator[MarksView], owner: str) -> Iterator[MarksView]:
+def kept(views: Iterator[QualityView], owner: str) -> Iterator[QualityView]:
     """The same views, but the evaluation of the last is in the history, or the view says why it is not."""
     for view in views:
         if view.over and view.board is not None and view.board.evaluation is not None:
@@ -89,7 +89,7 @@ def kept(views: Iterator[MarksView], owner: str) -> Iterator[MarksView]:
         yield view
 
 
-def shown(page: QualityPage, view: MarksView, before: Evaluation | None = None) -> Updates:
+def shown(page: QualityPage, view: QualityView, before: Evaluation | None = None) -> Updates:
     """The component updates that show `view`. Until there is a board, what an earlier evaluation left on the page stays: `before`."""
     updates: Updates = {page.banner: banner(view.error)}
     if view.board is None:
@@ -105,7 +105,7 @@ def shown(page: QualityPage, view: MarksView, before: Evaluation | None = None) 
     }
 
 
-def finished(page: QualityPage, view: MarksView, evaluation: Evaluation, dark: bool, sessions: Sessions, session: str) -> Updates:
+def finished(page: QualityPage, view: QualityView, evaluation: Evaluation, dark: bool, sessions: Sessions, session: str) -> Updates:
     """The evaluation, as far as it got. If nothing was answered, the rows say why, and there is nothing to draw."""
     if all(result.accuracy is None for result in evaluation.variants):
         return {page.verdict: headline_html(evaluation)}

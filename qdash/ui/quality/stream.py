@@ -25,7 +25,7 @@ REFRESH_S = 0.25
 
 
 @dataclass(frozen=True)
-class MarksView:
+class QualityView:
     """One moment of an evaluation. `error` is for the banner; `over` marks the last view; `items` are a file's questions, with pictures."""
 
     board: QualityState | None = None
@@ -35,30 +35,30 @@ class MarksView:
     items: tuple[Item, ...] = ()
 
 
-def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
+def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[QualityView]:
     """Check, fetch the questions, wait in line, evaluate. Never raises: whatever goes wrong is in the last view, beside the rows so far."""
-    view, items = MarksView(status="Reading the questions."), None
+    view, items = QualityView(status="Reading the questions."), None
     yield view
     try:
         request, task, content = requested(form)
         if task.key == "lambada" and content is None:
-            yield MarksView(status="Fetching the passages from the hub.")
+            yield QualityView(status="Fetching the passages from the hub.")
         stopped = QdashError("Stopped before the questions were loaded.", "Press Evaluate to fetch them again.", "cancelled")
         items = unless_stopped(partial(items_of, task, request.source, content), stop, stopped)
         for view in _queued(request, items, backend, line, stop):
             yield view
-        yield MarksView(board=view.board, over=True, items=items or ())
+        yield QualityView(board=view.board, over=True, items=items or ())
     except QdashError as error:
-        yield MarksView(board=view.board, error=by_button(error, "Evaluate"), over=True, items=items or ())
+        yield QualityView(board=view.board, error=by_button(error, "Evaluate"), over=True, items=items or ())
     except Exception:
-        yield MarksView(board=view.board, error=internal_error(), over=True)
+        yield QualityView(board=view.board, error=internal_error(), over=True)
 
 
-def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
+def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Entrance, stop: Event) -> Iterator[QualityView]:
     board = queued_marks(request)
     with line.join(gives_way=True) as ticket:
         for place in ticket.wait(stop):
-            yield MarksView(board=board, status=waiting(place))
+            yield QualityView(board=board, status=waiting(place))
 
         def advance(board: QualityState, event: EvaluationEvent) -> QualityState:
             board = marked(board, event)
@@ -68,8 +68,8 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
         yield from paced(board, backend.evaluate(request, stop, items), advance, _view, lambda _: REFRESH_S)
 
 
-def _view(board: QualityState) -> MarksView:
-    return MarksView(board=board, status=doing(board) if board.evaluation is None else "")
+def _view(board: QualityState) -> QualityView:
+    return QualityView(board=board, status=doing(board) if board.evaluation is None else "")
 
 
 def doing(board: QualityState) -> str:

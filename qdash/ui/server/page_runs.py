@@ -15,7 +15,7 @@ from qdash.ui.components.markup import banner
 from qdash.ui.components.visibility import phase_html
 from qdash.ui.server.run_errors import internal_error
 from qdash.ui.server.run_queue import Line
-from qdash.ui.server.runs import Run, Runs
+from qdash.ui.server.runs import PageRun, Runs
 
 Updates = dict[Any, Any]
 ViewT = TypeVar("ViewT")
@@ -46,11 +46,11 @@ class PageRuns(Generic[ViewT, ResultT]):
     drawn: Callable[[ViewT, Follower[ResultT]], Iterator[Updates]]
     opening: Updates = field(default_factory=dict)
 
-    def start(self, request: gr.Request, visitor: str, views: Callable[[Event], Iterator[ViewT]]) -> Run[ViewT]:
+    def start(self, request: gr.Request, visitor: str, views: Callable[[Event], Iterator[ViewT]]) -> PageRun[ViewT]:
         """Begin a run; what this visitor has started on this page before is stopped. `views` gets the stop flag."""
         return self.runs.start(visitor or str(request.session_hash), self.name, views)
 
-    def followed(self, run: Run[ViewT], request: gr.Request, dark: Any, before: ResultT | None) -> Iterator[Updates]:
+    def followed(self, run: PageRun[ViewT], request: gr.Request, dark: Any, before: ResultT | None) -> Iterator[Updates]:
         """Show `run` until it is over or its page is gone. Never raises."""
         follower = Follower(str(request.session_hash), bool(dark), before)
         phase = phase_html(self.name, running=True, results=before is not None)

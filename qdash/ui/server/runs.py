@@ -21,7 +21,7 @@ ViewT = TypeVar("ViewT")
 Clock = Callable[[], float]
 
 
-class Run(Generic[ViewT]):
+class PageRun(Generic[ViewT]):
     """Something that goes on: its latest view, and who follows it. `stop` ends it; `is_here` tells whether a session still listens."""
 
     def __init__(self, clock: Clock = time.monotonic, is_here: Callable[[str], bool] = lambda session: True) -> None:
@@ -97,12 +97,12 @@ class Runs:
     clock: Clock = time.monotonic
     watch_s: float = WATCH_S
     is_here: Callable[[str], bool] = lambda session: True
-    _runs: dict[tuple[str, str], Run[Any]] = field(default_factory=dict)
+    _runs: dict[tuple[str, str], PageRun[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def start(self, visitor: str, page: str, views: Callable[[Event], Iterator[ViewT]]) -> Run[ViewT]:
+    def start(self, visitor: str, page: str, views: Callable[[Event], Iterator[ViewT]]) -> PageRun[ViewT]:
         """Begin; what this visitor has started on this page before is stopped."""
-        run = Run[ViewT](self.clock, self.is_here)
+        run = PageRun[ViewT](self.clock, self.is_here)
         with self._lock:
             before = self._runs.get((visitor, page))
             self._runs[visitor, page] = run
@@ -113,7 +113,7 @@ class Runs:
         Thread(target=self._watch, args=((visitor, page), run), daemon=True, name=f"{page} watch").start()
         return run
 
-    def find(self, visitor: str, page: str) -> Run[Any] | None:
+    def find(self, visitor: str, page: str) -> PageRun[Any] | None:
         """The last run of this visitor on this page, as long as it is kept."""
         with self._lock:
             return self._runs.get((visitor, page))
@@ -132,7 +132,7 @@ class Runs:
         for run in runs:
             run.leave(session)
 
-    def _watch(self, key: tuple[str, str], run: Run[Any]) -> None:
+    def _watch(self, key: tuple[str, str], run: PageRun[Any]) -> None:
         while not run.forsaken:
             time.sleep(self.watch_s)
         run.stop.set()

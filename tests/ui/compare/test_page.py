@@ -14,7 +14,7 @@ from qdash.records import Comparison, Request, Rounds, Variant
 from qdash.settings import Settings
 from qdash.ui.compare.model_report import Inside
 from qdash.ui.compare.page import ComparePage, shown
-from qdash.ui.compare.stream import View, run
+from qdash.ui.compare.stream import CompareView, run
 from qdash.ui.components.exports import write_exports
 from qdash.ui.components.tradeoff import TradeOff
 from qdash.ui.results.compare_state import finished_board
@@ -65,7 +65,7 @@ def test_the_page_says_nothing_of_speed_before_the_run_is_over(page: ComparePage
 def test_a_run_stopped_in_its_rounds_draws_sizes_and_says_what_is_missing(page: ComparePage) -> None:
     results = [answered_result(key, "A.") for key in ("original", "bnb-int8", "fp6-e2m3")]
     comparison = comparison_of(_request("original", "bnb-int8", "fp6-e2m3"), *results, noise=None)
-    updates = shown(page, View(board=finished_board(comparison), over=True), dark=False)
+    updates = shown(page, CompareView(board=finished_board(comparison), over=True), dark=False)
     latency = updates[page.results.charts.latency]
     assert "Nothing was timed: the run ended too early." in _words(latency)
     assert [note.text for note in latency.layout.annotations] == ["not timed"] * 3

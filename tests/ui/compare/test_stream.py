@@ -8,7 +8,7 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import Progress, Request, Variant, VariantAnswered
-from qdash.ui.compare.stream import View, doing, run
+from qdash.ui.compare.stream import CompareView, doing, run
 from qdash.ui.results.compare_state import CompareState, advance, queued_board
 from qdash.ui.server.run_queue import Ahead, Line, Place, waiting
 from tests.support.scripted import ScriptedBackend, answered_result
@@ -17,7 +17,7 @@ from tests.ui.controls.test_form import FORM
 REQUEST = Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8")), prompt="What?")
 
 
-def _views(form=FORM, backend=None, stop=None, line=None) -> list[View]:
+def _views(form=FORM, backend=None, stop=None, line=None) -> list[CompareView]:
     return list(run(form, backend or ScriptedBackend(), line or Line(longest=4), stop or Event()))
 
 
@@ -41,7 +41,7 @@ def test_a_failed_variant_does_not_stop_the_others() -> None:
 
 
 def test_stop_keeps_what_there_is() -> None:
-    stop, last = Event(), View()
+    stop, last = Event(), CompareView()
     for last in run(replace(FORM, question="slow"), ScriptedBackend(), Line(longest=4), stop):
         if last.board is not None and last.board.cards[0].state == "answered":
             stop.set()
@@ -50,7 +50,7 @@ def test_stop_keeps_what_there_is() -> None:
 
 
 def test_stop_in_the_rounds_keeps_all_answers_and_no_times() -> None:
-    stop, last = Event(), View()
+    stop, last = Event(), CompareView()
     for last in run(replace(FORM, question="slow"), ScriptedBackend(), Line(longest=4), stop):
         if last.board is not None and last.board.timing:
             stop.set()

@@ -17,7 +17,7 @@ from qdash.ui.controls.preflight import reads
 from qdash.ui.quality.form import QualityForm, requested, tasks_for
 from qdash.ui.quality.page import task_shown
 from qdash.ui.quality.question_file import file_note, items_of
-from qdash.ui.quality.stream import MarksView, doing, evaluated
+from qdash.ui.quality.stream import QualityView, doing, evaluated
 from qdash.ui.results.quality_state import QualityState, VariantProgress
 from qdash.ui.server.run_queue import Line
 from tests.support.scripted import ScriptedBackend
@@ -43,7 +43,7 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings.cache_clear()
 
 
-def run(**changes: Any) -> list[MarksView]:
+def run(**changes: Any) -> list[QualityView]:
     return list(evaluated(form(**changes), ScriptedBackend(pause_s=0), Line(4), Event()))
 
 
@@ -153,7 +153,7 @@ def test_views_go_from_waiting_to_an_evaluation() -> None:
 
 def test_stopping_keeps_partial_results() -> None:
     stop = Event()
-    last = MarksView()
+    last = QualityView()
     for last in evaluated(form(limit=None), ScriptedBackend(pause_s=0.02), Line(4), stop):
         if last.board is not None and last.board.rows[0].done:
             stop.set()
