@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import colour_of
 from qdash.charts.style import legend, styled
-from qdash.present.formatting import share
+from qdash.present.formatting import percent
 from qdash.records import Histogram, Kind, LayerHistograms, LayerWeights, SchemeWeights
 
 HEIGHT_PX = 250
@@ -134,7 +134,8 @@ def _cut(figure: go.Figure, histograms: LayerHistograms, dark: bool) -> None:
     figure.update_yaxes(range=[0, top])
     figure.add_annotation(
         x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, bgcolor=palette(dark).panel,
-        text=f"▲ cut: {share(tallest / sum(counts))} are at {middle:.2g}".replace("-", "−"), font={"size": 11, "color": palette(dark).soft},
+        text=f"▲ cut: {percent(tallest / sum(counts))} are at {middle:.2g}".replace("-", "−"),
+        font={"size": 11, "color": palette(dark).soft},
     )  # fmt: skip
 
 

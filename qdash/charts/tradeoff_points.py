@@ -11,8 +11,7 @@ from math import isfinite
 from typing import Literal
 
 from qdash.charts.pareto import pareto_front
-from qdash.present.formatting import between, mib, ms, nats
-from qdash.present.formatting import share as percent
+from qdash.present.formatting import between, mib, ms, nats, percent
 from qdash.records import Comparison, EvaluatedVariant, Evaluation, VariantResult
 from qdash.records.agreement import SAME_NATS
 from qdash.verdict import Grade, judge

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from rich.text import Text
 
 from qdash.cli.screen import harmless, moving_bar, output, print_table
-from qdash.present.formatting import between, device_words, no_gpu_words, points_of, several
-from qdash.present.formatting import share as percent
+from qdash.present.conditions import device_words, no_gpu_words
+from qdash.present.formatting import between, percent, points_of, several
 from qdash.records import (
     EvaluatedVariant,
     EvaluatedVariantDone,

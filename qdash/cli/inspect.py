@@ -13,7 +13,9 @@ from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.screen import print_table, working
 from qdash.errors import QdashError
-from qdash.present.formatting import Left, covered, left_alone, mib, sizes
+from qdash.present.coverage import Left, covered, left_alone
+from qdash.present.formatting import mib
+from qdash.present.sizes import sizes
 from qdash.records import InspectorReport, PartInside, Request
 from qdash.report import inspection_to_json
 from qdash.runs.model_report import report_model

@@ -16,24 +16,10 @@ from rich.text import Text
 
 from qdash.catalog.recipes import is_recipe
 from qdash.execution.forward import result_of
-from qdash.present.formatting import (
-    ANSWERS_HIDDEN,
-    busy_words,
-    covered,
-    covered_briefly,
-    covered_by_part,
-    decibels,
-    device_words,
-    left_out,
-    left_unusual,
-    left_words,
-    mib,
-    ms,
-    nats,
-    no_gpu_words,
-    share,
-    timing_conditions,
-)
+from qdash.present.conditions import busy_words, device_words, no_gpu_words, timing_conditions
+from qdash.present.coverage import covered, covered_briefly, covered_by_part, left_unusual, left_words
+from qdash.present.formatting import ANSWERS_HIDDEN, mib, ms, nats, percent
+from qdash.present.weight_error import decibels, left_out
 from qdash.records import (
     Comparison,
     Coverage,
@@ -203,7 +189,7 @@ def print_layers(report: WeightReport) -> None:
 
 
 def _error_figures(error: SchemeWeights | LayerWeights) -> tuple[str, ...]:
-    shares = (share(part, 2) for part in (error.clipped, error.zeroed))
+    shares = (percent(part, 2) for part in (error.clipped, error.zeroed))
     return (decibels(error), f"{error.mse:.3g}", f"{error.max_abs_error:.3g}", f"{error.cosine:.6f}", *shares)
 
 
@@ -251,7 +237,8 @@ def _ratio(value: float | None) -> str:
 def _conditions(comparison: Comparison) -> str:
     host = comparison.host
     baseline = f"{comparison.variants[0].dtype or 'unknown'} baseline"
-    said = (device_words(host), no_gpu_words(host), baseline, *timing_conditions(comparison), "medians", host.execution)
+    timing = (condition.words for condition in timing_conditions(comparison))
+    said = (device_words(host), no_gpu_words(host), baseline, *timing, "medians", host.execution)
     return " · ".join(filter(None, said))
 
 

@@ -7,8 +7,7 @@ from typing import Literal
 
 from qdash.catalog.schemes import libraries
 from qdash.history.kinds import Kept
-from qdash.present.formatting import between, mib, ms, several
-from qdash.present.formatting import share as percent
+from qdash.present.formatting import between, mib, ms, percent, several
 from qdash.records import BUSY_SHARE, Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
 from qdash.verdict.evidence import has_finite_original
 from qdash.verdict.pace import BUSY, BUSY_NOISE, FEW, LEAST_NOISE, LEAST_ROUNDS, UNKNOWN_NOISE, TimePart, time_noise

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qdash.present.formatting import covered_by_part
+from qdash.present.coverage import covered_by_part
 from qdash.records import (
     Agreement,
     Comparison,

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from math import isfinite, isnan, nan, sqrt
 from typing import Literal
 
-from qdash.present.formatting import and_listed, between, points_of, several
-from qdash.present.formatting import share as percent
+from qdash.present.formatting import and_listed, between, percent, points_of, several
 from qdash.records import EvaluatedVariant, Evaluation
 from qdash.stats.binomial import proportion
 from qdash.verdict.evidence import quantized_share, quantized_words

@@ -6,7 +6,7 @@ Records may come from files that anybody wrote, and from earlier versions. A num
 from math import hypot, inf, isfinite, nan
 
 from qdash.catalog.schemes import known_scheme
-from qdash.present.formatting import share
+from qdash.present.formatting import percent
 from qdash.records import Agreement, Comparison, Coverage, VariantResult
 from qdash.stats.binomial import proportion
 from qdash.tasks import Truth, truth_of
@@ -100,7 +100,7 @@ def quantized_words(scheme: str, coverage: Coverage | None) -> str:
     found = quantized_share(scheme, coverage)
     if found <= 0:
         return "it quantized nothing"
-    return f"it quantized only {share(found, 1)} of the weights"
+    return f"it quantized only {percent(found, 1)} of the weights"
 
 
 def change_between(result: VariantResult, baseline: VariantResult) -> AnswerChange | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Literal
 
-from qdash.present.formatting import nats, percent, several, share
+from qdash.present.formatting import nats, percent, several, size_change
 from qdash.records import Agreement, Comparison, VariantResult
 from qdash.verdict.changes import AnswerChange
 from qdash.verdict.evidence import change_between, doubt_of, evidence_of, known_truth, quantized_words, right_of
@@ -143,11 +143,11 @@ def _figures(result: VariantResult, evidence: Evidence) -> str:
     found = result.agreement
     parts: list[str] = []
     if found is not None:
-        parts += [divergence_words(found), f"same likeliest word at {share(found.top1)} of {several(found.tokens, 'token', 'tokens')}"]
+        parts += [divergence_words(found), f"same likeliest word at {percent(found.top1)} of {several(found.tokens, 'token', 'tokens')}"]
     if result.agreement_problem:
         parts.append(result.agreement_problem)
     if isfinite(evidence.size):
-        parts.append(f"weights {percent(evidence.size - 1)}")
+        parts.append(f"weights {size_change(evidence.size - 1)}")
     if evidence.pace.words_or_why:
         parts.append(f"{'time' if evidence.pace.words else 'speed'} {evidence.pace.words_or_why}")
     return " · ".join(parts)

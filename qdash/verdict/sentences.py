@@ -7,7 +7,7 @@ judged. Simulated formats count for answers and projected size, never for speed.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qdash.present.formatting import ANSWERS_HIDDEN, and_listed, share
+from qdash.present.formatting import ANSWERS_HIDDEN, and_listed, percent
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.details import distance_told, missing_told, speed_told
 from qdash.verdict.evidence import known_truth
@@ -168,7 +168,7 @@ def _size_words(item: Seen) -> str:
         return f"is a quarter of the size{projected}"
     if abs(size - 1) < 0.02:
         return "is the same size"
-    return f"is {share(abs(1 - size))} {'smaller' if size < 1 else 'larger'}{projected}"
+    return f"is {percent(abs(1 - size))} {'smaller' if size < 1 else 'larger'}{projected}"
 
 
 def _time_words(item: Seen) -> str:
@@ -184,7 +184,7 @@ def _lost_sentence(item: Seen) -> str:
     if item.size is None or item.size > 0.98:
         return f"{name}: {what}. " if doubt else f"{name} {what}{time}. "
     projected = " (projected)" if item.result.kind == "simulated" else ""
-    return f"{name} is {share(1 - item.size)} smaller{projected}{time}{'; ' if doubt else ', but '}{what}. "
+    return f"{name} is {percent(1 - item.size)} smaller{projected}{time}{'; ' if doubt else ', but '}{what}. "
 
 
 def _lost_words(item: Seen) -> str:

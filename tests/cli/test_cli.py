@@ -25,10 +25,9 @@ from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
 from qdash.cli import main, screen
 from qdash.machine import this_machine
-from qdash.records import Comparison, Rounds, WeightReport
+from qdash.records import Comparison, WeightReport
 from qdash.runs.plan import with_worker
 from qdash.verdict import Grade
-from tests.report.examples import COMPARISON as EXAMPLE
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "qdash" / "assets" / "samples" / "t1-square.png"
@@ -189,21 +188,6 @@ def test_a_busy_machine_is_told_before_it_begins_to_those_who_watch(
         screen.warn_if_busy(share)
         err = capsys.readouterr().err
         assert words in err and bool(err) == bool(words)
-
-
-@pytest.mark.parametrize(
-    ("rounds", "words"),
-    [
-        (None, "5 runs after"),
-        (Rounds(taken=3, busy=0.02), "3 rounds after"),
-        (Rounds(taken=5, repeated=2, busy=0.75), "5 rounds after 1 warm-up run · 2 more repeated"),
-        (Rounds(taken=5, repeated=5, busy=0.75), "other programs used 75% of the processor"),
-    ],
-)
-def test_the_conditions_tell_the_rounds_and_how_busy_it_was(rounds: Rounds | None, words: str) -> None:
-    comparison = EXAMPLE.model_copy(update={"rounds": rounds})
-    said = screen._conditions(comparison)
-    assert words in said and ("other programs" in said) == (rounds is not None)
 
 
 # ── what cannot ──────────────────────────────────────────────────────────────────────────────────────────────────

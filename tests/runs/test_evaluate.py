@@ -10,7 +10,7 @@ import pytest
 from qdash import checkpoints
 from qdash.errors import QdashError
 from qdash.execution import Executor
-from qdash.present.formatting import evaluation_conditions
+from qdash.present.conditions import evaluation_conditions
 from qdash.records import (
     BatchAnswered,
     BatchStats,

@@ -15,7 +15,7 @@ from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
 from qdash.execution.client import WorkerClient, timed_part
 from qdash.execution.forward import forward_events
 from qdash.machine import memory_budget_bytes
-from qdash.present.formatting import share as share_words
+from qdash.present.formatting import percent
 from qdash.records import (
     BUSY_SHARE,
     Device,
@@ -196,7 +196,7 @@ class TimedRounds:
             busy = load.share() or 0.0
             if busy <= BUSY_SHARE:
                 break
-            words = f"waiting for a quiet moment: other programs take {share_words(busy)} of this machine"
+            words = f"waiting for a quiet moment: other programs take {percent(busy)} of this machine"
             yield Progress(index=next_one.index, stage="timing", fraction=None, detail=words)
         self._waited_s += time.monotonic() - began
 

@@ -5,7 +5,7 @@ from typing import Any
 from qdash.busyness import busy_now
 from qdash.errors import QdashError
 from qdash.machine import this_machine
-from qdash.present.formatting import share
+from qdash.present.formatting import percent
 from qdash.records import BUSY_SHARE, Device
 from qdash.ui.controls.form import check_device
 
@@ -27,5 +27,5 @@ def busy_html(device: Device, taken: float | None) -> str:
     if taken is None or taken <= BUSY_SHARE:
         return ""
     of = "this machine’s processors" if device == "cpu" else "the GPU"
-    words = f"Other programs use {share(taken)} of {of}: speeds are uncertain."
+    words = f"Other programs use {percent(taken)} of {of}: speeds are uncertain."
     return f'<span class="warn"><span aria-hidden="true">△</span> {words}</span>'

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from qdash.present.formatting import covered, covered_briefly, left_words, mib, ms, nats, percent, several, share
+from qdash.present.coverage import covered, covered_briefly, left_words
+from qdash.present.formatting import mib, ms, nats, percent, several, size_change
 from qdash.records import Agreement, Comparison, VariantResult
 from qdash.ui.components import text
 from qdash.ui.components.markup import term
@@ -49,7 +50,7 @@ def _relative(result: VariantResult, baseline: VariantResult, comparison: Compar
         return []
     if result.kind == "simulated":
         projected = result.memory.projected_bytes
-        change = percent(projected / baseline.memory.weights_bytes - 1) if projected else "—"
+        change = size_change(projected / baseline.memory.weights_bytes - 1) if projected else "—"
         weights = f"{change} {_QUIET}<i>projected</i></span>" if projected else "—"
         none = f"{_QUIET}—</span>"
         return [
@@ -58,7 +59,7 @@ def _relative(result: VariantResult, baseline: VariantResult, comparison: Compar
             ("Per token", none),
             ("Weights", weights),
         ]
-    change = percent(result.memory.weights_bytes / baseline.memory.weights_bytes - 1)
+    change = size_change(result.memory.weights_bytes / baseline.memory.weights_bytes - 1)
     return [("Time", _time(result, comparison)), *_parts(result), ("Weights", _exact(change, mib(result.memory.weights_bytes)))]
 
 
@@ -97,7 +98,7 @@ def _agreements(result: VariantResult) -> list[Row]:
 def _agreement(found: Agreement) -> str:
     perplexity = " → ".join("—" if value is None else f"{value:.3g}" for value in (found.ppl_original, found.ppl))
     exact = f"{divergence_words(found)} over {several(found.tokens, 'token', 'tokens')}; perplexity {perplexity}"
-    return _exact(f"{share(found.top1)} · KL {nats(found.kl_mean_nats)}", exact)
+    return _exact(f"{percent(found.top1)} · KL {nats(found.kl_mean_nats)}", exact)
 
 
 def _exact(words: str, number: str) -> str:

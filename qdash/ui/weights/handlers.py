@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 
 from qdash.charts import sqnr_against_bits
 from qdash.charts.style import saved_as
-from qdash.present.formatting import owner, share
+from qdash.present.formatting import percent
+from qdash.present.weight_error import owner
 from qdash.records import LayerDetail, WeightReport
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.exports import MakeFolder, write_weight_exports
@@ -190,13 +191,13 @@ def exported(page: WeightsPage, report: WeightReport, folder: MakeFolder) -> Upd
 
 def running_html(view: WeightsView) -> str:
     """Headline while the weights are read, or when that was stopped: how far, and the worst layer so far."""
-    percent = f" {share(view.fraction)}" if view.fraction is not None else ""
+    done = f" {percent(view.fraction)}" if view.fraction is not None else ""
     known = known_layers(view.layers)[1]
     worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
     so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""
     if view.error is not None:
-        return sentence_html(f"Stopped at{percent}{so_far or '.'}", "The layers read so far are below; they are not saved.")
+        return sentence_html(f"Stopped at{done}{so_far or '.'}", "The layers read so far are below; they are not saved.")
     return (
-        f'<h2 class="verdict">Looking inside{percent}{so_far}</h2>'
+        f'<h2 class="verdict">Looking inside{done}{so_far}</h2>'
         f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
     )

@@ -7,7 +7,7 @@ nothing had been picked.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qdash.present.formatting import decibels_of
+from qdash.present.weight_error import decibels_of
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 
 ALL_LAYERS = ""

@@ -94,4 +94,4 @@ def test_the_conditions_say_how_the_rounds_went() -> None:
     rounds = done.model_copy(update={"rounds": Rounds(taken=4, repeated=1, busy=0.62)})
     line = conditions_html(rounds)
     assert "50 tokens × 4 of at most 5 rounds after 1 warm-up run" in line and "1 round repeated" in line
-    assert "other programs used 62% of the processors" in line
+    assert "other programs used 62% of the processor" in line
