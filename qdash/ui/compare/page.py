@@ -26,7 +26,7 @@ from qdash.ui.controls.arrival import Arrival
 from qdash.ui.controls.form import Form, check_model, check_variants
 from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.results.cards import announcement, cards_html
-from qdash.ui.results.compare_state import CompareState, ready_board
+from qdash.ui.results.compare_state import CompareState, ready_state
 from qdash.ui.results.comparison import Results, build_charts, build_drawer_buttons, build_drawers, results_drawn, wire_charts
 from qdash.ui.results.question import asked_just_now
 from qdash.ui.server.autosave import keep
@@ -98,8 +98,8 @@ def wire_compare_page(
 
     def drawn(view: CompareView, follower: Follower[Comparison]) -> Iterator[Updates]:
         yield shown(page, view, follower.dark)
-        if view.over and view.board is not None and view.board.comparison is not None:
-            yield exported(page, view, view.board.comparison, partial(sessions.folder, follower.session))
+        if view.over and view.state is not None and view.state.comparison is not None:
+            yield exported(page, view, view.state.comparison, partial(sessions.folder, follower.session))
 
     def over(comparison: Comparison | None) -> tuple[str, gr.Timer]:
         return phase_html("compare", running=False, results=comparison is not None), gr.Timer(active=True)
@@ -136,19 +136,19 @@ def wire_compare_page(
 def kept(views: Iterator[CompareView], owner: str) -> Iterator[CompareView]:
     """The same views, but the comparison of the last is in the history, or the view says why it is not."""
     for view in views:
-        if view.over and view.board is not None and view.board.comparison is not None:
-            problem = keep(view.board.comparison, owner, view.png)
+        if view.over and view.state is not None and view.state.comparison is not None:
+            problem = keep(view.state.comparison, owner, view.png)
             view = replace(view, error=problem or view.error)
         yield view
 
 
 def shown(page: ComparePage, view: CompareView, dark: bool) -> Updates:
-    """The component updates that show `view`. Until there is a board, what an earlier comparison left on the page stays."""
+    """The component updates that show `view`. Until there is a state, what an earlier comparison left on the page stays."""
     updates: Updates = {page.banner: banner(view.error)}
-    if view.board is None:
+    if view.state is None:
         return updates
-    updates |= {page.cards: cards_html(view.board), page.spoken: spoken_html(view.board)}
-    comparison = view.board.comparison
+    updates |= {page.cards: cards_html(view.state), page.spoken: spoken_html(view.state)}
+    comparison = view.state.comparison
     if not view.over:
         started = phase_html("compare", running=True, results=False)
         return updates | {page.phase: started, page.verdict: running_html(view), page.comparison: None, page.earlier: "", page.asked: ""}
@@ -174,21 +174,21 @@ def empty_html() -> str:
 def ready_cards(model: Any, schemes: Any) -> str:
     """Cards that only say what will run; none for a choice that cannot (nothing chosen). The line above Compare says why."""
     try:
-        return cards_html(ready_board(check_variants(check_model(model), schemes)))
+        return cards_html(ready_state(check_variants(check_model(model), schemes)))
     except QdashError:
         return cards_html(CompareState(()))
 
 
 def running_html(view: CompareView) -> str:
     """Headline while something runs: what, and how far."""
-    number = len(view.board.cards) if view.board else 0
+    number = len(view.state.cards) if view.state else 0
     headline = f"Comparing {text.several(number, 'version', 'versions')} of one model."
     return f'<h2 class="verdict">{headline}</h2><p class="sub"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
 
 
-def spoken_html(board: CompareState) -> str:
+def spoken_html(state: CompareState) -> str:
     """The state of every card, for screen readers: the cards themselves change too often to be read out."""
-    return f'<p class="sr-only" role="status">{announcement(board)}</p>'
+    return f'<p class="sr-only" role="status">{announcement(state)}</p>'
 
 
 def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:

@@ -33,7 +33,7 @@ from qdash.ui.history.view import (
     undo_html,
 )
 from qdash.ui.results.cards import cards_html
-from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.compare_state import finished_state
 from qdash.ui.results.comparison import results_drawn
 from qdash.ui.results.evaluation import evaluation_drawn
 from qdash.ui.server.event_values import Said
@@ -132,7 +132,7 @@ class Actions:
         exports = {shown.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
         return {
             shown.verdict: verdict_html(verdict(record)),
-            shown.cards: cards_html(finished_board(record)),
+            shown.cards: cards_html(finished_state(record)),
             **results_drawn(shown.results, record, self.dark),
             **exports,
             self.page.banner: banner(made.problem),

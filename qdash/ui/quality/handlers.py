@@ -44,8 +44,8 @@ def wire_quality_page(
 
     def drawn(view: QualityView, follower: Follower[Evaluation]) -> Iterator[Updates]:
         yield shown(page, view, follower.before)
-        if view.over and view.board is not None and view.board.evaluation is not None:
-            yield finished(page, view, view.board.evaluation, follower.dark, sessions, follower.session)
+        if view.over and view.state is not None and view.state.evaluation is not None:
+            yield finished(page, view, view.state.evaluation, follower.dark, sessions, follower.session)
 
     def over(evaluation: Evaluation | None) -> str:
         return phase_html("quality", running=False, results=evaluation is not None)
@@ -84,24 +84,24 @@ def wire_quality_page(
 def kept(views: Iterator[QualityView], owner: str) -> Iterator[QualityView]:
     """The same views, but the evaluation of the last is in the history, or the view says why it is not."""
     for view in views:
-        if view.over and view.board is not None and view.board.evaluation is not None:
-            view = replace(view, error=keep(view.board.evaluation, owner) or view.error)
+        if view.over and view.state is not None and view.state.evaluation is not None:
+            view = replace(view, error=keep(view.state.evaluation, owner) or view.error)
         yield view
 
 
 def shown(page: QualityPage, view: QualityView, before: Evaluation | None = None) -> Updates:
-    """The component updates that show `view`. Until there is a board, what an earlier evaluation left on the page stays: `before`."""
+    """The component updates that show `view`. Until there is a state, what an earlier evaluation left on the page stays: `before`."""
     updates: Updates = {page.banner: banner(view.error)}
-    if view.board is None:
+    if view.state is None:
         left = empty_html() if before is None else headline_html(before)
         return updates | {page.verdict: left if view.over else running_html(None, view.status)}
     if view.over:
-        return updates if view.board.evaluation is not None else updates | {page.verdict: empty_html()}
+        return updates if view.state.evaluation is not None else updates | {page.verdict: empty_html()}
     return updates | {
         page.evaluation: None,
         page.phase: phase_html("quality", running=True, results=False, partial=True),
-        page.verdict: running_html(view.board, view.status),
-        page.results.rows: running_rows_html(view.board),
+        page.verdict: running_html(view.state, view.status),
+        page.results.rows: running_rows_html(view.state),
     }
 
 

@@ -18,7 +18,7 @@ from qdash.records import (
 )
 from qdash.ui.results.answers import Browse, items_html
 from qdash.ui.results.evaluation_view import conditions_html, headline_html, kinds_html, rows_html, running_rows_html
-from qdash.ui.results.quality_state import marked, queued_marks
+from qdash.ui.results.quality_state import queued_state, reduce
 from tests.report.examples import HOSTILE
 from tests.support.scripted_evaluation import evaluation_of, invented_answer, play_evaluation
 
@@ -81,17 +81,17 @@ def test_partial_results_are_marked_as_such() -> None:
 
 def test_rows_while_it_runs_show_how_far_and_how_good() -> None:
     asked = request("original", "bnb-nf4")
-    board = queued_marks(asked)
-    assert running_rows_html(board).count("Queued") == 2
+    state = queued_state(asked)
+    assert running_rows_html(state).count("Queued") == 2
     items = tuple(invented_answer("original", place, EVALUATION.questions[place]) for place in range(8))
     share = {"value": 0.75, "low": 0.4, "high": 0.93, "successes": 6, "total": 8}
-    board = marked(board, ItemsAnswered.model_validate({"index": 0, "items": items, "accuracy": share}))
-    board = marked(board, EvaluationProgress(index=0, stage="answering", fraction=0.08, done=8, total=100, eta_s=42.0))
-    html = running_rows_html(board)
+    state = reduce(state, ItemsAnswered.model_validate({"index": 0, "items": items, "accuracy": share}))
+    state = reduce(state, EvaluationProgress(index=0, stage="answering", fraction=0.08, done=8, total=100, eta_s=42.0))
+    html = running_rows_html(state)
     assert "75.0%" in html and "8 of 100" in html and "about 42 s left" in html
     assert "--v:75.0%;--l:40.0%;--h:93.0%" in html and 'aria-valuenow="8"' in html
-    board = marked(board, EvaluatedVariantDone(index=0, result=EVALUATION.variants[0]))
-    assert board.rows[0].state == "done" and board.rows[0].accuracy == EVALUATION.variants[0].accuracy
+    state = reduce(state, EvaluatedVariantDone(index=0, result=EVALUATION.variants[0]))
+    assert state.rows[0].state == "done" and state.rows[0].accuracy == EVALUATION.variants[0].accuracy
 
 
 @pytest.mark.parametrize("draw", [rows_html, kinds_html, conditions_html, headline_html, lambda found: items_html(found, Browse())])
