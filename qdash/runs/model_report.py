@@ -1,4 +1,4 @@
-"""Inspecting one variant of a request: find its model, load it, count and save it, and answer what people ask about the numbers.
+"""Reports what is inside one variant of a request: finds its model, loads it, counts and saves it, and explains the numbers.
 
 A variant that was just compared is inspected where it is: an equal spec finds the same warm worker.
 """

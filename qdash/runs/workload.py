@@ -1,6 +1,6 @@
-"""How much work a comparison, an evaluation, a weight report and an inspection are, in bytes to load and forward passes.
+"""The work of a comparison, an evaluation, a weight report and a model report, in bytes to load and forward passes.
 
-Executors that borrow a GPU ask for a time that follows from this. Passes are an estimate: how long answers are is not known before.
+Executors that borrow a GPU derive the time they ask for from this. Passes are an estimate, because the length of answers is unknown.
 """
 
 from collections.abc import Sequence

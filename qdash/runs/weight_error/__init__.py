@@ -23,7 +23,7 @@ from qdash.runs.workload import weight_error_work
 def measure_weight_error(
     model: str, schemes: Sequence[str], executor: Executor, stop: Event | None = None, *, device: str = "auto"
 ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
-    """Measure what each scheme does to the weights of `model`, telling each layer's result as it is known; raises QdashError.
+    """Measure what each scheme does to the weights of `model`, yielding each layer's result as it is known; raises QdashError.
 
     Plain floats among `schemes` are left out, as nothing is quantized there. Schemes measured before come from the cache. Those that cannot
     run on `device` are measured on the CPU.
@@ -60,7 +60,7 @@ def measure_layer(
     column: int = 0,
     device: str = "auto",
 ) -> Generator[Step, None, LayerDetail]:
-    """One layer, by its name in a report, near enough to see single weights; raises QdashError.
+    """One layer in detail, down to single weights, by its name in a report; raises QdashError.
 
     `row`: the output row to show (None: the one with the lowest SQNR); `column`: the input whose group is shown. Both are moved inside.
     """

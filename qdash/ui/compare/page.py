@@ -88,7 +88,7 @@ def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
 def wire_compare_page(
     page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, arrival: Arrival, backend: Backend, line: Line, runs: Runs, sessions: Sessions
 ) -> list[Dependency]:
-    """Connect Compare, Stop and the theme; returns what happens when a comparison is over."""
+    """Connect Compare, Stop and the theme; returns the event that ends a comparison."""
 
     def compare(request: gr.Request, dark: Any, visitor: str, before: Comparison | None, *values: Any) -> Iterator[Updates]:
         form, who = Form(*values), visitor_behind(request)
@@ -104,7 +104,7 @@ def wire_compare_page(
     def over(comparison: Comparison | None) -> tuple[str, gr.Timer]:
         return phase_html("compare", running=False, results=comparison is not None), gr.Timer(active=True)
 
-    # What looks how busy the machine is would keep it busy.
+    # The check for a busy machine would itself keep it busy.
     quiet: Updates = {sidebar.busy: "", sidebar.busy_timer: gr.update(active=False)}
     here = PageRuns(runs, "compare", page.phase, page.banner, sidebar.stop, drawn, quiet)
     known = [sidebar.theme, arrival.visitor, page.comparison]
@@ -134,7 +134,7 @@ def wire_compare_page(
 
 
 def kept(views: Iterator[CompareView], owner: str) -> Iterator[CompareView]:
-    """The same views, but the comparison of the last is in the history, or the view says why it is not."""
+    """The same views; the last comparison is saved in the history, or the last view says why not."""
     for view in views:
         if view.over and view.state is not None and view.state.comparison is not None:
             problem = keep(view.state.comparison, owner, view.png)
@@ -155,7 +155,7 @@ def shown(page: ComparePage, view: CompareView, dark: bool) -> Updates:
     if comparison is None:
         return updates | {page.verdict: empty_html()}
     updates |= {page.verdict: verdict_html(verdict(comparison)), page.asked: asked_just_now(comparison, view.png)}
-    # Nothing weighed, nothing to draw: the cards say what happened.
+    # Nothing was loaded, so there is nothing to draw; the cards say what happened.
     return updates | (_results(page, comparison, dark) if any(result.memory for result in comparison.variants) else {})
 
 

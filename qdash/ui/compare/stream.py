@@ -37,7 +37,7 @@ class CompareView:
 
 
 def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[CompareView]:
-    """Check, wait in line, compare. Never raises: whatever goes wrong is in the last view, and the cards so far stay."""
+    """Check, wait in the queue, compare. Never raises: an error is in the last view, and the cards so far stay."""
     view, png = CompareView(status="Checking the question."), None
     yield view
     try:
@@ -67,7 +67,7 @@ def _refresh_s(state: CompareState) -> float:
 
 
 def _read_bytes(request: Request, backend: Backend, stop: Event) -> list[int] | None:
-    """Of each version, 0 where it will not run; None where a model cannot be looked up, which the run itself will tell."""
+    """Bytes of each version's checkpoint, 0 if it will not run; None if a model cannot be looked up, which the run itself reports."""
     try:
         plan = unless_stopped(partial(backend.plan, request), stop, QdashError("Stopped before anything ran.", "", "cancelled"))
     except QdashError:
@@ -77,7 +77,7 @@ def _read_bytes(request: Request, backend: Backend, stop: Event) -> list[int] | 
 
 @dataclass(frozen=True)
 class _Served:
-    """A run that is being served: it tells the line when its answers are made, and notes how it goes."""
+    """A run that is being served: tells the queue when its answers are there, and tracks its progress."""
 
     ticket: Ticket
     course: Course
@@ -97,7 +97,7 @@ class _Served:
 
 
 def doing(state: CompareState, ahead: Ahead, left: str = "") -> str:
-    """The line above the cards while this comparison runs, or waits for the device; `left`: how long it will take, if that is known."""
+    """The line above the cards while this comparison runs or waits for the device; `left`: the time left, if known."""
     current = next((card for card in state.cards if card.running and card.state != "measuring"), None)
     if current is None:
         return _timing(state, ahead, left) if state.answered or state.timing else "Starting a worker."

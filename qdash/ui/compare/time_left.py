@@ -1,8 +1,8 @@
-"""How long a comparison will still take, told from how it has gone so far.
+"""Estimates how long a comparison will still take from its progress so far.
 
-Nothing is known until a version has loaded and answered. Then it stands for those to come, in proportion to the bytes of the checkpoints
-that they read, and how fast it writes for the rounds of timing. Once a tenth of the rounds is done, they speak for themselves. Where
-something takes much longer than was expected, no time is told rather than a wrong one.
+Nothing is known until a version has loaded and answered. Then the others are expected to take as long in proportion to the bytes of their
+checkpoints, and timing to run at its speed. Once a tenth of the rounds is done, the estimate uses them alone. If something takes much
+longer than expected, no time is shown rather than a wrong one.
 """
 
 import time
@@ -17,7 +17,7 @@ LEAST_DONE = 0.1
 """The share of the rounds that has to be done before the time for the rest follows from them."""
 
 LATE = 1.5
-"""After so many times what was expected of a version, it was expected wrongly."""
+"""A version that takes longer than this multiple of its estimate has refuted it."""
 
 Seconds = dict[int, float]
 """By place among the variants."""
@@ -42,7 +42,7 @@ class Course:
     _rounds_since: float | None = None
 
     def follow(self, state: CompareState, event: Event) -> None:
-        """Note when `event` came, which led to `state`."""
+        """Record the time of `event`, which led to `state`."""
         now = self.clock()
         if isinstance(event, Progress):
             self._moved(state, event, now)
@@ -55,14 +55,14 @@ class Course:
             self._rounds_since = now
 
     def words(self, state: CompareState) -> str:
-        """“about 20 s to go”; empty where there is no ground for it."""
+        """“about 20 s to go”; empty if unknown."""
         left_s = self.left_s(state)
         if left_s is None:
             return ""
         return f"at most {text.to_go(left_s)}" if self._in_rounds(state) else text.to_go(left_s)
 
     def left_s(self, state: CompareState) -> float | None:
-        """Seconds to go, in rounds if all that were chosen are taken; None where there is no ground for a time."""
+        """Seconds left, in rounds if all chosen ones are taken; None if unknown."""
         now, done = self.clock(), state.rounds_done or 0.0
         if self._rounds_since is not None and self._in_rounds(state):
             return (now - self._rounds_since) * (1 - done) / done
@@ -115,7 +115,7 @@ class Course:
         return sum(known) * turns if known and len(known) == len(turns_s) else None
 
     def _expected(self, known: Mapping[int, float], index: int) -> float | None:
-        """What `index` should take, from those that are known."""
+        """The expected time of `index`, from the known ones."""
         if self.read_bytes is None:
             return None
         read = sum(self.read_bytes[other] for other in known)

@@ -1,6 +1,6 @@
 """What a person filled in, and its way to a checked request.
 
-Values arrive as whatever a browser, or somebody pretending to be one, put into the payload: Gradio does not check ranges, lengths or
+Values arrive as a browser, or a program that pretends to be one, put them into the payload: Gradio does not check ranges, lengths or
 choices of queued events. So everything is checked here again, and every complaint names the value and the remedy.
 """
 

@@ -1,6 +1,6 @@
 """What a person asks for on the Quality tab, and its way to a checked request: which task, how many questions, whose.
 
-As everywhere, values arrive as whatever a browser put into the payload, so all are checked here.
+Values arrive unchecked from the browser, so all are checked here.
 """
 
 from dataclasses import dataclass, fields
@@ -56,7 +56,7 @@ def questions_of(task: Task) -> int | None:
 
 
 def asked_at_first(task: Task) -> int | None:
-    """What the field says until somebody changes it; None: all."""
+    """The field's initial value; None: all."""
     return task.limit or questions_of(task)
 
 

@@ -82,7 +82,7 @@ def wire_quality_page(
 
 
 def kept(views: Iterator[QualityView], owner: str) -> Iterator[QualityView]:
-    """The same views, but the evaluation of the last is in the history, or the view says why it is not."""
+    """The same views; the last evaluation is saved in the history, or the last view says why not."""
     for view in views:
         if view.over and view.state is not None and view.state.evaluation is not None:
             view = replace(view, error=keep(view.state.evaluation, owner) or view.error)

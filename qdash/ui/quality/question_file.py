@@ -1,4 +1,4 @@
-"""The files of questions that a browser sends: the button that takes them, what is said of them at once, and the questions in them.
+"""The question files that a browser uploads: their button, the note on them, and the questions in them.
 
 The value is a list of {"upload": path, "name": name}, of which nothing is trusted: a file is read only if this page has uploaded it, and a
 name in it only ever leads to another file of the list, or to one in the same ZIP file.
@@ -70,7 +70,7 @@ def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Ite
 
 
 def file_note(key: Any, value: Any) -> str:
-    """What is to be said of files as soon as they are here, as markup: how many questions they have, or what is wrong with them."""
+    """The note on files as soon as they are uploaded, as markup: how many questions they have, or what is wrong with them."""
     try:
         name, content = handed_in(value)
         if content is None or key not in WITH_FILE:

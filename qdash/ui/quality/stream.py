@@ -36,7 +36,7 @@ class QualityView:
 
 
 def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[QualityView]:
-    """Check, fetch the questions, wait in line, evaluate. Never raises: whatever goes wrong is in the last view, beside the rows so far."""
+    """Check, fetch the questions, wait in the queue, evaluate. Never raises: an error is in the last view, beside the rows so far."""
     view, items = QualityView(status="Reading the questions."), None
     yield view
     try:
@@ -73,7 +73,7 @@ def _view(state: QualityState) -> QualityView:
 
 
 def doing(state: QualityState) -> str:
-    """The line below the headline while this evaluation runs: who, how far, how long still."""
+    """The line below the headline while this evaluation runs: the variant, its progress and the time left."""
     finished = sum(row.result is not None for row in state.rows)
     row = state.current
     if row is None:
@@ -86,7 +86,7 @@ def doing(state: QualityState) -> str:
 
 
 def _waits(row: VariantProgress) -> str:
-    """That answers of a comparison come first, which ends soon."""
+    """Says that the answers of a comparison come first."""
     return f" · {row.detail}" if row.waiting else ""
 
 
@@ -96,7 +96,7 @@ def _left(state: QualityState) -> str:
 
 
 def _left_s(state: QualityState) -> float | None:
-    """Seconds to go for all, if the others take as long for a question as the one at work; None where there is no telling."""
+    """Seconds left for all variants, if the others take as long for a question as the current one; None if unknown."""
     row = state.current
     if row is None or row.eta_s is None or row.done >= row.total:
         return None

@@ -1,4 +1,4 @@
-"""What the page can ask for. One seam, so that the page can be driven by a script in tests and by real workers in life."""
+"""Everything the page can ask for. Tests put a script behind this interface, production puts workers behind it."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class EngineBackend:
-    """The real one: everything happens in the workers of `executor`."""
+    """The real backend: everything runs in the workers of `executor`."""
 
     executor: Executor
 

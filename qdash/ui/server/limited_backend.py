@@ -1,4 +1,4 @@
-"""A backend whose jobs end after a while, for public servers: all others wait meanwhile. What was done until then is kept."""
+"""A backend for public servers that stops jobs after a time limit, because others are waiting. Finished results are kept."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""What pages do alike with what they run: begin it and show it, show it again after the page was loaded again, stop it.
+"""What all pages do with their runs: start and show one, show it again after a reload, stop it.
 
-A page brings how it draws a view of its run. A stream that yields nothing would empty every component that it may change, and one that
-raises would leave the page waiting, so neither happens here.
+Each page supplies the function that draws a view of its run. A stream that yields nothing would empty every component it may change, and
+one that raises would leave the page waiting; neither happens here.
 """
 
 from collections.abc import Callable, Iterator
@@ -70,13 +70,13 @@ class PageRuns(Generic[ViewT, ResultT]):
             yield from self.followed(run, request, dark, before)
 
     def stopped(self, request: gr.Request, visitor: str) -> str:
-        """Handler of the button Stop; returns what the button says then."""
-        self.runs.stop(self.name, visitor, str(request.session_hash))  # whoever is not known yet goes by the session
+        """Handler of the Stop button; returns the button's new label."""
+        self.runs.stop(self.name, visitor, str(request.session_hash))  # a visitor without a cookie is known by the session
         return "Stopping …"
 
 
 def streaming(name: str, line: Line) -> dict[str, Any]:
-    """How a handler is attached that streams what runs: as many of `name` at a time as the line is long."""
+    """Gradio's settings for a handler that streams a run: as many at a time as the queue is long."""
     return {
         "concurrency_id": name, "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
     }  # fmt: skip

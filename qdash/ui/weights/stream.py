@@ -62,7 +62,7 @@ def known_layers(layers: tuple[MeasuredLayer, ...]) -> tuple[str, list[KnownLaye
 
 
 def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[WeightsView]:
-    """Check, wait in line, measure. Never raises."""
+    """Check, wait in the queue, measure. Never raises."""
     try:
         name = check_model(model)
         keys = [variant.scheme for variant in check_variants(name, schemes) if variant.model == name]
