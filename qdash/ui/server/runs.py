@@ -1,5 +1,5 @@
-"""What visitors have started. A run belongs to its visitor, not to the stream that shows it: it goes on when the page is loaded again, and
-ends by Stop, or once nobody has looked for a minute.
+"""The runs that visitors have started. A run belongs to its visitor, not to the stream that shows it: it goes on after a reload, and ends
+with Stop or a minute after the last page that showed it has closed.
 
 Each run works in a thread of its own and keeps its latest view; streams follow it, and one that is late gets the latest only. A visitor is
 a random number that the page makes and keeps (qdash/ui/static/js/page.js): it names runs, and opens nothing else.
@@ -13,7 +13,7 @@ from threading import Condition, Event, Lock, Thread
 from typing import Any, Generic, TypeVar
 
 PATIENCE_S = 60.0
-"""How long a run that nobody follows is kept, whether it is over or not."""
+"""How long a run without followers is kept, finished or not."""
 
 WATCH_S = 1.0
 
@@ -22,7 +22,7 @@ Clock = Callable[[], float]
 
 
 class PageRun(Generic[ViewT]):
-    """Something that goes on: its latest view, and who follows it. `stop` ends it; `is_here` tells whether a session still listens."""
+    """A run: its latest view and its followers. `stop` ends it; `is_here` tells whether a session still listens."""
 
     def __init__(self, clock: Clock = time.monotonic, is_here: Callable[[str], bool] = lambda session: True) -> None:
         self.stop = Event()
@@ -36,12 +36,12 @@ class PageRun(Generic[ViewT]):
 
     @property
     def over(self) -> bool:
-        """Whether there will be no other view."""
+        """Whether the run has ended."""
         return self._over
 
     @property
     def forsaken(self) -> bool:
-        """Whether nobody has followed it for as long as a run is kept."""
+        """Whether it has had no follower for as long as a run is kept."""
         with self._changed:
             followed = any(self._is_here(session) for session in self._followers.values())
             return not followed and self._clock() - self._left > PATIENCE_S
@@ -108,7 +108,7 @@ class Runs:
             self._runs[visitor, page] = run
         if before is not None:
             before.stop.set()
-        # In the context of whoever asked: on Spaces a GPU is lent to a visitor, and found there.
+        # In the context of the visitor's request, where Spaces looks for the GPU it lends.
         Thread(target=copy_context().run, args=(run.work, views), daemon=True, name=f"{page} run").start()
         Thread(target=self._watch, args=((visitor, page), run), daemon=True, name=f"{page} watch").start()
         return run
@@ -119,7 +119,7 @@ class Runs:
             return self._runs.get((visitor, page))
 
     def stop(self, page: str, *names: str) -> None:
-        """End what has been started on this page under one of the `names` of a visitor, and nothing else."""
+        """End what a visitor has started on this page under one of `names`, and nothing else."""
         for name in names:
             run = self.find(name, page)
             if run is not None:

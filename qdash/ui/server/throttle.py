@@ -1,6 +1,6 @@
-"""How often a page is redrawn while events stream in: at once when a variant moves on, else now and then, and at the end.
+"""Limits how often a page is redrawn while events stream in: at once when a variant changes its state, else at intervals, and at the end.
 
-Drawing takes time from the processor, and on a person's own machine that is the one that is being timed: then it is done more rarely.
+Drawing takes processor time, and on a person's own machine that disturbs the timing, so it is done more rarely then.
 """
 
 import time
@@ -35,7 +35,7 @@ def paced(
     """Views of `state` as `events` change it: at first, whenever a state changes, else every `refresh_s(state)`, and at the end."""
     yield view(state)
     shown = time.monotonic()
-    # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
+    # Closed as soon as the tab is, because it holds the device.
     with closing(events):  # type: ignore[type-var]
         try:
             for event in events:

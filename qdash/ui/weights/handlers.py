@@ -1,4 +1,4 @@
-"""What happens on the Weights tab: a look at all weights, picks of a layer or a weight, another theme; and what each changes."""
+"""The handlers of the Weights tab: measuring all weights, picking a layer or a weight, changing the theme."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -69,7 +69,7 @@ def wire_weights_page(
     def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
         """The layer of `choice`: what the report has at once, then what the checkpoint has."""
         if report is None:
-            yield {page.choice: choice}  # a stream without a word would empty everything that it may change
+            yield {page.choice: choice}  # a stream that yields nothing would empty every component it may change
             return
 
         def detailed(stop: Event) -> Iterator[Updates]:

@@ -1,4 +1,4 @@
-"""Looking at weights as streams of what the page should show: plain records in, plain records out, no components."""
+"""Measuring weights as streams of what the page should show: plain records in, plain records out, no components."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -77,14 +77,14 @@ def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entran
 
 
 def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: Entrance, stop: Event) -> Iterator[LayerView]:
-    """Wait in line, look into the layer chosen. Never raises; says nothing of having been stopped: the next pick did that."""
+    """Wait in the queue, then measure the chosen layer. Never raises; a stop is silent, because the next pick caused it."""
     if choice.layer == ALL_LAYERS:
         return
     try:
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield LayerView(waiting(place))
-            # A report from another machine, or of another day, may name a device that is not here.
+            # A report from another machine or an earlier day may name a device that is missing here.
             device = report.device if report.device in this_machine().choices else "auto"
             steps = backend.measure_layer(
                 report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column, device=device
