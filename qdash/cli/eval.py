@@ -96,7 +96,7 @@ def evaluation(
 
 
 def _suited(model: str, file: str | None) -> str:
-    """The task of a person who named none: the one the model was made for, else stories."""
+    """The default task: the one the model was made for, else stories."""
     return "own" if file is not None else next((task.key for task in TASKS.values() if task.made_for == model), "cloze")
 
 
@@ -124,7 +124,7 @@ def _request(**values: Any) -> EvaluationRequest:
 
 
 def _evaluated(request: EvaluationRequest, questions: tuple[Item, ...] | None, stop: Event) -> Evaluation:
-    """Run the evaluation while a progress bar tells how far it is."""
+    """Run the evaluation with a progress bar."""
     with closing(execution.create(settings())) as executor, evaluating(request) as show:
         for event in evaluate(request, executor, stop, questions):
             show(event)

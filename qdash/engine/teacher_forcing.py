@@ -1,4 +1,4 @@
-"""Putting a text into a model's mouth: its scores for every next word, given the words that were really there before.
+"""Teacher forcing: a model's logits for every next token of a given text.
 
 One pass of the model's own `forward` reads prompt and text at once, from inputs that the model itself lays out as it does for `generate`.
 That is fast, and right only for a model that reads from left to right and whose inputs say all that its cache would. Which models are so

@@ -22,7 +22,7 @@ SIZES = (None, 256, 128, 64, 32, 16, 8)
 
 @dataclass(frozen=True)
 class Codes:
-    """The numbers that a code of so many bits can stand for before scaling, ascending. The range is scaled onto `largest`."""
+    """The numbers that a code of this many bits can represent before scaling, ascending. The range is scaled onto `largest`."""
 
     name: str
     bits: int

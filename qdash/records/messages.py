@@ -124,7 +124,7 @@ class TimedRun(Record):
 class Exercise(Record):
     """Questions to be answered in batches. Where `plain`, prompts are texts to continue and see no chat template.
 
-    `targets`: what would continue each plain prompt exactly, or empty. `batches`: answer only so many (None: all), from number `first` on.
+    `targets`: what would continue each plain prompt exactly, or empty. `batches`: how many to answer (None: all), from number `first` on.
     `can_share`: that an answer does not depend on what else is in its batch is known of this model; False: two questions tell.
     """
 

@@ -16,7 +16,7 @@ LEAST_PAIRS = 3
 CONFIDENCE = 0.95
 
 MANY_PAIRS = 9
-"""From so many on, the order of the ratios gives an interval that errs in about two or three of a thousand cases."""
+"""From this many on, the order of the ratios gives an interval that errs in about two or three of a thousand cases."""
 
 STRICT = 0.998
 

@@ -1,4 +1,4 @@
-"""How much an answer differs from the original's, in words, and how many of the words that carry its meaning are others."""
+"""Describes how much an answer differs from the original's, and measures how many of its content words differ."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 class AnswerChange:
     """`on_card` is a label (“Same answer”), `in_sentence` a predicate (“changes one word”).
 
-    `content`: the share (0 to 1) of the words that carry meaning which are others, or missing.
+    `content`: the share (0 to 1) of content words that differ or are missing.
     """
 
     differs: bool

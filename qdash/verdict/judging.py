@@ -1,4 +1,4 @@
-"""One variant's grade with the words for its chip: its record becomes evidence, the rules give the grade, the evidence gives the words."""
+"""One variant's grade and the words for its chip: the rules derive the grade from the evidence, and the evidence gives the words."""
 
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -45,14 +45,13 @@ _WHY: dict[VerdictRule, tuple[str, str]] = {
     NO_ANSWER: ("no answer", "it gave no answer"),
     NOT_COMPARED: ("not compared", "it could not be compared with the original token by token"),
 }
-"""For rules that judge nobody: words for a chip, and a clause."""
+"""For rules that give no judgement: words for a chip, and a clause."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A grade, what it is for in two or three words, and the figures behind it, plain text.
-
-    `why_not`: for what is not judged, the reason as a clause.
+    """A grade, its ground in two or three words, and the figures behind it, as plain text. `why_not`: why a variant is not judged, as a
+    clause.
     """
 
     grade: Grade
@@ -63,7 +62,7 @@ class Judgement:
 
     @property
     def icon(self) -> str:
-        """A character that says the same as the colour."""
+        """A character with the same meaning as the colour."""
         return _LOOKS[self.grade][0]
 
     @property
@@ -102,7 +101,7 @@ def reference_words(baseline: VariantResult, comparison: Comparison | None = Non
 
 
 def _not_judged(rule: VerdictRule, result: VariantResult, figures: str, *, hidden: bool) -> Judgement:
-    """Never a word of praise. `hidden`: of random weights, whose answers mean nothing."""
+    """The judgement of a rule that gives none. `hidden`: random weights, whose answers mean nothing."""
     if hidden:
         return Judgement(rule.grade, HIDDEN, "Answers of random weights mean nothing.", figures, HIDDEN)
     if rule is NOTHING_QUANTIZED:
@@ -129,7 +128,7 @@ def _what(rule: VerdictRule, evidence: Evidence, change: AnswerChange | None) ->
 
 
 def _what_of_the_same(grade: Grade, evidence: Evidence) -> str:
-    """For the same answer as the original's: whether it is right, where that is known, and what is wrong with it all the same."""
+    """For the same answer as the original's: whether it is right, if known, and what else is wrong with it."""
     right = {1.0: ", right", 0.0: ", both wrong"}.get(evidence.right, "")
     if grade is Grade.BROKEN:
         return "other words predicted"

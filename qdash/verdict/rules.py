@@ -1,9 +1,9 @@
-"""What a verdict is made of, as data: what is known of a variant, bounds on it, and the rules in the order in which they are tried.
+"""The verdict as data: the evidence about a variant, bounds on it, and the rules in the order in which they are tried.
 
-The first rule whose conditions all hold gives the grade; the last has none, so every variant gets one. Nothing is said against a variant
-unless it is so even with all doubt in its favour, and nothing for it unless it is so with all doubt against it; between the two stands
-“Too short to judge”. Where the evidence itself is missing, the grade is “Not judged”: praise needs a known original, a scheme that did
-something, an answer, and its distance from the original. docs/verdict.md shows this table and says where the bounds come from.
+The first rule whose conditions all hold gives the grade; the last has none, so every variant gets one. A variant is blamed only if that
+holds with all uncertainty in its favour, and praised only if that holds with all uncertainty against it; in between the grade is “Too short
+to judge”. If evidence is missing, the grade is “Not judged”: praise needs a known original, a scheme that quantized something, an answer,
+and its distance from the original. docs/verdict.md shows this table and says where the bounds come from.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,14 +16,14 @@ from qdash.records.agreement import SAME_NATS
 from qdash.verdict.pace import Pace
 
 DOUBT_ERRORS = 2
-"""The doubt in a mean divergence: so many standard errors to both sides, 95% of cases if errors were normal."""
+"""Standard errors to either side of a mean divergence: 95% of cases if errors were normal."""
 
 LEAST_SHARE = 0.01
-"""A scheme that quantized less than this share of the weights has done nothing that a verdict could be about."""
+"""A scheme that quantized less than this share of the weights is not judged."""
 
 
 class Grade(Enum):
-    """From best to worst; doubt stands between praise and blame."""
+    """From best to worst, with uncertainty between praise and blame."""
 
     GOOD_TRADE = "Good trade"
     SAME = "Same as the original"
@@ -84,7 +84,7 @@ class Evidence:
         return self.kl_nats <= max(self.kl_noise_nats * (1 + 1e-9), SAME_NATS)
 
     def value(self, quantity: "Quantity") -> float:
-        """A quantity that rules are about."""
+        """A quantity that rules bound."""
         if self.same and quantity in _OF_ANSWERS:
             return 0.0
         values: dict[Quantity, float] = {
@@ -119,7 +119,7 @@ _SIGNS = {"≥": ge, "≤": le, "<": lt}
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound on a quantity; `words` say it to people."""
+    """A bound on a quantity; `words` describe it."""
 
     quantity: Quantity
     sign: Literal["≥", "≤", "<"]
@@ -127,13 +127,13 @@ class Bound:
     words: str
 
     def holds(self, evidence: Evidence) -> bool:
-        """Whether `evidence` keeps to the bound; never for what is not known."""
+        """Whether `evidence` meets the bound; False if the quantity is unknown."""
         return bool(_SIGNS[self.sign](evidence.value(self.quantity), self.bound))
 
 
 @dataclass(frozen=True)
 class VerdictRule:
-    """`grade` is given where all `conditions` hold; `because` is what it means."""
+    """`grade` is given if all `conditions` hold; `because` says what it means."""
 
     grade: Grade
     conditions: tuple[Bound, ...]
@@ -228,7 +228,7 @@ VERDICT_RULES = (
 
 
 def rule_for(evidence: Evidence) -> VerdictRule:
-    """What may be said of a variant: the first rule that `evidence` meets. Nothing else gives grades, or praise that follows from them."""
+    """The first rule that `evidence` meets. Grades come from nowhere else."""
     return next(rule for rule in VERDICT_RULES if all(condition.holds(evidence) for condition in rule.conditions))
 
 

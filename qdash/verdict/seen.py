@@ -1,4 +1,4 @@
-"""The variants of a comparison as its sentences need them: their names, sizes, paces and judgements; and how names are listed."""
+"""The variants of a comparison as its sentences need them: names, sizes, speeds and judgements, and lists of names."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class Seen:
 
     @property
     def kept(self) -> bool:
-        """Whether nothing is to be said against its answer."""
+        """Whether its answer has no fault."""
         return self.judgement.grade in (Grade.GOOD_TRADE, Grade.SAME)
 
     @property
     def judged(self) -> bool:
-        """Whether there is anything to say of it."""
+        """Whether there is anything to report."""
         return self.judgement.grade is not Grade.NOT_JUDGED
 
 

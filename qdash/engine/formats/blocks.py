@@ -14,7 +14,7 @@ from torch import Tensor
 
 BLOCK = 64_000  # numbers for each thread: they fit a core's L2 cache with their scratch
 PATIENCE_S = 0.003  # for one block: ten times what it takes, a fraction of what it takes on a busy machine
-ALONE_S = 1.0  # on one thread after patience was lost: a block in vain each second costs little
+ALONE_S = 1.0  # on one thread after many threads were slow: trying one block each second costs little
 
 _alone_until = 0.0
 

@@ -172,7 +172,7 @@ class TorchAo(Floating):
             rows = rows.view(-1, _group_size(scheme))
         layer = _quantized(rows, None, scheme, spec, input_absmax=1.0)
         values = self.dequantized(layer).reshape(weight.shape)
-        # torchao's layers hold themselves: their weights would stay until Python next looks for rings.
+        # torchao's layers hold reference cycles, so their weights would stay until the next garbage collection.
         layer.register_parameter("weight", None)
         return values
 
