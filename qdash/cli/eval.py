@@ -31,7 +31,7 @@ from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_
 from qdash.runs.evaluate import evaluate
 from qdash.runs.plan import variants_of
 from qdash.settings import settings
-from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_own
+from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_custom
 from qdash.verdict.evaluations import evaluation_judges_nothing
 
 _FILES = ("lambada", "own")
@@ -109,7 +109,7 @@ def _questions(task: Task, file: str | None) -> tuple[Item, ...] | None:
     if task.key == "own":
         if file is None:
             raise QdashError("--task own needs questions.", "Give a CSV or JSON-lines file, or a ZIP with one, with --file.")
-        return read_own(Path(file))
+        return read_custom(Path(file))
     return None
 
 

@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 
 from qdash.errors import QdashError
 from qdash.inputs import PICTURE_FORMATS, read_picture, text_of
-from qdash.tasks import read_own
+from qdash.tasks import read_custom
 from tests.support.peak import peak_bytes
 
 LIMIT_S = 10.0
@@ -164,7 +164,7 @@ def tried(kind: str, data: bytes) -> str:
             with Image.open(io.BytesIO(png)) as image:
                 assert (image.mode, image.size) == ("RGB", (record.width, record.height))
         else:
-            items = read_own(data, kind)
+            items = read_custom(data, kind)
             assert all(item.question.prompt.strip() and all(item.question.answers) for item in items)
             "".join(item.question.model_dump_json() for item in items)
             text_of(data, kind)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from qdash.errors import QdashError
 from qdash.settings import settings
-from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_own
+from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_custom
 from qdash.tasks.bundle import MAX_CHOSEN
 from qdash.ui.components import text
 from qdash.ui.components.static import script
@@ -61,7 +61,7 @@ def handed_in(value: Any) -> tuple[str | None, Content | None]:
 def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Item, ...] | None:
     """The questions of files, or of a data set that is fetched first; None for a task that has its own. Raises QdashError."""
     if task.key == "own":
-        return read_own(content or b"", name or "The file")
+        return read_custom(content or b"", name or "The file")
     if task.key == "lambada":
         if isinstance(content, Bundle):
             raise QdashError("Several files were chosen, but all passages must be in one.", "Choose only that file.")

@@ -34,7 +34,7 @@ _LIST = 'Write all answers that are right as a JSON list of texts, ["4", "four"]
 _NOTHING = {"nan", "<na>", "#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!"}
 
 
-def read_own(source: Path | bytes | Bundle, name: str = "") -> tuple[Item, ...]:
+def read_custom(source: Path | bytes | Bundle, name: str = "") -> tuple[Item, ...]:
     """The questions of a file, given by its path or its bytes, or of the one among several that came together; a ZIP file is several.
 
     An answer may be a list, of which any is right; in CSV as a JSON list of texts in the cell. Columns other than prompt, answer, image,
