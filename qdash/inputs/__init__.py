@@ -1,4 +1,4 @@
-"""What people hand in, checked and made uniform: a picture becomes a plain RGB PNG, a question or a file of text clean text.
+"""Checks user input and makes it uniform: a picture becomes a plain RGB PNG, a question or a text file becomes clean text.
 
 Nothing here trusts its input. Sizes are read from headers and refused before anything is decoded; only common formats are opened; what
 cannot be read is named by its contents, whatever the file's name says. Limits come from `settings`.

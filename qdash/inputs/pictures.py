@@ -1,7 +1,7 @@
 """Any picture as plain pixels: RGB, 8 bits, upright, no metadata.
 
-A picture's size is read from its header and refused before a pixel is decoded; only common formats are opened; whatever a decoder
-stumbles over is a damaged picture, not a crash. Nothing that all threads share is changed while one of them reads.
+A picture's size is read from its header and refused before a pixel is decoded; only common formats are opened; a decoder's error means a
+damaged picture, not a crash. No state shared by threads changes while one of them reads.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def read_picture(source: Path | bytes, name: str = "The picture") -> tuple[Pictu
 
 
 def _check_kind(data: bytes, name: str) -> None:
-    """Refuse what is known not to be a picture that is read, whatever the file is called."""
+    """Refuse known kinds of files that are no readable picture, whatever their names."""
     kind = foreign(data)
     if kind is not None and not (kind is AVIF and "AVIF" in PICTURE_FORMATS):
         said = "which cannot be read here" if kind.pictorial else "not a picture"
@@ -122,7 +122,7 @@ def _of_numbers(data: bytes, name: str) -> Shown | None:
 
 
 def _unreadable(data: bytes, name: str) -> QdashError:
-    """What no decoder wanted: a format of ours whose header is damaged or unusual, text, or something unknown."""
+    """A file that no decoder accepts: a supported format with a damaged or unusual header, text, or something unknown."""
     about = described(data) if data[:2] in (b"II", b"MM") else None
     if about is not None:
         message = f"{name} is a kind of TIFF that qdash cannot read: {about.words}, photometric {about.photometric}."

@@ -1,6 +1,6 @@
 """A person's own questions: CSV with a header, or JSON objects, of prompt, answer and perhaps image, kind and language.
 
-Nobody has looked at such a file, so everything in it is bounded before it is kept: its size, its lines, every text, every picture and
+Such a file is untrusted, so everything in it is bounded before it is kept: its size, its lines, every text, every picture and
 all pictures together. A picture is a `data:` URI, or the name of a file that came with it (see `bundle`).
 """
 

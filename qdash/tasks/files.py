@@ -1,4 +1,4 @@
-"""Files of questions, as people hand them in: read within bounds, with the line's number for whoever has to mend it.
+"""Reads users' files of questions within bounds; faults name the line.
 
 What a file is, its contents tell: a text that begins with a brace or bracket is JSON, one whose first line has the columns is CSV. The
 name decides only about what is neither, so that the complaint is about the right format.
