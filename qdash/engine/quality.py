@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from qdash.engine.accelerator import float64_device
 from qdash.engine.generation import whole_characters
 from qdash.engine.prompting import Inputs, check_room, context_length
-from qdash.engine.teacher_forcing import Heard, in_one_pass, step_by_step, teacher_forced_logits, vocab_size
+from qdash.engine.teacher_forcing import GeneratedLogits, in_one_pass, step_by_step, teacher_forced_logits, vocab_size
 from qdash.errors import QdashError
 from qdash.records import Agreement, Reference, TokenAgreement
 from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS, MAX_SHOWN_TOKENS, WHOLE_VOCABULARY
@@ -58,11 +58,11 @@ def record_reference(
     tokens: Sequence[int],
     on_token: OnToken,
     stop: Callable[[], bool],
-    heard: Heard | None = None,
+    generated: GeneratedLogits | None = None,
 ) -> Reference:
     """The distributions of `model` at each of `tokens` after the prompt `inputs`; at most as many as fit its context and MAX_SCORED_TOKENS.
 
-    `heard`: the logits known from generating these tokens, so that they need not be computed again.
+    `generated`: the logits known from generating these tokens, so that they need not be computed again.
     Raises QdashError: "bad_input" if there is nothing to score, "not_finite" if logits are NaN or infinite, "cancelled".
     """
     tokens = tuple(tokens[: _room(model, inputs)])
@@ -84,7 +84,7 @@ def record_reference(
         log_p[here], tail[here], own[here] = log_probs(logits, likeliest, targets[here])
         on_token(here.stop, len(tokens))
 
-    one_pass = teacher_forced_logits(model, inputs, tokens, take, stop, heard)
+    one_pass = teacher_forced_logits(model, inputs, tokens, take, stop, generated)
     if not bool(own.isfinite().all()):
         raise QdashError("The original's own scores are NaN or infinite.", NOT_FINITE_REMEDY, "not_finite")
     return Reference(

@@ -33,7 +33,7 @@ from qdash.errors import QdashError
 SLICE_LOGITS = 2**21
 """Logits that are computed at a time, 8 MiB in float32; at least one position's."""
 
-HANDFUL = 5
+CHECKED_TOKENS = 5
 """Tokens on which it is checked that one pass gives the logits of generating."""
 
 TOLERANCE = 1e-3
@@ -44,7 +44,7 @@ Take = Callable[[int, Tensor], None]
 
 
 @dataclass(frozen=True)
-class Heard:
+class GeneratedLogits:
     """The first tokens that were generated after a prompt, and the logits that chose each: float32 [tokens, vocabulary]."""
 
     tokens: tuple[int, ...]
@@ -52,12 +52,12 @@ class Heard:
 
 
 @contextmanager
-def listening(model: PreTrainedModel) -> Iterator[list[Tensor]]:
-    """Keeps the logits of the first `HANDFUL` tokens that are generated while this lasts, of the first row, before any penalty."""
+def recording_logits(model: PreTrainedModel) -> Iterator[list[Tensor]]:
+    """Keeps the logits of the first `CHECKED_TOKENS` tokens that are generated while this lasts, of the first row, before any penalty."""
     kept: list[Tensor] = []
 
     def keep(module: nn.Module, arguments: object, output: Any) -> None:
-        if len(kept) < HANDFUL and isinstance(getattr(output, "logits", None), Tensor):
+        if len(kept) < CHECKED_TOKENS and isinstance(getattr(output, "logits", None), Tensor):
             kept.append(output.logits[0, -1].to("cpu", torch.float32, copy=True))
 
     hook = model.register_forward_hook(keep)
@@ -68,35 +68,40 @@ def listening(model: PreTrainedModel) -> Iterator[list[Tensor]]:
 
 
 def teacher_forced_logits(
-    model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], take: Take, stop: Callable[[], bool], heard: Heard | None = None
+    model: PreTrainedModel,
+    inputs: Inputs,
+    tokens: tuple[int, ...],
+    take: Take,
+    stop: Callable[[], bool],
+    generated: GeneratedLogits | None = None,
 ) -> bool:
     """Hand to `take` the logits from which each of `tokens` is predicted after the prompt `inputs`; returns whether one pass gave them.
 
-    `heard`: the logits known from generating these tokens. `take` may get a position twice; the later logits count.
+    `generated`: the logits known from generating these tokens. `take` may get a position twice; the later logits count.
     Raises QdashError("cancelled").
     """
     known, kind = _PROVEN.setdefault(model, {}), frozenset(inputs)
-    proven = known.get(kind)
-    if proven is None:
-        if heard is None or any(one != other for one, other in zip(heard.tokens, tokens, strict=False)):
-            heard = _heard(model, inputs, tokens[:HANDFUL], stop)
-        proven = not _looks_ahead(model, inputs, tokens, stop) and _proven_in_one_pass(
-            model, inputs, tokens, _compared(heard, tolerance(model), take), stop
+    checked = known.get(kind)
+    if checked is None:
+        if generated is None or any(one != other for one, other in zip(generated.tokens, tokens, strict=False)):
+            generated = _generated(model, inputs, tokens[:CHECKED_TOKENS], stop)
+        checked = not _looks_ahead(model, inputs, tokens, stop) and _checked_in_one_pass(
+            model, inputs, tokens, _compared(generated, tolerance(model), take), stop
         )
-        if min(len(heard.tokens), len(tokens)) == HANDFUL:
-            known[kind] = proven
-    elif proven:
+        if min(len(generated.tokens), len(tokens)) == CHECKED_TOKENS:
+            known[kind] = checked
+    elif checked:
         in_one_pass(model, inputs, tokens, take, stop)
-    if not proven:
+    if not checked:
         step_by_step(model, inputs, tokens, take, stop)
-    return proven
+    return checked
 
 
 _PROVEN: WeakKeyDictionary[PreTrainedModel, dict[frozenset[str], bool]] = WeakKeyDictionary()
 """Whether a model's one pass was found right, by the names of its inputs: with a picture it may be another matter than without."""
 
 
-def _proven_in_one_pass(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], take: Take, stop: Callable[[], bool]) -> bool:
+def _checked_in_one_pass(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], take: Take, stop: Callable[[], bool]) -> bool:
     try:
         in_one_pass(model, inputs, tokens, take, stop)
     except QdashError:
@@ -114,7 +119,7 @@ def _looks_ahead(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
 
     Both passes are of one shape, so that a model that does not look ahead gives nearly the same numbers in any type.
     """
-    few, allowed = tokens[:HANDFUL], tolerance(model)
+    few, allowed = tokens[:CHECKED_TOKENS], tolerance(model)
     if allowed <= TOLERANCE or len(few) < 3:
         return False
     *before, changed, last = few
@@ -123,7 +128,7 @@ def _looks_ahead(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
         return False
     passes: list[Tensor] = []
     for text in (few, (*before, other, last)):
-        if not _proven_in_one_pass(model, inputs, text, lambda place, logits: passes.append(logits), stop):
+        if not _checked_in_one_pass(model, inputs, text, lambda place, logits: passes.append(logits), stop):
             return True
     half = torch.cat(passes).chunk(2)
     return not same_logits(half[0][:-1], half[1][:-1], 10 * TOLERANCE)
@@ -143,17 +148,17 @@ class _Differs(Exception):
     """One pass does not give the logits of generating."""
 
 
-def _heard(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], stop: Callable[[], bool]) -> Heard:
+def _generated(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], stop: Callable[[], bool]) -> GeneratedLogits:
     kept: list[Tensor] = []
     step_by_step(model, inputs, tokens, lambda place, logits: kept.append(logits), stop)
-    return Heard(tokens, torch.cat(kept))
+    return GeneratedLogits(tokens, torch.cat(kept))
 
 
-def _compared(heard: Heard, allowed: float, take: Take) -> Take:
-    """`take`, but raising `_Differs` for logits that are not those heard."""
+def _compared(generated: GeneratedLogits, allowed: float, take: Take) -> Take:
+    """`take`, but raising `_Differs` for logits that differ from the generated ones."""
 
     def compare(place: int, logits: Tensor) -> None:
-        there = heard.logits[place : place + len(logits)]
+        there = generated.logits[place : place + len(logits)]
         if len(there) and not same_logits(there, logits[: len(there)], allowed):
             raise _Differs
         take(place, logits)
@@ -194,11 +199,11 @@ def step_by_step(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
     """Scores along `tokens` while `generate` makes exactly these, with its own cache; raises QdashError("cancelled"), between tokens."""
     # No end token, which would end the text, and no penalties.
     with bare_probabilities(model, ends=False):
-        says = LogitsProcessorList([_Says(tokens, take)])
-        generate(model, inputs, Watch(model, stop), max_new_tokens=len(tokens), logits_processor=says)
+        forcing = LogitsProcessorList([_ForceTokens(tokens, take)])
+        generate(model, inputs, Watch(model, stop), max_new_tokens=len(tokens), logits_processor=forcing)
 
 
-class _Says(LogitsProcessor):
+class _ForceTokens(LogitsProcessor):
     """Generates the given tokens one after the other, whatever the logits."""
 
     def __init__(self, tokens: tuple[int, ...], take: Take) -> None:

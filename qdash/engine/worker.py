@@ -40,7 +40,7 @@ from qdash.engine.quality import compare_to_reference, record_reference
 from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, restorer_of, unsupported_reason
 from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
-from qdash.engine.teacher_forcing import Heard, listening
+from qdash.engine.teacher_forcing import GeneratedLogits, recording_logits
 from qdash.engine.templates import template_notes
 from qdash.engine.timing import timed_run, warm_up
 from qdash.engine.vocabulary import check_tokens, rows_of
@@ -87,7 +87,7 @@ class Worker:
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
         self.held: Held | None = None  # once loaded
-        self._heard: tuple[Question, Heard] | None = None  # of the last answer
+        self._generated: tuple[Question, GeneratedLogits] | None = None  # of the last answer
         self._device = torch.device(spec.device)
         self._warmed: dict[str, MemoryWatched] = {}
         self._untrimmed = False
@@ -107,9 +107,9 @@ class Worker:
         with self._working("answering"):
             check_question(held.processor, question)
             inputs = build_inputs(held.processor, question.prompt, read_image(question), held.model)
-            with listening(held.model) as scores:
+            with recording_logits(held.model) as scores:
                 given = answer(held.model, tokenizer_of(held.processor), inputs, max_tokens, partial(_report_text, emit), stop)
-            self._heard = (question, Heard(given.tokens[: len(scores)], torch.stack(scores))) if scores else None
+            self._generated = (question, GeneratedLogits(given.tokens[: len(scores)], torch.stack(scores))) if scores else None
             return given
 
     def warm_up(self, question: Question, measurement: Measurement, *, emit: Emit, stop: Stop) -> MemoryWatched:
@@ -137,9 +137,9 @@ class Worker:
                 check_no_marker(held.processor, said, "reference text")
                 said = tuple(tokenizer(said, add_special_tokens=False)["input_ids"])
                 check_tokens(held.model, tokenizer, said or (0,))
-            heard = self._heard[1] if self._heard is not None and self._heard[0] == question else None
+            generated = self._generated[1] if self._generated is not None and self._generated[0] == question else None
             return record_reference(
-                held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, heard
+                held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, generated
             )
 
     def score(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
@@ -180,7 +180,7 @@ class Worker:
 
     def release(self) -> None:
         """Drop the model, and give its memory back to the system and the device."""
-        self.held = self._heard = None
+        self.held = self._generated = None
         self._warmed.clear()
         _TAKEN.pop(self, None)
         release_freed(self._device)

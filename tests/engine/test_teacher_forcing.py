@@ -8,7 +8,7 @@ import transformers as hf
 
 from qdash.engine import teacher_forcing
 from qdash.engine.quality import compare_to_reference, record_reference
-from qdash.engine.teacher_forcing import HANDFUL, in_one_pass, laid_out, same_logits, step_by_step, teacher_forced_logits, tolerance
+from qdash.engine.teacher_forcing import CHECKED_TOKENS, in_one_pass, laid_out, same_logits, step_by_step, teacher_forced_logits, tolerance
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from tests.architectures.making import BUILDERS, lively, tokenizer
@@ -222,4 +222,4 @@ def test_the_proof_takes_a_handful_of_words(both_ways, monkeypatch):
     monkeypatch.setattr(teacher_forcing, "step_by_step", lambda *arguments: counted.append(len(arguments[2])) or taken(*arguments))
     collected(teacher_forced_logits, both_ways, ASKED, TOKENS)
     collected(teacher_forced_logits, both_ways, ASKED, TOKENS)
-    assert counted == [HANDFUL, len(TOKENS), len(TOKENS)]
+    assert counted == [CHECKED_TOKENS, len(TOKENS), len(TOKENS)]

@@ -303,7 +303,7 @@ def main(*arguments: str) -> None:
     from qdash.ui.server.tabs import Tabs  # noqa: PLC0415
 
     if "impatient" in arguments:
-        runs.PATIENCE_S = 1.0
+        runs.UNFOLLOWED_S = 1.0
     if "gpus" in arguments:
         facts = {"memory_bytes": 15 * 2**30, "free_bytes": 14 * 2**30}
         old = machine.Accelerator(device="cuda:0", name="NVIDIA T4", bfloat16=False, compute_capability=(7, 5), **facts)

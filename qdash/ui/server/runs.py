@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Condition, Event, Lock, Thread
 from typing import Any, Generic, TypeVar
 
-PATIENCE_S = 60.0
+UNFOLLOWED_S = 60.0
 """How long a run without followers is kept, finished or not."""
 
 WATCH_S = 1.0
@@ -44,7 +44,7 @@ class PageRun(Generic[ViewT]):
         """Whether it has had no follower for as long as a run is kept."""
         with self._changed:
             followed = any(self._is_here(session) for session in self._followers.values())
-            return not followed and self._clock() - self._left > PATIENCE_S
+            return not followed and self._clock() - self._left > UNFOLLOWED_S
 
     def work(self, views: Callable[[Event], Iterator[ViewT]]) -> None:
         """Go through all views; `views` gets the stop flag."""
