@@ -32,7 +32,7 @@ from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.formats import round_trip
 from qdash.engine.kernels import kernels_for
 from qdash.engine.meters import PeakMemory, private_bytes
-from qdash.engine.schemes import family_of, restorer_of
+from qdash.engine.schemes import family_of, row_dequantizer_of
 from qdash.engine.weights import group_size
 from qdash.engine.weights.layer import measure_layer
 from qdash.machine import this_machine
@@ -123,18 +123,18 @@ def layer() -> Tensor:
 
 def measured(weight: Tensor, schemes: list[Scheme]) -> None:
     """What `engine.weights.measure_weight_error` does with a layer."""
-    restorers = {scheme.key: restorer_of(scheme, spec(weight), "x", weight) for scheme in schemes}
-    known = {key: restorer for key, restorer in restorers.items() if restorer is not None}
+    row_dequantizers = {scheme.key: row_dequantizer_of(scheme, spec(weight), "x", weight) for scheme in schemes}
+    known = {key: row_dequantizer for key, row_dequantizer in row_dequantizers.items() if row_dequantizer is not None}
     group_sizes = {scheme.key: group_size(scheme, "x", weight.shape[1]) for scheme in schemes}
     measure_layer(weight, known, group_sizes, lambda: None)
 
 
 def restored(weight: Tensor, scheme: Scheme) -> None:
     """Ŵ alone, in pieces, as measuring asks for it."""
-    restorer = restorer_of(scheme, spec(weight), "x", weight)
-    assert restorer is not None
+    row_dequantizer = row_dequantizer_of(scheme, spec(weight), "x", weight)
+    assert row_dequantizer is not None
     for start in range(0, len(weight), 512):
-        restorer(weight[start : start + 512].float(), start)
+        row_dequantizer(weight[start : start + 512].float(), start)
 
 
 def plainly(weight: Tensor, scheme: Scheme) -> tuple[Any, Any, float]:

@@ -37,7 +37,7 @@ from qdash.engine.prompting import (
     tokenizer_of,
 )
 from qdash.engine.quality import compare_to_reference, record_reference
-from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, restorer_of, unsupported_reason
+from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, row_dequantizer_of, unsupported_reason
 from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
 from qdash.engine.teacher_forcing import GeneratedLogits, recording_logits
@@ -166,7 +166,7 @@ class Worker:
         """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
         chosen = [find_scheme(key) for key in schemes]
         with self._working("comparing weights"):
-            restores = {scheme.key: partial(restorer_of, scheme, self.spec) for scheme in chosen}
+            restores = {scheme.key: partial(row_dequantizer_of, scheme, self.spec) for scheme in chosen}
             folder, device = Path(self.spec.folder), self.spec.device
             return measure_weight_error(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
 
@@ -174,7 +174,7 @@ class Worker:
         """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
         chosen = find_scheme(scheme)
         with self._working("comparing weights"):
-            restore, position = partial(restorer_of, chosen, self.spec), WeightPosition(layer, row, column)
+            restore, position = partial(row_dequantizer_of, chosen, self.spec), WeightPosition(layer, row, column)
             folder, skeleton = Path(self.spec.folder), load_skeleton(self.spec)
             return layer_detail(folder, skeleton, chosen, restore, position, partial(go_on, stop), self.spec.device)
 

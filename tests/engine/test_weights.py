@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from qdash.catalog.schemes import SCHEMES, Scheme, find_scheme, unavailable
 from qdash.engine.layers import convertible_layers, quantized_layers
 from qdash.engine.loading import load_model, load_skeleton
-from qdash.engine.schemes import RowDequantizer, bitsandbytes, family_of, restorer_of
+from qdash.engine.schemes import RowDequantizer, bitsandbytes, family_of, row_dequantizer_of
 from qdash.engine.stored import StoredLayer
 from qdash.engine.weights import Restore, layer, measure_weight_error, place_of
 from qdash.engine.weights.sharing import sharing_of
@@ -50,10 +50,10 @@ def by_family(folder: Path, scheme: Scheme, dtype: str = "float32") -> RoundTrip
     spec = spec_of(folder).model_copy(update={"dtype": dtype})
 
     def trip(module: str, weight: torch.Tensor) -> torch.Tensor | None:
-        restorer = restorer_of(scheme, spec, module, weight)
-        if restorer is None:
+        row_dequantizer = row_dequantizer_of(scheme, spec, module, weight)
+        if row_dequantizer is None:
             return None
-        return torch.cat([restorer(weight[start : start + 32].float(), start) for start in range(0, len(weight), 32)])
+        return torch.cat([row_dequantizer(weight[start : start + 32].float(), start) for start in range(0, len(weight), 32)])
 
     return trip
 

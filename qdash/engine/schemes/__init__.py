@@ -67,7 +67,7 @@ class SchemeFamily(Protocol):
         """Quantize fused experts, all of them fit, of a model in plain floats, in place; mark them."""
 
     def run_lazy_packing(self, model: PreTrainedModel) -> None:
-        """Bring on what a layer's first call changes for good, such as how its weights are packed. A model that is settled is not saved."""
+        """Make the lasting changes that a layer's first call makes, such as packing its weights. The model cannot be saved afterwards."""
 
     def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize this linear layer on the spec's device, in words that name the numbers; None if it can."""
@@ -93,8 +93,8 @@ class SchemeFamily(Protocol):
         """
         ...
 
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
-        """`round_trip`, row by row to the same bit, of as much in memory at a time as is asked for where the scheme allows it."""
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+        """`round_trip` by rows, to the same bit, so that only the requested rows are in memory if the scheme allows it."""
         restored = self.round_trip(weight, scheme, spec)
         return None if restored is None else lambda rows, start: restored[start : start + len(rows)]
 
@@ -146,10 +146,10 @@ def experts_for(model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> lis
     return [experts for path, experts in convertible_experts(model).items() if unsupported_reason(scheme, spec, path, experts) is None]
 
 
-def restorer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> RowDequantizer | None:
-    """`SchemeFamily.restorer` of the layer at path `name`; None also where a recipe leaves it as it is."""
+def row_dequantizer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> RowDequantizer | None:
+    """`SchemeFamily.row_dequantizer` of the layer at path `name`; None also where a recipe leaves it as it is."""
     key = assigned(scheme, name)
     if key is None:
         return None
     part = find_scheme(key)
-    return family_of(part).restorer(weight, part, spec)
+    return family_of(part).row_dequantizer(weight, part, spec)

@@ -135,13 +135,13 @@ class BitsAndBytes(SchemeFamily):
         return as_fused(packed, state) if fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if not BitsAndBytesParams.of(scheme).load_in_4bit:
             return lambda rows, start: _restored_8bit(rows.to(spec.device, dtype_of(scheme, spec)))
         if _unsupported_shape(weight.shape[0], weight.shape[1], spec.device):
             return None
         if weight.shape[1] % BLOCK:
-            return super().restorer(weight, scheme, spec)
+            return super().row_dequantizer(weight, scheme, spec)
         codes, absmax, state = _packed_rows(weight, scheme, spec)
         return lambda rows, start: _restored_rows(codes[start : start + len(rows)], absmax[start : start + len(rows)], state, spec.device)
 

@@ -75,7 +75,7 @@ class Simulated(Floating):
         return round_trip(weight.to(spec.device, dtype_of(scheme, spec)), SimulatedParams.of(scheme).format).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if _unsupported_shape(weight.shape[1], scheme):
             return None
         dtype = dtype_of(scheme, spec)

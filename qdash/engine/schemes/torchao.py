@@ -177,10 +177,14 @@ class TorchAo(Floating):
         return values
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if _unsupported_shape(weight.shape[0], weight.shape[1], scheme, spec):
             return None
-        return SchemeFamily.restorer(self, weight, scheme, spec) if _one_scale(scheme) else super().restorer(weight, scheme, spec)
+        return (
+            SchemeFamily.row_dequantizer(self, weight, scheme, spec)
+            if _one_scale(scheme)
+            else super().row_dequantizer(weight, scheme, spec)
+        )
 
     @override
     def unsaveable(self, model: PreTrainedModel) -> str | None:

@@ -76,9 +76,9 @@ def _prepared(
     """The schemes that quantize this layer, and how to have its rows; some look at all of it first."""
     for key, restore in restores.items():
         go_on(stop)
-        restorer = restore(module, weight)
-        if restorer is not None:
-            yield key, restorer
+        row_dequantizer = restore(module, weight)
+        if row_dequantizer is not None:
+            yield key, row_dequantizer
 
 
 def go_on(stop: Callable[[], bool]) -> None:

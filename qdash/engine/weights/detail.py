@@ -56,14 +56,14 @@ def layer_detail(
         if layer is None:
             raise QdashError(f"There is no layer “{position.layer[:200]}”.", "Choose one that the report lists.")
         weight = layer.read().to(device)
-        restorer = restore(layer.module, weight)
-        if restorer is None:
+        row_dequantizer = restore(layer.module, weight)
+        if row_dequantizer is None:
             raise QdashError(f"{scheme.label} leaves {layer.name} unchanged.", "Choose another scheme or layer.")
         group_sizes = {"": group_size(scheme, layer.module, weight.shape[1])}
-        layer_error = measure_layer(weight, {"": restorer}, group_sizes, go_on)[""]
+        layer_error = measure_layer(weight, {"": row_dequantizer}, group_sizes, go_on)[""]
         record = layer_error.record(place_of(layer, tuple(weight.shape)), FINE_BINS, FINE_ROWS)
     row = min(max(record.worst_row or 0 if position.row is None else position.row, 0), len(weight) - 1)
-    return _QuantizedLayer(scheme, layer.module, weight, restorer, layer_error).at(row, position.column, record)
+    return _QuantizedLayer(scheme, layer.module, weight, row_dequantizer, layer_error).at(row, position.column, record)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _QuantizedLayer:
     scheme: Scheme
     module: str
     weight: Tensor
-    restorer: RowDequantizer
+    row_dequantizer: RowDequantizer
     layer_error: LayerError
 
     def at(self, row: int, column: int, record: LayerWeights) -> LayerDetail:
@@ -105,7 +105,7 @@ class _QuantizedLayer:
     def _pair(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """W and Ŵ of some rows, float64. Kernels want whole tiles of rows, so a few more are restored."""
         begin, end = start // ROWS * ROWS, min(-(-stop // ROWS) * ROWS, len(self.weight))
-        restored = self.restorer(self.weight[begin:end], begin)[start - begin : stop - begin]
+        restored = self.row_dequantizer(self.weight[begin:end], begin)[start - begin : stop - begin]
         return self.weight[start:stop].cpu().double().numpy(), restored.cpu().double().numpy()
 
 

@@ -91,15 +91,15 @@ class LayerError:
 
 
 def measure_layer(
-    weight: Tensor, restorers: Mapping[str, RowDequantizer], group_sizes: Mapping[str, int], go_on: Callable[[], None]
+    weight: Tensor, row_dequantizers: Mapping[str, RowDequantizer], group_sizes: Mapping[str, int], go_on: Callable[[], None]
 ) -> dict[str, LayerError]:
     """Figures of a layer (out, in) under each scheme's key. `go_on` is called between chunks, and may raise."""
-    layer_errors = {key: LayerError(group_sizes[key], np.zeros((len(weight), 4))) for key in restorers}
+    layer_errors = {key: LayerError(group_sizes[key], np.zeros((len(weight), 4))) for key in row_dequantizers}
     original = _counts_of_codes(weight) if weight.dtype in CODED else Counts()
     for start, chunk in chunks(weight):
         if weight.dtype not in CODED:
             _count(original, chunk)
-        for key, restore in restorers.items():
+        for key, restore in row_dequantizers.items():
             fused = restore.fused(chunk) if isinstance(restore, Rounder) else None
             for begin, piece in [(0, chunk)] if fused else pieces(chunk):
                 go_on()
