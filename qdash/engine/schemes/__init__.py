@@ -67,7 +67,7 @@ class SchemeFamily(Protocol):
         """Quantize fused experts, all of them fit, of a model in plain floats, in place; mark them."""
 
     def run_lazy_packing(self, model: PreTrainedModel) -> None:
-        """Make the lasting changes that a layer's first call makes, such as packing its weights. The model cannot be saved afterwards."""
+        """Make the lasting changes that a layer's first call makes, such as packing its weights; `as_saved` undoes them for saving."""
 
     def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize this linear layer on the spec's device, in words that name the numbers; None if it can."""
