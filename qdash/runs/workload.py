@@ -12,6 +12,7 @@ from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution.work import VariantWork, Work
 from qdash.records import Device, EvaluationRequest, Request, Variant
+from qdash.runs.batch_times import retimed
 from qdash.runs.plan import device_of, dtype_of
 
 Found = dict[str, Checkpoint | QdashError]
@@ -20,8 +21,6 @@ Found = dict[str, Checkpoint | QdashError]
 _ANSWER_SHARE = 0.5
 """Answers take about this share of the longest they may be."""
 _CHARS_PER_TOKEN = 3
-_AGAIN = 0.25
-"""The share of its questions that the baseline of an evaluation answers again."""
 
 
 def comparison_work(request: Request, found: Found) -> Work:
@@ -40,14 +39,14 @@ def comparison_work(request: Request, found: Found) -> Work:
 
 def evaluation_work(request: EvaluationRequest, found: Found, items: int, max_new_tokens: int) -> Work:
     """`items` questions in batches, each answered to its limit of `max_new_tokens`; the baseline answers some of them again."""
-    passes = -(-items // request.batch_size) * max_new_tokens
+    batches = -(-items // request.batch_size)
     parts = [
         VariantWork(
             "evaluate",
             variant.model,
             variant.scheme,
             _loading_bytes(request, found, index),
-            passes if index else int(passes * (1 + _AGAIN)),
+            max_new_tokens * (batches if index else batches + retimed(batches)),
         )
         for index, variant in enumerate(request.variants)
     ]

@@ -172,10 +172,12 @@ def times_of(result: VariantResult, comparison: Comparison, part: TimePart = "to
 
 
 def times_in_rounds(ratio: Ratio, taken: int, noise: float, busy: float | None) -> Times:
-    """The evidence in a ratio of paired rounds, `taken` of them where it does not tell itself; `busy`: None is not known."""
+    """The evidence in a ratio of paired rounds. `taken`, `noise` and `busy` (None: not known) are the run's, for ratios without."""
     ends = (nan if end is None else end for end in (ratio.low, ratio.high, ratio.strict_low, ratio.strict_high))
     low, high, strict_low, strict_high = ends
-    rounds, others = taken if ratio.rounds is None else ratio.rounds, nan if busy is None else busy
+    rounds, noise = taken if ratio.rounds is None else ratio.rounds, noise if ratio.noise is None else ratio.noise
+    busy = busy if ratio.busy is None else ratio.busy
+    others = nan if busy is None else busy
     return Times(ratio.value, low, high, rounds, noise, others, paired=True, strict_low=strict_low, strict_high=strict_high)
 
 
