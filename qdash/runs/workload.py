@@ -1,6 +1,6 @@
-"""How much work a comparison, an evaluation, a weight report and an inspection are, in bytes to load and forward passes.
+"""The work of a comparison, an evaluation, a weight report and a model report, in bytes to load and forward passes.
 
-Executors that borrow a GPU ask for a time that follows from this. Passes are an estimate: how long answers are is not known before.
+Executors that borrow a GPU derive the time they ask for from this. Passes are an estimate, because the length of answers is unknown.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def inspection_work(variant: Variant, loading_bytes: int, device: Device) -> Wor
     return Work(device, (VariantWork("inspect", variant.model, variant.scheme, 2 * loading_bytes),))
 
 
-def weighing_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
+def weight_error_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
     """Reading all weights once, and computing on them for each scheme."""
     return Work(device, (VariantWork("measure_weight_error", found.model, ",".join(schemes), found.weights_bytes * (1 + len(schemes))),))
 

@@ -1,4 +1,4 @@
-"""The loop of rounds: how many, which are taken again, who is left out. Workers are those of `tests.runs.test_compare`."""
+"""The loop of rounds: how many, which are taken again, who is left out. Workers are scripted."""
 
 import time
 from pathlib import Path
@@ -8,9 +8,11 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import Comparison, Measurement, Progress, Ratio, VariantDone
+from qdash.runs.compare import compare
 from qdash.runs.rounds import timing
 from qdash.verdict.evidence import pace_of
-from tests.runs.test_compare import Script, compare, final, folder, quiet, request_for
+from tests.runs.scripted_workers import Script
+from tests.runs.test_compare import final, folder, quiet, request_for
 
 __all__ = ["folder", "quiet"]
 FIVE = Measurement(runs=5, warmup=0, max_new_tokens=4)
