@@ -15,6 +15,9 @@ LEAST_ROUNDS = 3
 PRECISE = 0.03
 """An interval that reaches this share of its ratio to either side is narrow enough."""
 
+ROUGH = 1.25
+"""On a busy machine a ratio is not left alone before its interval reaches at most so far, as a factor, to either side."""
+
 MOST_ROUNDS = 30
 """The most rounds, unless more were chosen, where other programs disturb them or a large difference is unclear: enough to tell twice the
 time from the same time on a machine that is never quiet."""
@@ -112,11 +115,14 @@ class Standing:
         """Whether the `left` rounds that may follow would change nothing that is said.
 
         Any of three will do: the ratio is precise; it is clear of its bounds with all its doubt; or the same would be said if all further
-        rounds were like the lowest one so far, if they were like the highest, and if they were like the typical one.
+        rounds were like the lowest one so far, if they were like the highest, and if they were like the typical one. On a busy machine the
+        last is not enough while the ratio is known roughly only.
         """
         ratio = ratio_of(self.ratios)
         if _is_precise(ratio) or _is_decided(ratio, self.bounds, self.noise, self.busy):
             return True
+        if left and (self.busy or 0.0) > BUSY_SHARE and not _is_within(ratio, ROUGH):
+            return False
         said = self._said(self.ratios)
         return all(self._said((*self.ratios, *[end] * left)) == said for end in (min(self.ratios), median(self.ratios), max(self.ratios)))
 
@@ -135,9 +141,11 @@ def busy_share(rounds: Iterable[Taken]) -> float | None:
 
 
 def _is_precise(ratio: Ratio) -> bool:
-    if ratio.low is None or ratio.high is None:
-        return False
-    return ratio.low >= ratio.value * (1 - PRECISE) and ratio.high <= ratio.value * (1 + PRECISE)
+    return _is_within(ratio, 1 + PRECISE)
+
+
+def _is_within(ratio: Ratio, factor: float) -> bool:
+    return ratio.low is not None and ratio.high is not None and ratio.low >= ratio.value / factor and ratio.high <= ratio.value * factor
 
 
 def _is_decided(ratio: Ratio, bounds: Collection[float], noise: float, busy: float | None) -> bool:

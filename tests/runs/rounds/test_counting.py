@@ -105,6 +105,12 @@ def test_where_no_further_round_could_change_what_is_said_none_is_taken() -> Non
     assert Standing((1.0, 1.3, 0.8), (0.9, 1.25), 0.2).settled(2)
 
 
+def test_on_a_busy_machine_a_ratio_gets_more_rounds_until_it_is_known_to_a_quarter() -> None:
+    same = (0.7, 1.0, 1.1, 0.5, 1.8, 0.8, 1.4, 1.0, 0.95)
+    assert Standing(same, (), 0.8, None).settled(3) and not Standing(same, (), 0.8, 0.5).settled(3)
+    assert Standing(around(1.0, 0.2, 9), (), 0.8, 0.5).settled(3)
+
+
 def test_many_disturbed_rounds_settle_what_a_few_cannot() -> None:
     ratios = around(2.0, 0.3, 12)
     assert Standing(ratios, (0.9,), 0.8, 0.6).settled(18) and not Standing(ratios[::2], (0.9,), 0.8, 0.6).settled(24)
