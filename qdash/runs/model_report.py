@@ -19,6 +19,7 @@ from qdash.execution import Executor, StopSignal
 from qdash.execution.client import WorkerClient
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import Comparison, InspectorReport, Request, Step, WorkerSpec
+from qdash.remedies import by_reader
 from qdash.runs.plan import device_of, dtype_of, host_of, with_worker, worker_spec
 from qdash.runs.workload import inspection_work
 from qdash.scratch import prefix
@@ -96,7 +97,8 @@ def _scratch() -> Iterator[tuple[str | None, str | None]]:
         cache.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=prefix("inspect"), dir=cache, ignore_cleanup_errors=True)
     except OSError as error:
-        no_folder = f"the cache cannot be written ({error.strerror}); set QDASH_CACHE_DIR to a folder that can"
+        more = by_reader(owner="; set QDASH_CACHE_DIR to a folder that can", visitor="")
+        no_folder = f"the cache cannot be written ({error.strerror}){more}"
     try:
         yield folder.name if folder else None, no_folder
     finally:
