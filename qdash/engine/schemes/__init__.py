@@ -49,7 +49,11 @@ class Stored:
 
 
 class SchemeFamily(Protocol):
-    """Schemes that work alike. All methods are pure but `transform`, `quantize` and `run_lazy_packing`; weights are (out, in)."""
+    """A group of schemes that work alike. Weights are (out, in).
+
+    `transform`, `quantize`, `quantize_experts` and `run_lazy_packing` change the model in place. `as_saved` changes it for as long as its
+    context lasts. All other methods leave their arguments unchanged.
+    """
 
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
         """Arguments for `from_pretrained`: dtype, device map, quantization. `skeleton` is the model without its weights."""
@@ -67,7 +71,7 @@ class SchemeFamily(Protocol):
         """Quantize fused experts, all of them fit, of a model in plain floats, in place; mark them."""
 
     def run_lazy_packing(self, model: PreTrainedModel) -> None:
-        """Bring on what a layer's first call changes for good, such as how its weights are packed. A model that is settled is not saved."""
+        """Make the permanent changes that the first call of a layer would make, such as repacking weights. Do not save the model then."""
 
     def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize this linear layer on the spec's device, in words that name the numbers; None if it can."""
