@@ -1,6 +1,6 @@
 """The ways to quantize that can be played with, as data: what each rounds to, what shares a scale, what that costs to store.
 
-The page's own script does the arithmetic, so that a slider answers at once. All it knows of a format comes from here, that is from
+The page's own script does the arithmetic, so that a slider answers at once. All it has about a format comes from here, that is from
 `catalog.formats`; tests hold its results to those of `engine/formats`, bit for bit.
 """
 

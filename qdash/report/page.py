@@ -14,7 +14,8 @@ from plotly.offline import get_plotlyjs
 
 from qdash.catalog.models import ASSETS, model_name
 from qdash.charts.style import saved_as
-from qdash.present.formatting import ANSWERS_HIDDEN, covered, covered_by_part, left_alone
+from qdash.present.coverage import covered, covered_by_part, left_alone
+from qdash.present.formatting import ANSWERS_HIDDEN
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import gradio as gr
 
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
-from qdash.present.formatting import share
+from qdash.present.formatting import percent
 from qdash.records import Comparison, InspectorReport, Step
 from qdash.ui.compare.model_report_view import inside_html
 from qdash.ui.components.elements import html
@@ -76,7 +76,7 @@ def looked(comparison: Comparison | None, index: Any, backend: Backend, line: En
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield _working(Step(detail=waiting(place)))
-            yield from _inspected(backend.inspect(comparison, index, stop))
+            yield from _inspected(backend.report_model(comparison, index, stop))
     except QdashError as error:
         yield banner(by_button(error, "Look inside"))
     except Exception:
@@ -90,6 +90,6 @@ def _inspected(steps: Generator[Step, None, InspectorReport]) -> Iterator[str]:
 
 
 def _working(step: Step) -> str:
-    percent = f" · {share(step.fraction)}" if step.fraction is not None else ""
+    done = f" · {percent(step.fraction)}" if step.fraction is not None else ""
     words = escape(step.detail or "counting")
-    return f'<p class="sub" role="status"><span class="turning" aria-hidden="true"></span>Looking inside: {words}{percent}</p>'
+    return f'<p class="sub" role="status"><span class="turning" aria-hidden="true"></span>Looking inside: {words}{done}</p>'

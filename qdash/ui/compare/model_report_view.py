@@ -3,7 +3,9 @@
 import json
 from html import escape
 
-from qdash.present.formatting import covered, left_alone, mib, sizes
+from qdash.present.coverage import covered, left_alone
+from qdash.present.formatting import mib
+from qdash.present.sizes import sizes
 from qdash.records import InspectorReport, PartInside
 from qdash.ui.components.markup import sheet_head
 

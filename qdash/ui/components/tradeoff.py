@@ -12,7 +12,7 @@ import gradio as gr
 
 from qdash.charts.tradeoff import numbers_words
 from qdash.charts.tradeoff_points import AGAINST, Trades, against_of, comparison_trades
-from qdash.present.formatting import mib, ms, nats, share
+from qdash.present.formatting import mib, ms, nats, percent
 from qdash.records import Comparison, VariantResult
 from qdash.ui.components.comparison_tables import NOTHING
 from qdash.ui.components.elements import html
@@ -96,4 +96,4 @@ def _quality(result: VariantResult, *, original: bool) -> tuple[str, str]:
     if agreement is None:
         return ("0", "100%") if original and result.status == "ok" else (NOTHING, NOTHING)
     doubt = f" ± {nats(2 * agreement.kl_se)}" if agreement.kl_se else ""
-    return nats(agreement.kl_mean_nats) + doubt, share(agreement.top1)
+    return nats(agreement.kl_mean_nats) + doubt, percent(agreement.top1)

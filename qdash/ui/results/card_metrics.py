@@ -1,9 +1,10 @@
-"""The figures at the foot of a card: the baseline's own, everybody else's relative to it, the exact number one hover away."""
+"""The figures at the foot of a card: the baseline's own, the others' relative to it, exact numbers in tooltips."""
 
 from collections.abc import Sequence
 from html import escape
 
-from qdash.present.formatting import covered, covered_briefly, left_words, mib, ms, nats, percent, several, share
+from qdash.present.coverage import covered, covered_briefly, left_words
+from qdash.present.formatting import mib, ms, nats, percent, several, size_change
 from qdash.records import Agreement, Comparison, VariantResult
 from qdash.ui.components import text
 from qdash.ui.components.markup import term
@@ -23,7 +24,7 @@ def facts_html(result: VariantResult, baseline: VariantResult | None, comparison
 
 
 def names_html(*, original: bool) -> str:
-    """The names alone, of a variant that has not answered yet."""
+    """The names alone, for a variant that has not answered yet."""
     names = ("Time", "First token", "Per token", "Weights", "Agreement")
     return _list([(name, None) for name in (names[:4] if original else names)], "—")
 
@@ -49,7 +50,7 @@ def _relative(result: VariantResult, baseline: VariantResult, comparison: Compar
         return []
     if result.kind == "simulated":
         projected = result.memory.projected_bytes
-        change = percent(projected / baseline.memory.weights_bytes - 1) if projected else "—"
+        change = size_change(projected / baseline.memory.weights_bytes - 1) if projected else "—"
         weights = f"{change} {_QUIET}<i>projected</i></span>" if projected else "—"
         none = f"{_QUIET}—</span>"
         return [
@@ -58,7 +59,7 @@ def _relative(result: VariantResult, baseline: VariantResult, comparison: Compar
             ("Per token", none),
             ("Weights", weights),
         ]
-    change = percent(result.memory.weights_bytes / baseline.memory.weights_bytes - 1)
+    change = size_change(result.memory.weights_bytes / baseline.memory.weights_bytes - 1)
     return [("Time", _time(result, comparison)), *_parts(result), ("Weights", _exact(change, mib(result.memory.weights_bytes)))]
 
 
@@ -78,7 +79,7 @@ def _time(result: VariantResult, comparison: Comparison | None) -> str | None:
 
 
 def _covered(result: VariantResult) -> list[Row]:
-    """Of variants that quantize: how much; what was left and why is one hover away."""
+    """For variants that quantize: how much; the tooltip says what was left and why."""
     coverage = result.coverage
     if coverage is None or not (coverage.skipped or coverage.quantized_parameters):
         return []
@@ -97,9 +98,9 @@ def _agreements(result: VariantResult) -> list[Row]:
 def _agreement(found: Agreement) -> str:
     perplexity = " → ".join("—" if value is None else f"{value:.3g}" for value in (found.ppl_original, found.ppl))
     exact = f"{divergence_words(found)} over {several(found.tokens, 'token', 'tokens')}; perplexity {perplexity}"
-    return _exact(f"{share(found.top1)} · KL {nats(found.kl_mean_nats)}", exact)
+    return _exact(f"{percent(found.top1)} · KL {nats(found.kl_mean_nats)}", exact)
 
 
 def _exact(words: str, number: str) -> str:
-    """Words for people; the number itself is one hover away."""
+    """Words; the exact number is in the tooltip."""
     return f'<span title="{escape(number)}">{escape(words)}</span>'

@@ -5,8 +5,8 @@ from html import escape
 
 from qdash.charts.evaluation import speedup_of
 from qdash.charts.tradeoff_points import AGAINST, evaluation_trades
-from qdash.present.formatting import between, evaluation_conditions, mib, ms, points_of, stand_in, versions
-from qdash.present.formatting import share as percent
+from qdash.present.conditions import evaluation_conditions, versions
+from qdash.present.formatting import between, mib, ms, percent, points_of, stand_in
 from qdash.records import EvaluatedVariant, Evaluation, Kind, Proportion
 from qdash.ui.components import text
 from qdash.ui.components.comparison_tables import NOTHING

@@ -15,8 +15,9 @@ import plotly.graph_objects as go
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, row_errors, weight_histogram
 from qdash.charts.style import saved_as
-from qdash.present.formatting import decibels, share
+from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
+from qdash.present.weight_error import decibels
 from qdash.records import LayerDetail, LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
@@ -128,8 +129,8 @@ def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDe
     facts = [
         (term("SQNR", text.TIPS["SQNR"]), decibels(error)),
         (term("max error", text.TIPS["max error"]), f"{error.max_abs_error:.3g}"),
-        (term("to zero", text.TIPS["zeroed"]), share(error.zeroed, 1)),
-        (term("cut off", text.TIPS["clipped"]), share(error.clipped, 1)),
+        (term("to zero", text.TIPS["zeroed"]), percent(error.zeroed, 1)),
+        (term("cut off", text.TIPS["clipped"]), percent(error.clipped, 1)),
     ]
     if layer:
         facts.append(("shape", " × ".join(map(str, layer.shape))))

@@ -5,8 +5,9 @@ from html import escape
 
 from qdash.catalog.schemes import known_scheme
 from qdash.charts.layer_heatmap import Measured, extremes, heat_html, scale_html
-from qdash.present.formatting import Words, decibels, decibels_of, disturbed, left_out, share, unweighed
+from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
+from qdash.present.weight_error import Words, decibels, decibels_of, disturbed, left_out, unweighed
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.markup import bits_class, term
@@ -105,7 +106,7 @@ def _layers_table(report: WeightReport) -> str:
 def _figures(scheme: SchemeWeights) -> list[str]:
     bits = "–" if scheme.bits_per_weight is None else f"{scheme.bits_per_weight:.2f}"
     sqnr = decibels(scheme).removesuffix(" dB") if scheme.sqnr_db is None else f"{scheme.sqnr_db:.2f}"
-    shares = (share(scheme.zeroed, 2), share(scheme.clipped, 2), str(len(scheme.layers)))
+    shares = (percent(scheme.zeroed, 2), percent(scheme.clipped, 2), str(len(scheme.layers)))
     return [bits, sqnr, f"{scheme.mse:.3g}", f"{scheme.max_abs_error:.3g}", f"{scheme.cosine:.6f}", *shares]
 
 

@@ -142,3 +142,12 @@ SCALES["e8m0-up"] = (largest, codes) => {
   const exponent = (bitsOf(wanted) >>> 23) + ((bitsOf(wanted) & 0x7fffff) > 0 ? 1 : 0);
   return dividing(floatOf(exponent << 23));
 };
+
+
+
+
+SCALES["e8m0-up"] = (largest, codes) => {
+  const wanted = f32(largest / codes.largest);
+  const exponent = (bitsOf(wanted) >>> 23) + ((bitsOf(wanted) & 0x7fffff) > 0 ? 1 : 0);
+  return dividing(floatOf(exponent << 23));
+};
