@@ -50,7 +50,11 @@ class Stored:
 
 
 class SchemeFamily(Protocol):
-    """Schemes that work alike. All methods are pure but `transform`, `quantize` and `run_lazy_packing`; weights are (out, in)."""
+    """A group of schemes that work alike. Weights are (out, in).
+
+    `transform`, `quantize`, `quantize_experts` and `run_lazy_packing` change the model in place. `as_saved` changes it for as long as its
+    context lasts. All other methods leave their arguments unchanged.
+    """
 
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
         """Arguments for `from_pretrained`: dtype, device map, quantization. `skeleton` is the model without its weights."""
