@@ -9,7 +9,7 @@ from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_o
 from qdash.charts.tradeoff import numbers_words
 from qdash.present.formatting import between, evaluation_conditions, mib, ms, points_of, share, versions
 from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
-from qdash.report.page import chart, template
+from qdash.report.page import chart, page
 from qdash.verdict.evaluations import costs, evaluation_pace, evaluation_verdict
 from qdash.verdict.pace import Pace
 
@@ -34,7 +34,8 @@ def evaluation_to_html(evaluation: Evaluation) -> str:
         chart("tradeoff", "Size vs. right answers", reading, _trade_off, evaluation, model=model),
     ]
     listed = _listed(evaluation)
-    return template("evaluation.html.jinja").render(
+    return page(
+        "evaluation",
         evaluation=evaluation,
         verdict=evaluation_verdict(evaluation),
         model=model,

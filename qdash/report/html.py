@@ -12,10 +12,21 @@ import plotly.graph_objects as go
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
 from qdash.charts.tradeoff import numbers_words
-from qdash.present.formatting import covered_briefly, device_words, mib, ms, nats, no_gpu_words, share, timing_conditions, versions
+from qdash.present.formatting import (
+    ANSWERS_HIDDEN,
+    covered_briefly,
+    device_words,
+    mib,
+    ms,
+    nats,
+    no_gpu_words,
+    share,
+    timing_conditions,
+    versions,
+)
 from qdash.present.text_diff import differing_spans
 from qdash.records import Comparison, VariantResult
-from qdash.report.page import bits_class, chart, template
+from qdash.report.page import chart, page
 from qdash.verdict import judge, verdict
 from qdash.verdict.evidence import told_time
 from qdash.verdict.judging import divergence_words, reference_words
@@ -51,7 +62,8 @@ def to_html(comparison: Comparison, picture: bytes | None = None) -> str:
             model=model,
         ),
     )
-    return template("comparison.html.jinja").render(
+    return page(
+        "comparison",
         comparison=comparison,
         verdict=verdict(comparison),
         model=model,
@@ -77,12 +89,12 @@ def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure | None:
 
 @dataclass(frozen=True)
 class Card:
-    """One variant as the template draws it; `spans` are (text, differs from the original)."""
+    """One variant as the template draws it; `spans` are (text, differs from the original), `silence` what is said where there are none."""
 
     result: VariantResult
-    bits: str
     badge: str
     spans: tuple[tuple[str, bool], ...]
+    silence: str
     tone: str
     outcome: str
     because: str
@@ -106,12 +118,13 @@ def _card(result: VariantResult, comparison: Comparison) -> Card:
     spans = differing_spans(reference.lstrip(), answer) if reference is not None else [(answer, False)]
     tone, outcome, because = _outcome(result, comparison)
     scheme = known_scheme(result.scheme)
+    hidden = result.answer is None and baseline.answer is None and result.status == "ok"
     float_scheme = scheme is not None and scheme.is_baseline
     return Card(
         result=result,
-        bits=bits_class(result.bits),
         badge=result.dtype if float_scheme and result.dtype else result.kind,
         spans=tuple(spans) if answer else (),
+        silence=ANSWERS_HIDDEN if hidden else "no answer",
         tone=tone,
         outcome=outcome,
         because=because,
