@@ -16,6 +16,6 @@ class Sharing:
     size: int | None = None
     affine: bool = False
 
-    def together(self, columns: int) -> int:
+    def group_size(self, columns: int) -> int:
         """How many neighbours in a row share a scale; 0: the whole tensor does."""
         return 0 if self.shares == "tensor" else min(self.size or columns, columns)

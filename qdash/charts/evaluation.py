@@ -7,8 +7,7 @@ import plotly.graph_objects as go
 
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import framed, missing_words, row_names, words
-from qdash.present.formatting import between, ms, stand_in
-from qdash.present.formatting import share as percent
+from qdash.present.formatting import between, ms, percent, stand_in
 from qdash.records import EvaluatedVariant, Evaluation, Proportion
 from qdash.verdict.evaluations import evaluation_pace
 from qdash.verdict.pace import Pace

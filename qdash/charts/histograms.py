@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from qdash.charts.palette import faded, palette
 from qdash.charts.rows import colour_of
 from qdash.charts.style import legend, styled
-from qdash.present.formatting import share
+from qdash.present.formatting import percent
 from qdash.records import Histogram, Kind, LayerHistograms, LayerWeights, SchemeWeights
 
 HEIGHT_PX = 250
@@ -18,7 +18,7 @@ TALLEST = 2.5
 
 ERROR_BINS = 81
 
-Part = SchemeWeights | LayerWeights
+WeightStats = SchemeWeights | LayerWeights
 
 
 class Named(Protocol):
@@ -41,7 +41,7 @@ class Named(Protocol):
 
 
 def weight_histogram(
-    scheme: Named, part: Part, levels: Sequence[float] = (), *, beside: Sequence[Part] = (), dark: bool = False
+    scheme: Named, part: WeightStats, levels: Sequence[float] = (), *, beside: Sequence[WeightStats] = (), dark: bool = False
 ) -> go.Figure | None:
     """Original weights as a grey area, dequantized ones as a line in the scheme's colour (dotted: simulated), on common bins.
 
@@ -66,7 +66,7 @@ def weight_histogram(
     return figure
 
 
-def error_histogram(scheme: Named, part: Part, *, beside: Sequence[Part] = (), dark: bool = False) -> go.Figure | None:
+def error_histogram(scheme: Named, part: WeightStats, *, beside: Sequence[WeightStats] = (), dark: bool = False) -> go.Figure | None:
     """The error Ŵ − W of `part`, on bins around zero, on an axis with room for those of the parts `beside`. None: nothing to draw."""
     if part.histograms is None:
         return None
@@ -134,7 +134,8 @@ def _cut(figure: go.Figure, histograms: LayerHistograms, dark: bool) -> None:
     figure.update_yaxes(range=[0, top])
     figure.add_annotation(
         x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False, bgcolor=palette(dark).panel,
-        text=f"▲ cut: {share(tallest / sum(counts))} are at {middle:.2g}".replace("-", "−"), font={"size": 11, "color": palette(dark).soft},
+        text=f"▲ cut: {percent(tallest / sum(counts))} are at {middle:.2g}".replace("-", "−"),
+        font={"size": 11, "color": palette(dark).soft},
     )  # fmt: skip
 
 

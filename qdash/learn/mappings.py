@@ -1,6 +1,6 @@
 """The ways to quantize that can be played with, as data: what each rounds to, what shares a scale, what that costs to store.
 
-The page's own script does the arithmetic, so that a slider answers at once. All it knows of a format comes from here, that is from
+The page's own script does the arithmetic, so that a slider answers at once. All it has about a format comes from here, that is from
 `catalog.formats`; tests hold its results to those of `engine/formats`, bit for bit.
 """
 
@@ -22,7 +22,7 @@ SIZES = (None, 256, 128, 64, 32, 16, 8)
 
 @dataclass(frozen=True)
 class Codes:
-    """The numbers that a code of so many bits can stand for before scaling, ascending. The range is scaled onto `largest`."""
+    """The numbers that a code of this many bits can represent before scaling, ascending. The range is scaled onto `largest`."""
 
     name: str
     bits: int

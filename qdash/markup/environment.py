@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from qdash.catalog.models import model_name
 from qdash.markup.colours import bits_class, colour_classes
-from qdash.present import formatting
+from qdash.present.coverage import covered, covered_by_part, left_alone
+from qdash.present.formatting import mib
 
 _PACKAGE = "qdash"
 _AT_AN_EDGE = re.compile(r"\A\s*\n\s*|\s*\n\s*\Z|(?<=>)\s*\n\s*|\s*\n\s*(?=<)")
@@ -42,8 +43,8 @@ def environment() -> Environment:
     made = Environment(
         loader=PackageLoader(_PACKAGE, ""), autoescape=True, undefined=StrictUndefined, extensions=[Layout], auto_reload=False
     )
-    made.globals |= {"bits_class": bits_class, "colour_classes": colour_classes, "model_name": model_name, "fmt": formatting}
-    made.filters["grouped"] = "{:,}".format
+    made.globals |= {"bits_class": bits_class, "colour_classes": colour_classes, "model_name": model_name}
+    made.filters |= {"covered": covered, "covered_by_part": covered_by_part, "grouped": "{:,}".format, "left_alone": left_alone, "mib": mib}
     return made
 
 

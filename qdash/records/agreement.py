@@ -12,13 +12,13 @@ WHOLE_VOCABULARY = 4096
 """Vocabularies up to this size are kept whole: then divergences are exact."""
 
 LIKELIEST = 256
-"""Of larger ones, so many of the likeliest words are kept at each position."""
+"""Of larger ones, this many of the likeliest tokens are kept at each position."""
 
 MAX_SCORED_TOKENS = 2048
 """What a text has beyond this many tokens is not scored."""
 
 MAX_SHOWN_TOKENS = 256
-"""So many tokens are kept one by one, for people to look at."""
+"""This many tokens are kept one by one, for display."""
 
 SAME_NATS = 1e-6
 """Divergences up to this are rounding: below what float32 logarithms can tell."""

@@ -45,8 +45,8 @@ class TextSoFar(Record):
     text: str
 
 
-class WeighedLayer(LayerPlace):
-    """A layer is weighed: its SQNR under each scheme that quantizes it (None: no error)."""
+class MeasuredLayer(LayerPlace):
+    """A layer has been measured: its SQNR under each scheme that quantizes it (None: no error)."""
 
     sqnr_db: dict[str, float | None]
 
@@ -70,7 +70,7 @@ class BatchAnswered(Record):
     eta_s: float
 
 
-Emitted = Step | TextSoFar | WeighedLayer | BatchAnswered
+Emitted = Step | TextSoFar | MeasuredLayer | BatchAnswered
 """What a worker may emit while a call runs; `execution.client` tells which call emits what."""
 
 
@@ -124,7 +124,7 @@ class TimedRun(Record):
 class Exercise(Record):
     """Questions to be answered in batches. Where `plain`, prompts are texts to continue and see no chat template.
 
-    `targets`: what would continue each plain prompt exactly, or empty. `batches`: answer only so many (None: all), from number `first` on.
+    `targets`: what would continue each plain prompt exactly, or empty. `batches`: how many to answer (None: all), from number `first` on.
     `can_share`: that an answer does not depend on what else is in its batch is known of this model; False: two questions tell.
     """
 

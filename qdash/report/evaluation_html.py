@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
 from qdash.charts.tradeoff import numbers_words
-from qdash.present.formatting import between, evaluation_conditions, mib, ms, points_of, share, versions
+from qdash.present.conditions import evaluation_conditions, versions
+from qdash.present.formatting import between, mib, ms, percent, points_of
 from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
 from qdash.report.page import chart, page
 from qdash.verdict.evaluations import costs, evaluation_pace, evaluation_verdict
@@ -75,12 +76,12 @@ def _row(result: EvaluatedVariant, drop: float | None, pace: Pace) -> tuple[str,
     size = result.weights_bytes if result.projected_bytes is None else result.projected_bytes
     return (
         result.label,
-        f"{share(accuracy.value, 1)} ({accuracy.successes:,} of {accuracy.total:,})",
+        f"{percent(accuracy.value, 1)} ({accuracy.successes:,} of {accuracy.total:,})",
         between(accuracy.low, accuracy.high),
         "–" if drop is None else points_of(-drop),
         f"{paired.only_original:,} · {paired.only_variant:,}" if paired else "–",
         f"{paired.p_value:.2g}" if paired else "–",
-        share(result.last_word.value, 1) if result.last_word else "–",
+        percent(result.last_word.value, 1) if result.last_word else "–",
         f"{result.total_s:.1f} s" if result.total_s is not None else "–",
         ms(result.per_item_s) if result.per_item_s is not None else "–",
         f"{result.speedup:.2f}×" if pace.told in ("faster", "slower") else pace.words_or_why or "–",
@@ -95,7 +96,7 @@ def _kinds(evaluation: Evaluation) -> list[tuple[str, ...]]:
 
 
 def _share(found: Proportion | None) -> str:
-    return "–" if found is None else share(found.value)
+    return "–" if found is None else percent(found.value)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _conditions(evaluation: Evaluation) -> tuple[str, ...]:
     noise = evaluation.noise_floor
     return (
         *evaluation_conditions(evaluation),
-        f"noise ±{share(noise.relative)}: smaller differences in time are noise" if noise else "noise unknown",
+        f"noise ±{percent(noise.relative)}: smaller differences in time are noise" if noise else "noise unknown",
         versions(evaluation.host),
         f"qdash {evaluation.qdash_version}",
     )

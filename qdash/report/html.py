@@ -12,18 +12,9 @@ import plotly.graph_objects as go
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
 from qdash.charts.tradeoff import numbers_words
-from qdash.present.formatting import (
-    ANSWERS_HIDDEN,
-    covered_briefly,
-    device_words,
-    mib,
-    ms,
-    nats,
-    no_gpu_words,
-    share,
-    timing_conditions,
-    versions,
-)
+from qdash.present.conditions import device_words, no_gpu_words, timing_conditions, versions
+from qdash.present.coverage import covered_briefly
+from qdash.present.formatting import ANSWERS_HIDDEN, mib, ms, nats, percent
 from qdash.present.text_diff import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.report.page import chart, page
@@ -163,7 +154,7 @@ def _facts(result: VariantResult) -> tuple[tuple[str, str], ...]:
 
 def _agreements(result: VariantResult) -> tuple[tuple[str, str], ...]:
     found = (("Agreement", result.agreement), ("On the text", result.agreement_text))
-    told = tuple((name, f"{share(one.top1)} · {divergence_words(one)}") for name, one in found if one is not None)
+    told = tuple((name, f"{percent(one.top1)} · {divergence_words(one)}") for name, one in found if one is not None)
     return (*told, ("Not compared", result.agreement_problem)) if result.agreement_problem else told
 
 
@@ -187,7 +178,7 @@ def _row(result: VariantResult, comparison: Comparison) -> tuple[str, ...]:
         told_time(result, comparison) or "–",
         _ratio(relative.memory if relative else None),
         nats(agreement.kl_mean_nats) if agreement else "–",
-        share(agreement.top1) if agreement else "–",
+        percent(agreement.top1) if agreement else "–",
         covered_briefly(coverage) if coverage else "–",
     )
 
@@ -203,7 +194,7 @@ def _conditions(comparison: Comparison) -> tuple[str, ...]:
         device_words(host),
         *([why_cpu] if why_cpu else []),
         f"{comparison.variants[0].dtype or 'unknown'} baseline",
-        *timing_conditions(comparison),
+        *(condition.words for condition in timing_conditions(comparison)),
         "median (p10–p90)",
         host.execution,
         versions(host),

@@ -9,8 +9,9 @@ from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, sqnr_against_bits, weight_histogram
 from qdash.markup.colours import bits_class
 from qdash.markup.layer_heatmap import extremes, heat_html, scale_html
-from qdash.present.formatting import decibels, decibels_of, disturbed, left_out, share, unweighed
+from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
+from qdash.present.weight_error import decibels, decibels_of, disturbed, left_out, unweighed
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.report.page import Chart, chart, page
 
@@ -104,8 +105,8 @@ def _row(scheme: SchemeWeights) -> tuple[str, ...]:
         f"{scheme.mse:.3g}",
         f"{scheme.max_abs_error:.3g}",
         f"{scheme.cosine:.6f}",
-        share(scheme.zeroed, 2),
-        share(scheme.clipped, 2),
+        percent(scheme.zeroed, 2),
+        percent(scheme.clipped, 2),
         str(len(scheme.layers)),
     )
 

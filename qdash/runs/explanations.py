@@ -9,7 +9,8 @@ from qdash.catalog.families.bitsandbytes import LLM_INT8
 from qdash.catalog.kernel_work import rounding_inputs, unpacking_weights
 from qdash.catalog.scheme import Family
 from qdash.catalog.schemes import find_scheme
-from qdash.present.formatting import covered, left_unusual, left_words, mib, ms
+from qdash.present.coverage import covered, left_unusual, left_words
+from qdash.present.formatting import mib, ms
 from qdash.records import Comparison, Explanation, InspectorReport, QuantizedInside, VariantResult
 from qdash.verdict.evidence import pace_of
 

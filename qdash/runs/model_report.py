@@ -1,4 +1,4 @@
-"""Inspecting one variant of a request: find its model, load it, count and save it, and answer what people ask about the numbers.
+"""Reports what is inside one variant of a request: finds its model, loads it, counts and saves it, and explains the numbers.
 
 A variant that was just compared is inspected where it is: an equal spec finds the same warm worker.
 """
@@ -25,7 +25,7 @@ from qdash.scratch import prefix
 from qdash.settings import settings
 
 
-def inspect(
+def report_model(
     request: Request, index: int, executor: Executor, stop: Event | None = None, measured: Comparison | None = None
 ) -> Generator[Step, None, InspectorReport]:
     """Look inside variant `index` of `request`, yielding progress.
@@ -65,7 +65,7 @@ def explained(report: InspectorReport, measured: Comparison | None) -> Inspector
 def _inspected(
     spec: WorkerSpec, model: str, needed_bytes: int, folder: str | None, no_folder: str | None, executor: Executor, stop: StopSignal | None
 ) -> Generator[Step, None, InspectorReport]:
-    """Load the variant and inspect it, saving it in `folder` if it fits there; `no_folder` is why there is none."""
+    """Load the variant and report what is inside, saving it in `folder` if it fits there; `no_folder` is why there is none."""
     worker = WorkerClient(executor, spec, stop)
     loaded = yield from worker.load(reserve_bytes=needed_bytes)
     if folder is not None:
@@ -73,7 +73,7 @@ def _inspected(
             check_disk(model, loaded.saved_bytes, Path(folder), "QDASH_CACHE_DIR")
         except QdashError as error:
             folder, no_folder = None, str(error)
-    report = yield from worker.inspect(folder)
+    report = yield from worker.report_model(folder)
     return report.model_copy(update={"not_saved": no_folder or report.not_saved})
 
 

@@ -1,13 +1,13 @@
-"""The one sentence on top of a comparison, and the why sentence below it, from the results alone.
+"""The headline of a comparison and the explanation below it, from the results alone.
 
-Every variant is judged by the rules; the sentence tells of the best that kept the answer, of all that lost it, and of what could not be
+Every variant is judged by the rules; the headline names the best that kept the answer, all that lost it, and those that could not be
 judged. Simulated formats count for answers and projected size, never for speed.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qdash.present.formatting import ANSWERS_HIDDEN, and_listed, share
+from qdash.present.formatting import ANSWERS_HIDDEN, and_listed, percent
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.details import distance_told, missing_told, speed_told
 from qdash.verdict.evidence import known_truth
@@ -32,7 +32,7 @@ class Verdict:
 
 
 def verdict(comparison: Comparison) -> Verdict:
-    """What this comparison shows, as far as its evidence goes."""
+    """The verdict on a comparison, as far as its evidence goes."""
     baseline, *others = comparison.variants
     if baseline.status != "ok":
         return _without_baseline(baseline)
@@ -83,7 +83,7 @@ def _best_first(items: list[Seen]) -> list[Seen]:
 
 
 def _headline(judged: list[Seen], told: list[Seen], *, alone: bool) -> tuple[Span, ...]:
-    """`alone`: nobody was left out of `judged`, so that “all” means all."""
+    """`alone`: `judged` has every variant, so that “all” means all."""
     everyone = alone and len(judged) > 1 and all(item.kept and item.change is not None and not item.change.differs for item in judged)
     spans: list[Span] = []
     for item in told:
@@ -113,7 +113,7 @@ def _lost_sentences(lost: list[Seen]) -> Iterator[Span]:
 
 
 def _nothing_judged(unjudged: list[Seen]) -> tuple[Span, ...]:
-    """Where there is no verdict at all, why not."""
+    """The reason if there is no verdict at all."""
     reasons = {item.judgement.why_not for item in unjudged}
     if len(reasons) > 1:
         return (("Nothing can be judged here", True), (f": {by_reason(_reasons(unjudged))}. ", False))
@@ -126,7 +126,7 @@ def _not_judged(unjudged: list[Seen]) -> str:
 
 
 def _truth(comparison: Comparison, judged: list[Seen]) -> str:
-    """The right answer, where it is known and somebody does not give it."""
+    """The right answer, if it is known and a variant does not give it."""
     truth = known_truth(comparison.variants[0].model, comparison)
     answers = [comparison.variants[0].answer, *(item.result.answer for item in judged)]
     if truth is None or all(answer is None or truth.accepts(answer) for answer in answers):
@@ -168,11 +168,11 @@ def _size_words(item: Seen) -> str:
         return f"is a quarter of the size{projected}"
     if abs(size - 1) < 0.02:
         return "is the same size"
-    return f"is {share(abs(1 - size))} {'smaller' if size < 1 else 'larger'}{projected}"
+    return f"is {percent(abs(1 - size))} {'smaller' if size < 1 else 'larger'}{projected}"
 
 
 def _time_words(item: Seen) -> str:
-    """“, 1.3× slower here”; nothing for a simulated variant, and where nothing may be said."""
+    """“, 1.3× slower here”; empty for a simulated variant, and if speeds are not compared."""
     if item.pace.told == "same":
         return ", ≈ same speed"
     return f", {item.pace.words} here" if item.pace.words else ""
@@ -184,7 +184,7 @@ def _lost_sentence(item: Seen) -> str:
     if item.size is None or item.size > 0.98:
         return f"{name}: {what}. " if doubt else f"{name} {what}{time}. "
     projected = " (projected)" if item.result.kind == "simulated" else ""
-    return f"{name} is {share(1 - item.size)} smaller{projected}{time}{'; ' if doubt else ', but '}{what}. "
+    return f"{name} is {percent(1 - item.size)} smaller{projected}{time}{'; ' if doubt else ', but '}{what}. "
 
 
 def _lost_words(item: Seen) -> str:
@@ -199,7 +199,7 @@ def _lost_words(item: Seen) -> str:
 
 
 def _sizes(seen: list[Seen]) -> tuple[Span, ...]:
-    """Where there are no answers to tell about: the smallest, and the one that saves least."""
+    """The headline without answers: the smallest variant, and the one that saves least."""
     ordered = sorted((item for item in seen if item.size is not None), key=lambda item: (item.result.kind == "simulated", item.size))
     ends = ordered if len(ordered) < 3 else [ordered[0], ordered[-1]]
     told = tuple((f"{capital(item.name)} {_size_words(item)}. ", False) for item in ends)

@@ -25,10 +25,9 @@ from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
 from qdash.cli import main, screen
 from qdash.machine import this_machine
-from qdash.records import Comparison, Rounds, WeightReport
+from qdash.records import Comparison, WeightReport
 from qdash.runs.plan import with_worker
 from qdash.verdict import Grade
-from tests.report.examples import COMPARISON as EXAMPLE
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "qdash" / "assets" / "samples" / "t1-square.png"
@@ -111,9 +110,9 @@ def test_some_failed_exits_with_3_and_keeps_the_others(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def weighed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, Path]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, Path]:
     """`weights` with a terminal for its progress: standard output, what the terminal got, the folder of the files."""
-    folder = tmp_path_factory.mktemp("weighed")
+    folder = tmp_path_factory.mktemp("measured")
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
 
@@ -135,8 +134,8 @@ def weighed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, Path]
     return process.stdout.decode(), b"".join(shown), folder
 
 
-def test_weights_are_weighed(weighed: tuple[str, bytes, Path]) -> None:
-    out, _, folder = weighed
+def test_weights_are_weighed(measured: tuple[str, bytes, Path]) -> None:
+    out, _, folder = measured
     report = WeightReport.model_validate_json((folder / "w.json").read_text())
     assert [scheme.scheme for scheme in report.schemes] == ["bnb-nf4", "fp6-e2m3"] and report.model == "tiny-vlm"
     nf4, fp6 = report.schemes
@@ -145,8 +144,8 @@ def test_weights_are_weighed(weighed: tuple[str, bytes, Path]) -> None:
     assert f"{nf4.sqnr_db:.1f} dB" in out
 
 
-def test_a_terminal_gets_a_progress_bar(weighed: tuple[str, bytes, Path]) -> None:
-    assert "━".encode() in weighed[1]
+def test_a_terminal_gets_a_progress_bar(measured: tuple[str, bytes, Path]) -> None:
+    assert "━".encode() in measured[1]
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["process", "terminal"])
@@ -189,21 +188,6 @@ def test_a_busy_machine_is_told_before_it_begins_to_those_who_watch(
         screen.warn_if_busy(share)
         err = capsys.readouterr().err
         assert words in err and bool(err) == bool(words)
-
-
-@pytest.mark.parametrize(
-    ("rounds", "words"),
-    [
-        (None, "5 runs after"),
-        (Rounds(taken=3, busy=0.02), "3 rounds after"),
-        (Rounds(taken=5, repeated=2, busy=0.75), "5 rounds after 1 warm-up run · 2 more repeated"),
-        (Rounds(taken=5, repeated=5, busy=0.75), "other programs used 75% of the processor"),
-    ],
-)
-def test_the_conditions_tell_the_rounds_and_how_busy_it_was(rounds: Rounds | None, words: str) -> None:
-    comparison = EXAMPLE.model_copy(update={"rounds": rounds})
-    said = screen._conditions(comparison)
-    assert words in said and ("other programs" in said) == (rounds is not None)
 
 
 # ── what cannot ──────────────────────────────────────────────────────────────────────────────────────────────────

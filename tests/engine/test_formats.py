@@ -229,7 +229,7 @@ def test_neither_blocks_nor_threads_show(key, patience, monkeypatch):
     weight, threads = normal(37, 64), torch.get_num_threads()
     whole = round_trip(weight, key)
     monkeypatch.setattr(blocks, "BLOCK", 150)
-    monkeypatch.setattr(blocks, "PATIENCE_S", patience)
+    monkeypatch.setattr(blocks, "SLOW_BLOCK_S", patience)
     monkeypatch.setattr(blocks, "_alone_until", 0.0)
     torch.set_num_threads(3)
     try:

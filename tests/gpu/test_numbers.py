@@ -17,7 +17,7 @@ from qdash.engine.schemes.int8_rows import RowPaddedLinear, int8_product
 from qdash.engine.worker import Worker
 from qdash.records import Question
 from tests.engine.conftest import SIMULATED, ignore, never, spec_of
-from tests.engine.everything import assert_alike, spec_on, weighed
+from tests.engine.everything import assert_alike, measured, spec_on
 
 same = partial(torch.testing.assert_close, rtol=0, atol=0, equal_nan=True)
 each_format = pytest.mark.parametrize("key", FORMATS)
@@ -56,7 +56,7 @@ def test_casts_and_activations_are_those_of_a_cpu(key):
 def test_weights_are_compared_as_on_a_cpu(checkpoint, architecture):
     """By other kernels, which may add up in another order."""
     folder, schemes = str(checkpoint(architecture)), ("fp16", "bf16", *SIMULATED)
-    (report, near), (expected, expected_near) = (weighed(Worker(spec_on(device, folder, None)), schemes) for device in ("cuda", "cpu"))
+    (report, near), (expected, expected_near) = (measured(Worker(spec_on(device, folder, None)), schemes) for device in ("cuda", "cpu"))
     assert (report.device, expected.device) == ("cuda", "cpu")
     assert_alike(json.loads(report.model_dump_json())["schemes"], json.loads(expected.model_dump_json())["schemes"])
     for found, other in zip(near, expected_near, strict=True):

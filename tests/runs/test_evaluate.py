@@ -10,7 +10,7 @@ import pytest
 from qdash import checkpoints
 from qdash.errors import QdashError
 from qdash.execution import Executor
-from qdash.present.formatting import evaluation_conditions
+from qdash.present.conditions import evaluation_conditions
 from qdash.records import (
     BatchAnswered,
     BatchStats,
@@ -31,7 +31,8 @@ from qdash.records import (
     Variant,
     WorkerSpec,
 )
-from qdash.runs.evaluate import evaluate, noise_between, ratio_between
+from qdash.runs.batch_times import noise_between, ratio_between
+from qdash.runs.evaluate import evaluate
 from qdash.tasks import Item, bundled_items, differing
 
 LOADED = Loaded(

@@ -41,7 +41,7 @@ WORTH_A_THREAD = 1 << 19  # weights
 KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}  # in the order of pairs.c
 RULES = ("row", "mx", "nvfp4", "group", "tensor")  # in the order of rounding.c
 
-Part = TypeVar("Part")
+Piece = TypeVar("Piece")
 
 
 def build() -> "Compiled | None":
@@ -112,7 +112,7 @@ class Compiled:
     """`Kernels` on the CPU."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._pairs, self._codes, self._round = library.weigh_pairs, library.code_counts, library.round_rows
+        self._pairs, self._codes, self._round = library.pair_sums, library.code_counts, library.round_rows
         pointer, whole, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
         self._pairs.argtypes = (ctypes.POINTER(_Pairs), whole, real, real, real, *[pointer] * 5)
         self._codes.argtypes = (pointer, whole, pointer)
@@ -182,7 +182,7 @@ def _at(tensor: Tensor, index: int) -> int:
     return tensor.data_ptr() + index * tensor.element_size()
 
 
-def _split(work: Callable[[int, int], Part], rows: int, columns: int) -> list[Part]:
+def _split(work: Callable[[int, int], Piece], rows: int, columns: int) -> list[Piece]:
     """`work(start, stop)` on ranges of rows, one for each thread."""
     threads = max(1, min(torch.get_num_threads(), rows * columns // WORTH_A_THREAD, rows))
     if threads == 1:

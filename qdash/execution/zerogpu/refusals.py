@@ -96,7 +96,7 @@ def explained(failure: JobFailed, asked_s: int, most_s: int) -> QdashError:
         return _aborted(failure, asked_s, most_s)
     if "illegal duration" in text:
         message = f"ZeroGPU does not lend a GPU for {asked_s} s here."
-        return QdashError(message, f"{_LESS[0].upper()}{_LESS[1:]}; whoever runs this Space can lower QDASH_GPU_SECONDS.", "unavailable")
+        return QdashError(message, f"{_LESS[0].upper()}{_LESS[1:]}; the owner of this Space can lower QDASH_GPU_SECONDS.", "unavailable")
     if "Connection closed by visitor" in text:
         return cancelled()
     for sign, message, remedy in _SENTENCES:

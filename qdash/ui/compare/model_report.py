@@ -14,7 +14,7 @@ from markupsafe import Markup
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.markup import Macros
-from qdash.present.formatting import share
+from qdash.present.formatting import percent
 from qdash.records import Comparison, InspectorReport, Step
 from qdash.ui.compare.model_report_view import inside_html
 from qdash.ui.components.elements import html
@@ -77,7 +77,7 @@ def looked(comparison: Comparison | None, index: Any, backend: Backend, line: En
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield _working(Step(detail=waiting(place)))
-            yield from _inspected(backend.inspect(comparison, index, stop))
+            yield from _inspected(backend.report_model(comparison, index, stop))
     except QdashError as error:
         yield banner(by_button(error, "Look inside"))
     except Exception:
@@ -91,5 +91,5 @@ def _inspected(steps: Generator[Step, None, InspectorReport]) -> Iterator[str]:
 
 
 def _working(step: Step) -> Markup:
-    percent = f" · {share(step.fraction)}" if step.fraction is not None else ""
-    return _draw.working(f"Looking inside: {step.detail or 'counting'}{percent}")
+    done = f" · {percent(step.fraction)}" if step.fraction is not None else ""
+    return _draw.working(f"Looking inside: {step.detail or 'counting'}{done}")

@@ -5,7 +5,8 @@ import json
 from markupsafe import Markup
 
 from qdash.markup import Macros
-from qdash.present.formatting import covered, left_alone, sizes
+from qdash.present.coverage import covered, left_alone
+from qdash.present.sizes import sizes
 from qdash.records import InspectorReport
 
 _draw = Macros(__name__)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from qdash.markup import Macros, parts
-from qdash.present.formatting import covered, covered_briefly, covered_by_part, left_words, mib, ms, share, stand_in
+from qdash.present.coverage import covered, covered_briefly, covered_by_part, left_words
+from qdash.present.formatting import mib, ms, percent, stand_in
 from qdash.records import Comparison, Coverage, VariantResult
 from qdash.verdict.evidence import pace_of, told_time
 from qdash.verdict.judging import mean_words
@@ -39,7 +40,7 @@ def absolute_html(comparison: Comparison) -> Markup:
         ("weights", _weights),
         ("peak", lambda result: _unless_simulated(result, _peak(result))),
         ("on disk", lambda result: result.memory and mib(result.memory.saved_bytes)),
-        ("same word", lambda result: result.agreement and share(result.agreement.top1)),
+        ("same word", lambda result: result.agreement and percent(result.agreement.top1)),
         ("KL, nats", lambda result: result.agreement and mean_words(result.agreement)),
         ("perplexity", lambda result: f"{result.agreement.ppl:.3g}" if result.agreement and result.agreement.ppl else None),
         ("weights quantized", lambda result: result.coverage and _layers(result.coverage)),

@@ -1,4 +1,4 @@
-"""Results as files to download. If they cannot be written, the page says so and what to do, and no result is lost."""
+"""Results as files to download. If they cannot be written, the page says why and what to do, and no result is lost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,6 +83,6 @@ def _written(path: Path, content: str) -> str:
 def _not_written(error: OSError) -> QdashError:
     message = f"The files to download could not be written ({error.strerror or error})."
     if settings().public:
-        return QdashError(message, "No result is lost; tell whoever runs this server.", "unavailable")
+        return QdashError(message, "No result is lost; tell the operator of this server.", "unavailable")
     return QdashError(message, "No result is lost. Free some space, or set QDASH_CACHE_DIR and TMPDIR to folders that "
                       "can be written.", "unavailable")  # fmt: skip

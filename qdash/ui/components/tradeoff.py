@@ -13,7 +13,7 @@ from markupsafe import Markup
 from qdash.charts.tradeoff import numbers_words
 from qdash.charts.tradeoff_points import AGAINST, Trades, against_of, comparison_trades
 from qdash.markup import Macros, parts
-from qdash.present.formatting import mib, ms, nats, share
+from qdash.present.formatting import mib, ms, nats, percent
 from qdash.records import Comparison, VariantResult
 from qdash.ui.components.elements import html
 from qdash.ui.components.markup import hint, sheet_head
@@ -94,4 +94,4 @@ def _quality(result: VariantResult, *, original: bool) -> tuple[str | None, str 
     if agreement is None:
         return ("0", "100%") if original and result.status == "ok" else (None, None)
     doubt = f" ± {nats(2 * agreement.kl_se)}" if agreement.kl_se else ""
-    return nats(agreement.kl_mean_nats) + doubt, share(agreement.top1)
+    return nats(agreement.kl_mean_nats) + doubt, percent(agreement.top1)

@@ -1,4 +1,4 @@
-"""The line that says, before a run, that other programs keep the machine busy: what they take may look like a difference in speed."""
+"""The line that warns before a run that other programs keep the machine busy, which may look like a difference in speed."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from qdash.busyness import busy_now
 from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.markup import Macros
-from qdash.present.formatting import share
+from qdash.present.formatting import percent
 from qdash.records import BUSY_SHARE, Device
 from qdash.ui.controls.form import check_device
 
@@ -19,7 +19,7 @@ EVERY_S = 10.0
 
 
 def busy_line(choice: Any) -> str:
-    """The line as markup for the device that is chosen; empty where nothing need be said, or nothing is known."""
+    """The line as markup for the chosen device; empty if the machine is not busy or nothing is known."""
     try:
         device = this_machine().resolve(check_device(choice))
     except QdashError:
@@ -32,5 +32,5 @@ def busy_html(device: Device, taken: float | None) -> Markup:
     if taken is None or taken <= BUSY_SHARE:
         return Markup()
     of = "this machine’s processors" if device == "cpu" else "the GPU"
-    words = f"Other programs use {share(taken)} of {of}: speeds are uncertain."
+    words = f"Other programs use {percent(taken)} of {of}: speeds are uncertain."
     return _draw.busy(words)

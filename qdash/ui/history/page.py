@@ -63,7 +63,7 @@ class HistoryPage:
 
     @property
     def refreshed(self) -> list[Any]:
-        """What a run more changes, whatever is looked at."""
+        """What a new run changes, in every view."""
         return [self.head, self.runs]
 
     @property

@@ -1,4 +1,4 @@
-"""The Learn tab: numbers, a way to quantize them, and what becomes of them, while sliders are moved.
+"""The Learn tab: numbers, a way to quantize them, and the result as sliders move.
 
 One gr.HTML whose script (qdash/ui/static/js/learn*.js) computes and draws in the browser, because an answer to every movement of a slider
 must not wait for a server. Numbers, formats and cards come from here; only a row of another layer asks Python.

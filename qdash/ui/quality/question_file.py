@@ -1,4 +1,4 @@
-"""The files of questions that a browser sends: the button that takes them, what is said of them at once, and the questions in them.
+"""The question files that a browser uploads: their button, the note on them, and the questions in them.
 
 The value is a list of {"upload": path, "name": name}, of which nothing is trusted: a file is read only if this page has uploaded it, and a
 name in it only ever leads to another file of the list, or to one in the same ZIP file.
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from qdash.errors import QdashError
 from qdash.markup import Macros
 from qdash.settings import settings
-from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_own
+from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_custom
 from qdash.tasks.bundle import MAX_CHOSEN
 from qdash.ui.components import text
 from qdash.ui.components.static import script
@@ -59,7 +59,7 @@ def handed_in(value: Any) -> tuple[str | None, Content | None]:
 def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Item, ...] | None:
     """The questions of files, or of a data set that is fetched first; None for a task that has its own. Raises QdashError."""
     if task.key == "own":
-        return read_own(content or b"", name or "The file")
+        return read_custom(content or b"", name or "The file")
     if task.key == "lambada":
         if isinstance(content, Bundle):
             raise QdashError("Several files were chosen, but all passages must be in one.", "Choose only that file.")

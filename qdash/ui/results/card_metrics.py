@@ -1,11 +1,12 @@
-"""The figures at the foot of a card: the baseline's own, everybody else's relative to it, the exact number one hover away."""
+"""The figures at the foot of a card: the baseline's own, the others' relative to it, exact numbers in tooltips."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from qdash.markup import Macros, parts
-from qdash.present.formatting import covered, covered_briefly, left_words, mib, ms, nats, percent, several, share
+from qdash.present.coverage import covered, covered_briefly, left_words
+from qdash.present.formatting import mib, ms, nats, percent, several, size_change
 from qdash.records import Agreement, Comparison, VariantResult
 from qdash.ui.components import text
 from qdash.verdict.evidence import pace_of
@@ -53,14 +54,14 @@ def _relative(result: VariantResult, baseline: VariantResult, comparison: Compar
         return []
     if result.kind == "simulated":
         projected = result.memory.projected_bytes
-        weights = _draw.projected(percent(projected / baseline.memory.weights_bytes - 1)) if projected else "—"
+        weights = _draw.projected(size_change(projected / baseline.memory.weights_bytes - 1)) if projected else "—"
         return [
             ("Time", parts.quiet("not measured", "simulated: it runs as a stand-in")),
             ("First token", parts.nothing()),
             ("Per token", parts.nothing()),
             ("Weights", weights),
         ]
-    change = percent(result.memory.weights_bytes / baseline.memory.weights_bytes - 1)
+    change = size_change(result.memory.weights_bytes / baseline.memory.weights_bytes - 1)
     return [("Time", _time(result, comparison)), *_parts(result), ("Weights", parts.exact(change, mib(result.memory.weights_bytes)))]
 
 
@@ -80,7 +81,7 @@ def _time(result: VariantResult, comparison: Comparison | None) -> str | None:
 
 
 def _covered(result: VariantResult) -> list[Row]:
-    """Of variants that quantize: how much; what was left and why is one hover away."""
+    """For variants that quantize: how much; the tooltip says what was left and why."""
     coverage = result.coverage
     if coverage is None or not (coverage.skipped or coverage.quantized_parameters):
         return []
@@ -99,4 +100,4 @@ def _agreements(result: VariantResult) -> list[Row]:
 def _agreement(found: Agreement) -> Markup:
     perplexity = " → ".join("—" if value is None else f"{value:.3g}" for value in (found.ppl_original, found.ppl))
     exact = f"{divergence_words(found)} over {several(found.tokens, 'token', 'tokens')}; perplexity {perplexity}"
-    return parts.exact(f"{share(found.top1)} · KL {nats(found.kl_mean_nats)}", exact)
+    return parts.exact(f"{percent(found.top1)} · KL {nats(found.kl_mean_nats)}", exact)

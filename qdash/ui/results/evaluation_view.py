@@ -8,8 +8,8 @@ from markupsafe import Markup
 from qdash.charts.evaluation import speedup_of
 from qdash.charts.tradeoff_points import AGAINST, evaluation_trades
 from qdash.markup import Macros, parts
-from qdash.present.formatting import between, evaluation_conditions, mib, ms, points_of, stand_in, versions
-from qdash.present.formatting import share as percent
+from qdash.present.conditions import evaluation_conditions, versions
+from qdash.present.formatting import between, mib, ms, percent, points_of, stand_in
 from qdash.records import EvaluatedVariant, Evaluation, Proportion
 from qdash.ui.components import text
 from qdash.ui.components.markup import running_head

@@ -16,8 +16,9 @@ from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, row_errors, weight_histogram
 from qdash.charts.style import saved_as
 from qdash.markup import Macros, bits_class, parts
-from qdash.present.formatting import decibels, share
+from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
+from qdash.present.weight_error import decibels
 from qdash.records import LayerDetail, LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
@@ -113,8 +114,8 @@ def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDe
     facts = [
         (parts.term("SQNR", text.TIPS["SQNR"]), decibels(error)),
         (parts.term("max error", text.TIPS["max error"]), f"{error.max_abs_error:.3g}"),
-        (parts.term("to zero", text.TIPS["zeroed"]), share(error.zeroed, 1)),
-        (parts.term("cut off", text.TIPS["clipped"]), share(error.clipped, 1)),
+        (parts.term("to zero", text.TIPS["zeroed"]), percent(error.zeroed, 1)),
+        (parts.term("cut off", text.TIPS["clipped"]), percent(error.clipped, 1)),
         *([("shape", " × ".join(map(str, layer.shape)))] if layer else []),
     ]
     return _draw.head(name, scheme.label, layer.name if layer else "", facts, status, _how_to_read(scheme, detail))

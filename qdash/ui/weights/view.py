@@ -8,8 +8,9 @@ from markupsafe import Markup
 from qdash.catalog.schemes import known_scheme
 from qdash.markup import Macros, bits_class, colour_classes, parts
 from qdash.markup.layer_heatmap import Measured, extremes, heat_html, scale_html
-from qdash.present.formatting import decibels, decibels_of, disturbed, left_out, share, unweighed
+from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
+from qdash.present.weight_error import decibels, decibels_of, disturbed, left_out, unweighed
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.verdict_header import sentence_html
@@ -114,7 +115,7 @@ def _layers_table(report: WeightReport) -> Markup:
 def _figures(scheme: SchemeWeights) -> list[str]:
     bits = "–" if scheme.bits_per_weight is None else f"{scheme.bits_per_weight:.2f}"
     sqnr = decibels(scheme).removesuffix(" dB") if scheme.sqnr_db is None else f"{scheme.sqnr_db:.2f}"
-    shares = (share(scheme.zeroed, 2), share(scheme.clipped, 2), str(len(scheme.layers)))
+    shares = (percent(scheme.zeroed, 2), percent(scheme.clipped, 2), str(len(scheme.layers)))
     return [bits, sqnr, f"{scheme.mse:.3g}", f"{scheme.max_abs_error:.3g}", f"{scheme.cosine:.6f}", *shares]
 
 
