@@ -14,7 +14,7 @@ PACKAGE = ROOT / "qdash"
 # What each layer may import of qdash itself; see the README's “How it is built”.
 BASE = {
     "qdash", "records", "errors", "settings", "catalog", "machine", "busyness", "present", "renaming", "offer",
-    "stopping", "private_folder", "scratch", "whole_files", "parent",
+    "remedies", "stopping", "private_folder", "scratch", "whole_files", "parent",
 }  # fmt: skip
 ALLOWED = {
     "catalog": {"errors", "catalog"},
@@ -26,6 +26,7 @@ ALLOWED = {
     "cgroups": set(),
     "zerogpu": {"settings"},
     "present": {"catalog", "records", "present"},
+    "remedies": {"errors", "settings"},
     "renaming": {"errors"},
     "offer": {"catalog", "errors", "machine", "records", "settings"},
     "stopping": {"errors"},

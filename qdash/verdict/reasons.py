@@ -7,14 +7,13 @@ reason is given.
 
 from collections.abc import Sequence
 
+from qdash.catalog.kernel_work import UNPACKING
 from qdash.catalog.schemes import Scheme, known_scheme
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.evidence import pace_of
 
 SMALL_MODEL_BYTES = 500 * 2**20
 """Below this size reading a model's weights takes so little time that reading fewer saves next to nothing."""
-
-UNPACKING = "unpacking the weights"
 
 
 def why_slower(result: VariantResult, comparison: Comparison) -> str | None:

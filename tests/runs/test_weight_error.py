@@ -139,7 +139,7 @@ def test_the_scale_is_that_of_the_weights(model: str, key: str) -> None:
     row = np.array(detail.dequantized[5 - detail.patch_row])[detail.first - detail.patch_column : detail.last - detail.patch_column]
     nearest = np.abs(row[:, None] - np.array(detail.levels)).min(axis=1)
     assert nearest.max() < 0.01 * detail.scale + 5.1e-4 * np.abs(row).max()  # pictures have four digits
-    if number_format.rule == "row":
+    if number_format.rule.shares == "row":
         largest = np.abs(weight[5]).max()
         assert detail.scale == pytest.approx(largest / max(number_format.values), rel=1e-6)
 

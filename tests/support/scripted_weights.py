@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-from qdash.catalog.formats import NF4_VALUES
+from qdash.catalog.elements import NF4
 from qdash.catalog.schemes import find_scheme
 from qdash.records import Histogram, LayerDetail, LayerHistograms, LayerPlace, LayerWeights, MeasuredLayer, SchemeWeights, WeightReport
 
@@ -103,7 +103,7 @@ def counted(heights: np.ndarray, limit: float, count: int) -> Histogram:
 def levels(key: str, largest: float) -> np.ndarray:
     """NF4's, else equal steps."""
     bits = find_scheme(key).bits or 16
-    return largest * (np.array(NF4_VALUES) if "nf4" in key else np.linspace(-1, 1, 2 ** min(bits, 8) - 1))
+    return largest * (np.array(NF4.values) if "nf4" in key else np.linspace(-1, 1, 2 ** min(bits, 8) - 1))
 
 
 def layer_detail(key: str, name: str, row: int | None, column: int) -> LayerDetail:

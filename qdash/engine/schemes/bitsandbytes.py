@@ -28,7 +28,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
-from qdash.catalog.families.bitsandbytes import BLOCK, BitsAndBytesParams
+from qdash.catalog.families.bitsandbytes import BLOCK, NESTED_BLOCK, BitsAndBytesParams
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.outside_reads import read_outside
@@ -39,7 +39,6 @@ from qdash.engine.schemes.fused_4bit import FUSED_ROWS, as_fused, fused_values, 
 from qdash.engine.schemes.snippet import Source, from_pretrained, source_of
 from qdash.records import DeviceType, WorkerSpec, device_type
 
-NESTED_BLOCK = 256  # scales that share one, where these are quantized too; bitsandbytes' own
 PIECE = 1 << 19  # weights
 CODE_BYTES, OFFSET_BYTES, NESTED_CODE_BYTES = 4 * 16, 4, 4 * 256  # of the tables that every quantized weight has for itself
 

@@ -240,7 +240,7 @@ def _measurement() -> tuple[gr.Accordion, dict[str, Any]]:
 
 def why_cpu(machine: Machine) -> str:
     """Why there is no GPU to choose. What to do about it is for those who run the server."""
-    remedy = "" if settings().public else remedy_for(machine.problems)
+    remedy = "" if machine.public else remedy_for(machine.problems)
     return " ".join(["Everything runs on the CPU.", *machine.problems, remedy]).rstrip()
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from qdash.learn.distributions import drawn
-from qdash.learn.mappings import MAPPINGS, SCALE_CODES, SIZES, Mapping
+from qdash.learn.mappings import MAPPINGS, SIZES, Mapping
 from qdash.markup import Macros
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.static import script
@@ -30,7 +30,6 @@ def build_learn_page(model: str) -> gr.HTML:
     # In the script, not in properties of the component: an update that comes before the tab is first opened replaces all of these.
     given = {
         "mappings": [mapping.to_page() for mapping in MAPPINGS.values()],
-        "scales": {"values": SCALE_CODES.values},
         "sizes": [size or 0 for size in SIZES],
         "lessons": [lesson.to_page() for lesson in LESSONS],
         "drawn": {name: encoded(values) for name, values in drawn().items()},
