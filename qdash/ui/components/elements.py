@@ -6,7 +6,7 @@ from qdash.ui.components.markup import sheet_head
 
 
 def html(value: str = "", *, elem_id: str | None = None, elem_classes: list[str] | None = None) -> gr.HTML:
-    """A piece of markup; what is not a literal in it must be escaped already."""
+    """A piece of markup, as a template makes it."""
     return gr.HTML(value, elem_id=elem_id, elem_classes=elem_classes, apply_default_css=False)
 
 

@@ -1,4 +1,4 @@
-"""The row of cards, drawn as HTML from a board. Pure functions; model output and messages are escaped."""
+"""The row of cards, drawn as HTML from a state. Pure functions."""
 
 from dataclasses import dataclass
 
