@@ -1,5 +1,5 @@
 # `make run` serves the dashboard, `make test` proves it, `make gpu` measures what only a GPU can show,
-# `make soak` attacks a public page for long. All build .venv when requirements change.
+# `make soak` attacks a public page for a long time. All build .venv when requirements change.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLING := Installing the requirements into .venv. The first time, this takes two minutes or more and up to 6 GB of disk, most of it for PyTorch.
@@ -18,8 +18,8 @@ gpu: .venv/ready-dev
 
 # On the loopback address only. It ends by itself: each part has a number of attacks and a limit of seconds.
 soak: .venv/ready-dev
-	SOAK=1 $(BIN)/python -m pytest tests/hostile --timeout 3600 -rP
-	$(BIN)/python -m benchmarks.visitors --visitors 50 --seconds 900
+	SOAK=1 $(BIN)/python -m pytest tests/hostile --timeout 3600 -rP; attacked=$$?; \
+	$(BIN)/python -m benchmarks.visitors --visitors 50 --seconds 900 && exit $$attacked
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

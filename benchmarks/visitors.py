@@ -15,7 +15,6 @@ import re
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -25,6 +24,7 @@ from typing import Any
 import psutil
 
 from tests.support.serving import serving
+from tests.support.visiting import press_compare, stream
 
 GOAL_S = 1.0
 GOAL_BYTES = 150 * 10**6
@@ -110,31 +110,6 @@ def _visit(url: str, config: dict[str, Any], number: int, until: float, found: F
             found.finished += ended and str(number) in seen
             found.left += leaves
         time.sleep(draw.uniform(0, 1))
-
-
-def _asked(url: str, address: str, body: bytes | None = None) -> urllib.request.Request:
-    return urllib.request.Request(url, body, {"Content-Type": "application/json", "X-Forwarded-For": address})
-
-
-def press_compare(url: str, config: dict[str, Any], tab: str, question: str, address: str) -> None:
-    """Press Compare with the form as it comes, but for the question."""
-    components = {one["id"]: one for one in config["components"]}
-    button = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "compare" and one["type"] == "button")
-    handler = next(one for one in config["dependencies"] if [button, "click"] in [list(target) for target in one["targets"]])
-    values = [components[place]["props"].get("value") for place in handler["inputs"]]
-    at = next(at for at, place in enumerate(handler["inputs"]) if components[place]["props"].get("elem_id") == "question")
-    values[at] = question
-    body = json.dumps({"data": values, "fn_index": handler["id"], "session_hash": tab, "trigger_id": button, "event_data": None}).encode()
-    with urllib.request.urlopen(_asked(f"{url}/gradio_api/queue/join", address, body), timeout=60) as response:
-        response.read()
-
-
-def stream(url: str, tab: str, address: str) -> Iterator[str]:
-    """The lines of events that the server sends to a tab."""
-    with urllib.request.urlopen(_asked(f"{url}/gradio_api/queue/data?session_hash={tab}", address), timeout=120) as response:
-        for line in response:
-            if line.startswith(b"data:"):
-                yield line.decode()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ ErrorKind = Literal[
 INSTALL_AGAIN = "Install the requirements again: pip install -r requirements.txt, in the folder of qdash's source."
 """The remedy for a package that is missing, though it is among the requirements."""
 
+CHOOSE_ANOTHER = "Choose another scheme or model; this server does not have what this one needs."
+"""The same for visitors of a public page, who cannot install anything."""
+
 
 class QdashError(Exception):
     """A failure a person can act on.

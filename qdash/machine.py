@@ -109,8 +109,13 @@ class Machine(Record):
         if choice == "auto":
             return "cpu"
         message = " ".join([f"The device “{choice}” cannot be used on this machine.", *self.problems])
-        remedy = f"Choose one of: {', '.join(self.choices)}. {remedy_for(self.problems)}"
-        raise QdashError(message, remedy.rstrip(), "unavailable")
+        said = f"Choose one of: {', '.join(self.choices)}. {'' if self.public else remedy_for(self.problems)}"
+        raise QdashError(message, said.rstrip(), "unavailable")
+
+    @property
+    def public(self) -> bool:
+        """Whether strangers choose what runs here, who cannot install what is missing."""
+        return settings().public
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "qdash"
 # What each layer may import of qdash itself; see the README's “How it is built”.
 BASE = {
     "qdash", "records", "errors", "settings", "catalog", "machine", "busyness", "present", "renaming", "offer",
-    "stopping", "private_folder", "scratch", "whole_files", "parent",
+    "remedies", "stopping", "private_folder", "scratch", "whole_files", "parent",
 }  # fmt: skip
 ALLOWED = {
     "catalog": {"errors", "catalog"},
@@ -26,6 +26,7 @@ ALLOWED = {
     "cgroups": set(),
     "zerogpu": {"settings"},
     "present": {"catalog", "records", "present"},
+    "remedies": {"errors", "settings"},
     "renaming": {"errors"},
     "offer": {"catalog", "errors", "machine", "records", "settings"},
     "stopping": {"errors"},
@@ -38,7 +39,8 @@ ALLOWED = {
     "engine": BASE | {"engine"},
     "charts": BASE | {"charts", "verdict"},
     "verdict": {"records", "catalog", "present", "stats", "tasks", "verdict"},
-    "report": BASE | {"charts", "verdict", "report"},
+    "markup": {"catalog", "present", "markup"},
+    "report": BASE | {"charts", "verdict", "markup", "report"},
     "execution": BASE | {"engine", "execution", "zerogpu"},
     "stats": {"records", "stats"},
     "runs": BASE | {"checkpoints", "execution", "runs", "stats", "tasks", "verdict"},
@@ -47,7 +49,7 @@ ALLOWED = {
     "history": BASE | {"inputs", "verdict", "history"},
     "cli": BASE | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "cli"} | {"tasks", "verdict", "history"},
     "ui": BASE
-    | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "learn", "ui"}
+    | {"checkpoints", "inputs", "execution", "runs", "charts", "markup", "report", "learn", "ui"}
     | {"tasks", "stats", "verdict", "history", "zerogpu"},
     "__main__": {"cli"},
 }

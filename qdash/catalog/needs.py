@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from qdash.errors import CHOOSE_ANOTHER
+
 
 class Surroundings(Protocol):
     """Where a scheme is to run: the device that was chosen, what it can do, and the installed packages with their versions."""
@@ -21,6 +23,11 @@ class Surroundings(Protocol):
     @property
     def choices(self) -> tuple[str, ...]:
         """What could be chosen as device instead."""
+        ...
+
+    @property
+    def public(self) -> bool:
+        """Whether strangers choose, who cannot install what is missing."""
         ...
 
     @property
@@ -44,7 +51,9 @@ class Need:
     elsewhere: str = ""
 
     def remedy_in(self, here: Surroundings) -> str:
-        """What to do about it `here`: nobody is sent to a device that the machine does not have."""
+        """What to do about it `here`: nobody is sent to a device that the machine does not have, and no visitor is to install anything."""
+        if self.package is not None and here.public:
+            return CHOOSE_ANOTHER
         has_device = self.device is None or any(choice.partition(":")[0] == self.device for choice in here.choices)
         return self.remedy if has_device else self.elsewhere or self.remedy
 

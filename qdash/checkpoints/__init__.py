@@ -27,6 +27,7 @@ from qdash.checkpoints.validation import validate
 from qdash.errors import QdashError
 from qdash.offer import not_offered
 from qdash.records import Device, Dtype, Step
+from qdash.remedies import files_are_the_servers
 from qdash.settings import settings
 from qdash.stopping import unless_stopped
 
@@ -42,6 +43,7 @@ _ON_HUB: Remembered[Checkpoint] = Remembered()
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
+@files_are_the_servers()
 def locate(model: str, stop: Event | None = None) -> Checkpoint:
     """Find and check a catalogue key, folder or hub id; downloads no weights.
 

@@ -26,7 +26,8 @@ from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 from qdash.checkpoints.folder import FolderFiles
 from qdash.checkpoints.record import TensorInfo
 from qdash.checkpoints.weights import weight_files
-from qdash.errors import QdashError
+from qdash.errors import CHOOSE_ANOTHER, QdashError
+from qdash.remedies import TELL, by_reader
 
 TIMEOUT_S = 10
 _ELSEWHERE = "choose the bundled model or a folder on this machine"
@@ -105,16 +106,23 @@ def _readable(error: Exception, repo: str) -> QdashError:
     if isinstance(error, HFValidationError):
         return QdashError(f"“{repo}” is not a model: neither a folder here nor a hub id.", "Write owner/name, as in Qwen/Qwen3-4B.")
     if isinstance(error, GatedRepoError):
-        remedy = f"Accept its terms on https://huggingface.co/{repo}, then run “hf auth login” or set HF_TOKEN."
-        return QdashError(f"The owner of {repo} gives access only to those who accept its terms.", remedy, "download")
+        accept = f"Accept its terms on https://huggingface.co/{repo}, then run “hf auth login” or set HF_TOKEN."
+        said = by_reader(owner=accept, visitor=CHOOSE_ANOTHER)
+        return QdashError(f"The owner of {repo} gives access only to those who accept its terms.", said, "download")
     if isinstance(error, RepositoryNotFoundError):
-        remedy = "Check the spelling; for a private model run “hf auth login” or set HF_TOKEN."
-        return QdashError(f"There is no model “{repo}” on the hub, or it is private.", remedy)
+        check = "Check the spelling; for a private model run “hf auth login” or set HF_TOKEN."
+        return QdashError(
+            f"There is no model “{repo}” on the hub, or it is private.", by_reader(owner=check, visitor="Choose another model.")
+        )
     if isinstance(error, HfHubHTTPError):
-        return QdashError(f"The hub refused {repo} (HTTP {error.response.status_code}).", f"Try again later, or {_ELSEWHERE}.", "download")
+        said = by_reader(owner=f"Try again later, or {_ELSEWHERE}.", visitor="Try again later, or choose another model.")
+        return QdashError(f"The hub refused {repo} (HTTP {error.response.status_code}).", said, "download")
     if isinstance(error, OfflineModeIsEnabled):
-        return QdashError(f"{repo} is not on this machine, and HF_HUB_OFFLINE is set.", f"Unset it, or {_ELSEWHERE}.", "download")
+        why = by_reader(owner="HF_HUB_OFFLINE is set", visitor="this server downloads nothing")
+        said = by_reader(owner=f"Unset it, or {_ELSEWHERE}.", visitor="Choose another model.")
+        return QdashError(f"{repo} is not on this machine, and {why}.", said, "download")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return QdashError(f"The disk is full: {repo} could not be saved.", "Free some space, or set HF_HOME to another disk.", "download")
-    remedy = f"Check the connection, or {_ELSEWHERE}."
-    return QdashError(f"{repo} is not on this machine, and the hub could not be reached.", remedy, "download")
+        said = by_reader(owner="Free some space, or set HF_HOME to another disk.", visitor=f"Choose another model. {TELL}")
+        return QdashError(f"The disk is full: {repo} could not be saved.", said, "download")
+    said = by_reader(owner=f"Check the connection, or {_ELSEWHERE}.", visitor="Try again later, or choose another model.")
+    return QdashError(f"{repo} is not on this machine, and the hub could not be reached.", said, "download")

@@ -90,7 +90,7 @@ def published_problem(checkpoint: Checkpoint, scheme: Scheme, here: Surroundings
     for need in (*NEEDS[quantization.method], *([_CUDA] if quantization.needs_cuda else [])):
         missing = need.missing(here)
         if missing is not None:
-            return QdashError(f"{checkpoint.label} ({quantization.name}) needs {missing}.", need.remedy, "unavailable")
+            return QdashError(f"{checkpoint.label} ({quantization.name}) needs {missing}.", need.remedy_in(here), "unavailable")
     return None
 
 

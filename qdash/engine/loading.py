@@ -30,8 +30,9 @@ from qdash.engine.failures import is_out_of_memory
 from qdash.engine.generation_config import published
 from qdash.engine.placing import check_places
 from qdash.engine.prompting import Processor, tokenizer_of
-from qdash.errors import INSTALL_AGAIN, QdashError
+from qdash.errors import CHOOSE_ANOTHER, INSTALL_AGAIN, QdashError
 from qdash.records import Dtype, WorkerSpec
+from qdash.remedies import by_reader
 
 MODELS = {"image-text-to-text": AutoModelForImageTextToText, "text-generation": AutoModelForCausalLM}
 PROCESSORS = {"image-text-to-text": AutoProcessor, "text-generation": AutoTokenizer}
@@ -173,7 +174,7 @@ def _installing(error: ImportError) -> str:
     """How to get what is missing, where the error names it."""
     named = re.search(r"pip install ['\"`]?([\w.\[\]=<>-]+)|requires the (\w+) library|No module named '(\w+)", str(error))
     package = next(filter(None, named.groups()), None) if named else None
-    return f"Install it: pip install {package}" if package else INSTALL_AGAIN
+    return by_reader(owner=f"Install it: pip install {package}" if package else INSTALL_AGAIN, visitor=CHOOSE_ANOTHER)
 
 
 def gist(error: Exception) -> str:

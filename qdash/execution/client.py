@@ -30,6 +30,7 @@ from qdash.records import (
     WeightReport,
     WorkerSpec,
 )
+from qdash.remedies import files_are_the_servers
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class WorkerClient:
 
     def _run(self, call: Call, reserve_bytes: int) -> Generator[Any, None, Any]:
         about: dict[str, Any] = {"reserve_bytes": reserve_bytes, "stop": self.stop, "rank": self.rank, "gives_way": call.gives_way}
-        return self.executor.call(self.spec, call.method, *call.arguments, **about)
+        with files_are_the_servers():
+            return (yield from self.executor.call(self.spec, call.method, *call.arguments, **about))
 
 
 _LOAD = Call("load", ())

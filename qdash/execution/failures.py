@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from qdash.errors import QdashError
+from qdash.remedies import TELL, by_reader
 
 KILLED = "The process of this variant was killed by the system, most likely because memory ran out."
 
@@ -18,8 +19,8 @@ def failure_of(error: BaseException, doing: str) -> QdashError:
         return error
     logging.getLogger("qdash").error("%s failed", doing, exc_info=error)
     first_line = next(iter(str(error).splitlines()), "no message")[:300]
-    remedy = "This is not expected. The terminal where qdash runs shows the details."
-    return QdashError(f"{type(error).__name__}: {first_line}", remedy, "internal")
+    more = by_reader(owner="The terminal where qdash runs shows the details.", visitor=TELL)
+    return QdashError(f"{type(error).__name__}: {first_line}", f"This is not expected. {more}", "internal")
 
 
 @contextmanager
@@ -41,8 +42,9 @@ def cancelled() -> QdashError:
 def too_large(needed_bytes: int, budget_bytes: int, device: str) -> QdashError:
     """A variant needs more memory than all workers on `device` together may use."""
     where, variable = ("on this machine", "QDASH_MEMORY_FRACTION") if device == "cpu" else (f"on {device}", "QDASH_GPU_MEMORY_FRACTION")
+    smaller = "Choose a scheme with fewer bits or a smaller model"
     return QdashError(
         f"This variant needs about {needed_bytes / 2**30:.1f} GiB; {max(budget_bytes, 0) / 2**30:.1f} GiB may be used {where}.",
-        f"Choose a scheme with fewer bits or a smaller model, close other programs, or raise {variable}.",
+        by_reader(owner=f"{smaller}, close other programs, or raise {variable}.", visitor=f"{smaller}."),
         "out_of_memory",
     )

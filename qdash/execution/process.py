@@ -27,6 +27,7 @@ from qdash.execution.pool import Pausing, PooledExecutor
 from qdash.execution.wire import Call, Cancel, Pause, Raised, Returned
 from qdash.parent import end_with_parent
 from qdash.records import Emitted, Step, WorkerSpec, device_type
+from qdash.remedies import TELL, by_reader
 from qdash.scratch import scratch_folder
 
 POLL_S = 0.05
@@ -214,13 +215,15 @@ def _own_sockets() -> None:
         folder = known["tempdir"] = str(scratch_folder(temporary, "workers"))
     except OSError as error:
         message = f"No folder for temporary files can be written ({error.strerror})."
-        raise QdashError(message, "Free some space, or set TMPDIR to a folder that can be written.", "unavailable") from None
+        said = by_reader(owner="Free some space, or set TMPDIR to a folder that can be written.", visitor=TELL)
+        raise QdashError(message, said, "unavailable") from None
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _not_started(cause: Exception) -> QdashError:
-    remedy = "The terminal where qdash runs shows what failed. “qdash doctor” checks every package that workers need."
-    return QdashError(f"The process of this variant could not be started ({type(cause).__name__}: {cause}).", remedy, "worker_died")
+    check = "The terminal where qdash runs shows what failed. “qdash doctor” checks every package that workers need."
+    said = by_reader(owner=check, visitor=f"Try again; if it happens every time: {TELL[0].lower()}{TELL[1:]}")
+    return QdashError(f"The process of this variant could not be started ({type(cause).__name__}: {cause}).", said, "worker_died")
 
 
 def _died(process: Any) -> QdashError:

@@ -21,6 +21,7 @@ from typing import Literal
 from qdash.errors import QdashError
 from qdash.history.memory import Memory, copy_in_memory
 from qdash.history.schema import APPLICATION, VERSION, complete, create, pragma, tables
+from qdash.remedies import TELL, by_reader
 from qdash.settings import settings
 
 BUSY_S = 20.0
@@ -177,10 +178,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, journal: Journal) -> No
 def _recognize(connection: sqlite3.Connection, path: Path) -> None:
     application, version = pragma(connection, "application_id"), pragma(connection, "user_version")
     if application != APPLICATION:
-        raise _refused(path, "is a database of another program", "Set QDASH_HISTORY to another file.")
+        raise _refused(path, "is a database of another program", by_reader(owner="Set QDASH_HISTORY to another file.", visitor=TELL))
     if version > VERSION:
         what = f"was written by a newer qdash (version {version} of the file; this qdash reads up to {VERSION})"
-        raise _refused(path, what, "Update qdash, or set QDASH_HISTORY to another file.")
+        raise _refused(path, what, by_reader(owner="Update qdash, or set QDASH_HISTORY to another file.", visitor=TELL))
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -249,16 +250,18 @@ def _set_aside(path: Path, seen: tuple[int, int] | None) -> DamagedHistory:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
     message = f"The history was damaged. It is kept as {_spoken(aside)}, and a new one was started."
-    return DamagedHistory(message, f"Much of it can often be recovered: sqlite3 {aside.name} .recover", "unavailable")
+    recover = f"Much of it can often be recovered: sqlite3 {aside.name} .recover"
+    return DamagedHistory(message, by_reader(owner=recover, visitor=TELL), "unavailable")
 
 
-def _refused(path: Path, what: str, remedy: str) -> QdashError:
-    return QdashError(f"The history {_spoken(path)} {what}. It was not changed.", remedy, "unavailable")
+def _refused(path: Path, what: str, what_to_do: str) -> QdashError:
+    return QdashError(f"The history {_spoken(path)} {what}. It was not changed.", what_to_do, "unavailable")
 
 
 def _unusable(path: Path, why: str) -> QdashError:
     message = f"The history {_spoken(path)} cannot be used ({why})."
-    return QdashError(message, "Check the folder's permissions and free space, or set QDASH_HISTORY to another file.", "unavailable")
+    check = "Check the folder's permissions and free space, or set QDASH_HISTORY to another file."
+    return QdashError(message, by_reader(owner=check, visitor=TELL), "unavailable")
 
 
 def _spoken(path: Path) -> str:

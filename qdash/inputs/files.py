@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qdash.errors import QdashError
 from qdash.inputs.foreign import foreign, is_plain_text
+from qdash.remedies import by_reader
 from qdash.settings import settings
 
 _TOO_LARGE = {"picture": "Scale it down or choose another.", "text": "Shorten it or choose another.", "questions": "Keep fewer questions."}
@@ -32,7 +33,8 @@ def read_file(path: Path, kind: str = "picture") -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
         reason = error.strerror if isinstance(error, OSError) else error
-        raise QdashError(f"“{path}” cannot be read ({reason}).", "Check its path and permissions.") from None
+        said = by_reader(owner="Check its path and permissions.", visitor="Send it again.")
+        raise QdashError(f"“{path}” cannot be read ({reason}).", said) from None
 
 
 def check_bytes(size: int, name: str, kind: str = "picture") -> None:

@@ -1,4 +1,4 @@
-"""Between a comparison and its workers: what a worker is told, what it emits, what it returns."""
+"""Messages between runs and workers: what a worker is told, what it emits, what it returns."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class WorkerSpec(Record):
 
 
 class Question(Record):
-    """What a worker is asked: text, and an image as PNG bytes (RGB, already checked)."""
+    """A question to a worker: text, and an image as PNG bytes (RGB, already checked)."""
 
     prompt: str
     png: bytes | None = Field(None, repr=False)
@@ -75,7 +75,7 @@ Emitted = Step | TextSoFar | MeasuredLayer | BatchAnswered
 
 
 class Loaded(Record):
-    """What loading a variant took and gave. Bytes, seconds; see `Memory` and `Latency`."""
+    """The result of loading a variant. Bytes, seconds; see `Memory` and `Latency`."""
 
     load_s: float
     load_peak_bytes: int

@@ -1,4 +1,4 @@
-"""What came out: one result a variant, and the comparison that holds them with its conditions."""
+"""The results: one per variant, and the comparison that holds them with its conditions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

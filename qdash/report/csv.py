@@ -1,6 +1,6 @@
 """CSV for spreadsheets: one row a variant, or one a layer; the unit is in each column's name; conditions repeat in every row.
 
-Answers are text nobody has read yet. A spreadsheet runs a cell that begins with =, +, - or @ as a formula, so text cells that do get an
+Answers are untrusted text. A spreadsheet runs a cell that begins with =, +, - or @ as a formula, so text cells that do get an
 apostrophe in front (OWASP, "CSV injection"). Numbers are left alone.
 """
 

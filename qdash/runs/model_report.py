@@ -12,17 +12,19 @@ from threading import Event
 
 from qdash import checkpoints
 from qdash.catalog.schemes import find_scheme, unavailable
+from qdash.checkpoints import Checkpoint
 from qdash.checkpoints.disk import check_disk
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
 from qdash.execution.client import WorkerClient
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import Comparison, InspectorReport, Request, Step, WorkerSpec
-from qdash.runs.explanations import explain
+from qdash.remedies import by_reader
 from qdash.runs.plan import device_of, dtype_of, host_of, with_worker, worker_spec
 from qdash.runs.workload import inspection_work
 from qdash.scratch import prefix
 from qdash.settings import settings
+from qdash.verdict.explanations import explain
 
 
 def report_model(
@@ -41,7 +43,7 @@ def report_model(
         raise problem
     yield Step(detail="looking for the model")
     checkpoint = yield from checkpoints.obtain(checkpoints.locate(variant.model, stop), stop)
-    dtype = dtype_of(request, checkpoints.locate(request.variants[0].model, stop))
+    dtype = dtype_of(request, _baseline(request, stop))
     spec = worker_spec(checkpoint, scheme.key, here.device, dtype)
     problem = checkpoints.published_problem(checkpoint, scheme, here)
     if problem:
@@ -53,6 +55,16 @@ def report_model(
         job = partial(_inspected, spec, variant.model, with_worker(needed, here.device), folder, no_folder)
         report = yield from executor.run(job, inspection_work(variant, needed, here.device), stop)
     return explained(report.model_copy(update={"model": variant.model, "host": host_of(request)}), measured)
+
+
+def _baseline(request: Request, stop: Event | None) -> Checkpoint | None:
+    """The baseline's checkpoint; None if it cannot be found, as in a comparison, where that costs the baseline only."""
+    try:
+        return checkpoints.locate(request.variants[0].model, stop)
+    except QdashError as error:
+        if error.kind == "cancelled":
+            raise
+        return None
 
 
 def explained(report: InspectorReport, measured: Comparison | None) -> InspectorReport:
@@ -85,7 +97,8 @@ def _scratch() -> Iterator[tuple[str | None, str | None]]:
         cache.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=prefix("inspect"), dir=cache, ignore_cleanup_errors=True)
     except OSError as error:
-        no_folder = f"the cache cannot be written ({error.strerror}); set QDASH_CACHE_DIR to a folder that can"
+        more = by_reader(owner="; set QDASH_CACHE_DIR to a folder that can", visitor="")
+        no_folder = f"the cache cannot be written ({error.strerror}){more}"
     try:
         yield folder.name if folder else None, no_folder
     finally:

@@ -12,6 +12,7 @@ from typing import Any
 
 from qdash.errors import QdashError
 from qdash.records import TaskItem
+from qdash.remedies import by_reader
 from qdash.settings import settings
 from qdash.tasks.files import read_rows
 from qdash.tasks.item import Item
@@ -48,7 +49,8 @@ def _item(text: Any, where: str) -> Item:
 def _published() -> Iterable[Any]:
     if importlib.util.find_spec("datasets") is None:
         message = "LAMBADA comes through the Python package “datasets”, which is not installed."
-        raise QdashError(message, f"Install it (pip install datasets), {_FROM_A_FILE}", "unavailable")
+        said = by_reader(owner=f"Install it (pip install datasets), {_FROM_A_FILE}", visitor=f"Choose another task, {_FROM_A_FILE}")
+        raise QdashError(message, said, "unavailable")
     datasets: Any = importlib.import_module("datasets")
     try:
         return datasets.load_dataset(DATASET, split="test")["text"]

@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from qdash import execution, scratch
 from qdash.checkpoints.random import making
 from qdash.errors import QdashError
+from qdash.markup import save_picture_script
 from qdash.private_folder import private_folder
 from qdash.settings import on_a_space, settings
 from qdash.ui.components.static import STATIC, css, script
@@ -27,6 +28,7 @@ from qdash.ui.server.address import Address, free_address
 from qdash.ui.server.backend import EngineBackend
 from qdash.ui.server.body_limit import BodyLimit
 from qdash.ui.server.file_quota import UploadQuota
+from qdash.ui.server.gradio_sessions import forget_messages, forget_state, keep_no_statistics, unread_messages
 from qdash.ui.server.help_pages import HelpPages
 from qdash.ui.server.limited_backend import LimitedBackend
 from qdash.ui.server.page_links import PageLinks
@@ -36,7 +38,6 @@ from qdash.ui.server.request_faults import RequestFaults, log_in_lines
 from qdash.ui.server.response_headers import ResponseHeaders
 from qdash.ui.server.same_origin import SameOrigin, hosts_of, never_reflect_origins
 from qdash.ui.server.tabs import TabGuard, Tabs, sweep
-from qdash.ui.server.unread import forget_messages, unread_messages
 from qdash.ui.server.visitors import VisitorCookie
 
 WRONG_PASSWORD_S = 1.0
@@ -122,14 +123,15 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     if limits.public:
         middleware.append(Middleware(VisitorCookie, path=limits.url_path))
     if limits.public:  # else Gradio keeps it for an hour, in case the visitor comes back
-        tabs.when_gone.append(lambda number: blocks.state_holder.session_data.pop(number, None))
+        tabs.when_gone.append(partial(forget_state, blocks))
     tabs.when_gone.append(partial(forget_messages, blocks))
     sweep(tabs)
+    keep_no_statistics()
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
         _, url, _ = blocks.launch(
             server_name=address.host, server_port=address.port, root_path=limits.root_path,
-            theme=theme(), css=css(), head="".join(f"<script>{script(name)}</script>" for name in ("page", "save_picture")),
+            theme=theme(), css=css(), head="".join(f"<script>{code}</script>" for code in (script("page"), save_picture_script())),
             max_file_size=limits.max_upload_bytes,
             max_threads=limits.max_queue + 16,  # every visitor in the queue holds a thread
             app_kwargs={"middleware": middleware},

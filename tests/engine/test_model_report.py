@@ -16,7 +16,7 @@ from qdash.engine.loading import load_skeleton
 from qdash.engine.saving import save
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
-from qdash.runs.explanations import explain
+from qdash.verdict.explanations import explain
 from tests.engine.conftest import REAL, ignore, never, spec_of
 from tests.engine.test_native_parity import FAST, native
 from tests.engine.test_sizes import tensor_bytes

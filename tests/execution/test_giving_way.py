@@ -30,7 +30,7 @@ Either = ProcessExecutor | InlineExecutor
 ITEMS = tuple(Item(TaskItem(prompt=f"What is in picture {number}?", answer="a cat")) for number in range(12))
 
 
-@pytest.fixture(scope="module", params=[ProcessExecutor, InlineExecutor])
+@pytest.fixture(params=[ProcessExecutor, InlineExecutor])
 def executor(request: pytest.FixtureRequest) -> Iterator[Either]:
     executor = request.param()
     yield executor
@@ -97,4 +97,3 @@ def test_answers_come_between_two_batches_of_an_evaluation(
     assert (result.status, result.items, result.accuracy) == ("ok", expected.items, expected.accuracy)
     assert result.new_tokens == expected.new_tokens
     assert found.noise_floor is not None and found.noise_floor.changed == 0
-    executor.close()

@@ -37,7 +37,7 @@ def test_a_comparison_runs_through_in_one_job(jobs: Jobs, scheduler: Scheduler, 
     answers = [message for message in messages if message.get("event") == "answer"]
     assert {message["index"] for message in answers} == {0, 1, 2} and answers[-1]["text"].startswith(answers[-2]["text"])
     comparison = comparison_in(messages)
-    assert comparison["host"]["device"].startswith("cuda") and comparison["rounds"]["taken"] == 3
+    assert comparison["host"]["device"].startswith("cuda") and comparison["rounds"]["taken"] >= 3
     assert all(variant["relative"] for variant in comparison["variants"])
     assert len(scheduler.asked("/schedule")) == len(scheduler.wait_for("/release", 1)) == 1
     assert scheduler.asked("/release")[0]["fail"] == "false"

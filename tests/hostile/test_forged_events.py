@@ -1,19 +1,29 @@
 """Whatever is sent to the endpoints of events: an answer that is no fault of the server's, one line in the log, and no more memory."""
 
+import contextvars
+import gc
 import io
 import json
 import os
 import random
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from gradio import queueing, routes
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
+from qdash.errors import QdashError
+from qdash.ui.server import request_faults
 from qdash.ui.server.request_faults import LINES_A_MINUTE, FaultLog
+from qdash.ui.server.run_errors import internal_error
 from tests.support.serving import Server, serving
 
 PAYLOADS = 10_000 if os.environ.get("SOAK") else 800
@@ -24,6 +34,10 @@ ODD: tuple[Any, ...] = (
     {"path": "/etc/passwd"}, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
     {"__type__": "update", "value": 1}, ["original"] * 500, "a=b," * 3000,
 )  # fmt: skip
+
+
+class Forged(ValueError):
+    """Of a type that can be referred to weakly, as the builtin ones cannot."""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +87,54 @@ def test_forged_events_are_no_fault_of_the_server(hosted: tuple[Server, Path]) -
     assert "Traceback" not in (folder / "log").read_text(errors="replace")
     with urllib.request.urlopen(server.url, timeout=30) as response:
         assert response.status == 200
+
+
+def test_what_a_request_leaves_running_logs_its_own_faults_and_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio starts its queue within a request: every event that fails later fails in that request's context."""
+    stream, contexts, failed = io.StringIO(), [], []
+    monkeypatch.setattr(request_faults, "_log", FaultLog(lambda: 0.0, stream))
+    for module in (routes, queueing):
+        monkeypatch.setattr(module, "traceback", module.traceback)
+    request_faults.log_in_lines()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        contexts.append(contextvars.copy_context())
+        await PlainTextResponse("started")(scope, receive, send)
+
+    def fail() -> None:
+        try:
+            raise Forged("a forged event")
+        except Forged as error:
+            failed.append(weakref.ref(error))
+            queueing.traceback.print_exc()
+
+    assert TestClient(request_faults.RequestFaults(app)).get("/gradio_api/startup-events").text == "started"
+    contexts[0].run(fail)
+    assert "qdash: 'an event' failed: Forged: a forged event" in stream.getvalue()
+    gc.collect()
+    assert failed[0]() is None, "a fault holds its frames, and these the request with all it has sent"
+
+
+def test_jobs_that_fail_fill_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, now = io.StringIO(), [0.0]
+    monkeypatch.setattr(request_faults, "_log", FaultLog(lambda: now[0], stream))
+
+    def fail() -> QdashError:
+        try:
+            raise RuntimeError("x" * 10_000)
+        except RuntimeError:
+            return internal_error()
+
+    for _ in range(500):
+        error = fail()
+        assert error.kind == "internal" and "xxx" not in str(error)
+    # The lines of the faults, and one traceback: its head, each frame's place and source line, and the error.
+    lines = [line for line in stream.getvalue().splitlines() if line.startswith("qdash: 'a job' failed: RuntimeError")]
+    assert len(lines) == LINES_A_MINUTE and all(len(line) < 300 for line in lines)
+    assert stream.getvalue().count("Traceback") == 1 and len(stream.getvalue().splitlines()) < LINES_A_MINUTE + 10
+    now[0] = 61
+    fail()
+    assert f"{500 - LINES_A_MINUTE} more faults" in stream.getvalue() and stream.getvalue().count("Traceback") == 2
 
 
 def test_faults_fill_no_log() -> None:

@@ -60,11 +60,14 @@ SPOILED = pytest.mark.parametrize("spoil", [_fill, _make_read_only], ids=["full"
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """Each test opens the history as a new process does."""
-    for known in (database._proven, database._memories):
-        known.clear()
+    forget()
     yield
-    for known in (database._proven, database._memories):
-        known.clear()
+    forget()
+
+
+def forget() -> None:
+    database._proven.clear()
+    database._memories.clear()
 
 
 @ROOT_ONLY
@@ -75,7 +78,7 @@ def test_the_history_keeps_what_it_has(spoil: Callable[[Path], None], opened: bo
     first = history.keep(comparison(1))
     before = history.path.read_bytes()
     if not opened:
-        forgotten_now()
+        forget()
     spoil(disk)
     kept: list[str] = []
     try:
@@ -90,14 +93,10 @@ def test_the_history_keeps_what_it_has(spoil: Callable[[Path], None], opened: bo
     else:
         (disk / "filling").unlink()
     assert history.path.read_bytes()[:100] == before[:100]
-    forgotten_now()
+    assert [history.open(key).record for key in kept] == [comparison(number) for number in range(2, 2 + len(kept))]
+    forget()
     assert history.open(first).record == comparison(1)
     history.keep(comparison(500))
-
-
-def forgotten_now() -> None:
-    database._proven.clear()
-    database._memories.clear()
 
 
 @ROOT_ONLY

@@ -19,9 +19,9 @@ from threading import Thread
 import psutil
 import pytest
 
-from benchmarks.visitors import press_compare, stream
 from tests.support.history_writer import history_writer
 from tests.support.serving import Server, serving
+from tests.support.visiting import press_compare, stream
 
 SOAK = bool(os.environ.get("SOAK"))
 SERVERS = 25 if SOAK else 2

@@ -135,13 +135,21 @@ def _folders() -> set[str]:
     return {path.name for path in Path(tempfile.gettempdir()).glob("qdash-*")}
 
 
+def _children(parents: set[int]) -> set[int]:
+    """The processes that those of `parents` which still run have started."""
+    found = set[int]()
+    for parent in parents:
+        with suppress(psutil.NoSuchProcess):
+            found |= {child.pid for child in psutil.Process(parent).children()}
+    return found
+
+
 def _check_nothing_left(executor: ProcessExecutor, cache: Path, before: set[str]) -> None:
     here = set(executor.workers().values())
-    parents = {parent for pid in here for parent in [psutil.Process(pid).ppid()]}
-    assert here and {child.pid for parent in parents for child in psutil.Process(parent).children()} == here
+    parents = {psutil.Process(pid).ppid() for pid in here}
+    assert here and _children(parents) == here
     executor.close()
-    with suppress(psutil.NoSuchProcess):
-        assert not [child for parent in parents for child in psutil.Process(parent).children()]
+    assert _children(parents) == set()
     own = f"qdash-workers-{os.getpid()}-"
     assert not list(cache.iterdir())
     left = {name for name in _folders() - before if not name.startswith(own)}

@@ -25,7 +25,6 @@ def _file(header: object, data: int = 256) -> bytes:
 
 
 NAME = "model.layers.0.self_attn.q_proj.weight"
-SHORT = {"a.weight": _tensor()}
 HOSTILE = {
     "offsets past the end": _file({NAME: _tensor(0, 10**12)}),
     "offsets before the start": _file({NAME: _tensor(-256, 0)}),

@@ -1,6 +1,7 @@
 """A tab belongs to the cookie it came with; whoever does not listen is not worked for; folders and lines have room for everybody."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -11,6 +12,7 @@ import gradio as gr
 import pytest
 from gradio.queueing import AsyncQueue, ProcessCompletedMessage
 from gradio.queueing import Event as GradioEvent
+from gradio.state_holder import StateHolder
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -20,12 +22,12 @@ from starlette.testclient import TestClient
 
 from qdash.errors import QdashError
 from qdash.scratch import prefix
+from qdash.ui.server.gradio_sessions import forget_messages, forget_state, keep_no_statistics, unread_messages
 from qdash.ui.server.page_routes import is_needed
 from qdash.ui.server.run_queue import Line, Visitor
 from qdash.ui.server.runs import UNFOLLOWED_S, Runs
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.tabs import AWAY_S, FORGOTTEN_S, MOST_UNREAD, NEW_A_MINUTE, TabGuard, Tabs
-from qdash.ui.server.unread import forget_messages, unread_messages
 from qdash.ui.server.visitors import COOKIE, address_of
 from tests.support.clock import Clock
 
@@ -87,6 +89,28 @@ def test_messages_that_no_tab_reads_are_counted_and_forgotten_with_it() -> None:
         assert unread_messages(blocks, "gone") == 0
 
     asyncio.run(check())
+
+
+def test_nothing_of_a_tab_s_state_is_left_when_it_is_forgotten(event_loops_closed: None) -> None:
+    with gr.Blocks() as blocks:
+        gr.State(1)
+    holder = StateHolder()
+    holder.set_blocks(blocks)
+    assert holder["gone"] is holder["gone"] is not holder["here"]
+    forget_state(blocks, "gone")
+    forget_state(blocks, "never seen")
+    assert set(holder.session_data) == set(holder.time_last_used) == {"here"}
+
+
+def test_no_statistics_of_events_are_kept(event_loops_closed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    keep_no_statistics()
+    with gr.Blocks() as blocks:
+        gr.Button().click(lambda: None)
+    queue = blocks.queue()._queue
+    queue.events_recorded = 10**9
+    event = {"time": 0.0, "status": "success", "process_time": 1.0, "function": "f", "session_hash": "x"}
+    assert queue.ANALYTICS_MAX_EVENTS == 1 and queue.compute_analytics_summary([event]) == {"functions": {}}
 
 
 def _cookie(owner: str) -> dict[str, str]:

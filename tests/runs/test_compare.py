@@ -71,7 +71,7 @@ def test_everybody_answers_before_anybody_is_timed(folder: Path) -> None:
     assert comparison.rounds == Rounds(taken=3, repeated=0, busy=0.0, busy_before=0.0)
     assert comparison.noise_floor is not None and comparison.noise_floor.relative == 0
     relative = comparison.variants[1].relative
-    assert relative is not None and relative.total == Ratio(value=0.5, low=0.5, high=0.5, rounds=3)
+    assert relative is not None and relative.total == Ratio(value=0.5, low=0.5, high=0.5, rounds=3, noise=0.0, busy=0.0)
     assert (relative.latency, relative.memory, relative.tokens_per_s) == (0.5, 0.25, pytest.approx(2.0))
     memory = comparison.variants[1].memory
     assert memory is not None and memory.peak_bytes == 400
@@ -163,7 +163,8 @@ def test_stopped_between_rounds_those_taken_count_without_an_interval(folder: Pa
     else:
         assert comparison.rounds is not None and comparison.rounds.taken == taken
         assert nf4.latency is not None and len(nf4.latency.total_s.runs) == taken
-        assert nf4.relative.total == Ratio(value=1.5 + taken / 2, low=None, high=None, rounds=taken)
+        ratio = nf4.relative.total
+        assert ratio is not None and (ratio.value, ratio.low, ratio.high, ratio.rounds) == (1.5 + taken / 2, None, None, taken)
 
 
 TAKEN_BACK = QdashError("The GPU was lent for 60 s, which was too short.", "Try again.", "worker_died")

@@ -45,6 +45,13 @@ def test_a_report_is_whole(checkpoint: Any, cache: Path) -> None:
     assert InspectorReport.model_validate_json(report.model_dump_json()) == report
 
 
+def test_a_baseline_that_cannot_be_found_costs_only_itself(checkpoint: Any, cache: Path) -> None:
+    folder = checkpoint("bloom")
+    variants = (Variant(model="/there/is/none", scheme="original"), Variant(model=str(folder), scheme="bnb-fp4"))
+    report = result_of(report_model(Request(variants=variants, prompt="", device="cpu"), 1, InlineExecutor()))
+    assert (report.model, report.dtype) == (str(folder), "float32")
+
+
 def test_a_full_disk_is_said(checkpoint: Any, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: SimpleNamespace(free=2**20))
     report = result_of(report_model(request_for(checkpoint("bloom"), "original"), 0, InlineExecutor()))

@@ -27,6 +27,7 @@ from qdash.checkpoints.random.vocabulary import tokenizer_json
 from qdash.checkpoints.random.weights import chunk, chunks
 from qdash.errors import QdashError
 from qdash.records import Step
+from qdash.remedies import TELL, by_reader
 
 _LOCK = ".lock"
 _VERSION = re.compile(r"[0-9a-f]{12}(\.part)?")
@@ -134,5 +135,5 @@ def _disk_errors(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "Free some space, or set QDASH_CACHE_DIR to another disk."
-        raise QdashError(f"{name} could not be saved: {error.strerror}.", remedy, "download") from None
+        said = by_reader(owner="Free some space, or set QDASH_CACHE_DIR to another disk.", visitor=f"Choose another model. {TELL}")
+        raise QdashError(f"{name} could not be saved: {error.strerror}.", said, "download") from None

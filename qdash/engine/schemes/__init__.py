@@ -20,8 +20,9 @@ from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.layers import convertible_experts
 from qdash.engine.parameters import Experts
 from qdash.engine.prompting import Processor
-from qdash.errors import INSTALL_AGAIN, QdashError
+from qdash.errors import CHOOSE_ANOTHER, INSTALL_AGAIN, QdashError
 from qdash.records import WorkerSpec
+from qdash.remedies import by_reader
 
 RowDequantizer = Callable[[Tensor, int], Tensor]
 """Some rows of a weight and the number of the first → these rows as the quantized layer computes with them, float32. Rows come in multiples
@@ -122,8 +123,9 @@ def family_of(scheme: Scheme) -> SchemeFamily:
     try:
         module = importlib.import_module(scheme.family.engine)
     except ImportError as error:
-        remedy = scheme.needs[0].remedy if scheme.needs else INSTALL_AGAIN
-        raise QdashError(f"{scheme.label} cannot run here: {error}.", remedy, "unavailable") from error
+        install = scheme.needs[0].remedy if scheme.needs else INSTALL_AGAIN
+        said = by_reader(owner=install, visitor=CHOOSE_ANOTHER)
+        raise QdashError(f"{scheme.label} cannot run here: {error}.", said, "unavailable") from error
     return module.FAMILY
 
 

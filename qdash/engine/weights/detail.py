@@ -1,4 +1,4 @@
-"""One layer near enough to see single weights: its finer histograms, one scale and what it makes of the weights around it, a picture."""
+"""One layer in detail: finer histograms, one scale with the weights around it, and a patch of single weights."""
 
 import math
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from qdash.records import LayerDetail, LayerWeights
 
 FINE_BINS = 300  # on either side of zero
 FINE_ROWS = 512
-PICTURE = 64
+PATCH = 64
 DIGITS = 4
-Picture = tuple[tuple[float | None, ...], ...]
+Patch = tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class _QuantizedLayer:
         last = min(first + size, columns)
         sharing = sharing_of(self.scheme, self.module)
         top, left = (_corner(place, extent) for place, extent in ((row, len(self.weight)), (column, columns)))
-        pictures = self._pictures(top, left)
+        patches = self._patches(top, left)
         scale = Scale(None, None, ()) if sharing is None else self._scale(row, first, last)
         return LayerDetail(
             scheme=self.scheme.key, label=self.scheme.label, kind=self.scheme.kind, layer=record, row=row, first=first, last=last,
             shares="row" if sharing is None else sharing.shares, scale=scale.scale, zero_point=scale.zero_point,
-            codes=sharing.codes if sharing is not None else (), levels=scale.levels, patch_row=top, patch_column=left, **pictures,
+            codes=sharing.codes if sharing is not None else (), levels=scale.levels, patch_row=top, patch_column=left, **patches,
         )  # fmt: skip
 
     def _scale(self, row: int, first: int, last: int) -> Scale:
@@ -98,9 +98,9 @@ class _QuantizedLayer:
         ends = _ends(self.weight) if sharing.shares == "tensor" else _ends(torch.from_numpy(w))
         return scale_of(w, r, sharing, ends)
 
-    def _pictures(self, top: int, left: int) -> dict[str, Picture]:
-        w, r = (values[:, left : left + PICTURE] for values in self._pair(top, min(top + PICTURE, len(self.weight))))
-        return {"original": _picture(w), "dequantized": _picture(r), "error": _picture(np.abs(r - w))}
+    def _patches(self, top: int, left: int) -> dict[str, Patch]:
+        w, r = (values[:, left : left + PATCH] for values in self._pair(top, min(top + PATCH, len(self.weight))))
+        return {"original": _patch(w), "dequantized": _patch(r), "error": _patch(np.abs(r - w))}
 
     def _pair(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """W and Ŵ of some rows, float64. Kernels want whole tiles of rows, so a few more are restored."""
@@ -115,11 +115,11 @@ def _ends(weight: Tensor) -> tuple[float, float]:
 
 
 def _corner(place: int, extent: int) -> int:
-    """Where a picture that has `place` in its middle begins, or as near as the layer allows."""
-    return max(0, min(place - PICTURE // 2, extent - PICTURE))
+    """Where a patch with `place` in its middle begins, or as near as the layer allows."""
+    return max(0, min(place - PATCH // 2, extent - PATCH))
 
 
-def _picture(values: np.ndarray) -> Picture:
+def _patch(values: np.ndarray) -> Patch:
     return tuple(tuple(_rounded(value) for value in row) for row in values.tolist())
 
 

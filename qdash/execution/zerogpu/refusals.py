@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from qdash.errors import QdashError
 from qdash.execution.failures import cancelled
+from qdash.remedies import by_reader
 
 ABORTED = "GPU task aborted"
 _SLACK_S = 3.0
@@ -96,16 +97,20 @@ def explained(failure: JobFailed, asked_s: int, most_s: int) -> QdashError:
         return _aborted(failure, asked_s, most_s)
     if "illegal duration" in text:
         message = f"ZeroGPU does not lend a GPU for {asked_s} s here."
-        return QdashError(message, f"{_LESS[0].upper()}{_LESS[1:]}; the owner of this Space can lower QDASH_GPU_SECONDS.", "unavailable")
+        less = f"{_LESS[0].upper()}{_LESS[1:]}"
+        said = by_reader(owner=f"{less}; the owner of this Space can lower QDASH_GPU_SECONDS.", visitor=f"{less}.")
+        return QdashError(message, said, "unavailable")
     if "Connection closed by visitor" in text:
         return cancelled()
-    for sign, message, remedy in _SENTENCES:
+    for sign, message, what_to_do in _SENTENCES:
         if sign in text:
-            return QdashError(message, remedy, "unavailable")
+            return QdashError(message, what_to_do, "unavailable")
     logging.getLogger("qdash").error("ZeroGPU failed", exc_info=failure.reason)
     if text.startswith("ZeroGPU worker error"):
         message = f"The process that was to use the GPU could not start ({text.rpartition(': ')[2]})."
-        return QdashError(message, "Try again; if it happens every time, restart this Space.", "worker_died")
+        again = "Try again; if it happens every time"
+        said = by_reader(owner=f"{again}, restart this Space.", visitor=f"{again}, tell the owner of this Space.")
+        return QdashError(message, said, "worker_died")
     message = "Hugging Face's GPU scheduler does not answer as it should."
     return QdashError(message, "Try again in a few minutes, or choose the device “cpu”.", "unavailable")
 
@@ -116,5 +121,5 @@ def _aborted(failure: JobFailed, asked_s: int, most_s: int) -> QdashError:
         return QdashError(message, "Try again; if it happens every time, this scheme does not work on this GPU.", "worker_died")
     message = f"The GPU was lent for {asked_s} s, which was too short."
     more = "Try again: more time will be asked for. Or " if asked_s < most_s else ""
-    remedy = f"{more}{_LESS}." if more else f"{_LESS[0].upper()}{_LESS[1:]}."
-    return QdashError(message, remedy, "worker_died")
+    said = f"{more}{_LESS}." if more else f"{_LESS[0].upper()}{_LESS[1:]}."
+    return QdashError(message, said, "worker_died")

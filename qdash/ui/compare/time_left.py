@@ -57,9 +57,7 @@ class Course:
     def words(self, state: CompareState) -> str:
         """“about 20 s to go”; empty if unknown."""
         left_s = self.left_s(state)
-        if left_s is None:
-            return ""
-        return f"at most {text.to_go(left_s)}" if self._in_rounds(state) else text.to_go(left_s)
+        return "" if left_s is None else text.to_go(left_s)
 
     def left_s(self, state: CompareState) -> float | None:
         """Seconds left, in rounds if all chosen ones are taken; None if unknown."""

@@ -9,6 +9,7 @@ from gradio.processing_utils import save_file_to_cache
 
 from qdash.errors import QdashError
 from qdash.records import Comparison, Evaluation, WeightReport
+from qdash.remedies import TELL, by_reader
 from qdash.report import (
     evaluation_items_to_csv,
     evaluation_to_csv,
@@ -82,7 +83,5 @@ def _written(path: Path, content: str) -> str:
 
 def _not_written(error: OSError) -> QdashError:
     message = f"The files to download could not be written ({error.strerror or error})."
-    if settings().public:
-        return QdashError(message, "No result is lost; tell the operator of this server.", "unavailable")
-    return QdashError(message, "No result is lost. Free some space, or set QDASH_CACHE_DIR and TMPDIR to folders that "
-                      "can be written.", "unavailable")  # fmt: skip
+    free = "Free some space, or set QDASH_CACHE_DIR and TMPDIR to folders that can be written."
+    return QdashError(message, f"No result is lost. {by_reader(owner=free, visitor=TELL)}", "unavailable")

@@ -26,7 +26,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LINES_A_MINUTE = 30
 _OURS = f"{Path(__file__).parents[2]}{os.sep}"
 _THEIRS = tuple(f"{Path(module.__file__ or '').parent}{os.sep}" for module in (gradio, starlette, fastapi))
-_faults: ContextVar[list[BaseException] | None] = ContextVar("faults", default=None)
+
+
+@dataclass
+class _Request:
+    """A request and what has gone wrong in it. What it has started, Gradio's queue among it, goes on in its context when it is `over`."""
+
+    faults: list[BaseException] = field(default_factory=list)
+    over: bool = False
+
+
+_request: ContextVar[_Request | None] = ContextVar("request", default=None)
 
 
 @dataclass
@@ -78,9 +88,9 @@ def log_in_lines() -> None:
     """Redirect Gradio's tracebacks to this log; it has no setting for them."""
 
     def print_exc() -> None:
-        error, faults = sys.exception(), _faults.get()
-        if error is not None and faults is not None:
-            faults.append(error)
+        error, request = sys.exception(), _request.get()
+        if error is not None and request is not None and not request.over:
+            request.faults.append(error)
         elif error is not None:
             _log.write(error)
 
@@ -100,30 +110,32 @@ class RequestFaults:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        faults: list[BaseException] = []
+        request = _Request()
         begun = False
 
         async def sending(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                if message["status"] == 500 and faults and not any(map(is_ours, faults)):
+                if message["status"] == 500 and request.faults and not any(map(is_ours, request.faults)):
                     message = {**message, "status": 400}
             await send(message)
 
-        token = _faults.set(faults)
+        token = _request.set(request)
         try:
             await self.app(scope, receive, sending)
         except Exception as error:
-            faults.append(error)
+            request.faults.append(error)
             if not begun:
                 ours = is_ours(error)
                 said = "Something went wrong inside qdash." if ours else "This request cannot be used."
                 await PlainTextResponse(said, status_code=500 if ours else 400)(scope, receive, send)
         finally:
-            _faults.reset(token)
-            for fault in faults:
+            _request.reset(token)
+            request.over = True
+            for fault in request.faults:
                 self.log.write(fault, scope["path"])
+            request.faults.clear()
 
 
 def _said(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 import sys
 
 from qdash.errors import QdashError
+from qdash.remedies import by_reader
 from qdash.ui.server.request_faults import log_fault
 
 
@@ -16,5 +17,5 @@ def internal_error() -> QdashError:
     error = sys.exception()
     if error is not None:
         log_fault(error, "a job")
-    remedy = "Your inputs are kept; try once more. If it happens again, the server's log has the details."
-    return QdashError("Something went wrong inside qdash.", remedy, "internal")
+    said = by_reader(owner="the server's log has the details.", visitor="tell the operator of this server.")
+    return QdashError("Something went wrong inside qdash.", f"Your inputs are kept; try once more. If it happens again, {said}", "internal")

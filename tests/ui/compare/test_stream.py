@@ -140,7 +140,7 @@ def test_what_is_said_between_answers_and_times() -> None:
 def test_what_is_said_while_rounds_run() -> None:
     state = _answered_board(*(Progress(index=index, stage="timing", fraction=0.25, detail="round 2 of 5") for index in range(2)))
     said = "Your answers are here. Now every version is timed in turn: round 2 of 5"
-    assert doing(state, Ahead(0, 1, 9.0), "at most about 12 s to go") == f"{said} · at most about 12 s to go."
+    assert doing(state, Ahead(0, 1, 9.0), "about 12 s to go") == f"{said} · about 12 s to go."
     assert doing(_answered_board(Progress(index=0, stage="warming up")), NOBODY) == said.partition(":")[0] + "."
     quiet = Progress(index=0, stage="timing", detail="waiting for a quiet moment: other programs take 60% of this machine")
     waits = "Your answers are here. Timing is waiting for a quiet moment: other programs take 60% of this machine."
