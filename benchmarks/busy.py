@@ -3,8 +3,8 @@
     python -m benchmarks.busy [--runs 20] [--model tiny-lm] [--slower bnb-int8] [--tokens 12] [--programs 2]
 
 Each run is a comparison through worker processes while so many other processes toggle between idle and full load at random. The goal:
-never a word about the second, at no moment, whose ratio stays within 0.8 and 1.25; and the third, which takes 2.5 times as long on a quiet machine, is told every time. One line a run,
-the last line is one JSON document; the exit status tells whether the goal was met.
+never a word about the second, at no moment, whose ratio stays within 0.8 and 1.25; and the third, which takes 2.5 times as long on a quiet
+machine, is told every time. One line a run, the last line is one JSON document; the exit status tells whether the goal was met.
 """
 
 import argparse

@@ -43,7 +43,7 @@ SECTIONS: tuple[tuple[str, int, str], ...] = (
     ("bundled model", 60, "compare tiny-vlm " + BUNDLED_SCHEMES + " 8"),
     ("real size", 170, "compare {model} " + REAL_SCHEMES + " 24"),
     ("tests", 130, "tests"),
-    ("weights", 45, "weigh {model} " + WEIGHT_SCHEMES),
+    ("weights", 45, "weight_error {model} " + WEIGHT_SCHEMES),
     ("decode original", 45, "decode {model} original generate static graph"),
     ("decode bnb-nf4", 45, "decode {model} bnb-nf4 generate static graph"),
     ("decode ao-int4wo", 45, "decode {model} ao-int4wo generate static graph"),
@@ -140,7 +140,7 @@ def _tests(device: Device) -> dict[str, Any]:
     return counts | {"failed": max(len(failures), int(process.returncode != 0 or not counts.get("passed"))), "failures": failures[:40]}
 
 
-def _weigh(device: Device, model: str, schemes: str) -> dict[str, Any]:
+def _measure_weight_error(device: Device, model: str, schemes: str) -> dict[str, Any]:
     with closing(execution.create(settings())) as executor:
         report = result_of(measure_weight_error(model, schemes.split(","), executor))
     ns = report.seconds / sum(weights.parameters for weights in report.schemes) * 1e9
@@ -163,7 +163,12 @@ def _decode(device: Device, model: str, scheme: str, *ways: str) -> dict[str, An
     return found | {"failed": sum("error" in result for result in found["results"])}
 
 
-COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"compare": _compare, "tests": _tests, "weigh": _weigh, "decode": _decode}
+COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "compare": _compare,
+    "tests": _tests,
+    "weight_error": _measure_weight_error,
+    "decode": _decode,
+}
 
 
 def _has(module: str) -> bool:

@@ -18,7 +18,7 @@ from time import perf_counter
 from qdash import execution
 from qdash.execution.forward import result_of
 from qdash.records import InspectorReport, Request, Variant
-from qdash.runs.model_report import inspect
+from qdash.runs.model_report import report_model
 from qdash.settings import settings
 
 MODEL = "random:bloom-1b7"
@@ -74,7 +74,7 @@ def inspected(scheme: str, device: str) -> InspectorReport:
     variants = (Variant(model=MODEL, scheme=scheme),)
     request = Request.model_validate({"variants": variants, "prompt": "", "device": device, "baseline_dtype": "float16"})
     with closing(execution.create(settings())) as executor:
-        return result_of(inspect(request, 0, executor))
+        return result_of(report_model(request, 0, executor))
 
 
 if __name__ == "__main__":

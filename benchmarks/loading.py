@@ -25,14 +25,14 @@ from qdash.runs.plan import worker_spec
 from qdash.settings import settings
 
 GOAL = 2.0
-SIMULATED = ",".join(key for key, scheme in SCHEMES.items() if scheme.family is SIMULATED)
+SIMULATED_KEYS = ",".join(key for key, scheme in SCHEMES.items() if scheme.family is SIMULATED)
 
 
 def main() -> int:
     """Measure every scheme, print a line each and the JSON document; 0 if all meet the goal."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="random:fastvlm-0.5b")
-    parser.add_argument("--schemes", default=SIMULATED)
+    parser.add_argument("--schemes", default=SIMULATED_KEYS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     chosen = parser.parse_args()

@@ -21,7 +21,7 @@ from qdash.errors import QdashError
 from qdash.history import History, Limits
 from qdash.history.exchange import import_runs
 from qdash.inputs.texts import clean_text
-from qdash.tasks import read_own
+from qdash.tasks import read_custom
 from qdash.ui.controls.form import check_model, check_variants
 
 GOAL = 3.0
@@ -37,11 +37,11 @@ def readers(history: History) -> dict[str, tuple[Callable[[int], object], Callab
         "question": (lambda size: "a\u200b\r\n\u0301" * (size // 5), clean_text),
         "model id": (lambda size: "a/" * (size // 2), check_model),
         "choice of schemes": (lambda size: ["bnb-nf4=" * 3] * (size // 24), lambda choice: check_variants("tiny-vlm", choice)),
-        "CSV of quotes": (lambda size: b"prompt,answer\n" + b'"' * size, lambda data: read_own(data, "own.csv")),
-        "CSV of commas": (lambda size: b"prompt,answer\n" + b"," * size, lambda data: read_own(data, "own.csv")),
-        "CSV of rows": (lambda size: b"prompt,answer\n" + b"a,b\n" * (size // 4), lambda data: read_own(data, "own.csv")),
-        "JSON lines": (lambda size: b'{"prompt": "a", "answer": "b"}\n' * (size // 31), lambda data: read_own(data, "own.jsonl")),
-        "JSON in JSON": (lambda size: b"[" * size, lambda data: read_own(data, "own.jsonl")),
+        "CSV of quotes": (lambda size: b"prompt,answer\n" + b'"' * size, lambda data: read_custom(data, "own.csv")),
+        "CSV of commas": (lambda size: b"prompt,answer\n" + b"," * size, lambda data: read_custom(data, "own.csv")),
+        "CSV of rows": (lambda size: b"prompt,answer\n" + b"a,b\n" * (size // 4), lambda data: read_custom(data, "own.csv")),
+        "JSON lines": (lambda size: b'{"prompt": "a", "answer": "b"}\n' * (size // 31), lambda data: read_custom(data, "own.jsonl")),
+        "JSON in JSON": (lambda size: b"[" * size, lambda data: read_custom(data, "own.jsonl")),
         "history file": (lambda size: b'{"qdash_history": 1, "runs": [' + b"0," * (size // 2) + b"0]}",
                          lambda data: import_runs(history, data)),
         "search": (lambda size: "a " * (size // 2), lambda text: history.listing("", text[:200])),

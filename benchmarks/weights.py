@@ -1,9 +1,9 @@
-"""How long weighing takes: against the plain way, against one bincount, and as models grow.
+"""How long measuring weights takes: against the plain way, against one bincount, and as models grow.
 
     python -m benchmarks.weights [--repetitions 3] [--largest 4000000000] [--output benchmarks/results/weights.json]
 
 The plain way is what one would write first: round with torch, `np.histogram` of W and of Ŵ, float64 sums for SQNR. It is timed on the same
-layer, with all cores. Growth is shown with a layer of bfloat16 in a file, memory-mapped and weighed as often as the size asks for. What
+layer, with all cores. Growth is shown with a layer of bfloat16 in a file, memory-mapped and measured as often as the size asks for. What
 the package's own quantizer takes is told beside real schemes, as it bounds them; on a GPU, the share of measured copy bandwidth.
 Medians; the last line is one JSON document; the exit status tells whether the targets are met.
 """
@@ -32,8 +32,8 @@ from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.formats import round_trip
 from qdash.engine.kernels import kernels_for
 from qdash.engine.meters import PeakMemory, private_bytes
-from qdash.engine.schemes import family_of, restorer_of
-from qdash.engine.weights import together_of
+from qdash.engine.schemes import family_of, row_dequantizer_of
+from qdash.engine.weights import group_size
 from qdash.engine.weights.layer import measure_layer
 from qdash.machine import this_machine
 from qdash.records import WorkerSpec
@@ -97,7 +97,7 @@ def of_histogram(weight: Tensor, repetitions: int) -> dict[str, Any]:
 def of_scheme(weight: Tensor, key: str, repetitions: int) -> dict[str, Any]:
     """All figures and histograms of a scheme, against the plain way."""
     scheme = find_scheme(key)
-    ours = median_s(lambda: weighed(weight, [scheme]), repetitions)
+    ours = median_s(lambda: measured(weight, [scheme]), repetitions)
     rounding = median_s(lambda: restored(weight, scheme), repetitions)
     plain = median_s(lambda: plainly(weight, scheme), repetitions)
     found = {"scheme": key, "ns": per_weight(ours, weight), "of_it_quantizing_ns": per_weight(rounding, weight)}
@@ -107,12 +107,12 @@ def of_scheme(weight: Tensor, key: str, repetitions: int) -> dict[str, Any]:
 
 
 def peak_in_layers(key: str) -> float:
-    """Memory that weighing takes beside a layer, in sizes of the layer as stored; tells it of a process in which nothing else was done."""
+    """Memory that measuring takes beside a layer, in sizes of the layer as stored; tells it of a process in which nothing else was done."""
     torch.set_num_threads(this_machine().cores)
     weight, scheme = layer(), find_scheme(key)
-    weighed(weight[:64].clone(), [scheme])  # packages are imported and threads started
+    measured(weight[:64].clone(), [scheme])  # packages are imported and threads started
     with PeakMemory(torch.device("cpu"), private_bytes()) as memory:
-        weighed(weight, [scheme])
+        measured(weight, [scheme])
     return round(memory.peak_bytes / (weight.numel() * weight.element_size()), 2)
 
 
@@ -121,20 +121,20 @@ def layer() -> Tensor:
     return (torch.randn(SHAPE, generator=torch.Generator().manual_seed(0)) * 0.02).bfloat16()
 
 
-def weighed(weight: Tensor, schemes: list[Scheme]) -> None:
+def measured(weight: Tensor, schemes: list[Scheme]) -> None:
     """What `engine.weights.measure_weight_error` does with a layer."""
-    restorers = {scheme.key: restorer_of(scheme, spec(weight), "x", weight) for scheme in schemes}
-    known = {key: restorer for key, restorer in restorers.items() if restorer is not None}
-    together = {scheme.key: together_of(scheme, "x", weight.shape[1]) for scheme in schemes}
-    measure_layer(weight, known, together, lambda: None)
+    row_dequantizers = {scheme.key: row_dequantizer_of(scheme, spec(weight), "x", weight) for scheme in schemes}
+    known = {key: row_dequantizer for key, row_dequantizer in row_dequantizers.items() if row_dequantizer is not None}
+    group_sizes = {scheme.key: group_size(scheme, "x", weight.shape[1]) for scheme in schemes}
+    measure_layer(weight, known, group_sizes, lambda: None)
 
 
 def restored(weight: Tensor, scheme: Scheme) -> None:
-    """Ŵ alone, in pieces, as weighing asks for it."""
-    restorer = restorer_of(scheme, spec(weight), "x", weight)
-    assert restorer is not None
+    """Ŵ alone, in pieces, as measuring asks for it."""
+    row_dequantizer = row_dequantizer_of(scheme, spec(weight), "x", weight)
+    assert row_dequantizer is not None
     for start in range(0, len(weight), 512):
-        restorer(weight[start : start + 512].float(), start)
+        row_dequantizer(weight[start : start + 512].float(), start)
 
 
 def plainly(weight: Tensor, scheme: Scheme) -> tuple[Any, Any, float]:
@@ -165,7 +165,7 @@ def of_growth(largest: int) -> list[dict[str, Any]]:
             began = perf_counter()
             for _ in range(layers):
                 with safe_open(path, framework="pt") as file:
-                    weighed(file.get_tensor("weight"), schemes)
+                    measured(file.get_tensor("weight"), schemes)
             seconds = perf_counter() - began
         weights = layers * SHAPE[0] * SHAPE[1]
         found.append({"weights": weights, "schemes": PRESET, "seconds": round(seconds, 2), "ns": round(seconds / weights * 1e9, 2)})
@@ -178,8 +178,8 @@ def of_gpu(weight: Tensor, key: str, repetitions: int) -> dict[str, Any]:
     on_device = weight.cuda()
     copied = torch.empty_like(on_device)
     copying = median_s(lambda: copied.copy_(on_device), repetitions)
-    ours = median_s(lambda: weighed(on_device, [find_scheme(key)]), repetitions)
-    # Copying reads and writes every weight; weighing has to read each once.
+    ours = median_s(lambda: measured(on_device, [find_scheme(key)]), repetitions)
+    # Copying reads and writes every weight; measuring has to read each once.
     return {"scheme": key, "ns": per_weight(ours, weight), "share_of_bandwidth": round(copying / 2 / ours, 3)}
 
 

@@ -23,8 +23,10 @@ _FRESH_S = 5.0
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Processor seconds until now: of all programs together, of this process and those it started, and those there were to be had."""
+class _ProcessorTimes:
+    """Processor seconds until now: those used by all programs (`taken`), by this process and its children (`own`), and the capacity
+    (`there`).
+    """
 
     taken: float
     own: float
@@ -34,18 +36,18 @@ class _Look:
 
 
 class OthersLoad:
-    """What other programs take from now on."""
+    """Measures what other programs use of the machine from now on."""
 
     def __init__(self, device: Device) -> None:
         self._gpu = this_machine().on(device).accelerator if device != "cpu" else None
-        self._since = _look()
+        self._since = _processor_times()
 
     def share(self) -> float | None:
-        """The share of the processor's time that others took since this was made, 0 to 1; None where it is not known.
+        """The share of the processor's time that others used since this was made, 0 to 1; None if unknown.
 
         On a GPU, of the GPU's time; the processor counts as far as others leave less than one core of it.
         """
-        now = _look()
+        now = _processor_times()
         there = now.there - self._since.there
         if now.at - self._since.at < LEAST_S or there <= 0:
             return None
@@ -96,12 +98,12 @@ def busy_now(device: Device) -> float | None:
     return _glance.share(device)
 
 
-def _look() -> _Look:
+def _processor_times() -> _ProcessorTimes:
     cores = _cores()
     times = [each for core, each in enumerate(psutil.cpu_times(percpu=True)) if core in cores]
     there = sum(sum(each) - getattr(each, "guest", 0.0) - getattr(each, "guest_nice", 0.0) for each in times)
     idle = sum(each.idle + getattr(each, "iowait", 0.0) for each in times)
-    return _Look(taken=there - idle, own=_own_s(), there=there)
+    return _ProcessorTimes(taken=there - idle, own=_own_s(), there=there)
 
 
 def _cores() -> set[int]:

@@ -29,7 +29,7 @@ MORE_PACKAGES = ("compressed-tensors", "gptqmodel", "optimum", "accelerate", "ti
 """Besides those that schemes need: for checkpoints that were published quantized, for some models, for the page."""
 
 UNTESTED: tuple[DeviceType, ...] = ("mps", "xpu")
-"""Devices that nobody has run qdash on: they take the same path as CUDA, but have to be asked for by name."""
+"""Devices on which qdash is untested: they use the same code as CUDA, but must be chosen by name."""
 
 _PROBE = Path(__file__).parent / "engine" / "device_probe.py"
 _PROBE_TIMEOUT_S = 120

@@ -1,4 +1,4 @@
-"""What a public server offers: models of the catalogue that fit this machine, and jobs within the limits that whoever runs it has set.
+"""What a public server offers: models of the catalogue that fit this machine, and jobs within the operator's limits.
 
 The rest stays in the page's lists, with the reason. `checkpoints.locate`, through which every job finds its model, refuses it as well, so
 that nothing a browser sends, and no run that is imported, gets around it.

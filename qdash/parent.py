@@ -1,4 +1,4 @@
-"""A process that works for another ends with it, whatever it is doing then: nobody else would end it."""
+"""Ends a helper process together with its parent, whatever it is doing, because nothing else would end it."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Folders that nobody else on this machine may read or write: what is loaded from them is code, what lies in them is people's own."""
+"""Folders that no other user of this machine may read or write, because code is loaded from them and they hold private files."""
 
 import os
 from pathlib import Path

@@ -20,7 +20,8 @@ CLOCK_S = 2.0
 """How far the start of a process, as the system tells it, may be from the time of a file."""
 
 ELSEWHERE_S = 24 * 3600.0
-"""After so many seconds without a change, what a process of another machine or container made in a shared folder is taken for left."""
+"""After this many seconds without a change, the files of a process on another machine or container in a shared folder count as
+abandoned."""
 
 _NAME = re.compile(r"qdash-[a-z]+-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+")
 

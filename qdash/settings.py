@@ -43,7 +43,7 @@ def _names(text: Any) -> Any:
 
 
 def _history_file() -> Path:
-    """The history in the system's folder for data of programs, or where qdash kept it earlier on every system, if there is none yet."""
+    """The history file: in the system's folder for user data or, if there is only an older one, where earlier versions kept it."""
     folders = user_data_path("qdash", appauthor=False), Path.home() / ".local" / "share" / "qdash"
     file, earlier = (folder / "history.sqlite3" for folder in folders)
     # os.path's function, unlike Path's, counts a file in a folder that may not be read as missing.

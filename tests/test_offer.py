@@ -84,8 +84,8 @@ def test_a_run_ends_when_its_time_is_over_and_keeps_what_it_has() -> None:
     last = list(run(form, LimitedBackend(ScriptedBackend(), 2.0), Line(4), Event()))[-1]
     assert time.monotonic() - began < 20 and last.over and last.error is not None
     assert last.error.message == "This server ends a run after 2 seconds; everything finished by then is kept."
-    assert last.png is not None and last.board is not None and last.board.comparison is not None
-    assert last.board.comparison.variants[0].answer == "original says slow"
+    assert last.png is not None and last.state is not None and last.state.comparison is not None
+    assert last.state.comparison.variants[0].answer == "original says slow"
 
 
 def test_stop_and_other_ends_are_told_as_they_are() -> None:

@@ -26,8 +26,6 @@ DOCUMENTS = ("README.md", "docs/", "assets/screenshots/")
 BUILT_FROM = ("qdash/", *DOCUMENTS, "pyproject.toml", "setup.py", "MANIFEST.in", "requirements.txt", "LICENSE")
 QUICK = ("--runs", "2", "--warmup", "0", "--max-new-tokens", "2", "--max-answer-tokens", "4")
 
-pytestmark = pytest.mark.wheel
-
 
 @pytest.fixture(scope="module")
 def files() -> list[str]:

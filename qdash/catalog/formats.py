@@ -1,91 +1,114 @@
-"""Every number format: the values its codes stand for, and how a scale is chosen for them.
+"""Every number format, as data: the values of a code, and the rule by which the numbers that share a scale find it.
 
-A format is data. An *element* says which numbers a code can be, a *rule* what shares a scale and how the scale is stored; the rounding in
-`engine/formats`, the sizes in the catalogue of schemes and any table or number line that people see are all made from these rows.
+An *element* says which numbers a code can stand for, a *rule* which weights share a scale and how that is stored. The rounding in
+`engine/formats`, in the compiled kernels and on the Learn tab, the sizes, the simulated schemes and the README's table are all made from
+these rows. `Format.to_page` is the JSON that JavaScript reads.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from math import frexp
-from typing import Literal
+from typing import Any, Literal
 
-Rule = Literal["row", "mx", "nvfp4", "group", "tensor"]
-"""What shares a scale, and how that is found; `engine/formats/rules.py` has the arithmetic of each.
-
-- row: s = max|w| / largest, a float32 for each row (output channel, or token of an activation).
-- mx: a power of two (E8M0) for each block along the input: 2^(⌊log2 max|w|⌋ − ⌊log2 largest⌋), so the largest weights may saturate.
-- nvfp4: an E4M3 scale for each block, and one float32 for the whole tensor.
-- group: w ≈ s · code + minimum for each group along the input, both in bfloat16, of a range that always includes zero; the last group is
-  shorter where the size does not divide the row.
-- tensor: w ≈ s · code + minimum for the whole tensor, both in float32.
-"""
+from qdash.catalog.elements import E2M1, E2M3, E3M2, E4M3, E5M2, Element, Float, Integer, thresholds
+from qdash.catalog.sharing import Granularity
 
 
 @dataclass(frozen=True)
-class Float:
-    """A sign, `exponent_bits` and `mantissa_bits`, with subnormals; what is too large becomes ±`largest`, never an infinity.
+class ScaleType:
+    """What a scale is stored as. `kind` names the arithmetic, in `engine/formats/rules.py` and `learn_rounding.js` alike.
 
-    A code with exponent field E > 0 and mantissa field M is ±2^(E − bias) · (1 + M/2^mantissa_bits); with E = 0 it is
-    ±2^(1 − bias) · M/2^mantissa_bits. Codes beyond `largest` are the format's infinities and NaN.
+    - float32, bfloat16: s = max|w| / largest, rounded to that.
+    - e8m0: a power of two, 2^(⌊log2 max|w|⌋ − ⌊log2 largest⌋), so the largest weights may saturate (OCP MX).
+    - float: s = max|w| / largest, rounded to the values of `element`.
     """
 
-    exponent_bits: int
-    mantissa_bits: int
-    bias: int
-    largest: float
+    kind: str
+    bits: int
+    element: Float | None = None
 
-    @property
-    def bits(self) -> int:
-        """Width of a code."""
-        return 1 + self.exponent_bits + self.mantissa_bits
 
-    @property
-    def largest_exponent(self) -> int:
-        """⌊log2 largest⌋."""
-        return frexp(self.largest)[1] - 1
-
-    @cached_property
-    def values(self) -> tuple[float, ...]:
-        """Every finite value, ascending, ±0 counted once."""
-        codes = range(1 << (self.exponent_bits + self.mantissa_bits))
-        positive = [value for value in map(self._decode, codes) if 0 < value <= self.largest]
-        return (*(-value for value in reversed(positive)), 0.0, *positive)
-
-    def _decode(self, code: int) -> float:
-        exponent, mantissa = divmod(code, 1 << self.mantissa_bits)
-        fraction = mantissa / (1 << self.mantissa_bits)
-        return 2.0 ** (exponent - self.bias) * (1 + fraction) if exponent else 2.0 ** (1 - self.bias) * fraction
+FLOAT32 = ScaleType("float32", 32)
+BFLOAT16 = ScaleType("bfloat16", 16)
+E8M0 = ScaleType("e8m0", 8)
+E4M3_SCALE = ScaleType("float", E4M3.bits, E4M3)
 
 
 @dataclass(frozen=True)
-class Integer:
-    """Whole numbers from `lowest` to `largest`: symmetric about zero, or counted up from it with a minimum that is stored beside."""
+class ScaleRule:
+    """Which weights share a scale, and how it is found.
 
-    lowest: int
-    largest: int
+    `shares`: a row (an output channel, or a token of an activation), a group or a block along the input, or the whole tensor. The last
+    group of a row may be shorter; a block has to divide the row.
+
+    `spans`: "absmax": w ≈ s · code, symmetric about zero. "minmax": w ≈ s · code + minimum, the minimum stored in the type of the scale,
+    and the range of the codes begins at zero. "minmax with zero": the same of a range that always includes zero.
+
+    `tensor_scale`: each scale is stored relative to one float32 for the whole tensor, max|W| / (largest scale · largest code).
+    """
+
+    shares: Granularity
+    scale: ScaleType = FLOAT32
+    spans: Literal["absmax", "minmax", "minmax with zero"] = "absmax"
+    tensor_scale: bool = False
 
     @property
-    def bits(self) -> int:
-        """Width of a code."""
-        return (self.largest - self.lowest).bit_length()
+    def affine(self) -> bool:
+        """Whether a minimum is stored beside the scale."""
+        return self.spans != "absmax"
 
     @property
-    def values(self) -> tuple[float, ...]:
-        """Every value, ascending."""
-        return tuple(map(float, range(self.lowest, self.largest + 1)))
+    def scale_bits(self) -> int:
+        """Bits of the scale, and of the minimum where there is one."""
+        return self.scale.bits * (2 if self.affine else 1)
+
+    @property
+    def needs_tensor(self) -> bool:
+        """Whether rows cannot be rounded without knowing the whole tensor."""
+        return self.shares == "tensor" or self.tensor_scale
+
+    def to_page(self) -> dict[str, Any]:
+        """For JSON."""
+        element = self.scale.element
+        scale: dict[str, Any] = {"kind": self.scale.kind}
+        if element is not None:
+            scale |= {"name": element.name, "smallest": element.smallest_normal, "largest": element.largest}
+            scale |= {"values": element.values, "thresholds": thresholds(element)}
+        return {"spans": self.spans, "affine": self.affine, "tensor": self.tensor_scale, "scale": scale}
+
+
+BY_ROW = ScaleRule("row")
+MX = ScaleRule("block", E8M0)
+NVFP4 = ScaleRule("block", E4M3_SCALE, tensor_scale=True)
+BY_GROUP = ScaleRule("group", BFLOAT16, "minmax with zero")
+BY_TENSOR = ScaleRule("tensor", FLOAT32, "minmax")
 
 
 @dataclass(frozen=True)
 class Format:
-    """One row: how the numbers of a tensor (out, in) are stored. `size` is the length of a block or group; None: the rule's own extent."""
+    """One row: how the numbers of a tensor (out, in) are stored, and the simulated scheme that shows it.
+
+    `source` is where the format is specified. `about` describes the scheme, `hint` the format on the Learn tab, where that says it more
+    briefly. Raises ValueError for a block or group without a `size`, and for a minimum beside codes that do not begin at zero.
+    """
 
     key: str
-    element: Float | Integer
-    rule: Rule
+    label: str
+    element: Element
+    rule: ScaleRule
     source: str
+    about: str
+    hint: str = ""
     size: int | None = None
-    scale_bits: int = 32
-    """Bits of the scale, and of the minimum where there is one, for each row, block or group."""
+    """The length of a block or group; None: the rule's own extent."""
+    activations: bool = False
+    """Whether the scheme rounds the inputs of layers as well."""
+    scheme: str = ""
+    """The key of the scheme; empty: that of the format."""
+
+    def __post_init__(self) -> None:
+        if (self.rule.shares in ("block", "group")) != (self.size is not None):
+            raise ValueError(f"{self.key}: a {self.rule.shares} {'has no' if self.size else 'needs a'} size.")
+        if self.rule.affine and self.element.values[0] != 0:
+            raise ValueError(f"{self.key}: codes beside a minimum begin at zero, not at {self.element.values[0]:g}.")
 
     @property
     def bits(self) -> int:
@@ -100,17 +123,17 @@ class Format:
     @property
     def stored_bits(self) -> float:
         """Per weight, with the scales of blocks and groups; what is stored once for a row or a tensor is not in it."""
-        return self.bits + (self.scale_bits / self.size if self.size else 0)
+        return self.bits + (self.rule.scale_bits / self.size if self.size else 0)
 
     @property
     def row_scale_bits(self) -> int:
         """Once for each row."""
-        return self.scale_bits if self.rule == "row" else 0
+        return self.rule.scale_bits if self.rule.shares == "row" else 0
 
     @property
     def divides_only(self) -> bool:
         """Whether `size` has to divide the inputs of a layer, as the kernels of block formats want it."""
-        return self.rule in ("mx", "nvfp4")
+        return self.rule.shares == "block"
 
 
 _OCP_FP8 = "OCP 8-bit Floating Point Specification 1.0, section 5"
@@ -120,36 +143,71 @@ _INT_ROW = "symmetric, without the lowest code of two's complement, as LLM.int8(
 _INT_GROUP = "asymmetric round-to-nearest in groups, as the baseline of GPTQ (Frantar et al. 2022, section 2)"
 _MINMAX = "linear min–max quantization of a whole tensor (Jacob et al. 2018, section 2.1)"
 
-E4M3 = Float(exponent_bits=4, mantissa_bits=3, bias=7, largest=448.0)
-E5M2 = Float(exponent_bits=5, mantissa_bits=2, bias=15, largest=57344.0)
-E2M3 = Float(exponent_bits=2, mantissa_bits=3, bias=1, largest=7.5)
-E3M2 = Float(exponent_bits=3, mantissa_bits=2, bias=3, largest=28.0)
-E2M1 = Float(exponent_bits=2, mantissa_bits=1, bias=1, largest=6.0)
-
 FORMATS: dict[str, Format] = {
     number_format.key: number_format
     for number_format in (
-        Format("fp8-e4m3", E4M3, "row", _OCP_FP8),
-        Format("fp8-e5m2", E5M2, "row", _OCP_FP8),
-        Format("fp6-e2m3", E2M3, "row", _OCP_MX),
-        Format("fp6-e3m2", E3M2, "row", _OCP_MX),
-        Format("fp4-e2m1", E2M1, "row", _OCP_MX),
-        Format("mxfp8", E4M3, "mx", _OCP_MX, size=32, scale_bits=8),
-        Format("mxfp6", E2M3, "mx", _OCP_MX, size=32, scale_bits=8),
-        Format("mxfp4", E2M1, "mx", _OCP_MX, size=32, scale_bits=8),
-        Format("nvfp4", E2M1, "nvfp4", _NVFP4, size=16, scale_bits=8),
-        Format("int8-row", Integer(-127, 127), "row", _INT_ROW),
-        Format("int4-row", Integer(-7, 7), "row", _INT_ROW),
-        Format("int3-g64", Integer(0, 7), "group", _INT_GROUP, size=64),
-        Format("int2-g64", Integer(0, 3), "group", _INT_GROUP, size=64),
-        Format("minmax-6", Integer(0, 63), "tensor", _MINMAX),
-        Format("minmax-4", Integer(0, 15), "tensor", _MINMAX),
+        Format(
+            "fp8-e4m3", "FP8 E4M3", E4M3, BY_ROW, _OCP_FP8,
+            "8-bit floats with 4 exponent and 3 mantissa bits, one scale per row.",
+            "Four bits of exponent, three of fraction: finer.",
+        ),
+        Format(
+            "fp8-e5m2", "FP8 E5M2", E5M2, BY_ROW, _OCP_FP8,
+            "8-bit floats with 5 exponent and 2 mantissa bits, one scale per row.",
+            "Five bits of exponent, two of fraction: wider, coarser.",
+        ),
+        Format(
+            "fp6-e2m3", "FP6 E2M3", E2M3, BY_ROW, _OCP_MX,
+            "6-bit floats with 2 exponent and 3 mantissa bits, one scale per row.",
+            "Two bits of exponent, three of fraction: finer.",
+        ),
+        Format(
+            "fp6-e3m2", "FP6 E3M2", E3M2, BY_ROW, _OCP_MX,
+            "6-bit floats with 3 exponent and 2 mantissa bits, one scale per row.",
+            "Three bits of exponent, two of fraction: wider, coarser.",
+        ),
+        Format(
+            "fp4-e2m1", "FP4 E2M1", E2M1, BY_ROW, _OCP_MX,
+            "4-bit floats with 2 exponent bits and 1 mantissa bit, one scale per row.",
+            "Two bits of exponent, one of fraction.",
+        ),
+        Format(
+            "mxfp8", "MXFP8", E4M3, MX, _OCP_MX,
+            "Blocks of 32 E4M3 floats that share a power of two as their scale; weights and activations.",
+            "FP8 in blocks of 32, each with a power of two as its scale.", size=32, activations=True,
+        ),
+        Format(
+            "mxfp6", "MXFP6", E2M3, MX, _OCP_MX,
+            "Blocks of 32 E2M3 floats that share a power of two as their scale; weights and activations.",
+            "FP6 in blocks of 32, each with a power of two as its scale.", size=32, activations=True,
+        ),
+        Format(
+            "mxfp4", "MXFP4", E2M1, MX, _OCP_MX,
+            "Blocks of 32 E2M1 floats that share a power of two as their scale; weights and activations.",
+            "FP4 in blocks of 32, each with a power of two as its scale.", size=32, activations=True,
+        ),
+        Format(
+            "nvfp4", "NVFP4", E2M1, NVFP4, _NVFP4,
+            "Blocks of 16 E2M1 floats that share an E4M3 number as scale; weights and activations.",
+            "FP4 in blocks of 16, each with an FP8 scale, and one scale for all.", size=16, activations=True,
+        ),
+        Format(
+            "int8-row", "W8A8", Integer(-127, 127), BY_ROW, _INT_ROW,
+            "8-bit integers: weights with one scale per row, activations with one per token.", activations=True, scheme="sim-w8a8",
+        ),
+        Format(
+            "int4-row", "W4A4", Integer(-7, 7), BY_ROW, _INT_ROW,
+            "True 4-bit integers: weights with one scale per row, activations with one per token.", activations=True, scheme="sim-w4a4",
+        ),
+        Format("int3-g64", "INT3", Integer(0, 7), BY_GROUP, _INT_GROUP, "8 levels for every group of 64 weights.", size=64),
+        Format("int2-g64", "INT2", Integer(0, 3), BY_GROUP, _INT_GROUP, "4 levels for every group of 64 weights.", size=64),
+        Format(
+            "minmax-6", "Min–max, 64 levels", Integer(0, 63), BY_TENSOR, _MINMAX,
+            "64 equal steps from a layer's smallest weight to its largest.",
+        ),
+        Format(
+            "minmax-4", "Min–max, 16 levels", Integer(0, 15), BY_TENSOR, _MINMAX,
+            "16 equal steps from a layer's smallest weight to its largest.",
+        ),
     )
-}
-
-NF4_VALUES = (
-    -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
-    -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
-    0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
-)  # fmt: skip
-"""The levels of NF4, quantiles of a normal distribution (Dettmers et al. 2023, "QLoRA", appendix E). bitsandbytes rounds to them."""
+}  # fmt: skip

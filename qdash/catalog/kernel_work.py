@@ -1,5 +1,8 @@
 """What kernels of quantized layers do for every token, in plain words: the answer to “why is it slower?”."""
 
+UNPACKING = "unpacking the weights"
+"""What kernels do besides multiplying, where it is not said in how many bits the weights are."""
+
 
 def rounding_inputs(rounds: str, how: str) -> str:
     """Layers that multiply few bits by few bits. `rounds` begins the sentence, “It rounds”; `how` says how the range is found."""

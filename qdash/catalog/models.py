@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-Task = Literal["image-text-to-text", "text-generation"]
+ModelTask = Literal["image-text-to-text", "text-generation"]
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
@@ -20,7 +20,7 @@ class Model:
 
     key: str
     label: str
-    task: Task
+    task: ModelTask
     source: str
     kind: Literal["bundled", "hub", "random"]
     parameters: int
@@ -43,11 +43,11 @@ class Model:
         return ASSETS / "architectures" / self.source if self.kind == "random" else None
 
 
-def _hub(repo: str, label: str, task: Task, parameters: int, licence: str, about: str) -> Model:
+def _hub(repo: str, label: str, task: ModelTask, parameters: int, licence: str, about: str) -> Model:
     return Model(repo, label, task, repo, "hub", parameters, licence, about)
 
 
-def _random(name: str, label: str, task: Task, parameters: int, about: str) -> Model:
+def _random(name: str, label: str, task: ModelTask, parameters: int, about: str) -> Model:
     about = f"{about}, with random weights: real sizes and speeds, nothing to download, answers hidden"
     return Model(f"random:{name}", f"{label}, random weights", task, name, "random", parameters, "Apache-2.0", about)
 

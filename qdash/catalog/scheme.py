@@ -8,6 +8,9 @@ from qdash.catalog.kernel_work import rounding_inputs, unpacking_weights
 from qdash.catalog.needs import Need
 from qdash.catalog.sharing import Sharing
 
+FloatType = Literal["float32", "float16", "bfloat16"]
+"""A type of plain floats, under PyTorch's name."""
+
 
 @dataclass(frozen=True)
 class Params:
@@ -22,10 +25,13 @@ class Params:
 
 
 class Family(ABC):
-    """Schemes that work alike. Nothing else in qdash asks which family a scheme has: it asks the family.
+    """A group of schemes that work alike.
 
-    This half of the answer needs the standard library only, so that the page can ask without loading torch. The other half, what is done
-    to a model, is the object `FAMILY` of the module `engine`, a `qdash.engine.schemes.SchemeFamily`, imported when it is first asked.
+    It answers every question about its schemes. The rest of qdash asks the family and never tests which one it is, except that recipes are
+    recognized by their key (`recipes.is_recipe`).
+
+    This class needs only the standard library, so that the page can use it without loading torch. What the family does to a model is in
+    the object `FAMILY` of the module `engine`, a `qdash.engine.schemes.SchemeFamily`; that module is imported when it is first needed.
     """
 
     engine: ClassVar[str]
@@ -47,7 +53,7 @@ class Family(ABC):
     def sharing(self, scheme: "Scheme") -> Sharing | None:
         """How a layer is stored under `scheme`; None for plain floats."""
 
-    def own_dtype(self, scheme: "Scheme") -> Literal["float32", "float16", "bfloat16"] | None:
+    def own_dtype(self, scheme: "Scheme") -> FloatType | None:
         """The type of all that `scheme` does not quantize, where it names one itself; None: the baseline's."""
         return None
 
@@ -101,7 +107,7 @@ class Scheme:
         return self.family.is_baseline
 
     @property
-    def own_dtype(self) -> Literal["float32", "float16", "bfloat16"] | None:
+    def own_dtype(self) -> FloatType | None:
         """See `Family.own_dtype`."""
         return self.family.own_dtype(self)
 

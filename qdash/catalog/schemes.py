@@ -1,14 +1,14 @@
 """Every quantization scheme: its stable key, what people read, and what it needs to run.
 
 A scheme here is data, a row of its family (see `families`), which answers every question about it. The page, the command line, the README
-table and the tests all read this table. Adding a scheme is one row.
+table and the tests all read this table. Adding a scheme is one row; every number format of `catalog.formats` brings its own.
 """
 
 from dataclasses import replace
 
 from qdash.catalog.families.bitsandbytes import ABSMAX, DOUBLE_ABSMAX, BitsAndBytesParams, bitsandbytes_scheme
 from qdash.catalog.families.floating import float_scheme
-from qdash.catalog.families.simulated import simulated_scheme
+from qdash.catalog.families.simulated import scheme_of_format
 from qdash.catalog.families.torch_dynamic import TORCH_DYNAMIC
 from qdash.catalog.families.torchao import (
     FLOAT8_DYNAMIC,
@@ -21,6 +21,7 @@ from qdash.catalog.families.torchao import (
     STATIC,
     torchao_scheme,
 )
+from qdash.catalog.formats import FORMATS
 from qdash.catalog.needs import Need, Surroundings
 from qdash.catalog.recipes import is_recipe, recipe_scheme
 from qdash.catalog.scheme import Family, Scheme
@@ -96,38 +97,7 @@ SCHEMES: dict[str, Scheme] = {
                 Need(f"Choose {_FP8_WEIGHTS}.", capability=(8, 9)),
             ),
         ),
-        simulated_scheme("fp8-e4m3", "FP8 E4M3", "8-bit floats with 4 exponent and 3 mantissa bits, one scale per row."),
-        simulated_scheme("fp8-e5m2", "FP8 E5M2", "8-bit floats with 5 exponent and 2 mantissa bits, one scale per row."),
-        simulated_scheme("fp6-e2m3", "FP6 E2M3", "6-bit floats with 2 exponent and 3 mantissa bits, one scale per row."),
-        simulated_scheme("fp6-e3m2", "FP6 E3M2", "6-bit floats with 3 exponent and 2 mantissa bits, one scale per row."),
-        simulated_scheme("fp4-e2m1", "FP4 E2M1", "4-bit floats with 2 exponent bits and 1 mantissa bit, one scale per row."),
-        simulated_scheme(
-            "mxfp8", "MXFP8", "Blocks of 32 E4M3 floats that share a power of two as their scale; weights and activations.",
-            activations="mxfp8",
-        ),
-        simulated_scheme(
-            "mxfp6", "MXFP6", "Blocks of 32 E2M3 floats that share a power of two as their scale; weights and activations.",
-            activations="mxfp6",
-        ),
-        simulated_scheme(
-            "mxfp4", "MXFP4", "Blocks of 32 E2M1 floats that share a power of two as their scale; weights and activations.",
-            activations="mxfp4",
-        ),
-        simulated_scheme(
-            "nvfp4", "NVFP4", "Blocks of 16 E2M1 floats that share an E4M3 number as scale; weights and activations.", activations="nvfp4",
-        ),
-        simulated_scheme(
-            "sim-w8a8", "W8A8", "8-bit integers: weights with one scale per row, activations with one per token.",
-            weights="int8-row", activations="int8-row",
-        ),
-        simulated_scheme(
-            "sim-w4a4", "W4A4", "True 4-bit integers: weights with one scale per row, activations with one per token.",
-            weights="int4-row", activations="int4-row",
-        ),
-        simulated_scheme("int3-g64", "INT3", "8 levels for every group of 64 weights."),
-        simulated_scheme("int2-g64", "INT2", "4 levels for every group of 64 weights."),
-        simulated_scheme("minmax-6", "Min–max, 64 levels", "64 equal steps from a layer's smallest weight to its largest."),
-        simulated_scheme("minmax-4", "Min–max, 16 levels", "16 equal steps from a layer's smallest weight to its largest."),
+        *map(scheme_of_format, FORMATS.values()),
     )
 }  # fmt: skip
 

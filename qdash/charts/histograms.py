@@ -18,7 +18,7 @@ TALLEST = 2.5
 
 ERROR_BINS = 81
 
-Part = SchemeWeights | LayerWeights
+WeightStats = SchemeWeights | LayerWeights
 
 
 class Named(Protocol):
@@ -41,7 +41,7 @@ class Named(Protocol):
 
 
 def weight_histogram(
-    scheme: Named, part: Part, levels: Sequence[float] = (), *, beside: Sequence[Part] = (), dark: bool = False
+    scheme: Named, part: WeightStats, levels: Sequence[float] = (), *, beside: Sequence[WeightStats] = (), dark: bool = False
 ) -> go.Figure | None:
     """Original weights as a grey area, dequantized ones as a line in the scheme's colour (dotted: simulated), on common bins.
 
@@ -66,7 +66,7 @@ def weight_histogram(
     return figure
 
 
-def error_histogram(scheme: Named, part: Part, *, beside: Sequence[Part] = (), dark: bool = False) -> go.Figure | None:
+def error_histogram(scheme: Named, part: WeightStats, *, beside: Sequence[WeightStats] = (), dark: bool = False) -> go.Figure | None:
     """The error Ŵ − W of `part`, on bins around zero, on an axis with room for those of the parts `beside`. None: nothing to draw."""
     if part.histograms is None:
         return None

@@ -42,7 +42,7 @@ class Spot:
 Box = tuple[float, float, float, float]
 """Left, right, bottom, top in pixels from the lower left of the plot."""
 
-Line = tuple[float, float, float, float]
+Segment = tuple[float, float, float, float]
 """Left, right, low, high as shares of the plot; two of them equal."""
 
 _NEAR = DOT_PX + 3
@@ -59,7 +59,7 @@ _SPOTS = (
 
 
 def place_labels(
-    dots: Sequence[Dot], labels: Sequence[str], weights: Sequence[int], height_px: float, lines: Sequence[Line] = ()
+    dots: Sequence[Dot], labels: Sequence[str], weights: Sequence[int], height_px: float, lines: Sequence[Segment] = ()
 ) -> dict[int, Spot]:
     """Dot → spot of its label, for those that have room.
 
@@ -77,7 +77,9 @@ def place_labels(
     return max(tried, key=lambda spots: sum(weights[place] for place in spots))
 
 
-def _placed(dots: Sequence[Dot], labels: Sequence[str], order: Sequence[int], height_px: float, lines: Sequence[Line]) -> dict[int, Spot]:
+def _placed(
+    dots: Sequence[Dot], labels: Sequence[str], order: Sequence[int], height_px: float, lines: Sequence[Segment]
+) -> dict[int, Spot]:
     """Each in turn takes the first spot that nothing else has."""
     taken = {width: [box for dot in dots for box in _marks(dot, width, height_px)] for width in WIDTHS_PX}
     crossed = {width: [_stroke(line, width, height_px) for line in lines] for width in WIDTHS_PX}
@@ -142,7 +144,7 @@ def _marks(dot: Dot, width: float, height_px: float) -> tuple[Box, Box]:
     return (x - DOT_PX, x + DOT_PX, y - DOT_PX, y + DOT_PX), whiskers
 
 
-def _stroke(line: Line, width: float, height_px: float) -> Box:
+def _stroke(line: Segment, width: float, height_px: float) -> Box:
     return line[0] * width - 1, line[1] * width + 1, line[2] * height_px - 1, line[3] * height_px + 1
 
 

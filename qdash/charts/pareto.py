@@ -1,6 +1,6 @@
-"""Which trades are worth making: the points that no other beats in both directions at once (Pareto 1906).
+"""The best trade-offs: the points that no other beats in both directions at once (Pareto 1906).
 
-One pass over the points in order of cost; everything else on a trade-off chart is drawing.
+One pass over the points in order of cost.
 """
 
 from collections.abc import Sequence

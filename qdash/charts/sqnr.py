@@ -26,7 +26,7 @@ LABEL_BITS = 2.2
 def sqnr_against_bits(report: WeightReport, *, dark: bool = False) -> go.Figure | None:
     """A dot a scheme: bits per weight with scales, dB over all its quantized weights; an open, dashed dot is simulated.
 
-    The dashed line rises 6.02 dB per bit from zero: no code of so many bits can be closer to normally distributed weights (Shannon 1959,
+    The dashed line rises 6.02 dB per bit from zero: no code of that many bits can be closer to normally distributed weights (Shannon 1959,
     the rate–distortion function of a Gaussian source). Schemes without an error are left out. None: there is nothing to draw.
     """
     placed = [scheme for scheme in report.schemes if scheme.sqnr_db is not None and scheme.bits_per_weight is not None]

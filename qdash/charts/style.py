@@ -1,4 +1,4 @@
-"""What all charts share: type, colours and margins that sit on the page's own panels, and nothing to press that nobody needs."""
+"""The common style of all charts: type, colours and margins that suit the page's panels, and no superfluous buttons."""
 
 import re
 from html import escape

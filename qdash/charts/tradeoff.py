@@ -32,7 +32,7 @@ _COST_TITLES = {"size": "weights", "peak": "peak memory", "time": "time"}
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """An axis: what it says, its ends, and where a value is on it. Ticks are (place, words); None leaves them to plotly."""
 
     title: str
@@ -96,14 +96,14 @@ def _without(figure: go.Figure, trades: Trades, dark: bool) -> go.Figure:
     return figure
 
 
-def _steps(figure: go.Figure, front: Sequence[Trade], across: Scale, up: Scale, dark: bool) -> None:
+def _steps(figure: go.Figure, front: Sequence[Trade], across: AxisScale, up: AxisScale, dark: bool) -> None:
     figure.add_scatter(
         x=[across.at(point.cost.value) for point in front], y=[up.at(point.quality) for point in front], mode="lines",
         line={"color": palette(dark).soft, "width": 1.3, "shape": "hv"}, hoverinfo="skip",
     )  # fmt: skip
 
 
-def _dot(figure: go.Figure, point: Trade, best: bool, across: Scale, up: Scale, dark: bool) -> None:
+def _dot(figure: go.Figure, point: Trade, best: bool, across: AxisScale, up: AxisScale, dark: bool) -> None:
     x, y = across.at(point.cost.value), up.at(point.quality)
     colour = palette(dark).of(point.bits)
     whiskers = {"type": "data", "symmetric": False, "color": colour, "thickness": 1.2, "width": 3}
@@ -140,18 +140,18 @@ def _names(points: Sequence[Trade]) -> list[str]:
     return [shorten(point.label, LABEL_LETTERS, placeholder="…") for point in points]
 
 
-def _spots(trades: Trades, across: Scale, up: Scale) -> dict[int, Spot]:
+def _spots(trades: Trades, across: AxisScale, up: AxisScale) -> dict[int, Spot]:
     """Where the names of as many dots as have room go, those of the best trade-offs and of the original first."""
     points, front = trades.points, trades.front
     weights = [3 if point in front or point.place == 0 else 1 for point in points]
     return place_labels(_dots(points, across, up), _names(points), weights, _plot_px(len(points)), _strokes(front, across, up))
 
 
-def _dots(points: Sequence[Trade], across: Scale, up: Scale) -> list[Dot]:
+def _dots(points: Sequence[Trade], across: AxisScale, up: AxisScale) -> list[Dot]:
     return [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
 
 
-def _labels(figure: go.Figure, trades: Trades, across: Scale, up: Scale, dark: bool) -> None:
+def _labels(figure: go.Figure, trades: Trades, across: AxisScale, up: AxisScale, dark: bool) -> None:
     """Names beside the dots that have room for one, numbers in the others."""
     front, names, spots = trades.front, _names(trades.points), _spots(trades, across, up)
     numbers = {group[0] for group in numbered(trades)}
@@ -170,7 +170,7 @@ def _labels(figure: go.Figure, trades: Trades, across: Scale, up: Scale, dark: b
             )
 
 
-def _strokes(front: Sequence[Trade], across: Scale, up: Scale) -> list[tuple[float, float, float, float]]:
+def _strokes(front: Sequence[Trade], across: AxisScale, up: AxisScale) -> list[tuple[float, float, float, float]]:
     """The steps as lines, in shares of the plot."""
     corners = [(across.share(point.cost.value), up.share(point.quality)) for point in front]
     lines = []
@@ -189,7 +189,7 @@ def _hover(point: Trade, best: bool) -> str:
     return "<br>".join(lines) + "<extra></extra>"
 
 
-def _cost_scale(trades: Trades) -> Scale:
+def _cost_scale(trades: Trades) -> AxisScale:
     values = [point.cost.value for point in trades.points]
     most = max(point.cost.high for point in trades.points)
     name, per_unit = _unit(trades.against, most)
@@ -198,8 +198,8 @@ def _cost_scale(trades: Trades) -> Scale:
         title += " a token" if trades.better == "less" else " a question"
     if min(values) > 0 and max(values) / min(values) > LOG_FROM:
         low, high = (log10(value / per_unit) for value in (min(point.cost.low for point in trades.points), most))
-        return Scale(title, low - 0.12, high + 0.12, per_unit, True, zero=1e-300, ticks=_decades(low, high))
-    return Scale(title, 0.0, most / per_unit * 1.08 or 1.0, per_unit, False)
+        return AxisScale(title, low - 0.12, high + 0.12, per_unit, True, zero=1e-300, ticks=_decades(low, high))
+    return AxisScale(title, 0.0, most / per_unit * 1.08 or 1.0, per_unit, False)
 
 
 def _unit(against: str, most: float) -> tuple[str, float]:
@@ -208,19 +208,19 @@ def _unit(against: str, most: float) -> tuple[str, float]:
     return ("GiB", 2**30) if most >= 10_000 * MIB else ("MiB", MIB)
 
 
-def _quality_scale(trades: Trades) -> Scale:
+def _quality_scale(trades: Trades) -> AxisScale:
     if trades.better == "more":
         low = min(point.low for point in trades.points)
         high = max(point.high for point in trades.points)
         air = max(0.02, (high - low) * 0.2)  # names have room above and below the whiskers
-        return Scale("right answers", (low - air) * 100, (high + air) * 100, 0.01, False, ticks=_percents(low - air, high + air))
+        return AxisScale("right answers", (low - air) * 100, (high + air) * 100, 0.01, False, ticks=_percents(low - air, high + air))
     least = min((max(point.low, point.quality / 10) for point in trades.points if point.quality > 0), default=SAME_NATS)
     decade = max(floor(log10(least)), -6)
     top = max((log10(point.high) for point in trades.points if point.high > 0), default=decade + 1)
     top = max(top, decade + 0.7)
     ticks = ((decade - 1.0, "none"), *(_decades(decade, top) or ()))
     # Room for a name above the highest dot.
-    return Scale(
+    return AxisScale(
         "distance from the original (KL), nats",
         decade - 1.25,
         top + 0.13 * (top - decade + 1.25),
@@ -253,6 +253,6 @@ def _power(exponent: int) -> str:
     return f"{10.0**exponent:g}" if exponent > -5 else f"10<sup>{exponent}</sup>"
 
 
-def _axis(update: Callable[..., object], scale: Scale, *, title: str | None) -> None:
+def _axis(update: Callable[..., object], scale: AxisScale, *, title: str | None) -> None:
     ticks = {} if scale.ticks is None else {"tickvals": [at for at, _ in scale.ticks], "ticktext": [words for _, words in scale.ticks]}
     update(range=[scale.low, scale.high], title_text=title, zeroline=False, **({"nticks": 5} if scale.ticks is None else ticks))

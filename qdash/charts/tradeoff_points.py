@@ -26,7 +26,7 @@ _PEAKED, _TIMED = "simulated: its peak is that of a stand-in", "simulated: its t
 
 
 @dataclass(frozen=True)
-class Cost:
+class TradeCost:
     """What a variant costs, in bytes or seconds, with the ends of its whiskers."""
 
     value: float
@@ -43,7 +43,7 @@ class Trade:
     label: str
     bits: int | None
     simulated: bool
-    cost: Cost
+    cost: TradeCost
     quality: float
     low: float
     high: float
@@ -149,15 +149,17 @@ def _evaluated(place: int, result: EvaluatedVariant, against: Against, noise: fl
     return _trade(place, result, cost, share.value, share.low, share.high, said)
 
 
-def _trade(place: int, result: VariantResult | EvaluatedVariant, cost: Cost, quality: float, low: float, high: float, said: str) -> Trade:
+def _trade(
+    place: int, result: VariantResult | EvaluatedVariant, cost: TradeCost, quality: float, low: float, high: float, said: str
+) -> Trade:
     return Trade(place, result.label, result.bits, result.kind == "simulated", cost, quality, low, high, said)
 
 
-def _exactly(size: float, said: str) -> Cost:
-    return Cost(size, size, size, said)
+def _exactly(size: float, said: str) -> TradeCost:
+    return TradeCost(size, size, size, said)
 
 
-def _size(result: VariantResult) -> Cost | str:
+def _size(result: VariantResult) -> TradeCost | str:
     if result.memory is None:
         return "size not measured"
     if result.kind == "simulated":
@@ -166,7 +168,7 @@ def _size(result: VariantResult) -> Cost | str:
     return _exactly(result.memory.weights_bytes, f"weights {mib(result.memory.weights_bytes)}")
 
 
-def _peak(result: VariantResult) -> Cost | str:
+def _peak(result: VariantResult) -> TradeCost | str:
     if result.memory is None:
         return "size not measured"
     if result.kind == "simulated":
@@ -177,19 +179,19 @@ def _peak(result: VariantResult) -> Cost | str:
     return _exactly(peak, f"peak {mib(peak)}")
 
 
-def _time(result: VariantResult) -> Cost | str:
+def _time(result: VariantResult) -> TradeCost | str:
     if result.latency is None:
         return "not timed"
     if result.kind == "simulated":
         return _TIMED
     timing = result.latency.tpot_s
-    return Cost(timing.median, timing.p10, timing.p90, f"{ms(timing.median)} a token (p10–p90 {ms(timing.p10)} – {ms(timing.p90)})")
+    return TradeCost(timing.median, timing.p10, timing.p90, f"{ms(timing.median)} a token (p10–p90 {ms(timing.p10)} – {ms(timing.p90)})")
 
 
-_COSTS: dict[Against, Callable[[VariantResult], Cost | str]] = {"size": _size, "peak": _peak, "time": _time}
+_COSTS: dict[Against, Callable[[VariantResult], TradeCost | str]] = {"size": _size, "peak": _peak, "time": _time}
 
 
-def _evaluated_cost(result: EvaluatedVariant, against: Against, noise: float) -> Cost | str:
+def _evaluated_cost(result: EvaluatedVariant, against: Against, noise: float) -> TradeCost | str:
     if against == "size":
         size = result.projected_bytes if result.kind == "simulated" else result.weights_bytes
         words = ", projected" if result.kind == "simulated" else ""
@@ -204,4 +206,4 @@ def _evaluated_cost(result: EvaluatedVariant, against: Against, noise: float) ->
     if result.per_item_s is None:
         return "not timed"
     time = result.per_item_s
-    return Cost(time, time / (1 + noise), time * (1 + noise), f"{ms(time)} a question")
+    return TradeCost(time, time / (1 + noise), time * (1 + noise), f"{ms(time)} a question")

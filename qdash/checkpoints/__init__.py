@@ -18,12 +18,12 @@ from qdash.checkpoints.downloading import download
 from qdash.checkpoints.estimate import Sizes, estimate_bytes, loading_bytes, projected_bytes, sizes
 from qdash.checkpoints.folder import FolderFiles, fingerprint
 from qdash.checkpoints.hub import HubFiles, cached_folder
-from qdash.checkpoints.inspection import inspect
 from qdash.checkpoints.published import published_problem, weights_problem
 from qdash.checkpoints.random import Architecture, make
 from qdash.checkpoints.record import Checkpoint, PublishedQuantization, TensorInfo
 from qdash.checkpoints.remembered import Remembered
 from qdash.checkpoints.tables import layer_table
+from qdash.checkpoints.validation import validate
 from qdash.errors import QdashError
 from qdash.offer import not_offered
 from qdash.records import Device, Dtype, Step
@@ -119,14 +119,14 @@ def _in_folder(folder: Path, model: str, label: str) -> Checkpoint:
         message = f"The files of “{model}” are missing: there is no folder {folder}."
         raise QdashError(message, "Restore them: git checkout qdash/assets/models.", "checkpoint")
     files = FolderFiles(folder, f"The folder {folder}")
-    found = inspect(files)
+    found = validate(files)
     return Checkpoint(model=model, label=label, folder=str(folder), revision=fingerprint(files), **found.model_dump(exclude={"needed"}))
 
 
 def _random(entry: Model) -> Checkpoint:
     """What the files will be is known to the byte before they are made, so they pass the checks of any other model."""
     architecture = _architecture(entry)
-    found = inspect(architecture)
+    found = validate(architecture)
     here = is_cached(entry.key)
     return Checkpoint(
         model=entry.key,
@@ -152,7 +152,7 @@ def _on_hub(repo: str, entry: Model | None, stop: Event | None) -> Checkpoint:
     label = entry.label if entry else repo.rpartition("/")[2]
     cached = cached_folder(repo)
     if cached is not None:
-        found = inspect(FolderFiles(cached, f"The model {repo}"))
+        found = validate(FolderFiles(cached, f"The model {repo}"))
         known = found.model_dump(exclude={"needed"})
         return Checkpoint(model=repo, label=label, folder=str(cached), revision=cached.name, repo=repo, **known)
     asking = partial(_ON_HUB.get, (constants.ENDPOINT, repo), partial(_looked_up, repo, label))
@@ -161,7 +161,7 @@ def _on_hub(repo: str, entry: Model | None, stop: Event | None) -> Checkpoint:
 
 def _looked_up(repo: str, label: str) -> Checkpoint:
     files = HubFiles(repo)
-    found = inspect(files)
+    found = validate(files)
     return Checkpoint(
         model=repo,
         label=label,

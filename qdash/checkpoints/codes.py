@@ -1,7 +1,7 @@
 """Quantized data under a config.json that does not say so: told from dtypes and names in the headers.
 
-transformers would take codes for weights, leave scales out without a word, and what the model then says would look like a bad
-quantization. Only buffers of known names may be whole numbers in a model of plain floats.
+transformers would take codes for weights and silently leave out scales, and the answers would look like a bad quantization. Only buffers of
+known names may be whole numbers in a model of plain floats.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The downloading process: `python -m qdash.checkpoints.fetch <repo> <revision> <file>…` fills huggingface_hub's cache.
 
-A process of its own because a download can only be stopped within a second by ending whatever waits for the network. A failure is
+A separate process, because a download can only be stopped within a second by ending the process that waits for the network. A failure is
 printed as one JSON line; exit code 1.
 """
 

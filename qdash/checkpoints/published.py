@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qdash.catalog.families.bitsandbytes import BITSANDBYTES
-from qdash.catalog.families.torchao import TORCHAO
+from qdash.catalog.families.torchao import INT4, TORCHAO
 from qdash.catalog.needs import Need, Surroundings
 from qdash.catalog.scheme import Scheme
 from qdash.checkpoints.codes import holds_codes, is_mlx
@@ -72,7 +72,7 @@ def published_quantization(
     return PublishedQuantization(
         method=method,
         bits=bits,
-        needs_cuda=method == "torchao" and _ao_class(entry) == "Int4WeightOnlyConfig",
+        needs_cuda=method == "torchao" and _ao_class(entry) == INT4,
         base_model=base_model,
         parameters=parameters(tensors, stored_bits or bits or 4),
         weights_bytes=memory_bytes(tensors, method, bits or 4),

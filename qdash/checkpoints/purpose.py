@@ -1,7 +1,6 @@
-"""What a checkpoint was trained for, where that is not to write text: classifiers, rerankers, reward and embedding models, encoders.
-
-Most have a type for which transformers also has a class that writes; loaded as that, their own head is dropped without a word, and what
-comes out was never trained. The architecture in config.json says what they are, and so do the names of their heads.
+"""Finds checkpoints that were not trained to write text: classifiers, rerankers, reward and embedding models, encoders. Most have a type
+for which transformers also has a class that generates text; loaded as that, their own head is silently dropped and the output was never
+trained. The architecture in config.json says what they are, and so do the names of their heads.
 """
 
 import re

@@ -1,7 +1,6 @@
-"""What the hub said a moment ago. The page asks about its model at every change of the form, and a run asks once more.
+"""Caches the hub's answers for a short time. The page asks about its model at every change of the form, and a run asks again.
 
-Whoever asks while the same is being asked waits for that answer. What was found is kept for a minute and what went wrong for a few seconds,
-in memory only.
+A second request for the same answer waits for the first. Answers are kept for a minute and errors for a few seconds, in memory only.
 """
 
 import time

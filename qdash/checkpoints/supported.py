@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from qdash.catalog.models import Task
+from qdash.catalog.models import ModelTask
 
-Kind = Task | Literal["text-to-text", "fill-in"]
+Kind = ModelTask | Literal["text-to-text", "fill-in"]
 
 _TABLES: dict[str, Kind] = {
     "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES": "image-text-to-text",
@@ -24,7 +24,7 @@ _TABLES: dict[str, Kind] = {
 }
 
 
-def task_of(config: dict[str, Any]) -> Task | None:
+def task_of(config: dict[str, Any]) -> ModelTask | None:
     """The task of a model with this config.json; None if transformers has no class of its own for it.
 
     A few types are in both tables, for their text-only form: those see images if the configuration has a part that does.
@@ -79,10 +79,10 @@ def _is_default(item: ast.stmt, model_type: str) -> bool:
 
 
 @cache
-def native_tasks() -> dict[str, frozenset[Task]]:
+def native_tasks() -> dict[str, frozenset[ModelTask]]:
     """Model type → the tasks transformers has a class for."""
-    tasks: tuple[Task, ...] = ("image-text-to-text", "text-generation")
-    found: dict[str, frozenset[Task]] = {
+    tasks: tuple[ModelTask, ...] = ("image-text-to-text", "text-generation")
+    found: dict[str, frozenset[ModelTask]] = {
         model_type: frozenset([task for task in tasks if task in kinds]) for model_type, kinds in _kinds().items()
     }
     return {model_type: own for model_type, own in found.items() if own}

@@ -46,7 +46,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command, `serve` if there is none; returns its exit status. Whatever a person did wrong is one line on standard error."""
+    """Run one command, `serve` if there is none; returns its exit status. A user's mistake is one line on standard error."""
     try:
         status = commands(arguments or ["serve"], prog_name="qdash", standalone_mode=False) or 0
         sys.stdout.flush()
@@ -62,16 +62,16 @@ def main(arguments: list[str]) -> int:
             raise
         _give_up_output()
         if error.errno == errno.EPIPE:
-            return 1  # whoever read it has seen enough
+            return 1  # the reader, such as `head`, has closed the pipe
         return _complain(f"The output could not be written ({error.strerror}). Free some space, or send it elsewhere.")
 
 
 _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
-"""What goes wrong where standard output is written; any other fault of the system's is not about output."""
+"""Turns faults of writing standard output into one line; other errors of the system pass."""
 
 
 def _give_up_output() -> None:
-    """Let what is left of standard output go nowhere, or Python would complain at the end that it cannot be written."""
+    """Discard the rest of standard output, or Python would complain at exit that it cannot be written."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

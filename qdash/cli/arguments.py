@@ -45,7 +45,7 @@ HtmlOption = Annotated[str | None, typer.Option("--html", metavar="FILE", help="
 
 
 def checked_device(choice: str) -> str:
-    """`choice`, if it is a way to write a device; raises QdashError. Whether it is here is another question."""
+    """`choice` if it is a valid name of a device; raises QdashError. It may still be missing on this machine."""
     try:
         return TypeAdapter(DeviceChoice).validate_python(choice.strip().lower())
     except ValidationError:

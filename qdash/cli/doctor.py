@@ -1,7 +1,7 @@
 """`qdash doctor`: what works on this machine, and how to get the rest.
 
-Package metadata says what is installed; whether it can be imported is another matter (a missing system library, a wheel for another
-CUDA), so a process of its own tries, as a worker would.
+Package metadata says what is installed, not whether it can be imported (a system library may be missing, a wheel may be for another CUDA),
+so a separate process tries, as a worker would.
 """
 
 import json
@@ -100,7 +100,7 @@ def _package(name: str, failures: dict[str, str]) -> str:
 
 
 def _model(key: str) -> str:
-    """Whether a model is here already; asks no network."""
+    """Whether a model is on this machine already, without asking the network."""
     entry = MODELS[key]
     if entry.kind == "random":
         return "made" if checkpoints.is_cached(key) else "will be made on first use"

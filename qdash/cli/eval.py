@@ -31,7 +31,7 @@ from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_
 from qdash.runs.evaluate import evaluate
 from qdash.runs.plan import variants_of
 from qdash.settings import settings
-from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_own
+from qdash.tasks import TASKS, Item, Task, find_task, lambada_items, read_custom
 from qdash.verdict.evaluations import evaluation_judges_nothing
 
 _FILES = ("lambada", "own")
@@ -96,7 +96,7 @@ def evaluation(
 
 
 def _suited(model: str, file: str | None) -> str:
-    """The task of a person who named none: the one the model was made for, else stories."""
+    """The default task: the one the model was made for, else stories."""
     return "own" if file is not None else next((task.key for task in TASKS.values() if task.made_for == model), "cloze")
 
 
@@ -109,7 +109,7 @@ def _questions(task: Task, file: str | None) -> tuple[Item, ...] | None:
     if task.key == "own":
         if file is None:
             raise QdashError("--task own needs questions.", "Give a CSV or JSON-lines file, or a ZIP with one, with --file.")
-        return read_own(Path(file))
+        return read_custom(Path(file))
     return None
 
 
@@ -124,7 +124,7 @@ def _request(**values: Any) -> EvaluationRequest:
 
 
 def _evaluated(request: EvaluationRequest, questions: tuple[Item, ...] | None, stop: Event) -> Evaluation:
-    """Run the evaluation while a progress bar tells how far it is."""
+    """Run the evaluation with a progress bar."""
     with closing(execution.create(settings())) as executor, evaluating(request) as show:
         for event in evaluate(request, executor, stop, questions):
             show(event)

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of an evaluation: how far it is and when it will be done, then a line a variant."""
+"""An evaluation in a terminal: progress and time left, then one line per variant."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,7 +86,7 @@ def _points(drop: float | None) -> str:
 
 
 def _times(result: EvaluatedVariant, evaluation: Evaluation) -> str:
-    """A speed-up, as far as it can be told."""
+    """A speed-up, if it can be told."""
     pace = evaluation_pace(result, evaluation)
     return f"{result.speedup:.2f}×" if pace.told in ("faster", "slower") else pace.words_or_why
 

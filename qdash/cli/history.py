@@ -1,6 +1,6 @@
-"""`qdash history`: the runs that are kept, without the page. Also what puts the command line's own runs there.
+"""`qdash history`: the saved runs, without the page. Also saves the command line's own runs.
 
-The history is this person's; that of visitors to a public server is theirs, and not reached from here.
+This is the local user's history; the histories of a public server's visitors cannot be reached from here.
 """
 
 import sys
@@ -96,7 +96,7 @@ def delete(runs: _Runs) -> None:
 
 
 def remember(record: Kept, png: bytes | None = None) -> None:
-    """Keep a finished run. That this cannot be done is one line on standard error, and no reason to fail."""
+    """Save a finished run. A failure is one line on standard error and does not fail the command."""
     if has_results(record):
         try:
             _on_disk().keep(record, png=png)
@@ -105,7 +105,7 @@ def remember(record: Kept, png: bytes | None = None) -> None:
 
 
 def _on_disk() -> History:
-    """The history, to change it; raises QdashError where it is in memory: what is changed there ends with this command."""
+    """The history, to change it; raises QdashError if it is in memory, where changes would end with this command."""
     unusable = history().why_in_memory()
     if unusable is not None:
         raise unusable

@@ -18,7 +18,7 @@ from qdash.present.formatting import mib
 from qdash.present.sizes import sizes
 from qdash.records import InspectorReport, PartInside, Request
 from qdash.report import inspection_to_json
-from qdash.runs.model_report import inspect as inspected
+from qdash.runs.model_report import report_model
 from qdash.runs.plan import variants_of
 from qdash.settings import settings
 
@@ -41,7 +41,7 @@ def inspect(
     variants = variants_of(model, schemes)
     request = Request(variants=variants, prompt="", device=device, baseline_dtype=baseline_dtype)
     with stoppable() as stop, closing(execution.create(settings())) as executor, working() as show:
-        report = show(inspected(request, len(variants) - 1, executor, stop))
+        report = show(report_model(request, len(variants) - 1, executor, stop))
     if not outputs.to_stdout:
         _print(report)
     outputs.write(report, {"json": inspection_to_json})

@@ -1,4 +1,4 @@
-"""Ctrl-C: once to stop in good order with what there is, twice to leave."""
+"""Ctrl-C: once stops and keeps the results so far, twice leaves."""
 
 import signal
 from collections.abc import Iterator

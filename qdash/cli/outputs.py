@@ -1,4 +1,4 @@
-"""The files a command writes. Whether they can be written is settled before anything runs, so that no result is lost."""
+"""The files a command writes. They are checked before anything runs, so that no result is lost."""
 
 import os
 import sys
@@ -30,11 +30,11 @@ class Outputs:
 
     @property
     def to_stdout(self) -> bool:
-        """Whether standard output belongs to a file's contents, and to nothing else."""
+        """Whether standard output carries a file's contents only."""
         return STDOUT in self.paths.values()
 
     def write(self, record: Any, writers: Mapping[str, Callable[[Any], str]]) -> None:
-        """Write what is wanted of `record`; `writers`: option → text of the file."""
+        """Write the wanted files of `record`; `writers`: option → text of the file."""
         for option, path in self.paths.items():
             if path is None:
                 continue
@@ -63,7 +63,7 @@ def _write(option: str, path: Path, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write the file, what was in it staying until all of the new is there; CSV has its own line ends."""
+    """Write the file, replacing the old one only when the new one is complete; CSV has its own line ends."""
     if (path.exists() and not path.is_file()) or not os.access(path.resolve().parent, os.W_OK):
         path.write_text(text, encoding="utf-8", newline="")  # a device or a pipe, or a file that may be written in a folder that may not
     else:
@@ -72,7 +72,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _umask() -> int:
-    """The permissions that new files do not get; they can only be read by setting them."""
+    """The process's umask; it can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -39,7 +39,7 @@ from qdash.verdict import judges_nothing
 _DEFAULT = Measurement()
 
 LOOK_S = 0.3
-"""So long it is watched what other programs take of this machine."""
+"""How long other programs' use of this machine is watched."""
 
 
 def run(
@@ -105,10 +105,10 @@ def _picture(model: str, image: str | None) -> tuple[Picture | None, bytes | Non
 
 
 def _compared(request: Request, png: bytes | None, stop: Event) -> Comparison:
-    """Run the comparison, having said whether this is a good moment, while a progress bar tells how far it is."""
+    """Warn if the machine is busy, then run the comparison with a progress bar."""
     load = OthersLoad(device_of(request))
     with closing(execution.create(settings())) as executor:
-        # Meanwhile what workers are forked from imports its libraries, so that nothing is lost.
+        # Meanwhile the process that workers are forked from imports its libraries, so no time is lost.
         time.sleep(LOOK_S)
         warn_if_busy(load.share())
         return _shown(request, png, executor, stop)

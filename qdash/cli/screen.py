@@ -1,6 +1,6 @@
-"""What a person at a terminal sees: a progress bar on standard error while it runs, tables on standard output when it is done.
+"""Output in a terminal: a progress bar on standard error during a run, tables on standard output at its end.
 
-Nothing moves where standard error is no terminal. Model output is untrusted: characters that could command a terminal are replaced.
+No bar is drawn if standard error is no terminal. Model output is untrusted: characters that could control a terminal are replaced.
 """
 
 import math
@@ -26,11 +26,11 @@ from qdash.records import (
     Event,
     Histogram,
     LayerWeights,
+    MeasuredLayer,
     Request,
     SchemeWeights,
     Step,
     VariantResult,
-    WeighedLayer,
     WeightReport,
 )
 from qdash.records import Progress as ProgressEvent
@@ -57,7 +57,7 @@ _TIMING = {"warming up": (0.0, 0.2), "timing": (0.2, 1.0)}
 
 @contextmanager
 def progress(request: Request) -> Iterator[Callable[[Event], None]]:
-    """A bar over all answers and all timings; feed it the comparison's events."""
+    """A progress bar over all answers and timings; feed it the comparison's events."""
     count, labels = len(request.variants), labels_of(request.variants)
     with moving_bar() as bar:
         task = bar.add_task("starting", total=2 * count)
@@ -71,7 +71,7 @@ def progress(request: Request) -> Iterator[Callable[[Event], None]]:
 
 
 def _completed(event: ProgressEvent, count: int) -> float:
-    """How much of twice `count` is done: answers come one after the other, timings side by side."""
+    """The progress, out of twice `count`: answers come one after the other, timings side by side."""
     if event.stage in _TIMING:
         begin, end = _TIMING[event.stage]
         fraction = (event.index + (event.fraction or 0)) / count if event.stage == "warming up" else event.fraction or 0
@@ -81,23 +81,23 @@ def _completed(event: ProgressEvent, count: int) -> float:
 
 
 @contextmanager
-def working() -> Iterator[Callable[[Generator[Step | WeighedLayer, None, Any]], Any]]:
-    """A bar for `weight_error.measure_weight_error` or `model_report.inspect`; give it the generator and get the report."""
+def working() -> Iterator[Callable[[Generator[Step | MeasuredLayer, None, Any]], Any]]:
+    """A bar for `weight_error.measure_weight_error` or `model_report.report_model`; give it the generator and get the report."""
     with moving_bar() as bar:
         task = bar.add_task("starting", total=1)
 
-        def moved(step: Step | WeighedLayer) -> None:
+        def moved(step: Step | MeasuredLayer) -> None:
             if isinstance(step, Step):
                 bar.update(task, completed=step.fraction or 0, description=harmless(step.detail))
 
-        def show(steps: Generator[Step | WeighedLayer, None, Any]) -> Any:
+        def show(steps: Generator[Step | MeasuredLayer, None, Any]) -> Any:
             return result_of(steps, moved)
 
         yield show
 
 
 def warn_if_busy(busy: float | None) -> None:
-    """Before it begins, to a terminal: what other programs take of this machine, if that is much. Everybody finds it in the conditions."""
+    """Warn in a terminal if other programs keep this machine busy. The conditions always show it."""
     console, words = Console(stderr=True, highlight=False, soft_wrap=True), busy_words(busy)
     if words and console.is_terminal:
         said = f"This machine is busy: {words} just now. Answers are not affected; timings will be less certain and take longer."
@@ -105,7 +105,7 @@ def warn_if_busy(busy: float | None) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The verdict, the figures, then the answers, then what went wrong."""
+    """Prints the verdict, the figures, the answers, and then the errors."""
     table = _table("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "quantized", "KL")
     for result in comparison.variants:
         table.add_row(*_figures(result, comparison))
@@ -140,7 +140,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def _coverage_lines(scheme: str, coverage: Coverage) -> Iterator[str]:
-    """How much of a model a recipe quantized part by part; and what was left, where that is more than people expect."""
+    """How much a recipe quantized, part by part, and what it left, if that is more than people expect."""
     if is_recipe(scheme):
         yield f"quantized: {covered_by_part(coverage)}"
     if coverage.skipped and left_unusual(coverage):
@@ -200,7 +200,7 @@ def _blocks(histogram: Histogram) -> str:
 
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Text in columns; where the line is too short for all, the last column wraps."""
+    """Text in columns; the last column wraps if a line is too short."""
     table = Table(box=None, pad_edge=False)
     for heading in headings:
         table.add_column(heading, no_wrap=heading != headings[-1])
@@ -250,7 +250,7 @@ def _table(*headings: str) -> Table:
 
 
 def output() -> Console:
-    """Standard output; a file or a pipe gets whole lines."""
+    """A console on standard output; a file or a pipe gets whole lines."""
     console = Console(highlight=False, soft_wrap=True)
     return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)
 

@@ -1,4 +1,4 @@
-"""Where torch lives: loading a variant, asking it, timing it, weighing it. Knows nothing of pages, processes or queues.
+"""Where torch lives: loading a variant, asking it, timing it, measuring its weights. It has no notion of pages, processes or queues.
 
 What the packages of schemes write to the log from inside their kernels is silenced here, before they are imported.
 """

@@ -43,30 +43,30 @@ def run_batches(
 
     Raises QdashError: "bad_input" for a question that does not fit the model or its context, "cancelled".
     """
-    desk = BatchRunner(model, processor, exercise, stop)
-    if not desk.can_share():
-        desk = BatchRunner(model, processor, exercise.model_copy(update={"batch_size": 1}), stop)
+    runner = BatchRunner(model, processor, exercise, stop)
+    if not runner.can_share():
+        runner = BatchRunner(model, processor, exercise.model_copy(update={"batch_size": 1}), stop)
     # Texts to continue are decoded as lm-eval does, questions as the model's users get their answers.
     with bare_probabilities(model) if exercise.plain else nullcontext():
-        batches = desk.planned()
+        batches = runner.planned()
         with PeakMemory(model.device, idle_bytes) as memory:
-            desk.replies(max(batches, key=desk.cost))
-        total_s, answered = _timed(desk, batches, on_batch, pause)
+            runner.replies(max(batches, key=runner.cost))
+        total_s, answered = _timed(runner, batches, on_batch, pause)
     paused_at = answered if answered < len(batches) else None
-    return BatchStats(total_s=total_s, peak_bytes=memory.peak_bytes, batch_size=desk.exercise.batch_size, paused_at=paused_at)
+    return BatchStats(total_s=total_s, peak_bytes=memory.peak_bytes, batch_size=runner.exercise.batch_size, paused_at=paused_at)
 
 
 def _timed(
-    desk: "BatchRunner", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None], pause: Callable[[], bool]
+    runner: "BatchRunner", batches: list[list[int]], on_batch: Callable[[BatchAnswered], None], pause: Callable[[], bool]
 ) -> tuple[float, int]:
     """The seconds it took, and the number of batches that are answered by now."""
-    first = number = desk.exercise.first
-    costs, total = [desk.cost(batch) for batch in batches], sum(map(len, batches))
+    first = number = runner.exercise.first
+    costs, total = [runner.cost(batch) for batch in batches], sum(map(len, batches))
     started, done = perf_counter(), sum(map(len, batches[:first]))
     for number, batch in enumerate(batches[first:], first + 1):
         before = perf_counter()
-        replies = desk.replies(batch)
-        synchronize(desk.model.device)
+        replies = runner.replies(batch)
+        synchronize(runner.model.device)
         now, done = perf_counter(), done + len(batch)
         eta_s = (now - started) / sum(costs[first:number]) * sum(costs[number:])
         on_batch(BatchAnswered(replies=tuple(replies), seconds=now - before, done=done, total=total, eta_s=eta_s))

@@ -16,7 +16,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 from qdash.engine.failures import is_out_of_memory
 from qdash.engine.generation import Watch, bare_probabilities, generate_rows
 from qdash.engine.prompting import Inputs
-from qdash.engine.teacher_forcing import same_scores, tolerance
+from qdash.engine.teacher_forcing import same_logits, tolerance
 from qdash.errors import QdashError
 
 TRIED = 3
@@ -68,10 +68,10 @@ def answers(model: PreTrainedModel, batch: Sequence[Encoded], max_new_tokens: in
 
 
 def can_share(model: PreTrainedModel, pair: Sequence[Encoded], stop: Callable[[], bool]) -> bool:
-    """Whether two questions of different length get, side by side, the scores that each gets alone; raises QdashError("cancelled")."""
+    """Whether two questions of different length get, side by side, the logits that each gets alone; raises QdashError("cancelled")."""
     try:
-        together = _first_scores(model, pair, stop)
-        apart = [_first_scores(model, [item], stop)[0] for item in pair]
+        together = _first_logits(model, pair, stop)
+        apart = [_first_logits(model, [item], stop)[0] for item in pair]
     except QdashError:
         raise
     except Exception as error:  # of any type: a model that takes no padding refuses in its own way
@@ -80,8 +80,8 @@ def can_share(model: PreTrainedModel, pair: Sequence[Encoded], stop: Callable[[]
     return all(_same_while_alike(alone, row, tolerance(model)) for alone, row in zip(apart, together, strict=True))
 
 
-def _first_scores(model: PreTrainedModel, batch: Sequence[Encoded], stop: Callable[[], bool]) -> list[Tensor]:
-    """Of each row the scores of the first `TRIED` tokens, float32 [tokens, words]."""
+def _first_logits(model: PreTrainedModel, batch: Sequence[Encoded], stop: Callable[[], bool]) -> list[Tensor]:
+    """Of each row the logits of the first `TRIED` tokens, float32 [tokens, vocabulary]."""
     kept: list[Tensor] = []
     with bare_probabilities(model, ends=False):
         inputs, keeps = laid_side_by_side(batch, _pad_id(model)), LogitsProcessorList([_Keeps(kept)])
@@ -90,7 +90,7 @@ def _first_scores(model: PreTrainedModel, batch: Sequence[Encoded], stop: Callab
 
 
 class _Keeps(LogitsProcessor):
-    """Changes nothing, and keeps the scores [rows, words] of every token."""
+    """Changes nothing, and keeps the scores [rows, vocabulary] of every token."""
 
     def __init__(self, kept: list[Tensor]) -> None:
         self._kept = kept
@@ -101,10 +101,10 @@ class _Keeps(LogitsProcessor):
 
 
 def _same_while_alike(alone: Tensor, row: Tensor, allowed: float) -> bool:
-    """Compare [tokens, words] up to the first token that is another: what comes after it follows another text."""
+    """Compare [tokens, vocabulary] up to the first token that is another: what comes after it follows another text."""
     others = (alone.argmax(-1) != row.argmax(-1)).nonzero().flatten().tolist()
     end = others[0] + 1 if others else len(alone)
-    return same_scores(alone[:end], row[:end], allowed)
+    return same_logits(alone[:end], row[:end], allowed)
 
 
 def _pad_id(model: PreTrainedModel) -> int:

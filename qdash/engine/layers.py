@@ -25,7 +25,7 @@ from qdash.records import Coverage, PartCoverage, Skip
 
 __all__ = [
     "Reason", "convertible_experts", "convertible_layers", "coverage", "kept_patterns", "linear_layers", "mark", "quantized_layers",
-    "replace_layer", "rows", "scheme_of", "shape", "weighed",
+    "replace_layer", "rows", "scheme_of", "shape", "measured_coverage",
 ]  # fmt: skip
 
 Reason = Callable[[str, nn.Module | Experts], str | None]
@@ -86,16 +86,16 @@ def rows(layer: nn.Module) -> Tensor:
     return weight.T if isinstance(layer, Conv1D) else weight
 
 
-def coverage(model: PreTrainedModel, scheme: Scheme, unfit: Reason) -> Coverage:
+def coverage(model: PreTrainedModel, scheme: Scheme, unsupported_reason: Reason) -> Coverage:
     """Count the quantized layers and parameters of `model`, and say of all other weights why each was left.
 
-    `unfit` knows the scheme's own reasons. Norms and biases are counted and not named.
+    `unsupported_reason` knows the scheme's own reasons. Norms and biases are counted and not named.
     """
     layers, weights = linear_layers(model), list(all_weights(model))
     left = [name for name, layer in layers.items() if scheme_of(layer) is None]
     done = sum(weight.count for weight in weights if weight.scheme)
     # Where nothing was meant to be quantized, nothing was skipped.
-    skipped = () if scheme.is_baseline and not done else tuple(_skips(model, left, weights, unfit))
+    skipped = () if scheme.is_baseline and not done else tuple(_skips(model, left, weights, unsupported_reason))
     return Coverage(
         quantized=len(layers) - len(left),
         total=len(layers),
@@ -106,11 +106,11 @@ def coverage(model: PreTrainedModel, scheme: Scheme, unfit: Reason) -> Coverage:
     )
 
 
-def weighed(skeleton: PreTrainedModel, modules: Collection[str], scheme: Scheme, unfit: Reason) -> Coverage:
-    """The same for what is weighed, of a model without its weights: as though `scheme` had quantized the layers at `modules` alone."""
+def measured_coverage(skeleton: PreTrainedModel, modules: Collection[str], scheme: Scheme, unsupported_reason: Reason) -> Coverage:
+    """The same for what was measured, of a model without its weights: as though `scheme` had quantized the layers at `modules` alone."""
     layers, every = linear_layers(skeleton), list(all_weights(skeleton))
     weights = [replace(weight, scheme=scheme.key) if weight.name in modules else weight for weight in every]
-    own = partial(_unweighed, unfit)
+    own = partial(_unmeasured, unsupported_reason)
     return Coverage(
         quantized=len(modules),
         total=len(layers),
@@ -121,8 +121,8 @@ def weighed(skeleton: PreTrainedModel, modules: Collection[str], scheme: Scheme,
     )
 
 
-def _unweighed(unfit: Reason, name: str, layer: nn.Module | Experts) -> str | None:
-    return "only linear layers are weighed" if isinstance(layer, Experts) else unfit(name, layer)
+def _unmeasured(unsupported_reason: Reason, name: str, layer: nn.Module | Experts) -> str | None:
+    return "only linear layers are measured" if isinstance(layer, Experts) else unsupported_reason(name, layer)
 
 
 def _parts(scheme: Scheme, layers: Iterable[str], quantized: Iterable[str], weights: Sequence[Weight]) -> tuple[PartCoverage, ...]:
@@ -149,28 +149,28 @@ def _parts(scheme: Scheme, layers: Iterable[str], quantized: Iterable[str], weig
     )  # fmt: skip
 
 
-def _skips(model: PreTrainedModel, left: Iterable[str], weights: Sequence[Weight], unfit: Reason) -> Iterable[Skip]:
+def _skips(model: PreTrainedModel, left: Iterable[str], weights: Sequence[Weight], unsupported_reason: Reason) -> Iterable[Skip]:
     """Linear layers first, then all other weights with more than one dimension."""
     kept, experts = kept_patterns(model), fused_experts(model)
     counts = {weight.name: weight.count for weight in weights if weight.kind == "linear"}
     for name in left:
         layer = model.get_submodule(name)
         # A head that shares the embedding's weights is named, and they are counted there.
-        yield Skip(name=name, reason=_layer_reason(model, name, layer, kept, unfit), parameters=counts.get(name, 0))
+        yield Skip(name=name, reason=_layer_reason(model, name, layer, kept, unsupported_reason), parameters=counts.get(name, 0))
     for weight in weights:
         if weight.scheme is None and weight.kind not in ("linear", "vector"):
             reason = KIND_REASONS.get(weight.kind) or f"{type(weight.module).__name__}'s own weights: schemes quantize linear layers"
             if weight.kind == "experts":
-                reason = f"fused experts: {_experts_reason(experts[weight.path], kept, unfit)}"
+                reason = f"fused experts: {_experts_reason(experts[weight.path], kept, unsupported_reason)}"
             yield Skip(name=weight.name, reason=reason, parameters=weight.count)
 
 
-def _experts_reason(experts: Experts, kept: list[str], unfit: Reason) -> str:
-    own = unfit(experts.path, experts) if should_convert_module(experts.path, kept) else None
+def _experts_reason(experts: Experts, kept: list[str], unsupported_reason: Reason) -> str:
+    own = unsupported_reason(experts.path, experts) if should_convert_module(experts.path, kept) else None
     return own or AS_PUBLISHED
 
 
-def _layer_reason(model: PreTrainedModel, name: str, layer: nn.Module, kept: list[str], unfit: Reason) -> str:
+def _layer_reason(model: PreTrainedModel, name: str, layer: nn.Module, kept: list[str], unsupported_reason: Reason) -> str:
     if layer is model.get_output_embeddings():
         shared = layer.weight is getattr(model.get_input_embeddings(), "weight", None)
         return f"output head: {AS_PUBLISHED}{', and its weights are the embedding’s' if shared else ''}"
@@ -180,5 +180,5 @@ def _layer_reason(model: PreTrainedModel, name: str, layer: nn.Module, kept: lis
     if outside is not None:
         return outside
     if should_convert_module(name, kept):
-        return unfit(name, layer) or AS_PUBLISHED
+        return unsupported_reason(name, layer) or AS_PUBLISHED
     return f"last module, tied weight or 32-bit part: {AS_PUBLISHED}"

@@ -1,4 +1,7 @@
-"""What workers import before they can do anything, and in seconds: whoever forks them imports it first. Imports none of it itself."""
+"""The modules that every worker needs. Importing them takes seconds, so the process that workers are forked from imports them first.
+
+This module only names them, so that importing it is cheap.
+"""
 
 from qdash.catalog.families.simulated import SIMULATED
 

@@ -3,7 +3,7 @@
 A fork copies one thread and no GPU context: whatever opens the GPU here makes it unusable in every worker. Some libraries open it while
 they are imported, to see what it can do. So GPUs are hidden meanwhile, and what was noted about them is forgotten afterwards. bitsandbytes
 is left to the workers: it chooses between its CPU and CUDA libraries when it is imported. Nothing may start threads either: torch's pools
-start with the first computation, in the worker (numpy's start on import, and know about forks).
+start with the first computation, in the worker (numpy's start on import, and handle forks).
 """
 
 import gc

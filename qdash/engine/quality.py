@@ -1,8 +1,8 @@
-"""How closely one model follows another along a text: Kullback–Leibler divergence, agreement on the likeliest word, perplexity.
+"""How closely one model follows another along a text: Kullback–Leibler divergence, agreement on the likeliest token, perplexity.
 
-KL(P ‖ Q) = Σ p·(log p − log q) over the vocabulary, P the original's next-word distribution and Q the variant's, in nats. Of a large
-vocabulary P is known word by word for the likeliest words only; all others are one word with what is left of the probability. Merging
-words can only lower a divergence (the data processing inequality; Cover and Thomas, Elements of Information Theory, 2.8), so that is a
+KL(P ‖ Q) = Σ p·(log p − log q) over the vocabulary, P the original's next-token distribution and Q the variant's, in nats. Of a large
+vocabulary P is known token by token for the likeliest tokens only; all others are merged into one with the remaining probability. Merging
+tokens can only lower a divergence (the data processing inequality; Cover and Thomas, Elements of Information Theory, 2.8), so that is a
 lower bound. Logarithms are rounded to float32 on both sides alike, so that equal models are exactly 0 apart; sums are float64.
 """
 
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from qdash.engine.accelerator import float64_device
 from qdash.engine.generation import whole_characters
 from qdash.engine.prompting import Inputs, check_room, context_length
-from qdash.engine.teacher_forcing import Heard, in_one_pass, step_by_step, teacher_forced_logits, words_of
+from qdash.engine.teacher_forcing import GeneratedLogits, in_one_pass, step_by_step, teacher_forced_logits, vocab_size
 from qdash.errors import QdashError
 from qdash.records import Agreement, Reference, TokenAgreement
 from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS, MAX_SHOWN_TOKENS, WHOLE_VOCABULARY
@@ -30,14 +30,14 @@ OnToken = Callable[[int, int], None]
 """Called with how many tokens are done, of how many."""
 
 
-def log_probs(scores: Tensor, ids: Tensor, said: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Natural logarithms of probabilities: at `ids` [n, k], of all other words together [n], and of the words `said` [n].
+def log_probs(logits: Tensor, ids: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities in nats: at `ids` [n, k], of all other tokens together [n], and of the `targets` [n].
 
-    The first two are float32, the last float64. Overwrites `scores`, float32 [n, words].
+    The first two are float32, the last float64. Overwrites `logits`, float32 [n, vocabulary].
     """
-    picked, own = scores.gather(-1, ids).double(), scores.gather(-1, said[:, None])[:, 0].double()
-    highest = scores.amax(-1, keepdim=True)
-    shares = scores.sub_(highest).exp_()
+    picked, own = logits.gather(-1, ids).double(), logits.gather(-1, targets[:, None])[:, 0].double()
+    highest = logits.amax(-1, keepdim=True)
+    shares = logits.sub_(highest).exp_()
     total = shares.sum(-1, dtype=torch.float64)
     rest = shares.scatter_(-1, ids, 0.0).sum(-1, dtype=torch.float64)
     normaliser = highest[:, 0].double() + total.log()
@@ -45,7 +45,7 @@ def log_probs(scores: Tensor, ids: Tensor, said: Tensor) -> tuple[Tensor, Tensor
 
 
 def divergence(log_p: Tensor, p_tail: Tensor, log_q: Tensor, q_tail: Tensor) -> Tensor:
-    """KL(P ‖ Q) at n positions in nats, float64 [n], from what `log_probs` gives of both at the same words [n, k] and of the rest [n]."""
+    """KL(P ‖ Q) at n positions in nats, float64 [n], from the `log_probs` of both at the same tokens [n, k] and of the rest [n]."""
     log_p, log_q = (torch.cat((known, tail[:, None]), -1).double() for known, tail in ((log_p, p_tail), (log_q, q_tail)))
     p = log_p.exp()
     return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0)
@@ -58,33 +58,33 @@ def record_reference(
     tokens: Sequence[int],
     on_token: OnToken,
     stop: Callable[[], bool],
-    heard: Heard | None = None,
+    generated: GeneratedLogits | None = None,
 ) -> Reference:
-    """What `model` says at each of `tokens` after the prompt `inputs`; no more of them than fit its context and MAX_SCORED_TOKENS.
+    """The distributions of `model` at each of `tokens` after the prompt `inputs`; at most as many as fit its context and MAX_SCORED_TOKENS.
 
-    `heard`: what is known of generating these tokens, so that it need not be found out again.
-    Raises QdashError: "bad_input" if there is nothing to score, "not_finite" if the scores are no numbers, "cancelled".
+    `generated`: the logits known from generating these tokens, so that they need not be computed again.
+    Raises QdashError: "bad_input" if there is nothing to score, "not_finite" if logits are NaN or infinite, "cancelled".
     """
     tokens = tuple(tokens[: _room(model, inputs)])
     if not tokens:
         raise QdashError("There is no token to compare.", "Give a text of at least one word, or a shorter question.")
     home = float64_device(model.device)
-    said = torch.tensor(tokens, device=home)
+    targets = torch.tensor(tokens, device=home)
     # What is kept has its place before the work begins: small blocks among large ones that come and go would leave holes that fit none.
-    width = words_of(model)
+    width = vocab_size(model)
     kept = width if width <= WHOLE_VOCABULARY else LIKELIEST
     ids, log_p = torch.empty(len(tokens), kept, dtype=torch.int32), torch.empty(len(tokens), kept)
     tail, own = torch.empty(len(tokens)), torch.empty(len(tokens), dtype=torch.float64)
 
-    def take(place: int, scores: Tensor) -> None:
-        scores = scores.to(home)
-        here = slice(place, place + len(scores))
-        likeliest = scores.topk(kept).indices
+    def take(place: int, logits: Tensor) -> None:
+        logits = logits.to(home)
+        here = slice(place, place + len(logits))
+        likeliest = logits.topk(kept).indices
         ids[here] = likeliest.int()
-        log_p[here], tail[here], own[here] = log_probs(scores, likeliest, said[here])
+        log_p[here], tail[here], own[here] = log_probs(logits, likeliest, targets[here])
         on_token(here.stop, len(tokens))
 
-    one_pass = teacher_forced_logits(model, inputs, tokens, take, stop, heard)
+    one_pass = teacher_forced_logits(model, inputs, tokens, take, stop, generated)
     if not bool(own.isfinite().all()):
         raise QdashError("The original's own scores are NaN or infinite.", NOT_FINITE_REMEDY, "not_finite")
     return Reference(
@@ -115,20 +115,20 @@ def compare_to_reference(
     """
     if fingerprint(tokenizer) != reference.vocabulary:
         raise _other_vocabulary("its tokenizer has another vocabulary")
-    if words_of(model) != reference.width:
-        raise _other_vocabulary(f"it gives {words_of(model):,} scores per token, not {reference.width:,}")
+    if vocab_size(model) != reference.width:
+        raise _other_vocabulary(f"it gives {vocab_size(model):,} scores per token, not {reference.width:,}")
     check_room(model, inputs, len(reference.tokens) - 1)
     home = float64_device(model.device)
     ids, log_p, p_tail = (array.to(home) for array in _arrays(reference))
-    said = torch.tensor(reference.tokens, device=home)
-    kl, own = (torch.empty(len(said), dtype=torch.float64) for _ in range(2))
-    others = torch.empty(len(said), dtype=torch.int64)
+    targets = torch.tensor(reference.tokens, device=home)
+    kl, own = (torch.empty(len(targets), dtype=torch.float64) for _ in range(2))
+    others = torch.empty(len(targets), dtype=torch.int64)
 
-    def take(place: int, scores: Tensor) -> None:
-        scores = scores.to(home)
-        here = slice(place, place + len(scores))
-        others[here] = _other_word(scores, ids[here, 0])
-        log_q, q_tail, own[here] = log_probs(scores, ids[here], said[here])
+    def take(place: int, logits: Tensor) -> None:
+        logits = logits.to(home)
+        here = slice(place, place + len(logits))
+        others[here] = _other_token(logits, ids[here, 0])
+        log_q, q_tail, own[here] = log_probs(logits, ids[here], targets[here])
         kl[here] = divergence(log_p[here], p_tail[here], log_q, q_tail)
         on_token(here.stop, len(reference.tokens))
 
@@ -137,7 +137,7 @@ def compare_to_reference(
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
-    """A digest of every word and its number: tokenizers with the same one cut nothing differently that could be compared here."""
+    """A digest of every token and its id: tokenizers with the same digest give comparable token ids."""
     words = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     digest = hashlib.sha256("\0".join(word for word, _ in words).encode("utf-8", "replace"))
     digest.update(array("q", [number for _, number in words]).tobytes())
@@ -145,7 +145,7 @@ def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def pieces_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> tuple[str, ...]:
-    """What each token adds to the text; nothing for special tokens, and for the first bytes of a character that later ones complete."""
+    """The text that each token adds; empty for special tokens and for the first bytes of a character that later tokens complete."""
     pieces, before = [], ""
     for end in range(1, len(tokens) + 1):
         text = whole_characters(str(tokenizer.decode(list(tokens[:end]), skip_special_tokens=True)))
@@ -155,14 +155,14 @@ def pieces_of(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> tupl
     return tuple(pieces)
 
 
-def _other_word(scores: Tensor, original: Tensor) -> Tensor:
-    """The likeliest word of each position, −1 where it is the original's; of equally likely ones that is, as their order means nothing."""
-    same = scores.gather(-1, original[:, None])[:, 0] >= scores.amax(-1)
-    return torch.where(same, -1, scores.argmax(-1))
+def _other_token(logits: Tensor, original: Tensor) -> Tensor:
+    """The likeliest token of each position, −1 where it is the original's, also if several are equally likely."""
+    same = logits.gather(-1, original[:, None])[:, 0] >= logits.amax(-1)
+    return torch.where(same, -1, logits.argmax(-1))
 
 
 def _agreement(tokenizer: PreTrainedTokenizerBase, reference: Reference, kl: Tensor, others: Tensor, own: Tensor) -> Agreement:
-    """The figures of n positions; `others`: the word that is likeliest there if it is not the original's, else −1."""
+    """The figures of n positions; `others`: the likeliest token there if it is not the original's, else −1."""
     diverging = (others >= 0).nonzero()[:, 0].tolist()
     count = len(reference.tokens)
     return Agreement(
@@ -196,7 +196,7 @@ def _arrays(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _room(model: PreTrainedModel, inputs: Inputs) -> int:
-    """How many tokens can be scored: the last one is predicted without being read."""
+    """How many tokens can be scored; the last one is predicted but not read."""
     length = context_length(model)
     return MAX_SCORED_TOKENS if length is None else max(0, min(MAX_SCORED_TOKENS, length - inputs["input_ids"].shape[1] + 1))
 

@@ -22,7 +22,7 @@ from qdash.catalog.schemes import SCHEMES, Scheme
 from qdash.engine.layers import convertible_experts, convertible_layers, shape
 from qdash.engine.loading import load_skeleton
 from qdash.engine.parameters import Experts, bias_of
-from qdash.engine.schemes import family_of, why_unfit
+from qdash.engine.schemes import family_of, unsupported_reason
 from qdash.engine.stored import own_names, tensor_files
 from qdash.errors import QdashError
 from qdash.records import ConvertibleLayer, Dtype, LayerTable, WorkerSpec, shape_key
@@ -73,7 +73,7 @@ def _stored(scheme: Scheme, spec: WorkerSpec, layers: Layers) -> dict[str, tuple
         family = family_of(scheme)
         for name, layer in layers.items():
             key = shape_key(_shape(layer))
-            if key not in found and why_unfit(scheme, spec, name, layer) is None:
+            if key not in found and unsupported_reason(scheme, spec, name, layer) is None:
                 stored = family.stored(_shape(layer), scheme, spec)
                 found[key] = stored.bits, stored.bias_bits
         return found

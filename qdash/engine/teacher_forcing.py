@@ -1,16 +1,16 @@
-"""Putting a text into a model's mouth: its scores for every next word, given the words that were really there before.
+"""Teacher forcing: a model's logits for every next token of a given text.
 
 One pass of the model's own `forward` reads prompt and text at once, from inputs that the model itself lays out as it does for `generate`.
-That is fast, and right only for a model that reads from left to right and whose inputs say all that its cache would. Which models are so
-is not known by name, so it is proven: the first few words of the pass must have the scores that they have while `generate` makes them, one
-by one. Where they have not, or the model refuses such a pass, the whole text is scored that other way: always right, and slow.
+That is fast, but correct only for a model that reads from left to right and whose inputs say all that its cache would. This cannot be told
+by name, so it is checked: the first few tokens of the pass must have the logits that `generate` computes for them one by one. If they
+differ, or the model refuses such a pass, the whole text is scored token by token, which is always correct, and slow.
 
-One reason met with: in a pass, the scan of Zamba2 and NemotronH bounds time steps from below (`time_step_min`), and while generating it
-does not. With random weights scores differ by up to 2e-3 nats a word, without the bound by 2e-6; so for each model the proof decides.
+A known reason: in a pass, the scan of Zamba2 and NemotronH bounds time steps from below (`time_step_min`); while generating it does not.
+With random weights log-probabilities differ by up to 2e-3 nats a token, without the bound by 2e-6, so the check decides for each model.
 
-The scores are the large part: a vocabulary of 150 000 words takes 600 kB a token. So in one pass the body of the model runs once, and then
-`forward` is called for a slice of positions at a time with the body's result at hand. That way whatever a model does to its scores after
-the head (scaling, soft caps) is done by the model.
+The logits are the large part: a vocabulary of 150 000 tokens takes 600 kB a token. So in one pass the body of the model runs once, and then
+`forward` is called for a slice of positions at a time with the body's result. That way the model itself applies all that follows its head
+(scaling, soft caps).
 """
 
 import inspect
@@ -30,34 +30,34 @@ from qdash.engine.layers import quantized_layers
 from qdash.engine.prompting import Inputs
 from qdash.errors import QdashError
 
-SLICE_SCORES = 2**21
-"""Scores that are computed at a time, 8 MiB in float32; at least one position's."""
+SLICE_LOGITS = 2**21
+"""Logits that are computed at a time, 8 MiB in float32; at least one position's."""
 
-HANDFUL = 5
-"""Words on which it is proven that one pass gives the scores of generating."""
+CHECKED_TOKENS = 5
+"""Tokens on which it is checked that one pass gives the logits of generating."""
 
 TOLERANCE = 1e-3
 """What two ways of computing the logarithm of a probability may differ by in float32, see `tolerance`."""
 
 Take = Callable[[int, Tensor], None]
-"""Gets the scores (logits) of some positions, float32 [positions, words] and its own to overwrite, and which the first of them is."""
+"""Gets the logits of some positions, float32 [positions, vocabulary] and its own to overwrite, and which the first of them is."""
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The first tokens that were generated after a prompt, and the scores each was chosen by: float32 [tokens, words]."""
+class GeneratedLogits:
+    """The first tokens that were generated after a prompt, and the logits that chose each: float32 [tokens, vocabulary]."""
 
     tokens: tuple[int, ...]
-    scores: Tensor
+    logits: Tensor
 
 
 @contextmanager
-def listening(model: PreTrainedModel) -> Iterator[list[Tensor]]:
-    """Keeps the scores of the first `HANDFUL` tokens that are generated while this lasts, of the first row, before any penalty."""
+def recording_logits(model: PreTrainedModel) -> Iterator[list[Tensor]]:
+    """Keeps the logits of the first `CHECKED_TOKENS` tokens that are generated while this lasts, of the first row, before any penalty."""
     kept: list[Tensor] = []
 
     def keep(module: nn.Module, arguments: object, output: Any) -> None:
-        if len(kept) < HANDFUL and isinstance(getattr(output, "logits", None), Tensor):
+        if len(kept) < CHECKED_TOKENS and isinstance(getattr(output, "logits", None), Tensor):
             kept.append(output.logits[0, -1].to("cpu", torch.float32, copy=True))
 
     hook = model.register_forward_hook(keep)
@@ -68,35 +68,40 @@ def listening(model: PreTrainedModel) -> Iterator[list[Tensor]]:
 
 
 def teacher_forced_logits(
-    model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], take: Take, stop: Callable[[], bool], heard: Heard | None = None
+    model: PreTrainedModel,
+    inputs: Inputs,
+    tokens: tuple[int, ...],
+    take: Take,
+    stop: Callable[[], bool],
+    generated: GeneratedLogits | None = None,
 ) -> bool:
-    """Hand to `take` the scores from which each of `tokens` is predicted after the prompt `inputs`; returns whether one pass gave them.
+    """Hand to `take` the logits from which each of `tokens` is predicted after the prompt `inputs`; returns whether one pass gave them.
 
-    `heard`: what is known of generating these tokens. `take` may get a position twice; the later scores count.
+    `generated`: the logits known from generating these tokens. `take` may get a position twice; the later logits count.
     Raises QdashError("cancelled").
     """
     known, kind = _PROVEN.setdefault(model, {}), frozenset(inputs)
-    proven = known.get(kind)
-    if proven is None:
-        if heard is None or any(one != other for one, other in zip(heard.tokens, tokens, strict=False)):
-            heard = _heard(model, inputs, tokens[:HANDFUL], stop)
-        proven = not _looks_ahead(model, inputs, tokens, stop) and _proven_in_one_pass(
-            model, inputs, tokens, _compared(heard, tolerance(model), take), stop
+    checked = known.get(kind)
+    if checked is None:
+        if generated is None or any(one != other for one, other in zip(generated.tokens, tokens, strict=False)):
+            generated = _generated(model, inputs, tokens[:CHECKED_TOKENS], stop)
+        checked = not _looks_ahead(model, inputs, tokens, stop) and _checked_in_one_pass(
+            model, inputs, tokens, _compared(generated, tolerance(model), take), stop
         )
-        if min(len(heard.tokens), len(tokens)) == HANDFUL:
-            known[kind] = proven
-    elif proven:
+        if min(len(generated.tokens), len(tokens)) == CHECKED_TOKENS:
+            known[kind] = checked
+    elif checked:
         in_one_pass(model, inputs, tokens, take, stop)
-    if not proven:
+    if not checked:
         step_by_step(model, inputs, tokens, take, stop)
-    return proven
+    return checked
 
 
 _PROVEN: WeakKeyDictionary[PreTrainedModel, dict[frozenset[str], bool]] = WeakKeyDictionary()
 """Whether a model's one pass was found right, by the names of its inputs: with a picture it may be another matter than without."""
 
 
-def _proven_in_one_pass(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], take: Take, stop: Callable[[], bool]) -> bool:
+def _checked_in_one_pass(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], take: Take, stop: Callable[[], bool]) -> bool:
     try:
         in_one_pass(model, inputs, tokens, take, stop)
     except QdashError:
@@ -110,11 +115,11 @@ def _proven_in_one_pass(model: PreTrainedModel, inputs: Inputs, tokens: tuple[in
 
 @torch.no_grad()
 def _looks_ahead(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], stop: Callable[[], bool]) -> bool:
-    """Whether another later word changes the scores of earlier ones; asked where digits are too few for the proof to show that.
+    """Whether a later token changes the logits of earlier ones; checked for types with too few digits for the other check to show that.
 
     Both passes are of one shape, so that a model that does not look ahead gives nearly the same numbers in any type.
     """
-    few, allowed = tokens[:HANDFUL], tolerance(model)
+    few, allowed = tokens[:CHECKED_TOKENS], tolerance(model)
     if allowed <= TOLERANCE or len(few) < 3:
         return False
     *before, changed, last = few
@@ -123,10 +128,10 @@ def _looks_ahead(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
         return False
     passes: list[Tensor] = []
     for text in (few, (*before, other, last)):
-        if not _proven_in_one_pass(model, inputs, text, lambda place, scores: passes.append(scores), stop):
+        if not _checked_in_one_pass(model, inputs, text, lambda place, logits: passes.append(logits), stop):
             return True
     half = torch.cat(passes).chunk(2)
-    return not same_scores(half[0][:-1], half[1][:-1], 10 * TOLERANCE)
+    return not same_logits(half[0][:-1], half[1][:-1], 10 * TOLERANCE)
 
 
 def tolerance(model: PreTrainedModel) -> float:
@@ -140,35 +145,35 @@ def tolerance(model: PreTrainedModel) -> float:
 
 
 class _Differs(Exception):
-    """One pass does not give the scores of generating."""
+    """One pass does not give the logits of generating."""
 
 
-def _heard(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], stop: Callable[[], bool]) -> Heard:
+def _generated(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...], stop: Callable[[], bool]) -> GeneratedLogits:
     kept: list[Tensor] = []
-    step_by_step(model, inputs, tokens, lambda place, scores: kept.append(scores), stop)
-    return Heard(tokens, torch.cat(kept))
+    step_by_step(model, inputs, tokens, lambda place, logits: kept.append(logits), stop)
+    return GeneratedLogits(tokens, torch.cat(kept))
 
 
-def _compared(heard: Heard, allowed: float, take: Take) -> Take:
-    """`take`, but raising `_Differs` for scores that are not those heard."""
+def _compared(generated: GeneratedLogits, allowed: float, take: Take) -> Take:
+    """`take`, but raising `_Differs` for logits that differ from the generated ones."""
 
-    def compare(place: int, scores: Tensor) -> None:
-        there = heard.scores[place : place + len(scores)]
-        if len(there) and not same_scores(there, scores[: len(there)], allowed):
+    def compare(place: int, logits: Tensor) -> None:
+        there = generated.logits[place : place + len(logits)]
+        if len(there) and not same_logits(there, logits[: len(there)], allowed):
             raise _Differs
-        take(place, scores)
+        take(place, logits)
 
     return compare
 
 
-def same_scores(expected: Tensor, found: Tensor, allowed: float) -> bool:
-    """Whether two [positions, words] of scores mean the same probabilities.
+def same_logits(expected: Tensor, found: Tensor, allowed: float) -> bool:
+    """Whether two arrays of logits [positions, vocabulary] mean the same probabilities.
 
-    Their logarithms must be within `allowed` in the mean over words, as likely as they are. What is no number is like everything else.
+    The mean difference of log-probabilities, weighted by probability, must be within `allowed`. NaN equals everything.
     """
     if expected.shape != found.shape:
         return False
-    before, after = (scores.cpu().double().log_softmax(-1) for scores in (expected, found))
+    before, after = (logits.cpu().double().log_softmax(-1) for logits in (expected, found))
     apart = (before.exp() * (before - after).abs().nan_to_num(nan=0.0, posinf=1e9)).sum(-1)
     return not bool((apart > allowed).any())
 
@@ -179,14 +184,14 @@ def in_one_pass(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...],
     given = laid_out(model, inputs, tokens[:-1])
     first = inputs["input_ids"].shape[1] - 1
     sliceable = "logits_to_keep" in inspect.signature(model.forward).parameters
-    size = max(1, SLICE_SCORES // words_of(model)) if sliceable else len(tokens)
+    size = max(1, SLICE_LOGITS // vocab_size(model)) if sliceable else len(tokens)
     with Watch(model, stop), _body_once(model):
         for start in range(0, len(tokens), size):
             places = torch.arange(first + start, first + min(start + size, len(tokens)), device=model.device)
-            scores = _scores_at(model, given, places, sliceable)
-            if len(scores) != len(places):
+            logits = _logits_at(model, given, places, sliceable)
+            if len(logits) != len(places):
                 raise _Differs
-            take(start, scores)
+            take(start, logits)
 
 
 @torch.no_grad()
@@ -194,12 +199,12 @@ def step_by_step(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
     """Scores along `tokens` while `generate` makes exactly these, with its own cache; raises QdashError("cancelled"), between tokens."""
     # No end token, which would end the text, and no penalties.
     with bare_probabilities(model, ends=False):
-        says = LogitsProcessorList([_Says(tokens, take)])
-        generate(model, inputs, Watch(model, stop), max_new_tokens=len(tokens), logits_processor=says)
+        forcing = LogitsProcessorList([_ForceTokens(tokens, take)])
+        generate(model, inputs, Watch(model, stop), max_new_tokens=len(tokens), logits_processor=forcing)
 
 
-class _Says(LogitsProcessor):
-    """Makes one token after the other, whatever the scores."""
+class _ForceTokens(LogitsProcessor):
+    """Generates the given tokens one after the other, whatever the logits."""
 
     def __init__(self, tokens: tuple[int, ...], take: Take) -> None:
         self._tokens, self._take, self._place = tokens, take, 0
@@ -224,7 +229,7 @@ class _NoOutput(dict[str, Any]):
 def laid_out(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...] = ()) -> dict[str, Any]:
     """`inputs` of a prompt, a batch of one, with `tokens` after it, as the model lays them out for its first forward pass.
 
-    What is said of each token (masks, types, positions) the model goes on with itself, token by token, as while generating.
+    The model extends masks, types and positions itself, token by token, as while generating.
     """
     ids = inputs["input_ids"]
     known: dict[str, Any] = {name: value for name, value in inputs.items() if name != "input_ids"} | {"use_cache": False}
@@ -232,18 +237,18 @@ def laid_out(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...] = (
         known = model._update_model_kwargs_for_generation(_NoOutput(), known, is_encoder_decoder=False)  # type: ignore[arg-type]
     whole = torch.cat((ids, torch.tensor([tokens], dtype=ids.dtype, device=ids.device)), dim=1)
     given = model.prepare_inputs_for_generation(whole, is_first_iteration=True, **known)  # type: ignore[operator]
-    # Whoever asks says which scores are wanted; Bamba, FalconH1, NemotronH, Zamba and Zamba2 ask for the last ones here.
+    # The caller says which logits it wants; Bamba, FalconH1, NemotronH, Zamba and Zamba2 ask for the last ones here.
     return {name: value for name, value in given.items() if value is not None and name not in ("use_cache", "logits_to_keep")}
 
 
-def _scores_at(model: PreTrainedModel, given: dict[str, Any], places: Tensor, sliceable: bool) -> Tensor:
+def _logits_at(model: PreTrainedModel, given: dict[str, Any], places: Tensor, sliceable: bool) -> Tensor:
     if sliceable:
         return model(**given, use_cache=False, logits_to_keep=places).logits[0].float()
     return model(**given, use_cache=False).logits[0, places].float()
 
 
-def words_of(model: PreTrainedModel) -> int:
-    """Scores a position has, padding included."""
+def vocab_size(model: PreTrainedModel) -> int:
+    """Logits per position, padding included."""
     return int(model.config.get_text_config(decoder=True).vocab_size)
 
 

@@ -1,7 +1,7 @@
 """A question in a model's own chat template, whatever that template takes: texts or lists of parts; faults are the checkpoint's.
 
-Templates are programs that strangers wrote. One may raise, know other roles, or leave a text out without a word, and the model would
-answer a prompt that nobody wrote. So what a template makes of a question is looked at as text, before it is turned into tokens.
+Templates are programs that strangers wrote. One may raise, use other roles, or silently leave a text out, and the model would answer
+another prompt. So the rendered question is checked as text before it is turned into tokens.
 """
 
 import re

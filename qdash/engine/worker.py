@@ -22,10 +22,10 @@ from qdash.engine.batch_generation import run_batches
 from qdash.engine.failures import cancelled, memory_errors, model_errors
 from qdash.engine.generation import answer
 from qdash.engine.generation_config import greedy
-from qdash.engine.inspector import inspect
 from qdash.engine.layers import coverage
 from qdash.engine.loading import begin, load_model, load_processor, load_skeleton
 from qdash.engine.meters import PeakMemory, copy_out_of_file, release_freed, trim, used_bytes
+from qdash.engine.model_report import report_model
 from qdash.engine.prompting import (
     Inputs,
     Processor,
@@ -37,15 +37,15 @@ from qdash.engine.prompting import (
     tokenizer_of,
 )
 from qdash.engine.quality import compare_to_reference, record_reference
-from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, restorer_of, why_unfit
+from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, row_dequantizer_of, unsupported_reason
 from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
-from qdash.engine.teacher_forcing import Heard, listening
+from qdash.engine.teacher_forcing import GeneratedLogits, recording_logits
 from qdash.engine.templates import template_notes
 from qdash.engine.timing import timed_run, warm_up
 from qdash.engine.vocabulary import check_tokens, rows_of
 from qdash.engine.weights import go_on, measure_weight_error
-from qdash.engine.weights.detail import Spot, look_at
+from qdash.engine.weights.detail import WeightPosition, layer_detail
 from qdash.records import (
     Agreement,
     Answer,
@@ -87,7 +87,7 @@ class Worker:
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
         self.held: Held | None = None  # once loaded
-        self._heard: tuple[Question, Heard] | None = None  # of the last answer
+        self._generated: tuple[Question, GeneratedLogits] | None = None  # of the last answer
         self._device = torch.device(spec.device)
         self._warmed: dict[str, MemoryWatched] = {}
         self._untrimmed = False
@@ -107,9 +107,9 @@ class Worker:
         with self._working("answering"):
             check_question(held.processor, question)
             inputs = build_inputs(held.processor, question.prompt, read_image(question), held.model)
-            with listening(held.model) as scores:
+            with recording_logits(held.model) as scores:
                 given = answer(held.model, tokenizer_of(held.processor), inputs, max_tokens, partial(_report_text, emit), stop)
-            self._heard = (question, Heard(given.tokens[: len(scores)], torch.stack(scores))) if scores else None
+            self._generated = (question, GeneratedLogits(given.tokens[: len(scores)], torch.stack(scores))) if scores else None
             return given
 
     def warm_up(self, question: Question, measurement: Measurement, *, emit: Emit, stop: Stop) -> MemoryWatched:
@@ -137,9 +137,9 @@ class Worker:
                 check_no_marker(held.processor, said, "reference text")
                 said = tuple(tokenizer(said, add_special_tokens=False)["input_ids"])
                 check_tokens(held.model, tokenizer, said or (0,))
-            heard = self._heard[1] if self._heard is not None and self._heard[0] == question else None
+            generated = self._generated[1] if self._generated is not None and self._generated[0] == question else None
             return record_reference(
-                held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, heard
+                held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, generated
             )
 
     def score(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
@@ -153,20 +153,20 @@ class Worker:
         with self._working("answering"):
             return run_batches(held.model, held.processor, exercise, self._idle_bytes(held), emit, stop, pause)
 
-    def inspect(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
+    def report_model(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
         held = self._loaded(emit, stop)
         _report(emit, stop, None, "counting" if folder is None else "counting and saving")
         with self._working("inspecting"):
             scheme, projected = find_scheme(self.spec.scheme or ""), held.loaded.projected_bytes
-            report = inspect(held.model, scheme, held.family, projected, None if folder is None else Path(folder))
+            report = report_model(held.model, scheme, held.family, projected, None if folder is None else Path(folder))
             return report.model_copy(update={"coverage": held.loaded.coverage})
 
     def measure_weight_error(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
         """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
         chosen = [find_scheme(key) for key in schemes]
         with self._working("comparing weights"):
-            restores = {scheme.key: partial(restorer_of, scheme, self.spec) for scheme in chosen}
+            restores = {scheme.key: partial(row_dequantizer_of, scheme, self.spec) for scheme in chosen}
             folder, device = Path(self.spec.folder), self.spec.device
             return measure_weight_error(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
 
@@ -174,13 +174,13 @@ class Worker:
         """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
         chosen = find_scheme(scheme)
         with self._working("comparing weights"):
-            restore, spot = partial(restorer_of, chosen, self.spec), Spot(layer, row, column)
+            restore, position = partial(row_dequantizer_of, chosen, self.spec), WeightPosition(layer, row, column)
             folder, skeleton = Path(self.spec.folder), load_skeleton(self.spec)
-            return look_at(folder, skeleton, chosen, restore, spot, partial(go_on, stop), self.spec.device)
+            return layer_detail(folder, skeleton, chosen, restore, position, partial(go_on, stop), self.spec.device)
 
     def release(self) -> None:
         """Drop the model, and give its memory back to the system and the device."""
-        self.held = self._heard = None
+        self.held = self._generated = None
         self._warmed.clear()
         _TAKEN.pop(self, None)
         release_freed(self._device)
@@ -245,7 +245,7 @@ class Worker:
             saved_bytes=saved,
             projected_bytes=projected_bytes(model) if scheme.kind == "simulated" else None,
             dtype=str(arguments["dtype"]).removeprefix("torch."),
-            coverage=coverage(model, scheme, partial(why_unfit, scheme, spec)),
+            coverage=coverage(model, scheme, partial(unsupported_reason, scheme, spec)),
             snippet=snippet,
             notes=(*notes, *template_notes(processor, spec)),
         )

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class StopSignal(Protocol):
-    """What tells running work to stop: a `threading.Event`, or what stands for one in another process."""
+    """The signal to stop running work: a `threading.Event`, or its stand-in in another process."""
 
     def is_set(self) -> bool:
         """Whether to stop; asked once per token."""
@@ -33,7 +33,7 @@ class StopSignal(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Rank:
-    """A place in the line for the device; less is better: answers before timings, then whoever came first.
+    """A priority for the device; less is better: answers before timings, then in order of arrival.
 
     `arrived`: seconds of the monotonic clock.
     """
@@ -42,7 +42,7 @@ class Rank:
     arrived: float = field(default_factory=time.monotonic)
 
     def for_timing(self) -> "Rank":
-        """The same arrival, behind everybody who waits for an answer."""
+        """The same arrival, behind all that wait for an answer."""
         return replace(self, timing=True)
 
 

@@ -1,4 +1,4 @@
-"""The other end of `process.py`: what runs inside a worker process.
+"""The worker's end of `process.py`: the code inside a worker process.
 
 A thread listens to the parent so that a cancel is seen while the main thread computes; it sleeps in the kernel otherwise and costs
 the measurements nothing. When the parent is gone, so is the worker.

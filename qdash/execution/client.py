@@ -19,6 +19,7 @@ from qdash.records import (
     InspectorReport,
     LayerDetail,
     Loaded,
+    MeasuredLayer,
     Measurement,
     MemoryWatched,
     Question,
@@ -26,7 +27,6 @@ from qdash.records import (
     Step,
     TextSoFar,
     TimedRun,
-    WeighedLayer,
     WeightReport,
     WorkerSpec,
 )
@@ -74,11 +74,13 @@ class WorkerClient:
         """See `Worker.exercise`; `gives_way`: it pauses for those who go before, see `Executor.call`."""
         return self._run(Call("exercise", (exercise,), gives_way), reserve_bytes)
 
-    def inspect(self, folder: str | None, *, reserve_bytes: int = 0) -> Generator[Step, None, InspectorReport]:
-        """See `Worker.inspect`."""
-        return self._run(Call("inspect", (folder,)), reserve_bytes)
+    def report_model(self, folder: str | None, *, reserve_bytes: int = 0) -> Generator[Step, None, InspectorReport]:
+        """See `Worker.report_model`."""
+        return self._run(Call("report_model", (folder,)), reserve_bytes)
 
-    def measure_weight_error(self, schemes: Sequence[str], *, reserve_bytes: int = 0) -> Generator[Step | WeighedLayer, None, WeightReport]:
+    def measure_weight_error(
+        self, schemes: Sequence[str], *, reserve_bytes: int = 0
+    ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
         """See `Worker.measure_weight_error`."""
         return self._run(Call("measure_weight_error", (schemes,)), reserve_bytes)
 

@@ -1,4 +1,4 @@
-"""The errors that executors themselves raise, and what becomes of an exception that nobody expected."""
+"""The errors that executors themselves raise, and how they report an unexpected exception."""
 
 import logging
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ from qdash.settings import settings
 __all__ = ["DamagedHistory", "History", "Kept", "Limits", "Listing", "NewRun", "Run", "history"]
 
 _VISITORS = 20
-"""In public mode no visitor may take more than a share of so many of the room."""
+"""In public mode no visitor may use more than this fraction of the space."""
 
 
 @cache

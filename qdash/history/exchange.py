@@ -1,4 +1,4 @@
-"""Runs as a JSON file, and back: to move a history to another machine, to keep one apart, to send a run to somebody with qdash.
+"""Exports runs as a JSON file and imports them: to move a history to another machine, to archive it, or to send a run to another qdash.
 
 A file from elsewhere is untrusted: its size is bounded, every record in it is validated before any is kept, pictures are decoded and made
 anew, and of keys and links nothing is taken over. All of a file is imported or nothing.

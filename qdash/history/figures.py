@@ -10,7 +10,7 @@ from qdash.history.kinds import Kept
 from qdash.present.formatting import between, mib, ms, percent, several
 from qdash.records import BUSY_SHARE, Agreement, Comparison, EvaluatedVariant, Evaluation, Host, NoiseFloor, Proportion, VariantResult
 from qdash.verdict.evidence import has_finite_original
-from qdash.verdict.pace import BUSY, BUSY_NOISE, FEW, LEAST_NOISE, LEAST_ROUNDS, UNKNOWN_NOISE, Part, time_noise
+from qdash.verdict.pace import BUSY, BUSY_NOISE, FEW, LEAST_NOISE, LEAST_ROUNDS, UNKNOWN_NOISE, TimePart, time_noise
 
 _Z = 1.96
 PEAK_NOISE = 0.02
@@ -169,7 +169,7 @@ def _result(result: VariantResult, comparison: Comparison, *, original: bool) ->
 def _times(result: VariantResult, comparison: Comparison) -> Iterator[Figure]:
     if result.latency is None:
         return
-    parts: tuple[tuple[str, Part, tuple[str, ...]], ...] = (
+    parts: tuple[tuple[str, TimePart, tuple[str, ...]], ...] = (
         ("total", "total", (*_ASKED, "number of tokens")),
         ("first token", "ttft", _ASKED),
         ("per token", "tpot", ()),

@@ -1,6 +1,6 @@
 """The history: finished runs, each its owner's own, searched, pinned, deleted and shared. One transaction an operation.
 
-On a person's own machine there is one owner, ""; in public mode every visitor is one, and nobody sees, changes or even counts another's
+On a person's own machine there is one owner, ""; in public mode every visitor is one, and none sees, changes or even counts another's
 runs. What is deleted can be had back for an hour and is gone then. Beyond the limits the oldest runs go, pinned ones last.
 """
 
@@ -31,7 +31,7 @@ MOST_MEMORY_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """`runs` and `own_bytes` an owner may have, `total_bytes` everybody together; `all_may_go`: pinned runs too, once no other is left."""
+    """`runs` and `own_bytes`: per owner; `total_bytes`: of all owners; `all_may_go`: pinned runs are deleted too, once no other is left."""
 
     runs: int
     own_bytes: int

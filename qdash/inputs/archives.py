@@ -1,4 +1,4 @@
-"""A ZIP file from anybody, read without unpacking it to disk.
+"""Reads an untrusted ZIP file without unpacking it to disk.
 
 Names, sizes and the number of files come from its directory and are limited before anything is decompressed, and decompression stops at the
 size that the directory gives. No name in it is ever a path on this machine: it is only compared with other names.

@@ -1,10 +1,11 @@
-"""A picture's file without what is not picture: text, EXIF, XMP, colour profiles, thumbnails, comments, further frames and pages.
+"""Removes from a picture's file everything but the picture: text, EXIF, XMP, colour profiles, thumbnails, comments, further frames and
+pages.
 
-Decoders read all of that too, before the first pixel, and stumble over it: Pillow calls a PNG damaged whose text is longer than a limit,
-and copies a GIF's comment once a block. Rather than raise limits, such parts are cut out of the bytes before they are decoded. What must
-be known of them is the orientation that EXIF gives. Colour profiles are not applied, as the models' own image processors do not either.
+Decoders read all of that before the first pixel and fail on it: Pillow reports a PNG with a long text as damaged, and copies a GIF's
+comment once a block. Rather than raising limits, such parts are cut out of the bytes before decoding. Only the orientation is read from
+EXIF. Colour profiles are not applied, as the models' own image processors do not either.
 
-What has an unexpected structure is left as it is from there on: then the decoder says what is wrong.
+From an unexpected structure on, the bytes are left as they are, and the decoder reports the fault.
 """
 
 import re

@@ -1,4 +1,6 @@
-"""Pictures of other than 8 bits a channel, made 8 bits: Pillow cuts such values off, or keeps the upper half of their bits only."""
+"""Converts pictures with other than 8 bits a channel to 8 bits, because Pillow clips such values or keeps only the upper half of their
+bits.
+"""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""Files of people: read within bounds, and as text whose encoding is certain.
+"""Reads users' files within bounds, and as text only if the encoding is certain.
 
 Text is UTF-8, or UTF-16 as spreadsheets write “Unicode text”; older encodings cannot be told apart, so that reading one of them would be
 a guess, and they are refused with the place of the first byte that is not UTF-8.

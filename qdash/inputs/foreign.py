@@ -1,6 +1,5 @@
-"""What a file is that cannot be read: known by its first bytes, as its name may say anything.
-
-The answer is for the sentence that refuses it, so each kind brings what a person can do about it.
+"""Identifies a file that cannot be read by its first bytes, because its name may be wrong. The answer is for the sentence that refuses the
+file, so each kind has its remedy.
 """
 
 import re

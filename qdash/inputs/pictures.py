@@ -1,7 +1,7 @@
 """Any picture as plain pixels: RGB, 8 bits, upright, no metadata.
 
-A picture's size is read from its header and refused before a pixel is decoded; only common formats are opened; whatever a decoder
-stumbles over is a damaged picture, not a crash. Nothing that all threads share is changed while one of them reads.
+A picture's size is read from its header and refused before a pixel is decoded; only common formats are opened; a decoder's error means a
+damaged picture, not a crash. No state shared by threads changes while one of them reads.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from qdash.inputs.tiff_values import YCBCR, described, plain_values
 from qdash.records import Picture
 from qdash.settings import settings
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.check("avif") else ()))
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.check("avif") else ()))
 MAX_ASPECT = 200  # Qwen's image processors refuse more, and no model sees anything in it
 MIN_SIDE = 16  # below this, image processors mistake rows for colour channels
 MAX_SCANS = 200  # of a progressive JPEG: each costs the time of a whole picture, and encoders make about ten
 
 _END = b"\xff\xd9"
-_ANOTHER = f"Choose a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture."
+_ANOTHER = f"Choose a {', '.join(PICTURE_FORMATS[:-1])} or {PICTURE_FORMATS[-1]} picture."
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
@@ -57,9 +57,9 @@ def read_picture(source: Path | bytes, name: str = "The picture") -> tuple[Pictu
 
 
 def _check_kind(data: bytes, name: str) -> None:
-    """Refuse what is known not to be a picture that is read, whatever the file is called."""
+    """Refuse known kinds of files that are no readable picture, whatever their names."""
     kind = foreign(data)
-    if kind is not None and not (kind is AVIF and "AVIF" in FORMATS):
+    if kind is not None and not (kind is AVIF and "AVIF" in PICTURE_FORMATS):
         said = "which cannot be read here" if kind.pictorial else "not a picture"
         raise QdashError(f"{name} is {kind.name}, {said}.", kind.remedy)
     if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MAX_SCANS:
@@ -87,7 +87,7 @@ def _decoded(data: bytes, name: str) -> Shown:
 
 def _opened(stripped: Bare, name: str) -> Shown:
     """A picture as Pillow decodes it."""
-    with Image.open(io.BytesIO(stripped.data), formats=FORMATS) as image:
+    with Image.open(io.BytesIO(stripped.data), formats=PICTURE_FORMATS) as image:
         _check_size(image.width, image.height, name)
         if image.format == "JPEG" and not _has_end(stripped.data) and _is_whole(stripped.data):
             return _opened(Bare(stripped.data + _END, stripped.orientation), name)
@@ -122,7 +122,7 @@ def _of_numbers(data: bytes, name: str) -> Shown | None:
 
 
 def _unreadable(data: bytes, name: str) -> QdashError:
-    """What no decoder wanted: a format of ours whose header is damaged or unusual, text, or something unknown."""
+    """A file that no decoder accepts: a supported format with a damaged or unusual header, text, or something unknown."""
     about = described(data) if data[:2] in (b"II", b"MM") else None
     if about is not None:
         message = f"{name} is a kind of TIFF that qdash cannot read: {about.words}, photometric {about.photometric}."

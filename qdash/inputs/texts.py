@@ -1,4 +1,4 @@
-"""Questions and reference texts: cleaned of what is invisible and harmful, and of a length that is allowed."""
+"""Checks the length of questions and reference texts, and removes invisible harmful characters."""
 
 import re
 import unicodedata

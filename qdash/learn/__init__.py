@@ -1,1 +1,3 @@
-"""What the Learn tab plays with: rows of numbers, real or drawn, and the ways to quantize them. numpy at most: pages import it."""
+"""The arithmetic of the Learn tab: rows of numbers, real or drawn, and the ways to quantize them. Pages import it, so it needs numpy at
+most.
+"""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from qdash.catalog.parts import part_of
 from qdash.checkpoints import Checkpoint
 from qdash.checkpoints.folder import FolderFiles
-from qdash.checkpoints.inspection import weight_files
 from qdash.checkpoints.record import TensorInfo
+from qdash.checkpoints.validation import weight_files
 from qdash.errors import QdashError
 
 MOST = 4096
@@ -28,7 +28,7 @@ _NO_LAYER = re.compile(r"embed|norm|(^|\.)(wte|wpe|shared|router)(\.|$)")
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerRow:
     """The first MOST weights of row `row` (of `rows`) of `layer`, float32 and finite; the whole row has `columns`."""
 
     layer: str
@@ -49,7 +49,7 @@ def _is_layer(tensor: TensorInfo) -> bool:
     return kind == "weight" and matrix and part_of(path) != "head" and not _NO_LAYER.search(path)
 
 
-def read_row(checkpoint: Checkpoint, layer: str, row: int) -> Row:
+def read_row(checkpoint: Checkpoint, layer: str, row: int) -> LayerRow:
     """Row `row` of the tensor `layer`, one of `layers`.
 
     Raises QdashError: "bad_input" for a layer or row that is not there, "checkpoint" for files that cannot be read, and for a row that
@@ -63,7 +63,7 @@ def read_row(checkpoint: Checkpoint, layer: str, row: int) -> Row:
         message = f"Row {row} of {layer} holds NaN, infinity or a number beyond {_BEYOND:g}."
         raise QdashError(message, "Choose another row; the checkpoint may be damaged.", "checkpoint")
     rows, columns = tensor.shape
-    return Row(layer, row, rows, columns, values)
+    return LayerRow(layer, row, rows, columns, values)
 
 
 def _read(checkpoint: Checkpoint, tensor: TensorInfo, row: int) -> NDArray[np.float32]:

@@ -1,1 +1,1 @@
-"""How numbers, layers and differences are said, alike on the page, in a terminal and in files."""
+"""How numbers, layers and differences are written, alike on the page, in a terminal and in files."""

@@ -1,6 +1,5 @@
-"""What people call a layer: “language · layer 3 · down projection” instead of the path that its class gave it.
-
-Whatever has a part, a block and a projection can be named, so that a layer has one name on the page, in reports and in a terminal.
+"""Readable names of layers: “language · layer 3 · down projection” instead of the module path. Every record with a part, a block and a
+projection gets the same name on the page, in reports and in a terminal.
 """
 
 from typing import Protocol

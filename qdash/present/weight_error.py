@@ -9,7 +9,7 @@ from qdash.records import LayerWeights, SchemeWeights, WeightReport
 
 
 def unweighed(report: WeightReport) -> str | None:
-    """What of the model was not measured, said of the scheme that left most; None where that is no more than people expect."""
+    """What the scheme that left most did not measure; None if that is no more than people expect."""
     known = [scheme.coverage for scheme in report.schemes if scheme.coverage is not None and left_unusual(scheme.coverage)]
     least = min(known, key=lambda coverage: coverage.quantized_parameters or 0, default=None)
     left = left_words(least) if least is not None else None
@@ -21,7 +21,7 @@ Words = tuple[tuple[str, bool], ...]
 
 
 def disturbed(report: WeightReport) -> Words:
-    """Which rounding error is larger, by how much, and where it is largest; then who quantizes nothing."""
+    """Which rounding error is larger, by how much, and where it is largest; then the schemes that quantize nothing."""
     idle = [scheme.label for scheme in report.schemes if not scheme.layers]
     ranked = sorted((scheme for scheme in report.schemes if scheme.layers), key=decibels_of)
     nothing = f"{and_listed(idle)} {'quantizes' if len(idle) == 1 else 'quantize'} nothing in this model." if idle else ""

@@ -1,7 +1,7 @@
-"""How closely a variant follows the original: what the original says at every token of a text, and how far a variant is from it.
+"""How closely a variant follows the original: the original's distribution at every token of a text, and a variant's distance from it.
 
-A vocabulary of 150 000 words times a few hundred tokens would be hundreds of megabytes. So the original's probabilities travel as the
-likeliest words of each position and one number for all the rest, which costs kilobytes and loses next to nothing.
+A vocabulary of 150 000 tokens times a few hundred positions would be hundreds of megabytes. So the original's probabilities travel as the
+likeliest tokens of each position and one number for all the rest, which costs kilobytes and loses next to nothing.
 """
 
 from pydantic import Field
@@ -12,13 +12,13 @@ WHOLE_VOCABULARY = 4096
 """Vocabularies up to this size are kept whole: then divergences are exact."""
 
 LIKELIEST = 256
-"""Of larger ones, so many of the likeliest words are kept at each position."""
+"""Of larger ones, this many of the likeliest tokens are kept at each position."""
 
 MAX_SCORED_TOKENS = 2048
 """What a text has beyond this many tokens is not scored."""
 
 MAX_SHOWN_TOKENS = 256
-"""So many tokens are kept one by one, for people to look at."""
+"""This many tokens are kept one by one, for display."""
 
 SAME_NATS = 1e-6
 """Divergences up to this are rounding: below what float32 logarithms can tell."""
@@ -27,8 +27,8 @@ SAME_NATS = 1e-6
 class Reference(Record):
     """The original's next-token distributions along a text of n tokens; made once, by its own worker.
 
-    Arrays are the bytes of C-ordered little-endian numbers. `log_probs` float32 [n, k], natural logarithms falling along k, of the words
-    in `ids` int32 [n, k]; `tail` float32 [n]: the logarithm of what all other words have together, −inf if nothing is left.
+    Arrays are the bytes of C-ordered little-endian numbers. `log_probs` float32 [n, k], natural logarithms falling along k, of the tokens
+    in `ids` int32 [n, k]; `tail` float32 [n]: the logarithm of the probability of all other tokens, −inf if none is left.
     """
 
     tokens: tuple[int, ...]
@@ -50,9 +50,8 @@ class Reference(Record):
 
 
 class TokenAgreement(Record):
-    """One token of the text: its words, KL(original ‖ variant) there in nats, and what the variant would rather say, if not the same.
-
-    `kl_nats` is None where the variant's scores are no numbers.
+    """One token of the text: its text, KL(original ‖ variant) there in nats, and the token that the variant predicts if it is another.
+    `kl_nats` is None if the variant's logits are NaN or infinite.
     """
 
     piece: str
@@ -63,10 +62,10 @@ class TokenAgreement(Record):
 class Agreement(Record):
     """How closely a variant follows the original along one text, every token predicted from the original's own tokens before it.
 
-    `kl_mean_nats`: mean over the tokens of KL(original ‖ variant); None if the variant's scores are no numbers, which means it is broken.
-    `kl_se`: standard error of that mean; None for one token. `top1`: share of tokens (0 to 1) where the likeliest word is the original's.
-    `ppl`, `ppl_original`: perplexity of the text; None beyond what a float can hold. `first_divergence`: the first token at which the
-    likeliest word is another one, counted from 0.
+    `kl_mean_nats`: mean over the tokens of KL(original ‖ variant); None if the variant's logits are NaN or infinite, which means it is
+    broken. `kl_se`: standard error of that mean; None for one token. `top1`: share of tokens (0 to 1) whose likeliest token is the
+    original's. `ppl`, `ppl_original`: perplexity of the text; None beyond what a float can hold. `first_divergence`: the first token at
+    which the likeliest one differs, counted from 0.
     """
 
     kl_mean_nats: float | None

@@ -1,4 +1,4 @@
-"""What all records have in common: frozen, and strict about what they do not know."""
+"""The base of all records: frozen, and strict about unknown fields."""
 
 from typing import Literal
 

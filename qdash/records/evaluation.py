@@ -1,4 +1,4 @@
-"""What a task found out: how many of its questions each variant answers right, how sure that is, and how long it took.
+"""The results of a task: how many of its questions each variant answers right, how certain that is, and how long it took.
 
 A task is a list of questions with one right answer each. An evaluation holds the questions once, and of every variant what it
 answered to each, so that two variants can be compared question by question.

@@ -1,4 +1,4 @@
-"""What the history says of a run without opening it, and the file in which runs travel from one history to another."""
+"""The list entries of the history, and the file in which runs move from one history to another."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,7 +12,9 @@ RunKind = Literal["comparison", "evaluation"]
 
 
 class Share(Record):
-    """A run's link: whoever knows `key` may open the run, read-only; `prompt` and `picture` say what of the question is shown."""
+    """A run's link: anyone who knows `key` may open the run, read-only; `prompt` and `picture` say which parts of the question are
+    shown.
+    """
 
     key: str
     prompt: bool = False

@@ -56,7 +56,7 @@ class SavedFile(Record):
 
 
 class Explanation(Record):
-    """A question that people are left with, answered from this variant's own numbers. Plain text."""
+    """A common question, answered from this variant's own numbers. Plain text."""
 
     question: str
     answer: str

@@ -1,4 +1,4 @@
-"""Between a comparison and its workers: what a worker is told, what it emits, what it returns."""
+"""Messages between runs and workers: what a worker is told, what it emits, what it returns."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class WorkerSpec(Record):
 
 
 class Question(Record):
-    """What a worker is asked: text, and an image as PNG bytes (RGB, already checked)."""
+    """A question to a worker: text, and an image as PNG bytes (RGB, already checked)."""
 
     prompt: str
     png: bytes | None = Field(None, repr=False)
@@ -45,8 +45,8 @@ class TextSoFar(Record):
     text: str
 
 
-class WeighedLayer(LayerPlace):
-    """A layer is weighed: its SQNR under each scheme that quantizes it (None: no error)."""
+class MeasuredLayer(LayerPlace):
+    """A layer has been measured: its SQNR under each scheme that quantizes it (None: no error)."""
 
     sqnr_db: dict[str, float | None]
 
@@ -70,12 +70,12 @@ class BatchAnswered(Record):
     eta_s: float
 
 
-Emitted = Step | TextSoFar | WeighedLayer | BatchAnswered
+Emitted = Step | TextSoFar | MeasuredLayer | BatchAnswered
 """What a worker may emit while a call runs; `execution.client` tells which call emits what."""
 
 
 class Loaded(Record):
-    """What loading a variant took and gave. Bytes, seconds; see `Memory` and `Latency`."""
+    """The result of loading a variant. Bytes, seconds; see `Memory` and `Latency`."""
 
     load_s: float
     load_peak_bytes: int
@@ -124,7 +124,7 @@ class TimedRun(Record):
 class Exercise(Record):
     """Questions to be answered in batches. Where `plain`, prompts are texts to continue and see no chat template.
 
-    `targets`: what would continue each plain prompt exactly, or empty. `batches`: answer only so many (None: all), from number `first` on.
+    `targets`: what would continue each plain prompt exactly, or empty. `batches`: how many to answer (None: all), from number `first` on.
     `can_share`: that an answer does not depend on what else is in its batch is known of this model; False: two questions tell.
     """
 

@@ -14,7 +14,7 @@ class Variant(Record):
 
 
 class Picture(Record):
-    """What a record remembers of an image: its pixels travel beside the request, not in it."""
+    """The metadata of an image; its pixels travel beside the request, not in it."""
 
     width: int
     height: int

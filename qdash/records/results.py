@@ -1,4 +1,4 @@
-"""What came out: one result a variant, and the comparison that holds them with its conditions."""
+"""The results: one per variant, and the comparison that holds them with its conditions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -135,7 +135,8 @@ class Ratio(Record):
     """A time divided by the baseline's within the same round: the median of the rounds' ratios with its 95% interval.
 
     `low` and `high` are None where there were fewer than 3 rounds. `strict_low` and `strict_high` are the interval that errs in two of a
-    thousand cases, from 9 rounds on. `rounds` is how many the ratio rests on; None in records of earlier versions.
+    thousand cases, from 9 rounds on. `rounds` is how many the ratio rests on, `noise` how far apart the baseline's times in these rounds
+    are, as a share, and `busy` the share of the device's time that other programs took in them; None in records of earlier versions.
     """
 
     value: float
@@ -144,6 +145,8 @@ class Ratio(Record):
     strict_low: float | None = None
     strict_high: float | None = None
     rounds: int | None = None
+    noise: float | None = None
+    busy: float | None = None
 
 
 class Relative(Record):

@@ -89,7 +89,7 @@ class SchemeWeights(WeightError):
     layers: tuple[LayerWeights, ...]
     histograms: LayerHistograms | None = None
     coverage: Coverage | None = None
-    """How much of all weights these layers are, and what was not weighed and why; None in records of earlier versions."""
+    """How much of all weights these layers are, and what was not measured and why; None in records of earlier versions."""
 
 
 class WeightReport(Record):

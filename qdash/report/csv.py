@@ -1,6 +1,6 @@
 """CSV for spreadsheets: one row a variant, or one a layer; the unit is in each column's name; conditions repeat in every row.
 
-Answers are text nobody has read yet. A spreadsheet runs a cell that begins with =, +, - or @ as a formula, so text cells that do get an
+Answers are untrusted text. A spreadsheet runs a cell that begins with =, +, - or @ as a formula, so text cells that do get an
 apostrophe in front (OWASP, "CSV injection"). Numbers are left alone.
 """
 
@@ -29,7 +29,7 @@ from qdash.records import (
 from qdash.verdict import judge
 from qdash.verdict.evidence import pace_of
 
-Cell = str | int | float | None
+CsvValue = str | int | float | None
 _ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine", "clipped", "zeroed", "parameters", "nonfinite")
 
 
@@ -53,9 +53,9 @@ def evaluation_to_csv(evaluation: Evaluation) -> str:
 def evaluation_items_to_csv(evaluation: Evaluation) -> str:
     """An evaluation, one row a question: what each variant answered, and whether that is right. Empty: not answered."""
     answers = [{item.index: item for item in result.items} for result in evaluation.variants]
-    rows: list[dict[str, Cell]] = []
+    rows: list[dict[str, CsvValue]] = []
     for index, question in enumerate(evaluation.questions):
-        row: dict[str, Cell] = {"question": index, **_flat(question, ("prompt", "answer", "group", "language"))}
+        row: dict[str, CsvValue] = {"question": index, **_flat(question, ("prompt", "answer", "group", "language"))}
         if question.alternatives:
             row["answer"] = json.dumps(question.answers, ensure_ascii=False)  # as a file of questions has them
         row["picture_sha256"] = question.picture.sha256 if question.picture else None
@@ -66,7 +66,7 @@ def evaluation_items_to_csv(evaluation: Evaluation) -> str:
     return _csv(rows)
 
 
-def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> dict[str, Cell]:
+def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> dict[str, CsvValue]:
     paired, groups = result.paired, dict.fromkeys(question.group for question in evaluation.questions if question.group)
     return {
         **_flat(result, ("scheme", "label", "kind", "bits", "status", "model")),
@@ -82,7 +82,7 @@ def _evaluated(result: EvaluatedVariant, evaluation: Evaluation) -> dict[str, Ce
     }
 
 
-def _evaluation_conditions(evaluation: Evaluation) -> dict[str, Cell]:
+def _evaluation_conditions(evaluation: Evaluation) -> dict[str, CsvValue]:
     return {
         **_flat(evaluation.request, ("task", "limit", "source", "batch_size")),
         **_flat(evaluation, ("rule", "max_new_tokens")),
@@ -94,9 +94,9 @@ def _evaluation_conditions(evaluation: Evaluation) -> dict[str, Cell]:
     }
 
 
-def _variant(result: VariantResult) -> dict[str, Cell]:
+def _variant(result: VariantResult) -> dict[str, CsvValue]:
     """The columns of one variant. `memory`, `relative` and `coverage` are flat already; each timing has three columns."""
-    plain: dict[str, Cell] = {
+    plain: dict[str, CsvValue] = {
         name: getattr(result, name)
         for name in ("scheme", "label", "kind", "bits", "status", "model", "answer", "new_tokens", "answer_complete", "dtype")
     }
@@ -122,7 +122,7 @@ def _variant(result: VariantResult) -> dict[str, Cell]:
     }
 
 
-def _intervals(relative: Relative | None) -> dict[str, Cell]:
+def _intervals(relative: Relative | None) -> dict[str, CsvValue]:
     """The paired ratios of the three times with their intervals."""
     return {
         f"ratio_{part}_{name}": value
@@ -131,11 +131,11 @@ def _intervals(relative: Relative | None) -> dict[str, Cell]:
     }
 
 
-def _agreement(prefix: str, agreement: Agreement | None) -> dict[str, Cell]:
+def _agreement(prefix: str, agreement: Agreement | None) -> dict[str, CsvValue]:
     return {f"{prefix}_{name}": value for name, value in _flat(agreement, _FIELDS["agreement"]).items()}
 
 
-def _grade(result: VariantResult, comparison: Comparison) -> dict[str, Cell]:
+def _grade(result: VariantResult, comparison: Comparison) -> dict[str, CsvValue]:
     """The verdict's word, why there is none, and what may be said of the speed; empty for the baseline, and for what did not run."""
     other = result is not comparison.variants[0]
     judgement = judge(result, comparison.variants[0], comparison) if other else None
@@ -146,8 +146,8 @@ def _grade(result: VariantResult, comparison: Comparison) -> dict[str, Cell]:
     }
 
 
-def _latency(latency: Latency | None) -> dict[str, Cell]:
-    cells: dict[str, Cell] = {"load_s": latency.load_s if latency else None}
+def _latency(latency: Latency | None) -> dict[str, CsvValue]:
+    cells: dict[str, CsvValue] = {"load_s": latency.load_s if latency else None}
     for name in _FIELDS["latency"]:
         timing: Timing | None = getattr(latency, name) if latency else None
         cells |= {f"{name}_{part}": getattr(timing, part) if timing else None for part in ("median", "p10", "p90")}
@@ -166,11 +166,11 @@ _FIELDS = {
 }  # fmt: skip
 
 
-def _flat(record: Record | None, names: Sequence[str]) -> dict[str, Cell]:
+def _flat(record: Record | None, names: Sequence[str]) -> dict[str, CsvValue]:
     return {name: getattr(record, name) if record else None for name in names}
 
 
-def _conditions(comparison: Comparison) -> dict[str, Cell]:
+def _conditions(comparison: Comparison) -> dict[str, CsvValue]:
     host, request = comparison.host, comparison.request
     return {
         "prompt": request.prompt,
@@ -186,12 +186,12 @@ def _conditions(comparison: Comparison) -> dict[str, Cell]:
     }
 
 
-def _weight_rows(scheme: SchemeWeights) -> Iterator[dict[str, Cell]]:
-    head: dict[str, Cell] = {"scheme": scheme.scheme, "label": scheme.label, "kind": scheme.kind}
-    everything: dict[str, Cell] = dict.fromkeys(("layer", "shape", "part", "block", "projection"))
+def _weight_rows(scheme: SchemeWeights) -> Iterator[dict[str, CsvValue]]:
+    head: dict[str, CsvValue] = {"scheme": scheme.scheme, "label": scheme.label, "kind": scheme.kind}
+    everything: dict[str, CsvValue] = dict.fromkeys(("layer", "shape", "part", "block", "projection"))
     yield {**head, **everything, **_flat(scheme, _ERROR_COLUMNS), "bits_per_weight": scheme.bits_per_weight, "worst_row": None}
     for layer in scheme.layers:
-        place: dict[str, Cell] = {"layer": layer.name, "shape": _shape(layer), **_flat(layer, ("part", "block", "projection"))}
+        place: dict[str, CsvValue] = {"layer": layer.name, "shape": _shape(layer), **_flat(layer, ("part", "block", "projection"))}
         yield {**head, **place, **_flat(layer, _ERROR_COLUMNS), "bits_per_weight": None, "worst_row": layer.worst_row}
 
 
@@ -208,7 +208,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-def _safe(value: Cell) -> Cell:
+def _safe(value: CsvValue) -> CsvValue:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         return f"'{value}"
     return value

@@ -1,4 +1,4 @@
-"""The JSON that people's scripts read: see docs/json.md. Keys come in the documented order, whatever else a record has after them.
+"""The JSON output for scripts: see docs/json.md. Keys come in the documented order, whatever else a record has after them.
 
 The text is the record, no more: `Comparison.model_validate_json(to_json(comparison)) == comparison`, also where a figure is infinite.
 """
@@ -49,7 +49,7 @@ def evaluation_to_json(evaluation: Evaluation) -> str:
 
 
 def inspection_to_json(report: InspectorReport) -> str:
-    """An inspector's report as an indented JSON document."""
+    """A model report as an indented JSON document."""
     return _text(_plain(report))
 
 

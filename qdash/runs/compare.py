@@ -13,13 +13,9 @@ from typing import Any, TypeVar
 
 from qdash import checkpoints
 from qdash.catalog.models import is_random
-from qdash.catalog.schemes import Scheme, find_scheme, unavailable
-from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Executor, Rank, StopSignal
-from qdash.execution.client import WorkerClient
 from qdash.execution.forward import forward_events
-from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import (
     Answer,
     AnswerText,
@@ -42,12 +38,12 @@ from qdash.records import (
     VariantAnswered,
     VariantDone,
     VariantResult,
-    WorkerSpec,
 )
-from qdash.runs.plan import check_runnable, device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
+from qdash.runs.plan import check_runnable, host_of, with_worker
 from qdash.runs.rounds.figures import noise_floor, relative_to
 from qdash.runs.rounds.groups import Candidate
 from qdash.runs.rounds.timing import TimedRounds
+from qdash.runs.variant_run import VariantRun, failed, known_of
 from qdash.runs.workload import Found, comparison_work
 
 Result = TypeVar("Result")
@@ -93,7 +89,7 @@ def _measured(
 ) -> Generator[Event, None, tuple[NoiseFloor | None, Rounds | None]]:
     """The part of a comparison that needs the device: every variant answers in turn, then all are timed side by side."""
     rank = Rank()
-    answers = _Answers(request, question, executor, stop, found, rank)
+    answers = _Answers(request=request, found=found, executor=executor, stop=stop, rank=rank, question=question)
     for index in range(len(request.variants)):
         yield from answers.variant(index)
     if not answers.candidates:
@@ -105,18 +101,12 @@ def _measured(
     return noise_floor(timing.baseline, kl_nats) if timing.baseline else None, timing.rounds
 
 
-@dataclass
-class _Answers:
-    request: Request
+@dataclass(kw_only=True)
+class _Answers(VariantRun[Request]):
     question: Question
-    executor: Executor
-    stop: StopSignal | None
-    found: Found
-    rank: Rank
     candidates: list[Candidate] = field(default_factory=list)
     """Those that have answered, or have random weights and nothing to say."""
     baseline: VariantResult | None = None
-    specs: dict[int, WorkerSpec] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
     """What the baseline says along its answer and along the request's text, under the names that results give to it."""
     unreferenced: str | None = "The original did not run, so there is nothing to compare with word by word."
@@ -124,60 +114,47 @@ class _Answers:
 
     def variant(self, index: int) -> Generator[Event, None, None]:
         """Load and ask one variant and yield its result so far; whatever goes wrong becomes its result."""
-        scheme = find_scheme(self.request.variants[index].scheme)
-        known = _known(self.request, self.found, index)
+        known = known_of(self.request, self.found, index)
         try:
-            if self._stopped():
+            if self.stopped():
                 raise QdashError("Stopped before this variant's turn.", "Compare again to run it.", "cancelled")
-            problem = unavailable(scheme, this_machine().on(device_of(self.request)))
-            if problem:
-                raise problem
-            candidate = yield from self._answered(index, scheme, known)
+            candidate = yield from self._answered(index, known)
         except QdashError as error:
-            yield VariantDone(index=index, result=VariantResult(**known | _failed(error)))
+            yield VariantDone(index=index, result=VariantResult(**known | failed(error)))
             return
         self.candidates.append(candidate)
         yield VariantAnswered(index=index, result=candidate.result)
 
-    def _answered(self, index: int, scheme: Scheme, known: dict[str, Any]) -> Generator[Event, None, Candidate]:
-        checkpoint = self._checkpoint(index)
-        problem = checkpoints.published_problem(checkpoint, scheme, this_machine().on(device_of(self.request)))
-        if problem:
-            raise problem
-        device, dtype = device_of(self.request), dtype_of(self.request, self._baseline_checkpoint)
-        spec = self.specs[index] = worker_spec(checkpoint, scheme.key, device, dtype)
-        room_bytes = memory_budget_bytes(device, self.executor.held_bytes(device)) // len(self.request.variants)
-        sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, device, room_bytes=room_bytes, stopped=self._stopped)
-
-        loading_bytes = with_worker(sizes.loading_bytes, device)
-        worker = self._worker(index)
+    def _answered(self, index: int, known: dict[str, Any]) -> Generator[Event, None, Candidate]:
+        checkpoint = self.prepare(index)
+        loading_bytes, worker = self.loading_bytes(index), self.worker(index)
         loaded = yield from _relayed(worker.load(reserve_bytes=loading_bytes), index, "loading")
         known.update(dtype=loaded.dtype, coverage=loaded.coverage, snippet=loaded.snippet)
         known.update(notes=(*checkpoint.notes, *loaded.notes))
         if checkpoint.quantization is not None:
             known.update(bits=checkpoint.quantization.bits)
 
-        sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, device, wait_s=0)  # its table may have come meanwhile
-        held_bytes = with_worker(max(0 if sizes.rough else sizes.estimated_bytes, loaded.weights_bytes), device)
+        sizes = self.sizes(index, wait_s=0)  # its table may have come meanwhile
+        held_bytes = with_worker(max(0 if sizes.rough else sizes.estimated_bytes, loaded.weights_bytes), self.device)
         if not is_random(known["model"]):
             limit = self.request.measurement.max_answer_tokens
             answer = yield from _relayed(worker.answer(self.question, limit, reserve_bytes=held_bytes), index, "answering")
             known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
-            known.update((yield from (self._score(index) if index else self._refer(answer))))
+            known.update((yield from (self._compare_to_references(index) if index else self._record_references(answer))))
         elif not index:
             self.unreferenced = "The original has random weights, so there is nothing to compare with word by word."
         result = VariantResult(**known, memory=_memory(loaded, None if sizes.rough else sizes.estimated_bytes))
         self.baseline = self.baseline or (None if index else result)
         result = relative_to(result, self.baseline) if self.baseline is not None else result
-        return Candidate(index, spec, loaded, result, loading_bytes, held_bytes)
+        return Candidate(index, self.specs[index], loaded, result, loading_bytes, held_bytes)
 
-    def _refer(self, answer: Answer) -> Generator[Event, None, dict[str, Any]]:
-        """Keep what the baseline says along its answer, and along the request's text."""
+    def _record_references(self, answer: Answer) -> Generator[Event, None, dict[str, Any]]:
+        """Record the baseline's logits along its answer, and along the request's text."""
         along = {"agreement": answer.tokens, "agreement_text": self.request.reference_text}
         try:
             for name, said in along.items():
                 if said:
-                    call = self._worker(0).record_reference(self.question, said)
+                    call = self.worker(0).record_reference(self.question, said)
                     self.references[name] = yield from _relayed(call, 0, "scoring")
             self.unreferenced = None
         except QdashError as error:
@@ -187,12 +164,12 @@ class _Answers:
             return {"agreement_problem": said, "scores_finite": False if not_finite else None}
         return {"scores_finite": True if self.references else None}
 
-    def _score(self, index: int) -> Generator[Event, None, dict[str, Any]]:
-        """Compare a variant with what is kept. It has answered: if this fails, that is all it loses."""
+    def _compare_to_references(self, index: int) -> Generator[Event, None, dict[str, Any]]:
+        """Compare a variant's logits with the baseline's. It has answered: if this fails, it loses nothing else."""
         found: dict[str, Any] = {"agreement_problem": self.unreferenced}
         try:
             for name, reference in self.references.items():
-                found[name] = yield from _relayed(self._worker(index).score(self.question, reference), index, "scoring")
+                found[name] = yield from _relayed(self.worker(index).score(self.question, reference), index, "scoring")
         except QdashError as error:
             found["agreement_problem"] = error.message
         return found
@@ -205,66 +182,32 @@ class _Answers:
         memory, result = candidate.result.memory, candidate.result
         if memory is None or memory.estimated_bytes is not None:
             return candidate
-        device, dtype = device_of(self.request), dtype_of(self.request, self._baseline_checkpoint)
-        sizes = checkpoints.sizes_of(self._checkpoint(candidate.index), find_scheme(result.scheme), dtype, device, stopped=self._stopped)
+        sizes = self.sizes(candidate.index)
         known = memory.model_copy(update={"estimated_bytes": None if sizes.rough else sizes.estimated_bytes})
         return replace(candidate, result=result.model_copy(update={"memory": known}))
 
     def own_divergence(self, rank: Rank) -> Generator[Event, None, float | None]:
         """How far the baseline is from what it said before: 0 where the same sums are always done in the same order."""
         reference, baseline = self.references.get("agreement"), self.candidates[0]
-        if reference is None or baseline.index or self._stopped():
+        if reference is None or baseline.index or self.stopped():
             return None
         self.rank = rank
         try:
             # It may have had to make room for the others.
-            yield from _relayed(self._worker(0).load(reserve_bytes=baseline.loading_bytes), 0, "scoring")
-            again = yield from _relayed(self._worker(0).score(self.question, reference), 0, "scoring")
+            yield from _relayed(self.worker(0).load(reserve_bytes=baseline.loading_bytes), 0, "scoring")
+            again = yield from _relayed(self.worker(0).score(self.question, reference), 0, "scoring")
         except QdashError:
             return None
         return again.kl_mean_nats
 
-    def _worker(self, index: int) -> WorkerClient:
-        return WorkerClient(self.executor, self.specs[index], self.stop, self.rank)
-
-    def _stopped(self) -> bool:
-        return self.stop is not None and self.stop.is_set()
-
-    @property
-    def _baseline_checkpoint(self) -> Checkpoint | None:
-        found = self.found[self.request.variants[0].model]
-        return found if isinstance(found, Checkpoint) else None
-
-    def _checkpoint(self, index: int) -> Checkpoint:
-        found = self.found[self.request.variants[index].model]
-        if isinstance(found, QdashError):
-            raise found
-        return found
-
 
 def _unmeasured(request: Request, found: Found, index: int, error: QdashError) -> VariantResult:
-    return VariantResult(**_known(request, found, index) | _failed(error))
+    return VariantResult(**known_of(request, found, index) | failed(error))
 
 
 def _cut_off(result: VariantResult, error: QdashError) -> VariantResult:
     """A variant that has answered and will not be timed: nothing is wrong with it, and if nobody stopped it, it says why."""
     return result if error.kind == "cancelled" else result.model_copy(update={"error": ErrorRecord.of(error)})
-
-
-def _known(request: Request, found: Found, index: int) -> dict[str, Any]:
-    """What a result says of variant `index` before anything is measured."""
-    variant, scheme = request.variants[index], find_scheme(request.variants[index].scheme)
-    located = [checkpoint for checkpoint in found.values() if isinstance(checkpoint, Checkpoint)]
-    published = {checkpoint.model: checkpoint.quantization.label for checkpoint in located if checkpoint.quantization is not None}
-    return {
-        "scheme": scheme.key, "label": labels_of(request.variants, published)[index], "kind": scheme.kind, "model": variant.model,
-        "status": "ok", "bits": scheme.bits,
-    }  # fmt: skip
-
-
-def _failed(error: QdashError) -> dict[str, Any]:
-    status = "skipped" if error.kind in ("unavailable", "cancelled") else "failed"
-    return {"status": status, "error": ErrorRecord.of(error)}
 
 
 def _memory(loaded: Loaded, estimated_bytes: int | None) -> Memory:

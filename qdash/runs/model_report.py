@@ -1,4 +1,4 @@
-"""Inspecting one variant of a request: find its model, load it, count and save it, and answer what people ask about the numbers.
+"""Reports what is inside one variant of a request: finds its model, loads it, counts and saves it, and explains the numbers.
 
 A variant that was just compared is inspected where it is: an equal spec finds the same warm worker.
 """
@@ -12,6 +12,7 @@ from threading import Event
 
 from qdash import checkpoints
 from qdash.catalog.schemes import find_scheme, unavailable
+from qdash.checkpoints import Checkpoint
 from qdash.checkpoints.disk import check_disk
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
@@ -19,14 +20,14 @@ from qdash.execution.client import WorkerClient
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import Comparison, InspectorReport, Request, Step, WorkerSpec
 from qdash.remedies import by_reader
-from qdash.runs.explanations import explain
 from qdash.runs.plan import device_of, dtype_of, host_of, with_worker, worker_spec
 from qdash.runs.workload import inspection_work
 from qdash.scratch import prefix
 from qdash.settings import settings
+from qdash.verdict.explanations import explain
 
 
-def inspect(
+def report_model(
     request: Request, index: int, executor: Executor, stop: Event | None = None, measured: Comparison | None = None
 ) -> Generator[Step, None, InspectorReport]:
     """Look inside variant `index` of `request`, yielding progress.
@@ -42,7 +43,7 @@ def inspect(
         raise problem
     yield Step(detail="looking for the model")
     checkpoint = yield from checkpoints.obtain(checkpoints.locate(variant.model, stop), stop)
-    dtype = dtype_of(request, checkpoints.locate(request.variants[0].model, stop))
+    dtype = dtype_of(request, _baseline(request, stop))
     spec = worker_spec(checkpoint, scheme.key, here.device, dtype)
     problem = checkpoints.published_problem(checkpoint, scheme, here)
     if problem:
@@ -56,6 +57,16 @@ def inspect(
     return explained(report.model_copy(update={"model": variant.model, "host": host_of(request)}), measured)
 
 
+def _baseline(request: Request, stop: Event | None) -> Checkpoint | None:
+    """The baseline's checkpoint; None if it cannot be found, as in a comparison, where that costs the baseline only."""
+    try:
+        return checkpoints.locate(request.variants[0].model, stop)
+    except QdashError as error:
+        if error.kind == "cancelled":
+            raise
+        return None
+
+
 def explained(report: InspectorReport, measured: Comparison | None) -> InspectorReport:
     """`report` with its explanations; times are those of `measured`, if it is given and has the variant."""
     results = measured.variants if measured else ()
@@ -66,7 +77,7 @@ def explained(report: InspectorReport, measured: Comparison | None) -> Inspector
 def _inspected(
     spec: WorkerSpec, model: str, needed_bytes: int, folder: str | None, no_folder: str | None, executor: Executor, stop: StopSignal | None
 ) -> Generator[Step, None, InspectorReport]:
-    """Load the variant and inspect it, saving it in `folder` if it fits there; `no_folder` is why there is none."""
+    """Load the variant and report what is inside, saving it in `folder` if it fits there; `no_folder` is why there is none."""
     worker = WorkerClient(executor, spec, stop)
     loaded = yield from worker.load(reserve_bytes=needed_bytes)
     if folder is not None:
@@ -74,7 +85,7 @@ def _inspected(
             check_disk(model, loaded.saved_bytes, Path(folder), "QDASH_CACHE_DIR")
         except QdashError as error:
             folder, no_folder = None, str(error)
-    report = yield from worker.inspect(folder)
+    report = yield from worker.report_model(folder)
     return report.model_copy(update={"not_saved": no_folder or report.not_saved})
 
 

@@ -1,6 +1,6 @@
-"""How much work a comparison, an evaluation, a weight report and an inspection are, in bytes to load and forward passes.
+"""The work of a comparison, an evaluation, a weight report and a model report, in bytes to load and forward passes.
 
-Executors that borrow a GPU ask for a time that follows from this. Passes are an estimate: how long answers are is not known before.
+Executors that borrow a GPU derive the time they ask for from this. Passes are an estimate, because the length of answers is unknown.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution.work import VariantWork, Work
 from qdash.records import Device, EvaluationRequest, Request, Variant
+from qdash.runs.batch_times import retimed
 from qdash.runs.plan import device_of, dtype_of
 
 Found = dict[str, Checkpoint | QdashError]
@@ -20,8 +21,6 @@ Found = dict[str, Checkpoint | QdashError]
 _ANSWER_SHARE = 0.5
 """Answers take about this share of the longest they may be."""
 _CHARS_PER_TOKEN = 3
-_AGAIN = 0.25
-"""The share of its questions that the baseline of an evaluation answers again."""
 
 
 def comparison_work(request: Request, found: Found) -> Work:
@@ -40,14 +39,14 @@ def comparison_work(request: Request, found: Found) -> Work:
 
 def evaluation_work(request: EvaluationRequest, found: Found, items: int, max_new_tokens: int) -> Work:
     """`items` questions in batches, each answered to its limit of `max_new_tokens`; the baseline answers some of them again."""
-    passes = -(-items // request.batch_size) * max_new_tokens
+    batches = -(-items // request.batch_size)
     parts = [
         VariantWork(
             "evaluate",
             variant.model,
             variant.scheme,
             _loading_bytes(request, found, index),
-            passes if index else int(passes * (1 + _AGAIN)),
+            max_new_tokens * (batches if index else batches + retimed(batches)),
         )
         for index, variant in enumerate(request.variants)
     ]
@@ -59,7 +58,7 @@ def inspection_work(variant: Variant, loading_bytes: int, device: Device) -> Wor
     return Work(device, (VariantWork("inspect", variant.model, variant.scheme, 2 * loading_bytes),))
 
 
-def weighing_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
+def weight_error_work(found: Checkpoint, schemes: Sequence[str], device: Device) -> Work:
     """Reading all weights once, and computing on them for each scheme."""
     return Work(device, (VariantWork("measure_weight_error", found.model, ",".join(schemes), found.weights_bytes * (1 + len(schemes))),))
 

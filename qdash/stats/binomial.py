@@ -1,6 +1,6 @@
 """How sure a share of right answers is, and whether two shares differ: Wilson's interval and McNemar's exact test.
 
-Both are exact arithmetic on small whole numbers, so the standard library is enough.
+Both need only small whole numbers and the normal quantile, so the standard library is enough.
 """
 
 from math import comb, sqrt

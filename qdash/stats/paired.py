@@ -16,7 +16,7 @@ LEAST_PAIRS = 3
 CONFIDENCE = 0.95
 
 MANY_PAIRS = 9
-"""From so many on, the order of the ratios gives an interval that errs in about two or three of a thousand cases."""
+"""From this many on, the order of the ratios gives an interval that errs in about two or three of a thousand cases."""
 
 STRICT = 0.998
 
@@ -37,8 +37,8 @@ def strict_interval(ratios: Sequence[float]) -> tuple[float, float] | None:
 def t_interval(ratios: Sequence[float]) -> tuple[float, float]:
     """The 95% t interval of the geometric mean of two or more positive ratios."""
     logs = [log(ratio) for ratio in ratios]
-    mean, reach = fmean(logs), t_quantile(len(logs) - 1) * stdev(logs) / sqrt(len(logs))
-    return exp(mean - reach), exp(mean + reach)
+    mean, half_width = fmean(logs), t_quantile(len(logs) - 1) * stdev(logs) / sqrt(len(logs))
+    return exp(mean - half_width), exp(mean + half_width)
 
 
 def order_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -64,9 +64,9 @@ def t_quantile(freedom: int, inside: float = CONFIDENCE) -> float:
     return high
 
 
-def _t_inside(reach: float, freedom: int) -> float:
-    """The probability that |t| ≤ `reach`: a finite sum for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = atan(reach / sqrt(freedom))
+def _t_inside(bound: float, freedom: int) -> float:
+    """The probability that |t| ≤ `bound`: a finite sum for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
+    angle = atan(bound / sqrt(freedom))
     odd = freedom % 2
     term = total = (cos(angle) if odd else 1.0) if freedom > 1 else 0.0
     for step in range(2 if odd else 1, freedom - 1, 2):

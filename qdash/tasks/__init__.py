@@ -2,15 +2,15 @@
 
 from qdash.tasks.bundle import Bundle, chosen_files
 from qdash.tasks.bundled import bundled_items
+from qdash.tasks.custom import read_custom
 from qdash.tasks.item import Item, spread
 from qdash.tasks.lambada import lambada_items
-from qdash.tasks.own import read_own
-from qdash.tasks.rules import RULES
+from qdash.tasks.rules import GRADERS
 from qdash.tasks.scoring import accuracy_of, beside, counted, differing, judged
 from qdash.tasks.task import TASKS, Task, find_task
 from qdash.tasks.truth import Truth, truth_of
 
 __all__ = [
-    "RULES", "TASKS", "Bundle", "Item", "Task", "Truth", "accuracy_of", "beside", "bundled_items", "chosen_files", "counted", "differing",
-    "find_task", "judged", "lambada_items", "read_own", "spread", "truth_of",
+    "GRADERS", "TASKS", "Bundle", "Item", "Task", "Truth", "accuracy_of", "beside", "bundled_items", "chosen_files", "counted", "differing",
+    "find_task", "judged", "lambada_items", "read_custom", "spread", "truth_of",
 ]  # fmt: skip

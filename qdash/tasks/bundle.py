@@ -1,4 +1,4 @@
-"""Where the pictures of a file of questions are found: in or below its folder, or among the files that came with it.
+"""Finds the pictures of a file of questions: in or below its folder, or among the files that came with it.
 
 Those came in one ZIP file, or were chosen together in a browser, which gives names without folders. A name that is not there is told with
 the one that looks most like it; nothing but a name of those files ever leads to one.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qdash.errors import QdashError
-from qdash.tasks.rows import MOST_COLUMNS, Columns, Row, check_names, listed, normal
+from qdash.tasks.rows import MOST_COLUMNS, Columns, FileRow, check_names, listed, normal
 
 _DELIMITERS = ",;\t|"
 _NAMED = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -41,7 +41,7 @@ class _Text:
         return f"{self.name}, line {len(before):,}, column {len(before[-1]) + 1:,}"
 
 
-def csv_rows(text: str, name: str, columns: Columns) -> Iterator[Row]:
+def csv_rows(text: str, name: str, columns: Columns) -> Iterator[FileRow]:
     """Rows below a header, which tells the delimiter: comma, semicolon, tab or vertical bar, or the one that a line `sep=` names.
 
     Quoted fields may have line ends in them. Lines and rows without anything are left out. Raises QdashError with line and column.
@@ -56,7 +56,7 @@ def csv_rows(text: str, name: str, columns: Columns) -> Iterator[Row]:
     while place < len(text):
         fields, end = _record(content, place, len(names))
         if any(field.text.strip() for field in fields):
-            yield Row(line, _values(content, names, fields, line), is_csv=True)
+            yield FileRow(line, _values(content, names, fields, line), is_csv=True)
         line += _line_ends(text, place, end)
         place = end
 

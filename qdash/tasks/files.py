@@ -1,4 +1,4 @@
-"""Files of questions, as people hand them in: read within bounds, with the line's number for whoever has to mend it.
+"""Reads users' files of questions within bounds; faults name the line.
 
 What a file is, its contents tell: a text that begins with a brace or bracket is JSON, one whose first line has the columns is CSV. The
 name decides only about what is neither, so that the complaint is about the right format.
@@ -12,13 +12,13 @@ from qdash.inputs import check_bytes, foreign, read_file, text_of
 from qdash.records.evaluation import MAX_ITEMS
 from qdash.tasks.csv_rows import csv_rows, has_columns
 from qdash.tasks.json_rows import json_rows
-from qdash.tasks.rows import Columns, Row
+from qdash.tasks.rows import Columns, FileRow
 
 _SAVE = "Save it as UTF-8; in a spreadsheet choose “CSV UTF-8”."
 _TABLES = (".csv", ".tsv", ".tab", ".txt", ".xls", ".xlsx", ".ods")
 
 
-def read_rows(source: Path | bytes, name: str, columns: Columns) -> Iterator[Row]:
+def read_rows(source: Path | bytes, name: str, columns: Columns) -> Iterator[FileRow]:
     """Rows of a file of CSV or JSON objects, text in UTF-8 or UTF-16, that has `columns`.
 
     Raises QdashError for a file that is none of that, and after MAX_ITEMS of them.
@@ -40,7 +40,7 @@ def _text(source: Path | bytes, name: str) -> str:
     return text_of(data, name, _SAVE)
 
 
-def _rows(text: str, name: str, columns: Columns) -> Iterator[Row]:
+def _rows(text: str, name: str, columns: Columns) -> Iterator[FileRow]:
     if text.lstrip()[:1] in ("{", "["):
         return json_rows(text, name, columns)
     if has_columns(text, columns) or (name.lower().endswith(_TABLES) and text.strip()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qdash.errors import QdashError
-from qdash.tasks.rows import MOST_COLUMNS, Columns, Row, check_names, normal
+from qdash.tasks.rows import MOST_COLUMNS, Columns, FileRow, check_names, normal
 
 _SPACE = re.compile(r"[ \t\r\n]*+")
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -24,7 +24,7 @@ class _Object:
 _DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_float=str, parse_int=str, parse_constant=lambda _: None)
 
 
-def json_rows(text: str, name: str, columns: Columns) -> Iterator[Row]:
+def json_rows(text: str, name: str, columns: Columns) -> Iterator[FileRow]:
     """The objects of a text, in order. Raises QdashError with line and column."""
     place = _after_space(text, 0)
     array = text[place : place + 1] == "["
@@ -37,7 +37,7 @@ def json_rows(text: str, name: str, columns: Columns) -> Iterator[Row]:
         value, place = _value(text, place, name)
         if not isinstance(value, _Object):
             raise QdashError(f"{name}, line {line:,}: this is not a JSON object.", columns.example)
-        yield Row(line, _values(value, columns, f"{name}, line {line:,}"), is_csv=False)
+        yield FileRow(line, _values(value, columns, f"{name}, line {line:,}"), is_csv=False)
         place = _after_comma(text, place, name) if array else place
     if array:
         _check_end(text, place, name)

@@ -36,7 +36,7 @@ class Columns:
         return f"Name the columns in the first line ({','.join(self.needed)}), or write JSON lines: {{{fields}}}."
 
 
-class Row(NamedTuple):
+class FileRow(NamedTuple):
     """A row of a file: the line, from 1, that it begins in, as editors count, and its fields by name. CSV has text only."""
 
     line: int

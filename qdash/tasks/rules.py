@@ -38,5 +38,5 @@ def words_of(text: str) -> list[str]:
     return [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
 
 
-RULES: dict[Rule, Callable[[str, str], bool]] = {"exact": exact, "first_word": first_word, "words": words}
+GRADERS: dict[Rule, Callable[[str, str], bool]] = {"exact": exact, "first_word": first_word, "words": words}
 """Key → whether an answer (first) is right, given the target (second)."""

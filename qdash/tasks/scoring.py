@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from qdash.records import EvaluatedVariant, ItemResult, Proportion, Reply, Rule, TaskItem
 from qdash.stats.binomial import paired, proportion
-from qdash.tasks.rules import RULES
+from qdash.tasks.rules import GRADERS
 
 
 def judged(reply: Reply, question: TaskItem, rule: Rule) -> ItemResult:
     """The reply with its verdict: right by the rule for any of the answers that are."""
-    correct = any(RULES[rule](reply.text, answer) for answer in question.answers)
+    correct = any(GRADERS[rule](reply.text, answer) for answer in question.answers)
     return ItemResult(index=reply.index, answer=reply.text, correct=correct, last_word=reply.on_target)
 
 

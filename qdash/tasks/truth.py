@@ -12,7 +12,7 @@ from qdash.catalog.models import ASSETS
 from qdash.catalog.presets import STORY
 from qdash.inputs.pictures import read_picture
 from qdash.records import Rule
-from qdash.tasks.rules import RULES
+from qdash.tasks.rules import GRADERS
 from qdash.tasks.task import TASKS
 
 STORY_ENDINGS = {
@@ -35,7 +35,7 @@ class Truth:
 
     def accepts(self, answer: str) -> bool:
         """Whether `answer` is right."""
-        return RULES[self.rule](answer, self.answer)
+        return GRADERS[self.rule](answer, self.answer)
 
 
 def truth_of(model: str, prompt: str, picture_sha256: str | None) -> Truth | None:

@@ -36,11 +36,13 @@ STARTER_MODEL = next(iter(MODELS))
 
 
 def build(backend: Backend, browser_tabs: Tabs | None = None) -> gr.Blocks:
-    """The whole page over `backend`. What none of `browser_tabs` listens to ends after a while; without them all are taken to listen."""
+    """The whole page over `backend`. A run without a listening tab in `browser_tabs` ends after a while; without `browser_tabs` all
+    listen.
+    """
     limits = settings()
     # Uploads lie where `form` looks for them, and nowhere else. Gradio reads this when components are created.
     os.environ["GRADIO_TEMP_DIR"] = str(limits.uploads)
-    # Where a GPU is lent to one run after another, nobody's answers can go before somebody else's timing.
+    # Where a GPU is lent to one run after another, answers cannot go before another run's timing.
     line = Line(
         limits.max_queue, 1 if on_zerogpu() else limits.max_running, each=limits.public_jobs, each_address=limits.public_jobs_per_address
     )

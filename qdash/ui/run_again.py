@@ -1,7 +1,7 @@
-"""“Run again”: the form filled in as it was for a run of the history, one's own or one that came by a link, and told with an Undo.
+"""“Run again”: fills in the form as it was for a saved or shared run, with Undo.
 
-Nothing starts by itself. What a run was about may not be there any more (a model, a format that this machine cannot run, the picture): that
-is said in one sentence and left at its default, so that what the form shows is always something that can be run.
+Nothing starts by itself. Something the run used may be missing here (a model, a format that this machine cannot run, the picture): one
+sentence names it and its field keeps the default, so that the form can always be run.
 """
 
 import re
@@ -47,7 +47,7 @@ class Again:
 
     @property
     def words(self) -> str:
-        """What is to be said, as plain sentences."""
+        """The notes as plain sentences."""
         return " ".join([*([f"{text.AGAIN_LEFT} {', '.join(dict.fromkeys(self.left))}."] if self.left else []), *self.notes])
 
 
@@ -92,7 +92,7 @@ def _fill_variants(made: Again, variants: tuple[Variant, ...]) -> None:
 
 
 def _same(first: list[Any], second: Any) -> bool:
-    """Whether two values of the list of schemes choose the same; their order says nothing."""
+    """Whether two values of the list of schemes choose the same, in any order."""
     return isinstance(second, list) and sorted(map(str, first)) == sorted(map(str, second))
 
 
@@ -101,7 +101,7 @@ def _is_offered(model: str) -> bool:
         check_model(model)
     except QdashError:
         return False
-    # Whether the hub has a model is found out, and said, when it is looked up.
+    # Whether the hub has a model turns out when it is looked up.
     return model in MODELS or _FOLDER.match(model) is None or Path(model).expanduser().exists()
 
 

@@ -1,4 +1,4 @@
-"""Connects “Run again” on the History tab with the form it fills in, and Undo with everything that can be filled in."""
+"""Connects “Run again” on the History tab with the form, and Undo with everything that can be filled in."""
 
 from functools import partial
 from typing import Any

@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _delete_leftovers() -> None:
-    """Delete what a server that was killed has left."""
+    """Delete what a killed server has left."""
     cache = settings().cache_dir
     for place in (Path(tempfile.gettempdir()), cache, *(entry for entry in _entries(cache) if entry.is_dir())):
         scratch.sweep(place)
@@ -94,7 +94,7 @@ def _password_check(password: SecretStr | None) -> Callable[[str, str], Awaitabl
 
 
 def not_private(error: OSError) -> QdashError:
-    """That the cache cannot be used, or is not one's own."""
+    """The error of a cache that cannot be used or belongs to another user."""
     message = f"The folder {settings().cache_dir} cannot be used ({error.strerror or error})."
     return QdashError(message, "Set QDASH_CACHE_DIR to a folder that you own and can write to.", "unavailable")
 
@@ -102,7 +102,7 @@ def not_private(error: OSError) -> QdashError:
 def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     """Launch `blocks`, which looks into `tabs`, and block; raises QdashError if the server cannot listen."""
     limits = settings()
-    os.umask(0o077)  # what visitors send, and what they are given, is for nobody else on this machine
+    os.umask(0o077)  # other users of this machine must not read uploads and exports
     address = free_address(limits.host, limits.port)
     # Gradio tries the port on the address in GRADIO_SERVER_NAME first, whatever `launch` is given, and can do so with IPv4 only.
     http_server.LOCALHOST_NAME = address.ipv4
@@ -126,7 +126,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     ]
     if limits.public:
         middleware.append(Middleware(VisitorCookie, path=limits.url_path))
-    if limits.public:  # else Gradio keeps it for an hour, for somebody who comes back
+    if limits.public:  # else Gradio keeps it for an hour, in case the visitor comes back
         tabs.when_gone.append(partial(forget_state, blocks))
     tabs.when_gone.append(partial(forget_messages, blocks))
     sweep(tabs)
@@ -139,7 +139,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
             server_name=address.host, server_port=address.port, root_path=limits.root_path,
             theme=theme(), css=css(), head="".join(f"<script>{script(name)}</script>" for name in ("page", "save_picture")),
             max_file_size=limits.max_upload_bytes,
-            max_threads=limits.max_queue + 16,  # everybody in the line holds a thread
+            max_threads=limits.max_queue + 16,  # every visitor in the queue holds a thread
             app_kwargs={"middleware": middleware},
             favicon_path=str(STATIC / "favicon.svg"),
             auth=_password_check(limits.password),  # type: ignore[arg-type] - Gradio also takes one that is awaited
@@ -149,7 +149,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
         )  # fmt: skip
     except OSError as error:
         raise not_started(error, address) from None
-    with suppress(OSError):  # nobody reads it where there is no room for the log
+    with suppress(OSError):  # no room for the log: the message is lost
         print(f"qdash is at {url}{f', for a proxy that shows it at {limits.root_path}' if limits.root_path else ''}", flush=True)
     blocks.block_thread()
 
@@ -164,7 +164,7 @@ def switch_threads_often() -> None:
 
 
 def not_started(error: OSError, address: Address) -> QdashError:
-    """Why the server did not start, as far as can be found out: Gradio has one error for whatever keeps it from listening."""
+    """Why the server did not start, as far as can be found out; Gradio raises one error for every cause."""
     try:
         free_address(address.host, address.port)
     except QdashError as known:

@@ -1,7 +1,6 @@
-"""Starts the page: `python app.py` and `qdash serve` end up here.
-
-Whatever keeps it from starting is one line. Settings are read before Gradio is imported: it reads variables of its own then, and fails
-on a GRADIO_SERVER_PORT that is no number, even if QDASH_PORT says where to serve. PyTorch is asked for GPUs meanwhile: both take seconds.
+"""Starts the page, for `python app.py` and `qdash serve`. Any reason that it cannot start is printed in one line. Settings are read before
+Gradio is imported: it reads variables of its own then, and fails on a GRADIO_SERVER_PORT that is no number, even if QDASH_PORT says where
+to serve. PyTorch is asked for GPUs meanwhile: both take seconds.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""How much an answer differs from the original's, in words, and how many of the words that carry its meaning are others."""
+"""Describes how much an answer differs from the original's, and measures how many of its content words differ."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -38,10 +38,10 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 @dataclass(frozen=True)
-class Change:
+class AnswerChange:
     """`on_card` is a label (“Same answer”), `in_sentence` a predicate (“changes one word”).
 
-    `content`: the share (0 to 1) of the words that carry meaning which are others, or missing.
+    `content`: the share (0 to 1) of content words that differ or are missing.
     """
 
     differs: bool
@@ -50,25 +50,25 @@ class Change:
     content: float = 0.0
 
 
-def change_of(original: str, answer: str) -> Change:
+def change_of(original: str, answer: str) -> AnswerChange:
     """Compare two answers; white space at their ends does not count."""
     original, answer = original.strip(), answer.strip()
     if original == answer:
-        return Change(False, "Same answer", "gives the same answer")
+        return AnswerChange(False, "Same answer", "gives the same answer")
     if not answer:
-        return Change(True, "No answer", "gives no answer", 1.0)
+        return AnswerChange(True, "No answer", "gives no answer", 1.0)
     content = content_changed(original, answer)
     spans = differing_spans(original, answer)
     changed = [span for span, differs in spans if differs]
     if not changed:
-        return Change(True, "Shorter answer", "leaves words out", content)
+        return AnswerChange(True, "Shorter answer", "leaves words out", content)
     if sum(map(len, changed)) > len(answer) / 2:
-        return Change(True, "Most words changed", "gives a different answer", content)
+        return AnswerChange(True, "Most words changed", "gives a different answer", content)
     if len(changed) == 1:
         unit = "word" if len(changed[0].split()) == 1 and len(changed[0]) <= 20 else "passage"
-        return Change(True, f"One {unit} changed", f"changes one {unit}", content)
+        return AnswerChange(True, f"One {unit} changed", f"changes one {unit}", content)
     number = _NUMBERS[len(changed)] if len(changed) < len(_NUMBERS) else str(len(changed))
-    return Change(True, f"{len(changed)} places changed", f"differs in {number} places", content)
+    return AnswerChange(True, f"{len(changed)} places changed", f"differs in {number} places", content)
 
 
 def content_changed(original: str, answer: str) -> float:

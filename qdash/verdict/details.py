@@ -1,4 +1,4 @@
-"""The line below a comparison's headline: what may be said of speeds, how far answers are from the original's, and who is missing."""
+"""The line below a comparison's headline: speeds where they may be compared, distances from the original, and variants without a result."""
 
 from qdash.present.formatting import and_listed, several
 from qdash.records import Comparison, VariantResult
@@ -9,7 +9,7 @@ from qdash.verdict.seen import Seen, capital
 
 
 def speed_told(comparison: Comparison, seen: list[Seen]) -> str:
-    """What may be said of speeds, or why nothing may; nothing at all where nothing was timed beside the original."""
+    """The speeds, or why they are not compared; empty if nothing was timed beside the original."""
     if all(item.result.kind == "simulated" for item in seen):
         return "Simulated formats only: their speed and memory were not measured."
     timed = [item for item in seen if item.pace.words_or_why]
@@ -54,7 +54,7 @@ def _listed(items: list[Seen]) -> str:
 
 
 def distance_told(told: list[Seen]) -> str:
-    """The evidence for what the headline says of answers: how far each is from the original, and the doubt in that."""
+    """The evidence for the headline's claims about answers: each one's distance from the original, with its uncertainty."""
     found = [(item.name, item.result.agreement) for item in told if item.result.agreement is not None]
     if not found:
         return ""
@@ -64,7 +64,7 @@ def distance_told(told: list[Seen]) -> str:
 
 
 def missing_told(others: list[VariantResult]) -> str:
-    """Who has no result, and where the reason stands."""
+    """The variants without a result, and where the reason is shown."""
     failed = [result.label for result in others if result.status == "failed"]
     stopped = any(result.error is not None and result.error.kind == "cancelled" for result in others)
     parts = []

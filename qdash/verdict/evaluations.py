@@ -1,9 +1,10 @@
-"""What an evaluation means in one sentence: who answers worse than the original, by how much, and how sure that is.
+"""Says in one sentence what an evaluation means: which variants answer worse than the original, by how much, and how certain that is.
 
 A variant counts as worse or better only if McNemar's test says so at 5%, corrected for how many variants are tested at once (Holm 1979):
-of twenty harmless ones, one would otherwise be blamed by chance. Not significant is not equal: “as well as the original” is said only of
-those whose loss is surely small, of others how large a loss could have gone unnoticed, or that the questions are too few to tell. An
-original that has nothing right is no basis, and a scheme that quantized nothing is not judged.
+without the correction, one of twenty equal ones would be blamed by chance. Not significant is not equal: “as well as the original” is
+reserved for variants whose loss is surely small; for others the sentence says how large a loss could have gone unnoticed, or that the
+questions are too few to tell. An original with no right answer is no basis for comparison, and a scheme that quantized nothing is not
+judged.
 """
 
 from collections.abc import Sequence
@@ -22,10 +23,10 @@ from qdash.verdict.sentences import Span, Verdict
 
 LEVEL = 0.05
 AS_WELL = 0.02
-"""“As well as the original” is said where a loss of more than two points can be excluded at 95%."""
+"""“As well as the original” requires that a loss of more than two points can be excluded at 95%."""
 
 TOO_FEW = 0.2
-"""Where a loss of more than twenty points could go unnoticed, the questions are too few to tell anything."""
+"""If a loss of more than twenty points could go unnoticed, the questions are too few to tell."""
 
 Judged = Literal["worse", "better", "same", "open", "not judged"]
 
@@ -68,7 +69,7 @@ def costs(evaluation: Evaluation) -> tuple[Cost, ...]:
 
 
 def _why_not(result: EvaluatedVariant, baseline: EvaluatedVariant) -> str:
-    """Why a variant is not judged, as a clause; empty where it is."""
+    """Why a variant is not judged, as a clause; empty if it is judged."""
     if (problem := _no_basis(baseline)) is not None:
         return problem
     return quantized_words(result.scheme, result.coverage) if quantized_share(result.scheme, result.coverage) < LEAST_SHARE else ""
@@ -137,7 +138,7 @@ def _holm(p_values: Sequence[float]) -> list[bool]:
 
 
 def _headline(found: Sequence[Cost]) -> tuple[Span, ...]:
-    """Those surely as good, those that gain, those that cost, the worst first; then those of whom nothing was found."""
+    """Variants surely as good, then those that gain, those that lose (worst first), and those without a finding."""
     same, better, worse, unknown = ([cost for cost in found if cost.judged == judged] for judged in ("same", "better", "worse", "open"))
     clauses: list[tuple[Span, ...]] = []
     if same:
@@ -166,7 +167,7 @@ def _counts(found: Sequence[Cost]) -> str:
 
 
 def _not_judged(found: Sequence[Cost]) -> str:
-    """Whom the verdict leaves out, and why; nothing where the headline says it."""
+    """The variants that the verdict leaves out, and why; empty if the headline says it."""
     left_out = [cost for cost in found if cost.judged == "not judged"]
     return f"Not judged: {_reasons(left_out)}." if left_out and len(left_out) < len(found) else ""
 
@@ -190,7 +191,7 @@ def _original(evaluation: Evaluation) -> str:
 
 
 def _evidence(found: Sequence[Cost]) -> str:
-    """What the strongest cost rests on."""
+    """The evidence for the largest loss."""
     sure = [cost for cost in found if cost.judged in ("worse", "better")]
     if not sure:
         return ""
@@ -210,16 +211,14 @@ def _others(number: int) -> str:
 
 
 def _unseen(found: Sequence[Cost]) -> str:
-    """What could hide behind “as well as the original”: the largest upper end of the intervals."""
+    """The largest loss that “as well as the original” does not exclude: the upper end of the widest interval."""
     hidden = max((cost.high for cost in found if cost.judged == "same"), default=0.0)
     return f"A loss of up to {_points(hidden)} could go unnoticed." if hidden > 0.0005 else ""
 
 
 def evaluation_pace(result: EvaluatedVariant, evaluation: Evaluation) -> Pace:
-    """What may be said of a variant's time for all questions.
-
-    Each variant was timed once, not in rounds beside the original. So the batches that the original answered again must be several, and
-    must not have wandered, and other programs must not have kept the machine busy meanwhile.
+    """The verdict on a variant's time for all questions. Each variant was timed once, not in rounds beside the original. So the original
+    must have answered several batches again in about the same time, and other programs must not have kept the machine busy.
     """
     baseline, floor = evaluation.variants[0], evaluation.noise_floor
     judged = _no_basis(baseline) is None and quantized_share(result.scheme, result.coverage) >= LEAST_SHARE
@@ -253,7 +252,7 @@ def _speed(evaluation: Evaluation, found: Sequence[Cost]) -> str:
 
 
 def _missing(evaluation: Evaluation) -> str:
-    """Who has some answers only, who was not reached, who could not run."""
+    """The variants with some answers only, without a turn, or that could not run."""
     absent = [result for result in evaluation.variants if result.accuracy is None]
     waiting = [result for result in absent if result.error is not None and result.error.kind == "cancelled"]
     told = {

@@ -1,6 +1,6 @@
-"""From records to evidence: what is known of a variant beside the original, and a plain clause about what is not.
+"""Turns records into evidence: what is known of a variant relative to the original, and a clause for what is not.
 
-Records may come from files that anybody wrote, and from earlier versions. A number that is not finite is one that nobody knows.
+Records may come from untrusted files and earlier versions. A number that is not finite counts as unknown.
 """
 
 from math import hypot, inf, isfinite, nan
@@ -10,13 +10,13 @@ from qdash.present.formatting import percent
 from qdash.records import Agreement, Comparison, Coverage, VariantResult
 from qdash.stats.binomial import proportion
 from qdash.tasks import Truth, truth_of
-from qdash.verdict.changes import Change, change_of
-from qdash.verdict.pace import Pace, Part, pace_for, times_of
+from qdash.verdict.changes import AnswerChange, change_of
+from qdash.verdict.pace import Pace, TimePart, pace_for, times_of
 from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, Evidence
 
 
 def evidence_of(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> Evidence:
-    """What the rules are asked about; without a finished comparison nothing is known of speeds.
+    """The evidence for the rules; speeds are unknown until the comparison is finished.
 
     A simulated variant's size and speed are its stand-in's, so neither is known.
     """
@@ -44,10 +44,9 @@ def evidence_of(result: VariantResult, baseline: VariantResult, comparison: Comp
     )
 
 
-def pace_of(result: VariantResult, comparison: Comparison | None, part: Part = "total") -> Pace:
-    """What may be said of one of a variant's times.
-
-    Nothing before the comparison is over, nothing of simulated formats, and nothing where a difference could not be the scheme's doing.
+def pace_of(result: VariantResult, comparison: Comparison | None, part: TimePart = "total") -> Pace:
+    """The verdict on one of a variant's times. None before the comparison is over, for simulated formats, or if the scheme cannot have
+    caused a difference.
     """
     if comparison is None or result.status != "ok" or comparison.variants[0].status != "ok":
         return Pace()
@@ -71,7 +70,7 @@ def told_time(result: VariantResult, comparison: Comparison, *, inverse: bool = 
 
 
 def has_finite_original(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> bool:
-    """Whether nothing says that the original's scores are not numbers: its own result, its divergence from itself, its perplexity."""
+    """Whether the original's scores are finite, as far as its result, its divergence from itself and its perplexity tell."""
     own = _own_divergence(comparison)
     texts = [agreement for agreement in (result.agreement, result.agreement_text) if agreement is not None]
     perplexities = [agreement.ppl_original for agreement in texts]
@@ -103,8 +102,8 @@ def quantized_words(scheme: str, coverage: Coverage | None) -> str:
     return f"it quantized only {percent(found, 1)} of the weights"
 
 
-def change_between(result: VariantResult, baseline: VariantResult) -> Change | None:
-    """How the answer differs from the baseline's; None if either has none, as with random weights."""
+def change_between(result: VariantResult, baseline: VariantResult) -> AnswerChange | None:
+    """How the answer differs from the baseline's; None if either has no answer, as with random weights."""
     if result.answer is None or baseline.answer is None:
         return None
     return change_of(baseline.answer, result.answer)

@@ -1,4 +1,4 @@
-"""One variant's grade with the words for its chip: its record becomes evidence, the rules give the grade, the evidence gives the words."""
+"""One variant's grade and the words for its chip: the rules derive the grade from the evidence, and the evidence gives the words."""
 
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -6,7 +6,7 @@ from typing import Literal
 
 from qdash.present.formatting import nats, percent, several, size_change
 from qdash.records import Agreement, Comparison, VariantResult
-from qdash.verdict.changes import Change
+from qdash.verdict.changes import AnswerChange
 from qdash.verdict.evidence import change_between, doubt_of, evidence_of, known_truth, quantized_words, right_of
 from qdash.verdict.rules import (
     COVERAGE_UNKNOWN,
@@ -18,7 +18,7 @@ from qdash.verdict.rules import (
     ORIGINAL_SILENT,
     Evidence,
     Grade,
-    Rule,
+    VerdictRule,
     rule_for,
 )
 
@@ -37,7 +37,7 @@ _LOOKS: dict[Grade, tuple[str, Tone]] = {
 
 HIDDEN = "answers hidden"
 
-_WHY: dict[Rule, tuple[str, str]] = {
+_WHY: dict[VerdictRule, tuple[str, str]] = {
     ORIGINAL_DID_NOT_RUN: ("nothing to compare with", "the original did not run"),
     ORIGINAL_NOT_FINITE: ("original broken", "the original's own scores are NaN or infinite"),
     ORIGINAL_SILENT: ("original silent", "the original has no answer"),
@@ -45,14 +45,13 @@ _WHY: dict[Rule, tuple[str, str]] = {
     NO_ANSWER: ("no answer", "it gave no answer"),
     NOT_COMPARED: ("not compared", "it could not be compared with the original token by token"),
 }
-"""For rules that judge nobody: words for a chip, and a clause."""
+"""For rules that give no judgement: words for a chip, and a clause."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A grade, what it is for in two or three words, and the figures behind it, plain text.
-
-    `why_not`: for what is not judged, the reason as a clause.
+    """A grade, its ground in two or three words, and the figures behind it, as plain text. `why_not`: why a variant is not judged, as a
+    clause.
     """
 
     grade: Grade
@@ -63,7 +62,7 @@ class Judgement:
 
     @property
     def icon(self) -> str:
-        """A character that says the same as the colour."""
+        """A character with the same meaning as the colour."""
         return _LOOKS[self.grade][0]
 
     @property
@@ -101,8 +100,8 @@ def reference_words(baseline: VariantResult, comparison: Comparison | None = Non
     return ("warn", "Reference · wrong answer") if right == 0 else ("", "Reference · right answer" if right == 1 else "Reference")
 
 
-def _not_judged(rule: Rule, result: VariantResult, figures: str, *, hidden: bool) -> Judgement:
-    """Never a word of praise. `hidden`: of random weights, whose answers mean nothing."""
+def _not_judged(rule: VerdictRule, result: VariantResult, figures: str, *, hidden: bool) -> Judgement:
+    """The judgement of a rule that gives none. `hidden`: random weights, whose answers mean nothing."""
     if hidden:
         return Judgement(rule.grade, HIDDEN, "Answers of random weights mean nothing.", figures, HIDDEN)
     if rule is NOTHING_QUANTIZED:
@@ -112,7 +111,7 @@ def _not_judged(rule: Rule, result: VariantResult, figures: str, *, hidden: bool
     return Judgement(rule.grade, what, rule.because, figures, why)
 
 
-def _what(rule: Rule, evidence: Evidence, change: Change | None) -> str:
+def _what(rule: VerdictRule, evidence: Evidence, change: AnswerChange | None) -> str:
     if rule.grade is Grade.BROKEN and evidence.kl_nats == inf:
         return "its scores are NaN or infinite"
     if change is None:
@@ -129,7 +128,7 @@ def _what(rule: Rule, evidence: Evidence, change: Change | None) -> str:
 
 
 def _what_of_the_same(grade: Grade, evidence: Evidence) -> str:
-    """For the same answer as the original's: whether it is right, where that is known, and what is wrong with it all the same."""
+    """For the same answer as the original's: whether it is right, if known, and what else is wrong with it."""
     right = {1.0: ", right", 0.0: ", both wrong"}.get(evidence.right, "")
     if grade is Grade.BROKEN:
         return "other words predicted"

@@ -1,10 +1,10 @@
-"""What may be said of a variant's speed: “1.8× faster”, “≈ same”, or nothing. No other place makes these words.
+"""The only place that judges a variant's speed: “1.8× faster”, “≈ same”, or nothing.
 
-A program that comes and goes beside the measurement makes single runs up to four times as long. So a claim from a few paired rounds needs
-an interval that, widened, lies beyond the noise of the original's own rounds, and more where others were seen to take the machine. From
-nine rounds on the ratios themselves show what disturbances do: an interval that hardly ever errs has to lie beyond the least difference
-that is called one. With equal schemes and disturbed runs, fewer than five in a thousand comparisons claim a difference (a test simulates
-it, with verdicts sought after every round).
+Another program that runs at times makes single runs up to four times as long. So a claim from a few paired rounds needs a widened interval
+beyond the noise of the original's own rounds, and more if other programs were seen to use the machine. From nine rounds on the ratios
+themselves show the disturbances: an interval that hardly ever errs must lie beyond the smallest difference that counts. With equal schemes
+and disturbed runs, fewer than five in a thousand comparisons claim a difference (a test simulates it, with verdicts sought after every
+round).
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from qdash.records import BUSY_SHARE, Comparison, NoiseFloor, Ratio, Timing, Var
 from qdash.stats.paired import MANY_PAIRS
 
 LEAST_NOISE = 0.005
-"""Half a percent: no clock of a busy system is better."""
+"""Half a percent: the clock of a busy system is no more precise."""
 
 LEAST_CLAIM = 0.05
-"""Nobody feels a difference of less than a twentieth: it is never called one."""
+"""A difference of less than a twentieth is imperceptible and is never reported."""
 
 SAME_WITHIN = 0.1
 """“≈ same” needs an interval that lies within a tenth of the original's time, to either side."""
 
 BUSY_NOISE = 0.3
-"""Where two timings of the original, not paired with anything, differ by more, something else was running."""
+"""If two unpaired timings of the original differ by more, something else was running."""
 
 BUSY_MARGIN = 1.5
-"""Then a difference must be so many times larger than what the noise explains."""
+"""On a busy machine a difference must be larger than the noise by this factor."""
 
 LEAST_ROUNDS = 3
 _WIDER = {3: 3.0, 4: 2.0}
@@ -37,7 +37,7 @@ _WIDER_FROM_5 = 1.5
 ROUNDING = 1 + 1e-9
 """A difference as large as the noise is inside it, whichever way the last digits of the two were rounded."""
 
-Part = Literal["total", "ttft", "tpot"]
+TimePart = Literal["total", "ttft", "tpot"]
 Told = Literal["faster", "slower", "same", "untold"]
 
 BUSY = "the machine seems busy"
@@ -68,9 +68,8 @@ class Times:
 
 @dataclass(frozen=True)
 class Pace:
-    """What may be said. `least` and `most`: the ends of the ratio with all doubt, NaN where there is no telling.
-
-    `why`: a clause that says why nothing is told; empty where there was nothing to compare.
+    """A judgement on a speed. `least` and `most`: the bounds of the ratio with all uncertainty, NaN if unknown. `why`: a clause that says
+    why speeds are not compared; empty if there was nothing to compare.
     """
 
     told: Told = "untold"
@@ -96,7 +95,7 @@ class Pace:
 
 
 def pace_for(times: Times) -> Pace:
-    """What `times` allow to say."""
+    """The judgement that `times` support."""
     ratio = times.ratio
     if not (isfinite(ratio) and ratio > 0):
         return Pace()
@@ -134,7 +133,7 @@ def _power(base: float, exponent: float) -> float:
 
 
 def _separate(times: Times) -> Pace:
-    """Runs of earlier versions, timed one variant after another: the two timings of the original say how much that is worth."""
+    """Judges runs of earlier versions, timed one variant after another, by the two timings of the original."""
     ratio, noise = times.ratio, max(times.noise, LEAST_NOISE) * ROUNDING
     if noise > BUSY_NOISE or times.busy > BUSY_SHARE:
         return Pace(ratio=ratio, why=BUSY)
@@ -155,7 +154,7 @@ def _narrow(low: float, high: float) -> bool:
     return low >= 1 / (1 + SAME_WITHIN) and high <= 1 + SAME_WITHIN
 
 
-def times_of(result: VariantResult, comparison: Comparison, part: Part = "total") -> Times:
+def times_of(result: VariantResult, comparison: Comparison, part: TimePart = "total") -> Times:
     """The evidence about one time of a variant: paired rounds where there were some, else the medians of two separate series."""
     baseline = comparison.variants[0]
     if result.kind == "simulated" or result.latency is None or baseline.latency is None:
@@ -173,21 +172,23 @@ def times_of(result: VariantResult, comparison: Comparison, part: Part = "total"
 
 
 def times_in_rounds(ratio: Ratio, taken: int, noise: float, busy: float | None) -> Times:
-    """The evidence in a ratio of paired rounds, `taken` of them where it does not tell itself; `busy`: None is not known."""
+    """The evidence in a ratio of paired rounds. `taken`, `noise` and `busy` (None: not known) are the run's, for ratios without."""
     ends = (nan if end is None else end for end in (ratio.low, ratio.high, ratio.strict_low, ratio.strict_high))
     low, high, strict_low, strict_high = ends
-    rounds, others = taken if ratio.rounds is None else ratio.rounds, nan if busy is None else busy
+    rounds, noise = taken if ratio.rounds is None else ratio.rounds, noise if ratio.noise is None else ratio.noise
+    busy = busy if ratio.busy is None else ratio.busy
+    others = nan if busy is None else busy
     return Times(ratio.value, low, high, rounds, noise, others, paired=True, strict_low=strict_low, strict_high=strict_high)
 
 
-def time_noise(result: VariantResult, comparison: Comparison, part: Part = "total") -> float:
+def time_noise(result: VariantResult, comparison: Comparison, part: TimePart = "total") -> float:
     """For times that were not paired: the share of the original's by which equal ones may differ; NaN if the original was timed once."""
     timings = [getattr(of.latency, f"{part}_s") for of in (result, comparison.variants[0]) if of.latency is not None]
     found = [floor_of(comparison.noise_floor, part), *map(_spread, timings), LEAST_NOISE]
     return nan if any(map(isnan, found)) else max(found)
 
 
-def floor_of(floor: NoiseFloor | None, part: Part) -> float:
+def floor_of(floor: NoiseFloor | None, part: TimePart) -> float:
     """The noise floor of one time, as a share; NaN if it is not known."""
     if floor is None:
         return nan

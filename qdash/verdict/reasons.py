@@ -1,24 +1,23 @@
-"""Why a quantized variant is slower, in plain words, where the record shows that the reason holds.
+"""Explains why a quantized variant is slower, if the record shows that the reason holds.
 
-Quantization saves memory traffic and pays with work: weights must be unpacked before every multiplication. On a large model on a GPU
-the traffic dominates; on a small model or a CPU the unpacking does. The rules below say which of these fits the conditions at hand; where
-none does, no reason is given.
+Quantization saves memory traffic and pays with work: weights must be unpacked before every multiplication. On a large model on a GPU the
+traffic dominates; on a small model or a CPU the unpacking does. The rules below choose the one that fits the conditions; if none does, no
+reason is given.
 """
 
 from collections.abc import Sequence
 
+from qdash.catalog.kernel_work import UNPACKING
 from qdash.catalog.schemes import Scheme, known_scheme
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.evidence import pace_of
 
 SMALL_MODEL_BYTES = 500 * 2**20
-"""Below this a model's weights are read in a blink, so reading fewer of them saves next to nothing."""
-
-UNPACKING = "unpacking the weights"
+"""Below this size reading a model's weights takes so little time that reading fewer saves next to nothing."""
 
 
 def why_slower(result: VariantResult, comparison: Comparison) -> str | None:
-    """One sentence for the card; None unless it may be said that the variant is slower, and why is known."""
+    """One sentence for the card; None unless the variant is reported as slower and the reason is known."""
     if pace_of(result, comparison).told != "slower":
         return None
     reason = _reason(result, comparison.variants[0], _overhead(known_scheme(result.scheme)))
@@ -47,5 +46,5 @@ def _reason(result: VariantResult, original: VariantResult, overhead: str) -> st
 
 
 def _overhead(scheme: Scheme | None) -> str:
-    """What its kernels do besides multiplying; in general terms for a scheme that this version does not know."""
+    """The work of its kernels besides multiplying, in general terms for a scheme unknown to this version."""
     return UNPACKING if scheme is None else scheme.family.overhead(scheme)

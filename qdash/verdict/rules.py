@@ -1,9 +1,9 @@
-"""What a verdict is made of, as data: what is known of a variant, bounds on it, and the rules in the order in which they are tried.
+"""The verdict as data: the evidence about a variant, bounds on it, and the rules in the order in which they are tried.
 
-The first rule whose conditions all hold gives the grade; the last has none, so every variant gets one. Nothing is said against a variant
-unless it is so even with all doubt in its favour, and nothing for it unless it is so with all doubt against it; between the two stands
-“Too short to judge”. Where the evidence itself is missing, the grade is “Not judged”: praise needs a known original, a scheme that did
-something, an answer, and its distance from the original. docs/verdict.md shows this table and says where the bounds come from.
+The first rule whose conditions all hold gives the grade; the last has none, so every variant gets one. A variant is blamed only if that
+holds with all uncertainty in its favour, and praised only if that holds with all uncertainty against it; in between the grade is “Too short
+to judge”. If evidence is missing, the grade is “Not judged”: praise needs a known original, a scheme that quantized something, an answer,
+and its distance from the original. docs/verdict.md shows this table and says where the bounds come from.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,14 +16,14 @@ from qdash.records.agreement import SAME_NATS
 from qdash.verdict.pace import Pace
 
 DOUBT_ERRORS = 2
-"""The doubt in a mean divergence: so many standard errors to both sides, 95% of cases if errors were normal."""
+"""Standard errors to either side of a mean divergence: 95% of cases if errors were normal."""
 
 LEAST_SHARE = 0.01
-"""A scheme that quantized less than this share of the weights has done nothing that a verdict could be about."""
+"""A scheme that quantized less than this share of the weights is not judged."""
 
 
 class Grade(Enum):
-    """From best to worst; doubt stands between praise and blame."""
+    """From best to worst, with uncertainty between praise and blame."""
 
     GOOD_TRADE = "Good trade"
     SAME = "Same as the original"
@@ -84,7 +84,7 @@ class Evidence:
         return self.kl_nats <= max(self.kl_noise_nats * (1 + 1e-9), SAME_NATS)
 
     def value(self, quantity: "Quantity") -> float:
-        """A quantity that rules are about."""
+        """A quantity that rules bound."""
         if self.same and quantity in _OF_ANSWERS:
             return 0.0
         values: dict[Quantity, float] = {
@@ -118,8 +118,8 @@ _SIGNS = {"≥": ge, "≤": le, "<": lt}
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A bound on a quantity; `words` say it to people."""
+class Bound:
+    """A bound on a quantity; `words` describe it."""
 
     quantity: Quantity
     sign: Literal["≥", "≤", "<"]
@@ -127,28 +127,28 @@ class Condition:
     words: str
 
     def holds(self, evidence: Evidence) -> bool:
-        """Whether `evidence` keeps to the bound; never for what is not known."""
+        """Whether `evidence` meets the bound; False if the quantity is unknown."""
         return bool(_SIGNS[self.sign](evidence.value(self.quantity), self.bound))
 
 
 @dataclass(frozen=True)
-class Rule:
-    """`grade` is given where all `conditions` hold; `because` is what it means."""
+class VerdictRule:
+    """`grade` is given if all `conditions` hold; `because` says what it means."""
 
     grade: Grade
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Bound, ...]
     because: str
 
 
-_CHANGED = Condition("changed", "≥", 1, "the answer is different")
-_SMALLER = Condition("size", "≤", 0.75, "the weights are at least a quarter smaller")
-_NOT_LARGER = Condition("size", "≤", 1.02, "the weights are no larger")
-_NOT_SLOWER = Condition("time at most", "≤", 1.25, "with all doubt against it, it takes at most a quarter longer")
-_FASTER = Condition("time at most", "≤", 0.9, "with all doubt against it, it takes at least a tenth less time")
+_CHANGED = Bound("changed", "≥", 1, "the answer is different")
+_SMALLER = Bound("size", "≤", 0.75, "the weights are at least a quarter smaller")
+_NOT_LARGER = Bound("size", "≤", 1.02, "the weights are no larger")
+_NOT_SLOWER = Bound("time at most", "≤", 1.25, "with all doubt against it, it takes at most a quarter longer")
+_FASTER = Bound("time at most", "≤", 0.9, "with all doubt against it, it takes at least a tenth less time")
 
 
-def _not_judged(quantity: Quantity, bound: float, words: str, because: str) -> Rule:
-    return Rule(Grade.NOT_JUDGED, (Condition(quantity, "<", bound, words),), because)
+def _not_judged(quantity: Quantity, bound: float, words: str, because: str) -> VerdictRule:
+    return VerdictRule(Grade.NOT_JUDGED, (Bound(quantity, "<", bound, words),), because)
 
 
 ORIGINAL_DID_NOT_RUN = _not_judged("original ran", 1, "the original did not run", "There is nothing to compare it with.")
@@ -169,85 +169,83 @@ NOT_COMPARED = _not_judged(
     "compared", 1, "there is no KL", "It could not be compared with the original token by token, and the same text alone proves little.",
 )  # fmt: skip
 
-RULES = (
+VERDICT_RULES = (
     ORIGINAL_DID_NOT_RUN,
     ORIGINAL_NOT_FINITE,
-    Rule(
+    VerdictRule(
         Grade.BROKEN,
-        (Condition("kl at least", "≥", 1.0, "KL less its doubt is 1 nat or more, or not finite"),),
+        (Bound("kl at least", "≥", 1.0, "KL less its doubt is 1 nat or more, or not finite"),),
         "The original's tokens became about three times less likely on average: this is a different model.",
     ),
-    Rule(
+    VerdictRule(
         Grade.BROKEN,
-        (Condition("silent", "≥", 1, "the answer is empty and the original's is not"),),
+        (Bound("silent", "≥", 1, "the answer is empty and the original's is not"),),
         "A model that gives no answer is of no use.",
     ),
     NOTHING_QUANTIZED,
     ORIGINAL_SILENT,
     NO_ANSWER,
-    Rule(
+    VerdictRule(
         Grade.WRONG,
-        (Condition("wrong", "≥", 1, "the right answer is known; the original gives it, and this one does not"),),
+        (Bound("wrong", "≥", 1, "the right answer is known; the original gives it, and this one does not"),),
         "Quantization turned a right answer into a wrong one.",
     ),
-    Rule(
+    VerdictRule(
         Grade.CAREFUL,
-        (_CHANGED, Condition("right", "≥", 1, "it is known to be right")),
+        (_CHANGED, Bound("right", "≥", 1, "it is known to be right")),
         "The answer is right, but not in the original's words.",
     ),
-    Rule(
+    VerdictRule(
         Grade.DIFFERENT,
-        (_CHANGED, Condition("content", "≥", 0.2, "a fifth or more of its content words are different")),
+        (_CHANGED, Bound("content", "≥", 0.2, "a fifth or more of its content words are different")),
         "It says something different from the original.",
     ),
-    Rule(
+    VerdictRule(
         Grade.DIFFERENT,
         (
             _CHANGED,
-            Condition(
-                "same word at most", "<", 0.8, "with all doubt in its favour, it predicts another word at over a fifth of the tokens"
-            ),
+            Bound("same word at most", "<", 0.8, "with all doubt in its favour, it predicts another word at over a fifth of the tokens"),
         ),
         "It says something different from the original, and predicts other words along its answer.",
     ),
-    Rule(Grade.CAREFUL, (_CHANGED,), "The wording changed: read it to see whether that matters."),
+    VerdictRule(Grade.CAREFUL, (_CHANGED,), "The wording changed: read it to see whether that matters."),
     COVERAGE_UNKNOWN,
     NOT_COMPARED,
-    Rule(
+    VerdictRule(
         Grade.CAREFUL,
-        (Condition("kl at least", "≥", 0.1, "KL less its doubt is 0.1 nats or more"),),
+        (Bound("kl at least", "≥", 0.1, "KL less its doubt is 0.1 nats or more"),),
         "The answer is the same, but the model is clearly less sure of it; other answers may change.",
     ),
-    Rule(
+    VerdictRule(
         Grade.CANT_TELL,
-        (Condition("kl at most", "≥", 0.1, "KL with its doubt is 0.1 nats or more"),),
+        (Bound("kl at most", "≥", 0.1, "KL with its doubt is 0.1 nats or more"),),
         "The text is too short to tell how close it is to the original.",
     ),
-    Rule(Grade.GOOD_TRADE, (_SMALLER, _NOT_SLOWER), "Less memory for the same answer, at little or no cost in time."),
-    Rule(Grade.GOOD_TRADE, (_FASTER, _NOT_LARGER), "Less time for the same answer."),
-    Rule(Grade.SAME, (), "The answer is the same; what it costs or saves is on the card."),
+    VerdictRule(Grade.GOOD_TRADE, (_SMALLER, _NOT_SLOWER), "Less memory for the same answer, at little or no cost in time."),
+    VerdictRule(Grade.GOOD_TRADE, (_FASTER, _NOT_LARGER), "Less time for the same answer."),
+    VerdictRule(Grade.SAME, (), "The answer is the same; what it costs or saves is on the card."),
 )
 
 
-def rule_for(evidence: Evidence) -> Rule:
-    """What may be said of a variant: the first rule that `evidence` meets. Nothing else gives grades, or praise that follows from them."""
-    return next(rule for rule in RULES if all(condition.holds(evidence) for condition in rule.conditions))
+def rule_for(evidence: Evidence) -> VerdictRule:
+    """The first rule that `evidence` meets. Grades come from nowhere else."""
+    return next(rule for rule in VERDICT_RULES if all(condition.holds(evidence) for condition in rule.conditions))
 
 
 def time_bounds(evidence: Evidence) -> tuple[float, ...]:
     """The ratios of time at which `evidence` would meet another rule, all else as it is; none where time changes nothing."""
 
-    def met(most: float) -> Rule:
+    def met(most: float) -> VerdictRule:
         return rule_for(replace(evidence, pace=replace(evidence.pace, most=most)))
 
-    bounds = {condition.bound for rule in RULES for condition in rule.conditions if condition.quantity == "time at most"}
+    bounds = {condition.bound for rule in VERDICT_RULES for condition in rule.conditions if condition.quantity == "time at most"}
     return tuple(bound for bound in sorted(bounds) if met(bound) is not met(nextafter(bound, inf)))
 
 
 def rules_markdown() -> str:
     """The rules as a table for docs/verdict.md."""
     lines = ["| | grade | when | what it means |", "|---|---|---|---|"]
-    for number, rule in enumerate(RULES, 1):
+    for number, rule in enumerate(VERDICT_RULES, 1):
         when = " and ".join(condition.words for condition in rule.conditions) or "otherwise"
         lines.append(f"| {number} | **{rule.grade.value}** | {when} | {rule.because} |")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The variants of a comparison as its sentences need them: their names, sizes, paces and judgements; and how names are listed."""
+"""The variants of a comparison as its sentences need them: names, sizes, speeds and judgements, and lists of names."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from qdash.catalog.recipes import rules_of
 from qdash.catalog.schemes import known_scheme
 from qdash.present.formatting import and_listed
 from qdash.records import Comparison, VariantResult
-from qdash.verdict.changes import Change
+from qdash.verdict.changes import AnswerChange
 from qdash.verdict.evidence import change_between, pace_of
 from qdash.verdict.judging import Judgement, judge
 from qdash.verdict.pace import Pace
@@ -22,17 +22,17 @@ class Seen:
     name: str
     size: float | None
     pace: Pace
-    change: Change | None
+    change: AnswerChange | None
     judgement: Judgement
 
     @property
     def kept(self) -> bool:
-        """Whether nothing is to be said against its answer."""
+        """Whether its answer has no fault."""
         return self.judgement.grade in (Grade.GOOD_TRADE, Grade.SAME)
 
     @property
     def judged(self) -> bool:
-        """Whether there is anything to say of it."""
+        """Whether there is anything to report."""
         return self.judgement.grade is not Grade.NOT_JUDGED
 
 

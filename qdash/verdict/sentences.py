@@ -1,6 +1,6 @@
-"""The one sentence on top of a comparison, and the why sentence below it, from the results alone.
+"""The headline of a comparison and the explanation below it, from the results alone.
 
-Every variant is judged by the rules; the sentence tells of the best that kept the answer, of all that lost it, and of what could not be
+Every variant is judged by the rules; the headline names the best that kept the answer, all that lost it, and those that could not be
 judged. Simulated formats count for answers and projected size, never for speed.
 """
 
@@ -32,7 +32,7 @@ class Verdict:
 
 
 def verdict(comparison: Comparison) -> Verdict:
-    """What this comparison shows, as far as its evidence goes."""
+    """The verdict on a comparison, as far as its evidence goes."""
     baseline, *others = comparison.variants
     if baseline.status != "ok":
         return _without_baseline(baseline)
@@ -83,7 +83,7 @@ def _best_first(items: list[Seen]) -> list[Seen]:
 
 
 def _headline(judged: list[Seen], told: list[Seen], *, alone: bool) -> tuple[Span, ...]:
-    """`alone`: nobody was left out of `judged`, so that “all” means all."""
+    """`alone`: `judged` has every variant, so that “all” means all."""
     everyone = alone and len(judged) > 1 and all(item.kept and item.change is not None and not item.change.differs for item in judged)
     spans: list[Span] = []
     for item in told:
@@ -113,7 +113,7 @@ def _lost_sentences(lost: list[Seen]) -> Iterator[Span]:
 
 
 def _nothing_judged(unjudged: list[Seen]) -> tuple[Span, ...]:
-    """Where there is no verdict at all, why not."""
+    """The reason if there is no verdict at all."""
     reasons = {item.judgement.why_not for item in unjudged}
     if len(reasons) > 1:
         return (("Nothing can be judged here", True), (f": {by_reason(_reasons(unjudged))}. ", False))
@@ -126,7 +126,7 @@ def _not_judged(unjudged: list[Seen]) -> str:
 
 
 def _truth(comparison: Comparison, judged: list[Seen]) -> str:
-    """The right answer, where it is known and somebody does not give it."""
+    """The right answer, if it is known and a variant does not give it."""
     truth = known_truth(comparison.variants[0].model, comparison)
     answers = [comparison.variants[0].answer, *(item.result.answer for item in judged)]
     if truth is None or all(answer is None or truth.accepts(answer) for answer in answers):
@@ -172,7 +172,7 @@ def _size_words(item: Seen) -> str:
 
 
 def _time_words(item: Seen) -> str:
-    """“, 1.3× slower here”; nothing for a simulated variant, and where nothing may be said."""
+    """“, 1.3× slower here”; empty for a simulated variant, and if speeds are not compared."""
     if item.pace.told == "same":
         return ", ≈ same speed"
     return f", {item.pace.words} here" if item.pace.words else ""
@@ -199,7 +199,7 @@ def _lost_words(item: Seen) -> str:
 
 
 def _sizes(seen: list[Seen]) -> tuple[Span, ...]:
-    """Where there are no answers to tell about: the smallest, and the one that saves least."""
+    """The headline without answers: the smallest variant, and the one that saves least."""
     ordered = sorted((item for item in seen if item.size is not None), key=lambda item: (item.result.kind == "simulated", item.size))
     ends = ordered if len(ordered) < 3 else [ordered[0], ordered[-1]]
     told = tuple((f"{capital(item.name)} {_size_words(item)}. ", False) for item in ends)

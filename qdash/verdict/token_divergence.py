@@ -14,7 +14,7 @@ _FAINTEST, _FULL = 1e-3, 2.0
 
 @dataclass(frozen=True)
 class Cell:
-    """One token: how strongly to draw it (0 to 1), what it says to people, and whether the variant would say something else there."""
+    """One token: how strongly to draw it (0 to 1), its description, and whether the variant would predict another token there."""
 
     strength: float
     words: str
@@ -31,7 +31,7 @@ def cells(agreement: Agreement) -> tuple[Cell, ...]:
 
 
 def summary(agreement: Agreement) -> str:
-    """What the strip shows, in a sentence."""
+    """Describes the strip in a sentence."""
     shown = agreement.per_token
     worst = max(shown, key=lambda token: float("inf") if token.kl_nats is None else token.kl_nats)
     if not worst.kl_nats and worst.kl_nats is not None:

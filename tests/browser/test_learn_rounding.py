@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
-from qdash.catalog.formats import FORMATS, NF4_VALUES, Format, Integer
+from qdash.catalog.elements import NF4
+from qdash.catalog.formats import FORMATS, Format
 from qdash.engine.formats import round_trip
-from qdash.engine.formats.rules import ROUND, WHOLE
+from qdash.engine.formats.rules import round_shared, stats_of
 from qdash.learn.distributions import drawn
-from qdash.learn.mappings import MAPPINGS, SCALE_CODES, Codes, Mapping
+from qdash.learn.mappings import MAPPINGS, Codes, Mapping
 from qdash.ui.components.static import script
+from tests.support.formats import MADE
 
 pytestmark = pytest.mark.browser
 
@@ -32,12 +35,25 @@ rows = arrays(np.float32, st.integers(1, 80), elements=st.floats(-1e4, 1e4, widt
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page that knows the arithmetic as the global `learn`."""
+    with page_with(browser, script("learn_rounding")) as opened:
+        yield opened
+
+
+@contextmanager
+def page_with(browser: Browser, source: str) -> Iterator[Page]:
+    """An empty page that knows the arithmetic in `source` as the global `learn`."""
     context = browser.new_context()
     opened = context.new_page()
-    opened.evaluate(f"window.learn = new Function({json.dumps(script('learn_rounding') + 'return { quantized, errorOf, roundEven };')})()")
+    opened.evaluate(f"window.learn = new Function({json.dumps(source + 'return { quantized, errorOf, roundEven };')})()")
     yield opened
     context.close()
+
+
+def in_page_of(browser: Browser, source: str, numbers: list[float], mapping: dict[str, Any]) -> list[float]:
+    """What the arithmetic in `source` restores from `numbers` with a mapping of one width, as `to_page` tells it."""
+    restored = "([row, { rule, codes: [own], size }]) => [...learn.quantized(Float32Array.from(row), rule, own, size || 0).restored]"
+    with page_with(browser, source) as page:
+        return page.evaluate(restored, [numbers, mapping])
 
 
 def in_page(page: Page, numbers: Floats, mapping: Mapping, codes: Codes, size: int) -> dict[str, Any]:
@@ -45,33 +61,33 @@ def in_page(page: Page, numbers: Floats, mapping: Mapping, codes: Codes, size: i
     told = json.loads(json.dumps(mapping.to_page()))
     own = next(entry for entry in told["codes"] if entry["bits"] == codes.bits)
     return page.evaluate(
-        """([numbers, rule, codes, size, scales]) => {
+        """([numbers, rule, codes, size]) => {
             const row = Float32Array.from(numbers);
-            const result = learn.quantized(row, rule, codes, size, scales);
+            const result = learn.quantized(row, rule, codes, size);
             const { errors, ...error } = learn.errorOf(row, result);
             const groups = result.groups.map(({ code, value, levels, ...found }) => found);
             return { restored: [...result.restored], codes: [...result.codes], error, errors: [...errors], groups };
         }""",
-        [numbers.tolist(), mapping.rule, own, size, {"values": SCALE_CODES.values}],
+        [numbers.tolist(), told["rule"], own, size],
     )
 
 
 def reference(numbers: Floats, mapping: Mapping, codes: Codes, size: int) -> NDArray[np.float64]:
-    """The engine's arithmetic, each group by itself as a row or tensor; NF4 and affine, which it does not have, from their definitions."""
+    """The engine's arithmetic, each group by itself as a row or tensor; NF4 and affine from their definitions."""
     length = size or len(numbers)
     groups = [numbers[start : start + length] for start in range(0, len(numbers), length)]
     if mapping.rule == "affine":
         return np.concatenate([affine(group, codes.bits)[0] for group in groups])
     if mapping.key == "nf4":
         return np.concatenate([nf4(group) for group in groups])
-    element = FORMATS[mapping.key].element if mapping.key in FORMATS else Integer(int(codes.values[0]), int(codes.values[-1]))
-    row = Format("reference", element, mapping.rule, "test")
+    extent = 8 if mapping.rule.shares in ("block", "group") else None  # the groups here are made beforehand
+    row = Format("reference", "Reference", codes.element, mapping.rule, "test", "test", size=extent)
     everything = torch.from_numpy(numbers)[None]
     results = []
     for group in groups:
         part = torch.from_numpy(group)[None]
-        whole = WHOLE[mapping.rule](everything if mapping.rule == "nvfp4" else part, row) if mapping.rule in WHOLE else ()
-        results.append(ROUND[mapping.rule](part.clone(), torch.empty_like(part), row, whole)[0].double().numpy())
+        whole = stats_of(everything if mapping.rule.tensor_scale else part, row)
+        results.append(round_shared(part.clone(), torch.empty_like(part), row, whole)[0].double().numpy())
     return np.concatenate(results)
 
 
@@ -87,7 +103,7 @@ def affine(numbers: Floats, bits: int) -> tuple[NDArray[np.float64], float, floa
 
 
 def nf4(numbers: Floats) -> NDArray[np.float64]:
-    levels = np.array(NF4_VALUES, dtype=np.float32)
+    levels = np.array(NF4.values, dtype=np.float32)
     scale = max(np.abs(numbers).max(), np.float32(2.0**-126))
     nearest = np.abs((numbers / scale).astype(np.float64)[:, None] - levels.astype(np.float64)).argmin(axis=1)
     return (levels[nearest] * scale).astype(np.float64)
@@ -112,6 +128,15 @@ def test_equal_to_the_engine_on_anything(page: Page, mapping: Mapping, numbers: 
     size = mapping.size or data.draw(st.sampled_from([0, 8, 32]))
     found = in_page(page, numbers, mapping, codes, size)
     np.testing.assert_array_equal(found["restored"], reference(numbers, mapping, codes, size))
+
+
+@pytest.mark.parametrize("row", MADE.values(), ids=MADE)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(numbers=rows)
+def test_equal_to_the_engine_in_formats_that_no_row_has(page: Page, row: Format, numbers: Floats) -> None:
+    mapping = Mapping(row.key, row.label, "Blocks", row.rule, (Codes(row.label, row.element),), row.about, size=row.size)
+    found = in_page(page, numbers, mapping, mapping.codes[0], row.size or 0)
+    np.testing.assert_array_equal(found["restored"], reference(numbers, mapping, mapping.codes[0], row.size or 0))
 
 
 @pytest.mark.parametrize("key", [key for key in FORMATS if key in MAPPINGS])

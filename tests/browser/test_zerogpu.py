@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.execution.test_zerogpu import environment
 from tests.support.acting import choose_model, compare, finished
 from tests.support.serving import Server, serving
+from tests.support.zerogpu_jobs import environment
 from tests.support.zerogpu_scheduler import Answer, Scheduler, quota
 
 pytestmark = pytest.mark.browser

@@ -113,7 +113,7 @@ def _evaluated(stop: Event) -> Generator[Any, None, None]:
     yield from evaluate(EvaluationRequest.model_validate({"variants": variants, "task": "cloze"}), NOBODY, stop)
 
 
-def _weighed(stop: Event) -> Generator[Any, None, Any]:
+def _measured(stop: Event) -> Generator[Any, None, Any]:
     return (yield from measure_weight_error("acme/tiny", ["int2-g64"], NOBODY, stop))
 
 
@@ -121,7 +121,7 @@ NOBODY: Any = None
 """No worker is asked before the model is found."""
 
 
-@pytest.mark.parametrize("run", [_compared, _evaluated, _weighed])
+@pytest.mark.parametrize("run", [_compared, _evaluated, _measured])
 def test_a_hub_that_hangs_is_waited_for_visibly_and_stop_ends_the_wait(
     use_hub: Callable[..., FakeHub], folder: Path, run: Callable[[Event], Generator[Any, None, Any]]
 ) -> None:

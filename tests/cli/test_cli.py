@@ -110,9 +110,9 @@ def test_some_failed_exits_with_3_and_keeps_the_others(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def weighed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, Path]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, Path]:
     """`weights` with a terminal for its progress: standard output, what the terminal got, the folder of the files."""
-    folder = tmp_path_factory.mktemp("weighed")
+    folder = tmp_path_factory.mktemp("measured")
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
 
@@ -134,8 +134,8 @@ def weighed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes, Path]
     return process.stdout.decode(), b"".join(shown), folder
 
 
-def test_weights_are_weighed(weighed: tuple[str, bytes, Path]) -> None:
-    out, _, folder = weighed
+def test_weights_are_weighed(measured: tuple[str, bytes, Path]) -> None:
+    out, _, folder = measured
     report = WeightReport.model_validate_json((folder / "w.json").read_text())
     assert [scheme.scheme for scheme in report.schemes] == ["bnb-nf4", "fp6-e2m3"] and report.model == "tiny-vlm"
     nf4, fp6 = report.schemes
@@ -144,8 +144,8 @@ def test_weights_are_weighed(weighed: tuple[str, bytes, Path]) -> None:
     assert f"{nf4.sqnr_db:.1f} dB" in out
 
 
-def test_a_terminal_gets_a_progress_bar(weighed: tuple[str, bytes, Path]) -> None:
-    assert "━".encode() in weighed[1]
+def test_a_terminal_gets_a_progress_bar(measured: tuple[str, bytes, Path]) -> None:
+    assert "━".encode() in measured[1]
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["process", "terminal"])

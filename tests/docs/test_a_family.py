@@ -1,7 +1,6 @@
-"""The family of the second walk in docs/extending.md, in modules made for the test: everything that names schemes picks it up."""
+"""The family of the last walk in docs/extending.md, in modules made for the test: everything that names schemes picks it up."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,16 +21,12 @@ from qdash.machine import this_machine
 from qdash.records import InspectorReport
 from qdash.ui.controls.scheme_picker import picker_html
 from qdash.verdict.reasons import why_slower
-from tests.docs.test_extending import DOCUMENT
+from tests.docs.test_extending import python_blocks
 from tests.engine.conftest import ignore, never, spec_of
 from tests.verdict.examples import scored
 from tests.verdict.test_one_pace import slower_than
 
 WORK = "“Signs” multiplies in float32; only its numbers are those of one bit."
-
-
-def python_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def run_as_module(code: str) -> str:
@@ -50,7 +45,7 @@ def signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("QDASH_EXECUTION", "inline")  # the modules are in this process alone
     monkeypatch.setenv("QDASH_CACHE_DIR", str(tmp_path / "cache"))
     qdash_settings.settings.cache_clear()
-    _, said, done, row = python_blocks()
+    *_, said, done, row = python_blocks()
     names = [run_as_module(said), run_as_module(done)]
     exec(row, {})
     yield "signs"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from qdash.records.evaluation import MAX_ITEMS
 from qdash.settings import Settings
-from qdash.tasks import read_own
-from qdash.tasks.own import MAX_ANSWER_CHARS, MAX_ANSWERS, MAX_PICTURE_BYTES
+from qdash.tasks import read_custom
+from qdash.tasks.custom import MAX_ANSWER_CHARS, MAX_ANSWERS, MAX_PICTURE_BYTES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
 
@@ -14,10 +14,10 @@ TEXT = (Path(__file__).parents[2] / "docs" / "questions.md").read_text(encoding=
 def test_its_examples_are_read() -> None:
     csv, lines = (re.search(rf"```{kind}\n(.*?)```", TEXT, re.DOTALL) for kind in ("csv", "json"))
     assert csv and lines
-    sums, books, animals = read_own(csv[1].encode(), "own.csv")
+    sums, books, animals = read_custom(csv[1].encode(), "own.csv")
     assert (sums.question.prompt, sums.question.answer) == ("What is 2, doubled?", "4")
     assert (books.question.prompt, animals.question.answers) == ('Who wrote "Emma"?', ("8", "eight"))
-    assert [item.question for item in read_own(lines[1].encode(), "own.jsonl")] == [
+    assert [item.question for item in read_custom(lines[1].encode(), "own.jsonl")] == [
         sums.question,
         animals.question.model_copy(update={"group": None}),
     ]

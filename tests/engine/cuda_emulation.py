@@ -34,7 +34,7 @@ from torch.utils.weak import WeakTensorKeyDictionary  # noqa: E402
 
 from qdash.engine import accelerator  # noqa: E402
 from qdash.engine.worker import Worker  # noqa: E402
-from tests.engine.everything import everything, spec_on, weighed  # noqa: E402
+from tests.engine.everything import everything, measured, spec_on  # noqa: E402
 
 NARROW = "-narrow"
 WORKSPACE = 2**25  # bytes, which the libraries of a GPU take when they are first used, and keep
@@ -176,7 +176,7 @@ def run(subject: str) -> dict[str, Any]:
     key = scheme.removesuffix(NARROW)
     if key != "weights":
         return all_done(Worker(spec_on("cuda:0", folder, key)))
-    report, near = weighed(Worker(spec_on("cuda:0", folder, None)))
+    report, near = measured(Worker(spec_on("cuda:0", folder, None)))
     return {"report": json.loads(report.model_dump_json()), "near": [json.loads(detail.model_dump_json()) for detail in near]}
 
 

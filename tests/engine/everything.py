@@ -38,12 +38,12 @@ def everything(worker: Worker, after: Callable[[str], None] = lambda method: Non
     made["score"] = call("score", question, reference)
     asked = Exercise(questions=(question,) * 3, targets=(), plain=False, max_new_tokens=NEW_TOKENS, batch_size=2, batches=None)
     made["exercise"] = call("exercise", asked)
-    made["inspect"] = call("inspect", None)
+    made["report_model"] = call("report_model", None)
     replies = [reply for batch in batches if isinstance(batch, BatchAnswered) for reply in batch.replies]
     return {**made, "replies": [reply.text for reply in sorted(replies, key=lambda reply: reply.index)]}
 
 
-def weighed(worker: Worker, schemes: Sequence[str] = FORMATS) -> tuple[WeightReport, list[LayerDetail]]:
+def measured(worker: Worker, schemes: Sequence[str] = FORMATS) -> tuple[WeightReport, list[LayerDetail]]:
     """What schemes do to the weights of a model, and to its first layer from near."""
     quiet = {"emit": lambda item: None, "stop": lambda: False}
     report = worker.measure_weight_error(schemes, **quiet)

@@ -71,7 +71,7 @@ def test_layers_that_no_sample_reaches_are_left_and_named(loaded):
     names = ["spare", "model.layers.0.self_attn.q_proj"]
     family_of(STATIC).quantize(model, names, STATIC, build)
     assert layers.quantized_layers(model).keys() == {"model.layers.0.self_attn.q_proj"}
-    reason = family_of(STATIC).unfit(model.spare, STATIC, build.spec)
+    reason = family_of(STATIC).unsupported_reason(model.spare, STATIC, build.spec)
     assert reason == why_uncalibrated(model.spare) == "no calibration sample gave it a finite input other than zero"
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from qdash.engine.worker import Worker
-from tests.engine.everything import NEW_TOKENS, assert_alike, everything, spec_on, weighed
+from tests.engine.everything import NEW_TOKENS, assert_alike, everything, measured, spec_on
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "qdash" / "assets" / "models"
@@ -59,7 +59,7 @@ def test_it_does_all_that_a_cpu_does(emulated, model, scheme):
     assert found["load"]["coverage"] == json.loads(expected["load"].coverage.model_dump_json())
     assert found["score"]["kl_mean_nats"] == pytest.approx(0, abs=1e-9) and found["score"]["top1"] == 1
     assert found["score"]["ppl"] == pytest.approx(expected["score"].ppl, rel=0.02)  # 4-bit weights are unpacked to bfloat16 differently
-    assert found["inspect"]["parts"][0]["parameters"] == expected["inspect"].parts[0].parameters
+    assert found["report_model"]["parts"][0]["parameters"] == expected["report_model"].parts[0].parameters
 
 
 @pytest.mark.parametrize(("model", "scheme"), VARIANTS)
@@ -78,7 +78,7 @@ def test_after_each_call_nothing_is_kept_from_others(emulated, model, scheme):
     """But for the inputs of the call, which are there until it returns; a timed run leaves the next one what it will need again."""
     cached = dict(emulated(model, scheme)["cached"])
     assert cached.pop("time") > 0
-    assert cached.keys() == {"load", "answer", "warm_up", "record_reference", "score", "exercise", "inspect"}
+    assert cached.keys() == {"load", "answer", "warm_up", "record_reference", "score", "exercise", "report_model"}
     assert max(cached.values()) < 150_000 and cached["load"] == cached["warm_up"] == cached["exercise"] == 0
 
 
@@ -94,7 +94,7 @@ def test_no_clock_is_read_before_the_device_is_done(emulated, model, scheme):
 def test_weights_are_counted_as_on_a_cpu(emulated, subject):
     """Without 64-bit floats on the device they are counted on the CPU."""
     found = emulated(RANDOM, subject)
-    report, near = weighed(Worker(spec_on("cpu", emulated.folders[RANDOM], None)))
+    report, near = measured(Worker(spec_on("cpu", emulated.folders[RANDOM], None)))
     assert found["report"]["device"] == "cuda:0"
     assert_alike(found["report"]["schemes"], json.loads(report.model_dump_json())["schemes"])
     assert_alike(found["near"], [json.loads(detail.model_dump_json()) for detail in near])

@@ -69,18 +69,18 @@ def test_weights_are_counted_the_same(key):
         assert (getattr(found, name) == getattr(expected, name)).all()
 
 
-def test_weighing_divides_by_no_number(checkpoint, monkeypatch):
+def test_measuring_divides_by_no_number(checkpoint, monkeypatch):
     """All that a GPU computes of it: there the kernels are torch's own operations."""
     monkeypatch.setattr(kernels, "_compiled", lambda: None)
     subject = Worker(spec_of(checkpoint("qwen3"), None))
 
-    def weighed():
+    def measured():
         report = subject.measure_weight_error(SIMULATED, emit=ignore, stop=never)
         layer = report.schemes[0].layers[0].name
         return report.schemes, [subject.measure_layer(key, layer, None, 0, emit=ignore, stop=never) for key in SIMULATED]
 
-    found, inexact = on_cuda(weighed)
-    assert inexact == 0 and found == weighed()
+    found, inexact = on_cuda(measured)
+    assert inexact == 0 and found == measured()
 
 
 @pytest.mark.parametrize("scheme", [key for key in SIMULATED if SimulatedParams.of(SCHEMES[key]).activations])

@@ -150,7 +150,7 @@ def test_every_byte_is_counted(folder):
 def test_it_answers_and_is_inspected(folder, tmp_path, scheme):
     subject = worker_of(folder("qwen3-moe"), scheme)
     assert subject.answer(Question(prompt="What is it?"), 4, emit=ignore, stop=never).new_tokens == 4
-    report = subject.inspect(str(tmp_path), emit=ignore, stop=never)
+    report = subject.report_model(str(tmp_path), emit=ignore, stop=never)
     assert report.quantized.experts == {scheme: 4}
     assert report.parameters == report.coverage.parameters
     assert report.quantized.parameters == report.coverage.quantized_parameters

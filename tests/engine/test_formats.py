@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from qdash.catalog.formats import FORMATS, NF4_VALUES, Float
+from qdash.catalog.elements import NF4, Float, largest_exponent
+from qdash.catalog.formats import E8M0, FORMATS
 from qdash.engine.formats import blocks, cast, round_activations, round_trip
 
 REFERENCE = {
@@ -47,7 +48,7 @@ def test_the_table_agrees_with_the_specification(key):
     assert number_format.bits == reference.bits
     assert number_format.element.mantissa_bits == reference.nmant
     assert number_format.element.largest == float(reference.max)
-    assert number_format.element.largest_exponent == np.floor(np.log2(float(reference.max)))
+    assert largest_exponent(number_format.element) == np.floor(np.log2(float(reference.max)))
     codes = np.arange(1 << reference.bits, dtype=np.uint8).view(REFERENCE[key]).astype(np.float64)
     assert number_format.values == tuple(sorted(set(codes[np.isfinite(codes)])))
 
@@ -67,7 +68,7 @@ def test_sizes_of_scales():
 
 
 def test_nf4_is_what_bitsandbytes_computes_with():
-    assert torch.equal(torch.tensor(NF4_VALUES), functional.get_4bit_type("nf4", device="cpu"))
+    assert torch.equal(torch.tensor(NF4.values), functional.get_4bit_type("nf4", device="cpu"))
 
 
 @each_float
@@ -133,7 +134,7 @@ def test_cast_is_idempotent_and_monotonic(key, values):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_every_code_survives_at_any_scale_that_is_exact(key, dtype):
     number_format = FORMATS[key]
-    if number_format.rule == "mx":  # the shared power of two is chosen by the largest number alone
+    if number_format.rule.scale is E8M0:  # the shared power of two is chosen by the largest number alone
         codes = [value for value in number_format.values if value != -number_format.values[-1]]
     else:
         codes = list(number_format.values)
@@ -142,9 +143,9 @@ def test_every_code_survives_at_any_scale_that_is_exact(key, dtype):
     # Groups that each hold the largest code, so that the scale is known, and together every code.
     groups = [[*codes[start : start + size - 1], end] for start in range(0, len(codes), size - 1)]
     padded = torch.tensor([[*group, *([0.0] * (size - len(group)))] for group in groups])
-    if number_format.rule == "tensor":
+    if number_format.rule.shares == "tensor":
         padded = torch.tensor([codes])
-    shifts = range(-8, 9) if number_format.rule == "nvfp4" else range(-30, 31)
+    shifts = range(-8, 9) if number_format.rule.tensor_scale else range(-30, 31)
     for shift in shifts:
         rows = (padded * 2.0**shift).to(dtype)
         assert torch.equal(round_trip(rows, key), rows), shift
@@ -156,7 +157,7 @@ def test_every_code_survives_at_any_scale_that_is_exact(key, dtype):
 def test_round_trip_again_changes_nothing_but_the_last_bits(key, values):
     """Exact for mx, but for the dust that torchao halves. Elsewhere the scale is computed anew: one last place of the largest number."""
     once = round_trip(torch.from_numpy(values), key)
-    last_place = 2.0**-118 if FORMATS[key].rule == "mx" else once.abs().max() * 2.0**-22 + 1e-42
+    last_place = 2.0**-118 if FORMATS[key].rule.scale is E8M0 else once.abs().max() * 2.0**-22 + 1e-42
     assert (round_trip(once, key) - once).abs().max() <= last_place
 
 
@@ -229,7 +230,7 @@ def test_neither_blocks_nor_threads_show(key, patience, monkeypatch):
     weight, threads = normal(37, 64), torch.get_num_threads()
     whole = round_trip(weight, key)
     monkeypatch.setattr(blocks, "BLOCK", 150)
-    monkeypatch.setattr(blocks, "PATIENCE_S", patience)
+    monkeypatch.setattr(blocks, "SLOW_BLOCK_S", patience)
     monkeypatch.setattr(blocks, "_alone_until", 0.0)
     torch.set_num_threads(3)
     try:
@@ -278,14 +279,14 @@ def test_a_broken_weight_breaks_all_that_share_its_scale_and_no_other(key, broke
     expected = round_trip(weight, key)
     weight[2, 70] = broken
     result = round_trip(weight, key)
-    size = {"tensor": None, "nvfp4": None, "row": 256}.get(number_format.rule, number_format.size)
-    if size is None:
+    size = number_format.size or 256
+    if number_format.rule.needs_tensor:
         assert result.isnan().all()
         return
     shared = torch.zeros(4, 256, dtype=torch.bool)
     shared[2, 70 // size * size : (70 // size + 1) * size] = True
     assert torch.equal(result[~shared], expected[~shared])
-    if number_format.rule == "mx" and broken.__abs__() == torch.inf:  # as in torchao
+    if number_format.rule.scale is E8M0 and broken.__abs__() == torch.inf:  # as in torchao
         assert result[2, 70] == broken and not result.isnan().any()
     else:
         assert result[shared].isnan().all()
@@ -302,7 +303,7 @@ def test_equal_weights_stay_equal(key):
     """A constant keeps its value to the precision of scale and codes: the range is never divided by zero."""
     result = round_trip(torch.full((3, 64), 0.37), key)
     assert result.unique().numel() == 1
-    assert result[0, 0].item() == pytest.approx(0.37, rel=0.13 if FORMATS[key].rule in ("mx", "nvfp4") else 2.0**-7)
+    assert result[0, 0].item() == pytest.approx(0.37, rel=0.13 if FORMATS[key].divides_only else 2.0**-7)
 
 
 @each_format

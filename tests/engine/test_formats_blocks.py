@@ -124,11 +124,11 @@ def test_affine_integers_follow_their_formula(key, values):
     """Groups by a loop, the last one shorter; scale and minimum of groups in bfloat16, of a range with zero in it."""
     number_format, wide = FORMATS[key], values.astype(np.float64)
     expected = np.empty_like(wide)
-    for row in range(len(wide)) if number_format.rule == "group" else [slice(None)]:
+    for row in range(len(wide)) if number_format.rule.shares == "group" else [slice(None)]:
         size = number_format.size or wide.shape[1]
         for start in range(0, wide.shape[1], size):
             group = wide[row, start : start + size]
-            expected[row, start : start + size] = affine(group, number_format.element.largest, number_format.rule == "group")
+            expected[row, start : start + size] = affine(group, number_format.element.largest, number_format.rule.shares == "group")
     assert_as_near(round_trip(torch.from_numpy(values), key), wide, expected)
 
 

@@ -123,7 +123,7 @@ def test_conv1d_has_its_rows_in_columns(scheme):
 def test_block_formats_leave_what_their_blocks_do_not_divide(checkpoint, scheme, inputs):
     entry, spec, layer = SCHEMES[scheme], spec_of(checkpoint("qwen3"), scheme), linear(inputs)
     family, size = family_of(entry), {"mxfp8": 32, "mxfp6": 32, "mxfp4": 32, "nvfp4": 16}.get(scheme, 1)
-    reason, found = family.unfit(layer, entry, spec), family.round_trip(layer.weight, entry, spec)
+    reason, found = family.unsupported_reason(layer, entry, spec), family.round_trip(layer.weight, entry, spec)
     if inputs % size:
         assert reason == f"{inputs} inputs are not a multiple of {size}, the block of {entry.label}" and found is None
     else:

@@ -15,6 +15,7 @@ from qdash.catalog.formats import FORMATS
 from qdash.engine import kernels
 from qdash.engine.formats import round_trip, tensor_stats
 from qdash.engine.kernels import BINS, HALF, MARGIN, Rounding, compiled, portable
+from tests.support.formats import MADE
 
 BUILT = compiled.build()
 KERNELS = [portable.KERNELS, pytest.param(BUILT, marks=pytest.mark.skipif(BUILT is None, reason="no C compiler"))]
@@ -29,6 +30,12 @@ shapes = st.tuples(st.integers(1, 9), st.integers(1, 150))
 def pairs(draw, elements=any_number) -> tuple[np.ndarray, np.ndarray]:
     shape = draw(shapes)
     return draw(arrays(np.float32, shape, elements=elements)), draw(arrays(np.float32, shape, elements=elements))
+
+
+@pytest.fixture(autouse=True)
+def made_formats(monkeypatch):
+    for key, row in MADE.items():
+        monkeypatch.setitem(FORMATS, key, row)
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +104,7 @@ def test_compiled_and_portable_agree(pair, group, per):
 
 
 @needs_compiler
-@pytest.mark.parametrize("key", FORMATS)
+@pytest.mark.parametrize("key", [*FORMATS, *MADE])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @given(data=st.data())
 def test_rows_are_rounded_to_the_same_bit(key, dtype, data):

@@ -151,7 +151,7 @@ def test_answer_loads_if_need_be(checkpoint):
     assert subject.answer(Question(prompt="hi"), 2, emit=ignore, stop=never).new_tokens == 2
 
 
-def test_weigh_needs_no_loaded_model(checkpoint):
+def test_measuring_weights_needs_no_loaded_model(checkpoint):
     subject = Worker(spec_of(checkpoint("llava"), None))
     report = subject.measure_weight_error(("bnb-nf4", "fp6-e2m3"), emit=ignore, stop=never)
     assert subject.held is None

@@ -127,7 +127,7 @@ def test_simulated_schemes_round_the_layers_that_bitsandbytes_quantizes(worker, 
             assert torch.equal(layer.weight, weight)
 
 
-def test_unfit_layers_are_left_and_named(checkpoint, tmp_path, monkeypatch):
+def test_unsupported_layers_are_left_and_named(checkpoint, tmp_path, monkeypatch):
     """80 inputs are no multiple of the block of 64: bitsandbytes would dequantize such a layer wrongly on a CPU with AVX-512."""
     monkeypatch.setattr("qdash.engine.schemes.bitsandbytes._garbles_rows", lambda: True)
     config = hf.AutoConfig.from_pretrained(checkpoint("qwen3"))

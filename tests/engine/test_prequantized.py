@@ -130,7 +130,7 @@ def test_no_other_scheme_applies(published):
 
 def test_layers_that_the_kernels_get_wrong_are_refused_by_name(base, tmp_path, monkeypatch):
     folder = prequantized.build("bnb-fp4", base, tmp_path)
-    monkeypatch.setattr("qdash.engine.schemes.bitsandbytes._misfit", lambda outputs, inputs, device: f"{inputs} inputs, unfit")
+    monkeypatch.setattr("qdash.engine.schemes.bitsandbytes._unsupported_shape", lambda outputs, inputs, device: f"{inputs} inputs, unfit")
     with pytest.raises(QdashError, match="q_proj has 256 inputs") as caught:
         loader(checkpoints.locate(str(folder))).load(emit=ignore, stop=never)
     assert caught.value.kind == "unavailable"

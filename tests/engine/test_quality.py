@@ -141,7 +141,7 @@ def test_the_bound_is_tight_for_a_large_vocabulary():
 
 def test_of_equally_likely_words_none_is_another():
     scores = torch.tensor([[1.0, 3.0, 3.0], [3.0, 1.0, 2.0]])
-    assert quality._other_word(scores, torch.tensor([2, 1])).tolist() == [-1, 0]
+    assert quality._other_token(scores, torch.tensor([2, 1])).tolist() == [-1, 0]
 
 
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +180,7 @@ def test_a_large_vocabulary_costs_neither_gigabytes_nor_seconds(large, worker):
     taken_s = perf_counter() - started
     for hook in hooks:
         hook.remove()
-    assert max(slices) <= teacher_forcing.SLICE_SCORES and len(bodies) == 2, "the body runs once a pass"
+    assert max(slices) <= teacher_forcing.SLICE_LOGITS and len(bodies) == 2, "the body runs once a pass"
     assert memory.peak_bytes < whole * 0.8
     assert len(pickle.dumps(reference)) < 2**20
     assert (reference.kept, found.exact, found.kl_mean_nats) == (LIKELIEST, False, 0.0)
@@ -197,7 +197,7 @@ def test_slices_change_nothing(worker, question, monkeypatch):
     subject, asked = worker("llava", "bnb-nf4"), question("llava")
     tokens, inputs = said_by(worker("llava", "original"), asked), inputs_of(subject, asked)
     whole = torch.cat(in_pieces(subject.held.model, inputs, tokens))
-    monkeypatch.setattr(teacher_forcing, "SLICE_SCORES", 2 * whole.shape[1])
+    monkeypatch.setattr(teacher_forcing, "SLICE_LOGITS", 2 * whole.shape[1])
     pieces = in_pieces(subject.held.model, inputs, tokens)
     assert [len(piece) for piece in pieces[:2]] == [2, 2]
     torch.testing.assert_close(torch.cat(pieces), whole)

@@ -8,7 +8,7 @@ import transformers as hf
 
 from qdash.engine import teacher_forcing
 from qdash.engine.quality import compare_to_reference, record_reference
-from qdash.engine.teacher_forcing import HANDFUL, in_one_pass, laid_out, same_scores, step_by_step, teacher_forced_logits, tolerance
+from qdash.engine.teacher_forcing import CHECKED_TOKENS, in_one_pass, laid_out, same_logits, step_by_step, teacher_forced_logits, tolerance
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from tests.architectures.making import BUILDERS, lively, tokenizer
@@ -49,7 +49,7 @@ def test_a_model_that_looks_ahead_is_scored_step_by_step(both_ways):
     expected = generated(both_ways, ASKED, len(TOKENS), TOKENS)[1]
     torch.testing.assert_close(found.double().log_softmax(-1), expected, atol=1e-6, rtol=1e-6)
     wrong, _ = collected(in_one_pass, both_ways, ASKED, TOKENS)
-    assert not same_scores(found, wrong, 0.01)
+    assert not same_logits(found, wrong, 0.01)
 
 
 def test_looking_ahead_is_seen_in_types_of_few_digits_too(both_ways):
@@ -61,7 +61,7 @@ def test_looking_ahead_is_seen_in_types_of_few_digits_too(both_ways):
     model = both_ways.to(torch.bfloat16)
     stepwise, _ = collected(step_by_step, model, ASKED, TOKENS)
     whole, _ = collected(in_one_pass, model, ASKED, TOKENS)
-    assert same_scores(stepwise, whole, tolerance(model))
+    assert same_logits(stepwise, whole, tolerance(model))
     assert not collected(teacher_forced_logits, model, ASKED, TOKENS)[1]
 
 
@@ -204,16 +204,16 @@ def test_what_is_allowed_follows_the_type():
     assert 0.01 < tolerance(stub) < 0.05
 
 
-def test_same_scores():
+def test_same_logits():
     scores = torch.randn(3, 9)
-    assert same_scores(scores, scores + 5, 1e-6)  # the same probabilities
-    assert not same_scores(scores, scores.roll(1, 1), 1e-3)
-    assert not same_scores(scores, scores[:2], 1e9)
-    assert same_scores(scores * torch.nan, scores * torch.nan, 1e-3)
+    assert same_logits(scores, scores + 5, 1e-6)  # the same probabilities
+    assert not same_logits(scores, scores.roll(1, 1), 1e-3)
+    assert not same_logits(scores, scores[:2], 1e9)
+    assert same_logits(scores * torch.nan, scores * torch.nan, 1e-3)
     minus = scores.clone()
     minus[:, 3] = -torch.inf
-    assert same_scores(minus, minus, 1e-6)
-    assert not same_scores(scores, minus, 1e-3)
+    assert same_logits(minus, minus, 1e-6)
+    assert not same_logits(scores, minus, 1e-3)
 
 
 def test_the_proof_takes_a_handful_of_words(both_ways, monkeypatch):
@@ -222,4 +222,4 @@ def test_the_proof_takes_a_handful_of_words(both_ways, monkeypatch):
     monkeypatch.setattr(teacher_forcing, "step_by_step", lambda *arguments: counted.append(len(arguments[2])) or taken(*arguments))
     collected(teacher_forced_logits, both_ways, ASKED, TOKENS)
     collected(teacher_forced_logits, both_ways, ASKED, TOKENS)
-    assert counted == [HANDFUL, len(TOKENS), len(TOKENS)]
+    assert counted == [CHECKED_TOKENS, len(TOKENS), len(TOKENS)]

@@ -173,16 +173,16 @@ def test_int4_round_trip_is_16_steps_from_the_smallest_to_the_largest_of_64(chec
         ("cpu", "ao-fp8wo", (7, 9), None),
     ],
 )
-def test_unfit_shapes_are_named(checkpoint, device, scheme, shape, reason):
+def test_unsupported_shapes_are_named(checkpoint, device, scheme, shape, reason):
     spec, layer = spec_of(checkpoint("qwen3"), scheme, device=device), nn.Linear(shape[1], shape[0], device="meta")
-    found = family_of(SCHEMES[scheme]).unfit(layer, SCHEMES[scheme], spec)
+    found = family_of(SCHEMES[scheme]).unsupported_reason(layer, SCHEMES[scheme], spec)
     assert (found is None) if reason is None else found.startswith(reason)
     if reason is not None:
         assert family_of(SCHEMES[scheme]).round_trip(torch.randn(shape), SCHEMES[scheme], spec) is None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_unfit_layers_are_left_and_the_rest_runs(checkpoint, tmp_path, dtype):
+def test_unsupported_layers_are_left_and_the_rest_runs(checkpoint, tmp_path, dtype):
     config = hf.AutoConfig.from_pretrained(checkpoint("qwen3"))
     config.intermediate_size = 80
     hf.Qwen3ForCausalLM(config).save_pretrained(tmp_path)

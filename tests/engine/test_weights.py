@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from qdash.catalog.schemes import SCHEMES, Scheme, find_scheme, unavailable
 from qdash.engine.layers import convertible_layers, quantized_layers
 from qdash.engine.loading import load_model, load_skeleton
-from qdash.engine.schemes import RowDequantizer, bitsandbytes, family_of, restorer_of
+from qdash.engine.schemes import RowDequantizer, bitsandbytes, family_of, row_dequantizer_of
 from qdash.engine.stored import StoredLayer
 from qdash.engine.weights import Restore, layer, measure_weight_error, place_of
 from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
 from qdash.machine import this_machine
-from qdash.records import LayerWeights, Step, WeighedLayer, WeightReport, WorkerSpec
+from qdash.records import LayerWeights, MeasuredLayer, Step, WeightReport, WorkerSpec
 from tests.engine.conftest import build_of
 from tests.support.checkpoints import TEXT, VISION
 
@@ -50,10 +50,10 @@ def by_family(folder: Path, scheme: Scheme, dtype: str = "float32") -> RoundTrip
     spec = spec_of(folder).model_copy(update={"dtype": dtype})
 
     def trip(module: str, weight: torch.Tensor) -> torch.Tensor | None:
-        restorer = restorer_of(scheme, spec, module, weight)
-        if restorer is None:
+        row_dequantizer = row_dequantizer_of(scheme, spec, module, weight)
+        if row_dequantizer is None:
             return None
-        return torch.cat([restorer(weight[start : start + 32].float(), start) for start in range(0, len(weight), 32)])
+        return torch.cat([row_dequantizer(weight[start : start + 32].float(), start) for start in range(0, len(weight), 32)])
 
     return trip
 
@@ -139,10 +139,10 @@ def test_weighed_is_what_the_loaded_variant_holds(checkpoint, architecture, key)
         restored[module] = by_family(folder, scheme)(module, weight)
         return restored[module]
 
-    (weighed,) = report(folder, {key: remember}).schemes
+    (measured,) = report(folder, {key: remember}).schemes
     layers = quantized_layers(model)
     assert {module for module, weight in restored.items() if weight is not None} == layers.keys()
-    assert len(weighed.layers) == len(layers)
+    assert len(measured.layers) == len(layers)
     for module, made in layers.items():
         assert torch.equal(family.dequantized(made), restored[module]), module
 
@@ -174,7 +174,7 @@ def test_scales_are_shared_as_is_said(checkpoint, key):
     if sharing.shares == "tensor":
         assert changed_rows.unique().numel() == 64
         return
-    size = sharing.together(256)
+    size = sharing.group_size(256)
     begin = 70 // size * size
     if getattr(scheme.params, "bnb_4bit_use_double_quant", False) or key == "nvfp4":  # scales have a scale of their own
         assert ((changed_rows == 40) & (changed_columns >= begin) & (changed_columns < begin + size)).any()
@@ -214,14 +214,14 @@ def test_output_head_and_tied_weights_are_not_weighed(checkpoint):
 
 
 def test_it_says_how_far_it_is_and_what_is_known(checkpoint):
-    events: list[Step | WeighedLayer] = []
+    events: list[Step | MeasuredLayer] = []
     fp8, left = report(checkpoint("qwen3"), {"fp8-e4m3": halves, "bnb-nf4": no_mlp}, emit=events.append).schemes
     steps = [event for event in events if isinstance(event, Step)]
     assert [step.detail for step in steps] == [found.name for found in fp8.layers]
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] < 1
-    weighed = [event for event in events if isinstance(event, WeighedLayer)]
-    for event, found in zip(weighed, fp8.layers, strict=True):
+    measured = [event for event in events if isinstance(event, MeasuredLayer)]
+    for event, found in zip(measured, fp8.layers, strict=True):
         assert (event.name, event.part, event.block, event.projection, event.shape) == (
             found.name, found.part, found.block, found.projection, found.shape,
         )  # fmt: skip

@@ -1,12 +1,14 @@
-"""A model that never ends its answer."""
+"""A model that never ends its answer, and the process that runs jobs on ZeroGPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from qdash.records import WorkerSpec
 from tests.execution.calls import LONG, spec_for
+from tests.support.zerogpu_jobs import Jobs
+from tests.support.zerogpu_scheduler import Scheduler
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,33 @@ def endless_folder(checkpoint: Callable[[str], Path], tmp_path_factory: pytest.T
 @pytest.fixture
 def spec(endless_folder: Path) -> WorkerSpec:
     return spec_for(endless_folder, "original")
+
+
+@pytest.fixture(scope="package")
+def lender() -> Iterator[Scheduler]:
+    with Scheduler().serving() as scheduler:
+        yield scheduler
+
+
+@pytest.fixture(scope="package")
+def job_process(lender: Scheduler, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    jobs = Jobs(lender, tmp_path_factory.mktemp("zerogpu"))
+    assert jobs.next()["ready"] == "ZeroGPUExecutor"
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def scheduler(lender: Scheduler) -> Iterator[Scheduler]:
+    """As it answers by default, and without memory of the tests before."""
+    lender.calls.clear()
+    yield lender
+    lender.answers.clear()
+    lender.gates.clear()
+    lender.broken.clear()
+    lender.reuses = True
+
+
+@pytest.fixture
+def jobs(job_process: Jobs) -> Jobs:
+    return job_process

@@ -10,7 +10,7 @@ from qdash.errors import QdashError
 from qdash.execution import Rank
 from qdash.execution.turn import GRACE_S, Turn
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 class Crowd:
@@ -31,18 +31,18 @@ class Crowd:
         self.order.append(name)
         got()
         if stays is not None:
-            stays.wait(PATIENCE_S)
+            stays.wait(TIMEOUT_S)
         self.turn.release()
 
     def waiting(self, count: int) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while len(self.turn._waiting) < count and time.monotonic() < deadline:
             time.sleep(0.01)
         assert len(self.turn._waiting) == count
 
     def over(self) -> list[str]:
         for thread in self.threads:
-            thread.join(PATIENCE_S)
+            thread.join(TIMEOUT_S)
         return self.order
 
 
@@ -51,7 +51,7 @@ def held() -> tuple[Crowd, Event]:
     crowd, leaves = Crowd(), Event()
     taken = Event()
     crowd.want("first", Rank(timing=True, arrived=0), leaves, taken.set)
-    assert taken.wait(PATIENCE_S)
+    assert taken.wait(TIMEOUT_S)
     return crowd, leaves
 
 

@@ -17,7 +17,7 @@ from qdash.engine.schemes.int8_rows import RowPaddedLinear, int8_product
 from qdash.engine.worker import Worker
 from qdash.records import Question
 from tests.engine.conftest import SIMULATED, ignore, never, spec_of
-from tests.engine.everything import assert_alike, spec_on, weighed
+from tests.engine.everything import assert_alike, measured, spec_on
 
 same = partial(torch.testing.assert_close, rtol=0, atol=0, equal_nan=True)
 each_format = pytest.mark.parametrize("key", FORMATS)
@@ -40,7 +40,7 @@ def weights(dtype: torch.dtype = torch.float32) -> torch.Tensor:
 def test_a_round_trip_is_that_of_a_cpu(key, dtype):
     weight = weights(dtype)
     # All rows share a scale in some formats, and there an infinity would leave nothing to compare.
-    weight[9] = 1.0 if FORMATS[key].rule in ("tensor", "nvfp4") else weight[9]
+    weight[9] = 1.0 if FORMATS[key].rule.needs_tensor else weight[9]
     same(round_trip(weight.cuda(), key).cpu(), round_trip(weight, key))
     same([part.cpu() for part in tensor_stats(weight.cuda(), key)], list(tensor_stats(weight, key)))
 
@@ -56,7 +56,7 @@ def test_casts_and_activations_are_those_of_a_cpu(key):
 def test_weights_are_compared_as_on_a_cpu(checkpoint, architecture):
     """By other kernels, which may add up in another order."""
     folder, schemes = str(checkpoint(architecture)), ("fp16", "bf16", *SIMULATED)
-    (report, near), (expected, expected_near) = (weighed(Worker(spec_on(device, folder, None)), schemes) for device in ("cuda", "cpu"))
+    (report, near), (expected, expected_near) = (measured(Worker(spec_on(device, folder, None)), schemes) for device in ("cuda", "cpu"))
     assert (report.device, expected.device) == ("cuda", "cpu")
     assert_alike(json.loads(report.model_dump_json())["schemes"], json.loads(expected.model_dump_json())["schemes"])
     for found, other in zip(near, expected_near, strict=True):

@@ -8,8 +8,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -21,7 +19,8 @@ from threading import Thread
 import psutil
 import pytest
 
-from tests.support.serving import ROOT, Server, serving
+from tests.support.history_writer import history_writer
+from tests.support.serving import Server, serving
 from tests.support.visiting import press_compare, stream
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -29,16 +28,6 @@ SERVERS = 25 if SOAK else 2
 WRITERS = 50 if SOAK else 3
 GONE_S = 60
 """How long processes may take to notice that their server is dead: one may be importing its libraries."""
-
-WRITER = """
-import sys
-from pathlib import Path
-from tests.history.examples import comparison, history_in
-
-history, first = history_in(Path(sys.argv[1])), int(sys.argv[2])
-for number in range(first, first + 100_000):
-    print(history.keep(comparison(number)), flush=True)
-"""
 
 
 def _kept(path: Path) -> set[str]:
@@ -150,8 +139,7 @@ def test_a_server_killed_while_many_runs_are_saved(tmp_path: Path, temporary: Pa
 def test_the_history_of_a_program_killed_while_it_writes(tmp_path: Path) -> None:
     draw, known = random.Random(4), set[str]()
     for number in range(WRITERS):
-        command = [sys.executable, "-c", WRITER, str(tmp_path), str(number * 100_000)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        with history_writer(tmp_path, number * 100_000, (number + 1) * 100_000) as writer:
             assert writer.stdout is not None
             known.add(writer.stdout.readline().strip())
             time.sleep(draw.uniform(0, 0.5))

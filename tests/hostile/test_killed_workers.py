@@ -22,7 +22,7 @@ from qdash.execution.failures import KILLED
 from qdash.execution.process import ProcessExecutor
 from qdash.records import Comparison, ComparisonDone, Measurement, Request, Variant
 from qdash.runs.compare import compare
-from qdash.runs.model_report import inspect
+from qdash.runs.model_report import report_model
 from qdash.settings import Settings
 
 KILLS = 200 if os.environ.get("SOAK") else 5
@@ -96,7 +96,7 @@ def _one_kill(request: Request, executor: ProcessExecutor, killer: Killer, inspe
             assert all((result.status == "ok") == (result.error is None) for result in done.variants)
             failed = {result.scheme: result.error.raised() for result in done.variants if result.error is not None}
         else:
-            for _ in inspect(request, inspected, executor):
+            for _ in report_model(request, inspected, executor):
                 pass
     except QdashError as error:
         assert inspected is not None

@@ -25,7 +25,7 @@ from qdash.scratch import prefix
 from qdash.ui.server.gradio_sessions import forget_messages, forget_state, keep_no_statistics, unread_messages
 from qdash.ui.server.page_routes import is_needed
 from qdash.ui.server.run_queue import Line, Visitor
-from qdash.ui.server.runs import PATIENCE_S, Runs
+from qdash.ui.server.runs import UNFOLLOWED_S, Runs
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.tabs import AWAY_S, FORGOTTEN_S, MOST_UNREAD, NEW_A_MINUTE, TabGuard, Tabs
 from qdash.ui.server.visitors import COOKIE, address_of
@@ -193,7 +193,7 @@ def test_a_run_that_nobody_listens_to_ends(clock: Clock) -> None:
     run = Runs(clock, watch_s=0.01, is_here=here.__contains__).start("v", "compare", going)
     with closing(run.follow("a")) as follower:  # type: ignore[type-var] - a generator, as handlers have it
         assert next(follower) == 1
-        clock.now += PATIENCE_S + 1
+        clock.now += UNFOLLOWED_S + 1
         assert not run.forsaken and not run.stop.is_set()
         here.clear()
         assert run.forsaken and run.stop.wait(10)

@@ -29,8 +29,8 @@ import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from qdash.errors import QdashError
-from qdash.inputs import FORMATS, read_picture, text_of
-from qdash.tasks import read_own
+from qdash.inputs import PICTURE_FORMATS, read_picture, text_of
+from qdash.tasks import read_custom
 from tests.support.peak import peak_bytes
 
 LIMIT_S = 10.0
@@ -58,7 +58,7 @@ def pictures() -> tuple[bytes, ...]:
     text.add_itxt("workflow", "{" + "x" * 5000 + "}", zip=True)
     ramp = np.linspace(0, 1, 61 * 47).reshape(47, 61)
     frames = {"save_all": True, "append_images": [drawing.rotate(90)]}
-    found = [_encoded(drawing, kind) for kind in FORMATS]
+    found = [_encoded(drawing, kind) for kind in PICTURE_FORMATS]
     found += [_encoded(drawing, kind, exif=exif) for kind in ("PNG", "JPEG", "WEBP", "TIFF")]
     found += [_encoded(drawing, kind, **frames) for kind in ("PNG", "GIF", "WEBP", "TIFF")]
     found += [_encoded(drawing.convert(mode), kind) for mode, kind in _MODES]
@@ -164,7 +164,7 @@ def tried(kind: str, data: bytes) -> str:
             with Image.open(io.BytesIO(png)) as image:
                 assert (image.mode, image.size) == ("RGB", (record.width, record.height))
         else:
-            items = read_own(data, kind)
+            items = read_custom(data, kind)
             assert all(item.question.prompt.strip() and all(item.question.answers) for item in items)
             "".join(item.question.model_dump_json() for item in items)
             text_of(data, kind)

@@ -63,7 +63,7 @@ def edit(path: Path, **entries: Any) -> None:
     path.write_text(json.dumps({name: value for name, value in {**known, **entries}.items() if value is not ...}))
 
 
-def reweigh(folder: Path, change: Callable[[Weights], Weights]) -> Path:
+def rewrite_weights(folder: Path, change: Callable[[Weights], Weights]) -> Path:
     """Save what `change` makes of the weights."""
     weights = {name: weight.clone() for name, weight in load_file(folder / "model.safetensors").items()}
     save_file(change(weights), folder / "model.safetensors", {"format": "pt"})

@@ -13,7 +13,7 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 
 from qdash.checkpoints.tying import _tied_by_class
-from tests.public_cases.making import SIZES, Weights, ask, edit, ids, llama, located, refusal, reweigh, save, tokenizer, worker
+from tests.public_cases.making import SIZES, Weights, ask, edit, ids, llama, located, refusal, rewrite_weights, save, tokenizer, worker
 from tests.support.checkpoints import shard
 
 WEIGHTS = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel"}
@@ -53,25 +53,25 @@ def as_type(dtype: torch.dtype) -> Callable[[Weights], Weights]:
 
 @pytest.mark.parametrize("suffix", ["weight_scale", "weight.absmax", "SCB", "weight_scale_inv", "scales", "zero_point"])
 def test_codes_beside_scales_are_refused(tmp_path: Path, suffix: str) -> None:
-    error = refusal(lambda: located(reweigh(llama(tmp_path / "m"), as_int8(suffix))))
+    error = refusal(lambda: located(rewrite_weights(llama(tmp_path / "m"), as_int8(suffix))))
     assert "holds quantized weights (model.layers.0." in error.message and "quantization_config" in error.message
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int32, torch.int64, torch.float8_e4m3fn, torch.float8_e5m2, torch.bool])
 def test_weights_that_are_no_floats_are_refused_without_scales_too(tmp_path: Path, dtype: torch.dtype) -> None:
-    error = refusal(lambda: located(reweigh(llama(tmp_path / "m"), as_type(dtype))))
+    error = refusal(lambda: located(rewrite_weights(llama(tmp_path / "m"), as_type(dtype))))
     assert "not plain floats" in error.message
 
 
 @pytest.mark.parametrize("name", ["model.layers.0.attn.bias", "model.position_ids", "model.relative_position_index"])
 def test_buffers_of_whole_numbers_are_no_codes(tmp_path: Path, name: str) -> None:
-    folder = reweigh(llama(tmp_path / "m"), lambda weights: weights | {name: torch.ones(1, 1, 4, 4, dtype=torch.uint8)})
+    folder = rewrite_weights(llama(tmp_path / "m"), lambda weights: weights | {name: torch.ones(1, 1, 4, 4, dtype=torch.uint8)})
     assert located(folder).quantization is None
 
 
 def test_an_entry_in_another_place_is_named_and_moving_it_works(tmp_path: Path) -> None:
     plain = llama(tmp_path / "plain")
-    folder = reweigh(llama(tmp_path / "m"), as_int8("weight_scale"))
+    folder = rewrite_weights(llama(tmp_path / "m"), as_int8("weight_scale"))
     edit(folder / "config.json", compression_config=COMPRESSED)
     error = refusal(lambda: located(folder))
     assert "compression_config" in error.message and "as quantization_config, its “format” repeated in each" in error.remedy
@@ -84,7 +84,7 @@ def test_an_entry_in_another_place_is_named_and_moving_it_works(tmp_path: Path) 
 
 
 def test_mlx_and_other_tools_are_named(tmp_path: Path) -> None:
-    folder = reweigh(llama(tmp_path / "m"), as_int8("scales"))
+    folder = rewrite_weights(llama(tmp_path / "m"), as_int8("scales"))
     for entries in ({"quantization": {"bits": 8, "group_size": 64}}, {"quantization_config": {"bits": 8, "group_size": 64}}):
         edit(folder / "config.json", **{"quantization": ..., "quantization_config": ..., **entries})
         assert "MLX" in refusal(lambda: located(folder)).message
@@ -176,7 +176,9 @@ def test_blocks_compiled_one_by_one_are_renamed_too(tmp_path: Path) -> None:
 
 
 def test_an_adapter_inside_is_refused_and_one_beside_is_noted(tmp_path: Path) -> None:
-    inside = reweigh(llama(tmp_path / "in"), lambda weights: weights | {"model.layers.0.q_proj.lora_A.default.weight": torch.zeros(4, 64)})
+    inside = rewrite_weights(
+        llama(tmp_path / "in"), lambda weights: weights | {"model.layers.0.q_proj.lora_A.default.weight": torch.zeros(4, 64)}
+    )
     assert "adapter" in refusal(lambda: located(inside)).message
     beside = llama(tmp_path / "beside")
     (beside / "adapter_config.json").write_text("{}")
@@ -247,7 +249,7 @@ def without(part: str) -> Callable[[Weights], Weights]:
     "change", [dict, with_head, without("embed_tokens"), without("lm_head")], ids=["own", "equal", "head", "embedding"]
 )
 def test_parameters_are_those_that_load_whatever_config_says_of_the_head(tmp_path: Path, change: Any, tied: bool) -> None:
-    folder = reweigh(llama(tmp_path / "m"), change)
+    folder = rewrite_weights(llama(tmp_path / "m"), change)
     edit(folder / "config.json", tie_word_embeddings=tied)
     if not tied and change not in (dict, with_head):
         return  # half of the weights are missing, which loading says
@@ -258,7 +260,7 @@ def test_a_silent_config_is_taken_as_its_class_takes_it(tmp_path: Path) -> None:
     own = tokenizer()
     config = hf.GPT2Config(n_embd=64, n_layer=2, n_head=2, n_positions=128, **ids(own))
     folder = save(tmp_path / "m", hf.GPT2LMHeadModel(config), own)
-    reweigh(folder, lambda weights: weights | {"lm_head.weight": weights["transformer.wte.weight"].clone()})
+    rewrite_weights(folder, lambda weights: weights | {"lm_head.weight": weights["transformer.wte.weight"].clone()})
     edit(folder / "config.json", tie_word_embeddings=...)
     assert located(folder).parameters == stored_parameters(folder)
     for kind in ("gpt2", "llama", "qwen3", "gemma3", "bloom", "falcon", "mamba", "gpt_neox"):

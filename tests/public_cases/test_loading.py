@@ -11,11 +11,11 @@ import transformers as hf
 from qdash.engine.generation_config import KEPT, greedy
 from qdash.engine.outside_reads import read_outside
 from qdash.errors import QdashError
-from tests.public_cases.making import ask, edit, ids, llama, refusal, reweigh, save, tokenizer, worker
+from tests.public_cases.making import ask, edit, ids, llama, refusal, rewrite_weights, save, tokenizer, worker
 
 
 def with_weight(folder: Path, *names: str) -> Path:
-    return reweigh(llama(folder), lambda weights: weights | {name: torch.zeros(8, 8) for name in names})
+    return rewrite_weights(llama(folder), lambda weights: weights | {name: torch.zeros(8, 8) for name in names})
 
 
 def notes(folder: Path) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def test_more_layers_than_config_says_are_no_extra_guesses_and_the_remedy_works(
 
 @pytest.mark.parametrize("prefix", ["student.", "actor.model."])
 def test_a_prefix_that_nobody_knows_is_found_by_what_is_missing(tmp_path: Path, prefix: str) -> None:
-    folder = reweigh(llama(tmp_path / "m"), lambda weights: {prefix + name: weight for name, weight in weights.items()})
+    folder = rewrite_weights(llama(tmp_path / "m"), lambda weights: {prefix + name: weight for name, weight in weights.items()})
     error = refusal(lambda: worker(folder))
     assert f"“{prefix}”" in error.message and f"removeprefix('{prefix}')" in error.remedy
 

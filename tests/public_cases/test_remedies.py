@@ -20,10 +20,10 @@ REFUSED = "tests.architectures.test_refused"
 
 # Where the remedy is an action, the test does it; where it is another model, the test checks that no action is promised.
 TRIED = {
-    "checkpoints.inspection.inspect": f"{HERE}.test_saving_the_configuration_works",
-    "checkpoints.inspection._safe_task": f"{HERE}.test_the_native_form_works",
-    "checkpoints.inspection._check_left_to_right": f"{REFUSED}.test_a_model_that_fills_in_words_is_refused_unless_it_was_made_a_decoder",
-    "checkpoints.inspection._check_preprocessing": f"{HERE}.test_saving_tokenizer_and_processor_works",
+    "checkpoints.validation.validate": f"{HERE}.test_saving_the_configuration_works",
+    "checkpoints.validation._safe_task": f"{HERE}.test_the_native_form_works",
+    "checkpoints.validation._check_left_to_right": f"{REFUSED}.test_a_model_that_fills_in_words_is_refused_unless_it_was_made_a_decoder",
+    "checkpoints.validation._check_preprocessing": f"{HERE}.test_saving_tokenizer_and_processor_works",
     "checkpoints.files.damaged": f"{HERE}.test_copying_again_works",
     "checkpoints.weights._check_complete": f"{HERE}.test_copying_again_works",
     "checkpoints.weights._nothing": f"{HERE}.test_copying_again_works",

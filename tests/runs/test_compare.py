@@ -12,110 +12,26 @@ from hypothesis import strategies as st
 
 from qdash import checkpoints
 from qdash.errors import QdashError
-from qdash.execution import Executor, Part, PartMoved, Rank, Round, StopSignal
+from qdash.execution import Part, PartMoved, Rank, Round, StopSignal
 from qdash.records import (
-    Agreement,
-    Answer,
     AnswerText,
     Comparison,
     ComparisonDone,
-    Coverage,
-    Loaded,
     Measurement,
-    MemoryWatched,
     Progress,
     Ratio,
-    Reference,
     Request,
     Rounds,
-    Step,
-    TextSoFar,
     TimedRun,
     Timing,
     Variant,
     VariantAnswered,
     VariantDone,
-    WorkerSpec,
 )
 from qdash.runs.compare import compare
 from qdash.runs.plan import plan, variants_of
 from qdash.runs.rounds.figures import latency_of, noise_floor, noise_of
-
-LOADED = Loaded(
-    load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",
-    coverage=Coverage(quantized=3, total=4), snippet="model = …",
-)  # fmt: skip
-
-
-REFERENCE = Reference(tokens=(1,), pieces=("a",), vocabulary="", width=9, kept=9, log_probs=b"", ids=b"", tail=b"", ppl=1.5)
-AGREEMENT = Agreement(kl_mean_nats=0.0, kl_se=0.01, top1=1.0, ppl_original=1.5, ppl=1.6, first_divergence=None, tokens=1)
-
-
-Pace = Callable[[str, int], float]
-
-
-class Script(Executor):
-    """An executor whose workers follow a script: `pace` tells how long a scheme takes in a round, `busy` what others take in each round,
-    again from the start when it is used up, `failing` maps (scheme, method) to an error.
-    """
-
-    def __init__(
-        self,
-        pace: Pace = lambda scheme, number: 1.0,
-        failing: dict[tuple[str, str], QdashError] | None = None,
-        busy: Sequence[float | None] = (0.0,),
-    ) -> None:
-        self.pace, self.busy = pace, busy
-        self.failing = failing or {}
-        self.rounds: list[tuple[str, ...]] = []
-        self.apart: list[bool] = []
-        self.tokens: tuple[int, ...] = ()
-        self.calls: list[tuple[str | None, str]] = []
-
-    def call(
-        self,
-        spec: WorkerSpec,
-        method: str,
-        *arguments: Any,
-        reserve_bytes: int = 0,
-        stop: StopSignal | None = None,
-        rank: Rank | None = None,
-        gives_way: bool = False,
-    ) -> Generator[Step | TextSoFar, None, Any]:
-        self.calls.append((spec.scheme, method))
-        if error := self.failing.get((str(spec.scheme), method)):
-            raise error
-        yield Step(fraction=0.5)
-        if method == "load":
-            return LOADED.model_copy(update={"weights_bytes": 200 if spec.scheme == "original" else 50})
-        if method == "answer":
-            yield TextSoFar(text="a cat")
-            return Answer(text="a cat", new_tokens=2, complete=True, tokens=self.tokens)
-        if method == "record_reference":
-            return REFERENCE.model_copy(update={"tokens": arguments[1] if isinstance(arguments[1], tuple) else (7,)})
-        if method == "score":
-            kl = 0.0 if spec.scheme == "original" else 0.25
-            return AGREEMENT.model_copy(update={"kl_mean_nats": kl, "tokens": len(arguments[1].tokens)})
-        return MemoryWatched(peak_bytes=400)
-
-    def round(
-        self, parts: Sequence[Part], stop: StopSignal | None = None, rank: Rank | None = None, *, together: bool = True
-    ) -> Generator[PartMoved, None, Round]:
-        assert all((part.ready.method, part.run.method) == ("warm_up", "time") for part in parts)
-        number, results = len(self.rounds), []
-        self.rounds.append(tuple(str(part.spec.scheme) for part in parts))
-        self.apart.append(not together)
-        for place, scheme in enumerate(self.rounds[-1]):
-            yield PartMoved(place, 0)
-            if stop is not None and stop.is_set():
-                raise QdashError("Stopped.", "Again.", "cancelled")
-            total = self.pace(scheme, number)
-            run = TimedRun(preprocess_s=0.1 * total, ttft_s=0.25 * total, total_s=total, tokens=4)
-            results.append(self.failing.get((scheme, "time"), run))
-            yield PartMoved(place, 1)
-        return Round(tuple(results), self.busy[number % len(self.busy)])
-
-    def close(self) -> None: ...
+from tests.runs.scripted_workers import LOADED, Script, scoring
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +71,7 @@ def test_everybody_answers_before_anybody_is_timed(folder: Path) -> None:
     assert comparison.rounds == Rounds(taken=3, repeated=0, busy=0.0, busy_before=0.0)
     assert comparison.noise_floor is not None and comparison.noise_floor.relative == 0
     relative = comparison.variants[1].relative
-    assert relative is not None and relative.total == Ratio(value=0.5, low=0.5, high=0.5, rounds=3)
+    assert relative is not None and relative.total == Ratio(value=0.5, low=0.5, high=0.5, rounds=3, noise=0.0, busy=0.0)
     assert (relative.latency, relative.memory, relative.tokens_per_s) == (0.5, 0.25, pytest.approx(2.0))
     memory = comparison.variants[1].memory
     assert memory is not None and memory.peak_bytes == 400
@@ -247,7 +163,8 @@ def test_stopped_between_rounds_those_taken_count_without_an_interval(folder: Pa
     else:
         assert comparison.rounds is not None and comparison.rounds.taken == taken
         assert nf4.latency is not None and len(nf4.latency.total_s.runs) == taken
-        assert nf4.relative.total == Ratio(value=1.5 + taken / 2, low=None, high=None, rounds=taken)
+        ratio = nf4.relative.total
+        assert ratio is not None and (ratio.value, ratio.low, ratio.high, ratio.rounds) == (1.5 + taken / 2, None, None, taken)
 
 
 TAKEN_BACK = QdashError("The GPU was lent for 60 s, which was too short.", "Try again.", "worker_died")
@@ -366,66 +283,3 @@ def test_random_weights_are_timed_but_not_asked(folder: Path, monkeypatch: pytes
 
 
 # ── agreement with the original ──────────────────────────────────────────────────────────────────────────────────
-
-
-def scoring(failing: dict[tuple[str, str], QdashError] | None = None) -> Script:
-    script = Script(failing=failing)
-    script.tokens = (5, 6, 2)
-    return script
-
-
-def test_variants_are_scored_against_the_originals_answer_before_they_are_timed(folder: Path) -> None:
-    script = scoring()
-    events = list(compare(request_for(folder, "original", "bnb-nf4"), None, script))
-    assert script.calls == [
-        ("original", "load"), ("original", "answer"), ("original", "record_reference"),
-        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "score"),
-        ("original", "load"), ("original", "score"),
-        ("original", "load"), ("original", "warm_up"), ("bnb-nf4", "load"), ("bnb-nf4", "warm_up"),
-    ]  # fmt: skip
-    comparison = final(events)
-    original, variant = comparison.variants
-    assert (original.agreement, original.agreement_problem, original.scores_finite) == (None, None, True)
-    assert variant.agreement is not None and (variant.agreement.kl_mean_nats, variant.agreement.tokens) == (0.25, 3)
-    assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats == 0.0
-    assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
-
-
-def test_the_noise_of_each_part_of_the_time_is_that_of_the_originals_rounds(folder: Path) -> None:
-    noise = outcome(folder, Script(lambda scheme, number: 1.0 + 0.1 * number), "original", "bnb-nf4").noise_floor
-    assert noise is not None and noise.kl_nats is None
-    assert (noise.first_median_s, noise.again_median_s, noise.relative) == (1.0, pytest.approx(1.2), pytest.approx(0.2))
-    assert (noise.ttft, noise.tpot) == (pytest.approx(0.2), pytest.approx(0.2))
-
-
-def test_a_reference_text_is_scored_beside_the_answer(folder: Path) -> None:
-    request = request_for(folder, "original", "bnb-nf4").model_copy(update={"reference_text": "Once upon a time"})
-    variant = final(list(compare(request, None, scoring()))).variants[1]
-    assert variant.agreement is not None and variant.agreement.tokens == 3
-    assert variant.agreement_text is not None and variant.agreement_text.tokens == 1
-
-
-def test_a_failed_scoring_costs_the_agreement_only(folder: Path) -> None:
-    other = QdashError("It has other words.", "Compare one family.")
-    variant = outcome(folder, scoring({("bnb-nf4", "score"): other}), "original", "bnb-nf4").variants[1]
-    assert (variant.status, variant.agreement, variant.agreement_problem) == ("ok", None, "It has other words.")
-    assert variant.latency is not None and variant.answer == "a cat"
-
-
-def test_without_a_reference_nobody_is_scored_and_everybody_knows_why(folder: Path) -> None:
-    nan = QdashError("No numbers.", "Another type.", "not_finite")
-    script = scoring({("original", "record_reference"): nan})
-    comparison = outcome(folder, script, "original", "bnb-nf4")
-    assert [variant.agreement_problem for variant in comparison.variants] == ["No numbers. Another type.", "No numbers."]
-    assert [variant.scores_finite for variant in comparison.variants] == [False, None]
-    assert "score" not in {method for _, method in script.calls}
-    assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats is None
-    died = QdashError("It died.", "Try again.", "worker_died")
-    variant = outcome(folder, scoring({("original", "load"): died}), "original", "bnb-nf4").variants[1]
-    assert variant.agreement_problem is not None and "did not run" in variant.agreement_problem
-
-
-def test_a_floor_that_cannot_be_scored_is_unknown(folder: Path) -> None:
-    full = QdashError("Out of memory.", "Choose fewer.", "out_of_memory")
-    noise = outcome(folder, scoring({("original", "score"): full}), "original", "bnb-nf4").noise_floor
-    assert noise is not None and noise.kl_nats is None

@@ -31,7 +31,8 @@ from qdash.records import (
     Variant,
     WorkerSpec,
 )
-from qdash.runs.evaluate import evaluate, noise_between, ratio_between
+from qdash.runs.batch_times import noise_between, ratio_between
+from qdash.runs.evaluate import evaluate
 from qdash.tasks import Item, bundled_items, differing
 
 LOADED = Loaded(

@@ -17,7 +17,7 @@ from qdash.cli import main
 from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
 from qdash.records import InspectorReport, Request, Variant
-from qdash.runs.model_report import explained, inspect
+from qdash.runs.model_report import explained, report_model
 from tests.cli.test_cli import ROOT
 from tests.report.examples import COMPARISON
 
@@ -37,7 +37,7 @@ def request_for(folder: Path, scheme: str) -> Request:
 
 
 def test_a_report_is_whole(checkpoint: Any, cache: Path) -> None:
-    report = result_of(inspect(request_for(checkpoint("bloom"), "bnb-fp4"), 0, InlineExecutor()))
+    report = result_of(report_model(request_for(checkpoint("bloom"), "bnb-fp4"), 0, InlineExecutor()))
     assert (report.model, report.scheme, report.dtype) == (str(checkpoint("bloom")), "bnb-fp4", "float16")
     assert report.host is not None and report.host.device == "cpu" and len(report.explanations) == 4
     assert report.estimate_bytes == 2 * report.counted
@@ -45,15 +45,22 @@ def test_a_report_is_whole(checkpoint: Any, cache: Path) -> None:
     assert InspectorReport.model_validate_json(report.model_dump_json()) == report
 
 
+def test_a_baseline_that_cannot_be_found_costs_only_itself(checkpoint: Any, cache: Path) -> None:
+    folder = checkpoint("bloom")
+    variants = (Variant(model="/there/is/none", scheme="original"), Variant(model=str(folder), scheme="bnb-fp4"))
+    report = result_of(report_model(Request(variants=variants, prompt="", device="cpu"), 1, InlineExecutor()))
+    assert (report.model, report.dtype) == (str(folder), "float32")
+
+
 def test_a_full_disk_is_said(checkpoint: Any, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: SimpleNamespace(free=2**20))
-    report = result_of(inspect(request_for(checkpoint("bloom"), "original"), 0, InlineExecutor()))
+    report = result_of(report_model(request_for(checkpoint("bloom"), "original"), 0, InlineExecutor()))
     assert report.saved is None and report.not_saved is not None and "QDASH_CACHE_DIR" in report.not_saved
     assert any("There is no file" in explanation.answer for explanation in report.explanations)
 
 
 def test_times_are_found_in_the_comparison(checkpoint: Any, cache: Path) -> None:
-    report = result_of(inspect(request_for(checkpoint("bloom"), "bnb-nf4"), 0, InlineExecutor()))
+    report = result_of(report_model(request_for(checkpoint("bloom"), "bnb-nf4"), 0, InlineExecutor()))
     own = next(result for result in COMPARISON.variants if result.scheme == "bnb-nf4")
     known = explained(report.model_copy(update={"model": own.model}), COMPARISON)
     assert "was not timed" in report.explanations[3].answer and "86 ms vs. 173 ms" in known.explanations[3].answer

@@ -1,4 +1,4 @@
-"""Weighing a model as the page and the command do it: what is kept, opened again, thrown away, and looked at closely."""
+"""Measuring weight errors as the page and the command do: what is kept, opened again, thrown away, and seen layer by layer."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from qdash.catalog.formats import FORMATS
 from qdash.errors import QdashError
 from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
-from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
+from qdash.records import LayerDetail, MeasuredLayer, Step, WeightReport
 from qdash.runs.weight_error import cache, measure_layer, measure_weight_error
 
 LAYER = "model.layers.1.mlp.up_proj"
@@ -40,7 +40,7 @@ def finished(steps: Generator[Any, None, Any]) -> tuple[Any, list[Any]]:
     return result_of(steps, events.append), events
 
 
-def weighed(model: str, *schemes: str) -> tuple[WeightReport, list[Step | WeighedLayer]]:
+def measured(model: str, *schemes: str) -> tuple[WeightReport, list[Step | MeasuredLayer]]:
     return finished(measure_weight_error(model, schemes, EXECUTOR))
 
 
@@ -49,59 +49,59 @@ def looked_at(model: str, scheme: str, **place: int) -> LayerDetail:
 
 
 def test_a_result_is_kept_and_opened_again(model: str, kept_in: Path) -> None:
-    first, events = weighed(model, "fp6-e2m3", "int3-g64")
+    first, events = measured(model, "fp6-e2m3", "int3-g64")
     assert (first.cached, first.model, first.device) == (False, model, "cpu") and first.seconds > 0
-    assert sum(isinstance(event, WeighedLayer) for event in events) == len(first.schemes[0].layers)
+    assert sum(isinstance(event, MeasuredLayer) for event in events) == len(first.schemes[0].layers)
     assert len(list(kept_in.iterdir())) == 2
-    again, events = weighed(model, "int3-g64", "original", "fp6-e2m3", "int3-g64")
+    again, events = measured(model, "int3-g64", "original", "fp6-e2m3", "int3-g64")
     assert (again.cached, again.seconds, events) == (True, 0.0, [Step(detail="Looking for the model.")])
     assert again.schemes == first.schemes[::-1]
 
 
 def test_only_what_is_missing_is_computed(model: str) -> None:
-    (first,) = weighed(model, "fp6-e2m3")[0].schemes
-    report, events = weighed(model, "fp6-e2m3", "mxfp4")
+    (first,) = measured(model, "fp6-e2m3")[0].schemes
+    report, events = measured(model, "fp6-e2m3", "mxfp4")
     assert report.schemes[0] == first and not report.cached
-    assert all(event.sqnr_db.keys() == {"mxfp4"} for event in events if isinstance(event, WeighedLayer))
+    assert all(event.sqnr_db.keys() == {"mxfp4"} for event in events if isinstance(event, MeasuredLayer))
 
 
 def test_another_checkpoint_has_results_of_its_own(model: str, tmp_path: Path) -> None:
-    before = weighed(model, "fp6-e2m3")[0]
+    before = measured(model, "fp6-e2m3")[0]
     copy = tmp_path / "copy"
     copy.mkdir()
     for file in Path(model).iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
-    assert weighed(str(copy), "fp6-e2m3")[0].cached is False
+    assert measured(str(copy), "fp6-e2m3")[0].cached is False
     weights = copy / "model.safetensors"
     os.utime(weights, ns=(0, weights.stat().st_mtime_ns + 10**9))
-    changed = weighed(str(copy), "fp6-e2m3")[0]
+    changed = measured(str(copy), "fp6-e2m3")[0]
     assert not changed.cached and changed.schemes == before.schemes
 
 
 def test_what_cannot_be_read_is_computed_anew(model: str, kept_in: Path) -> None:
-    first = weighed(model, "fp6-e2m3")[0]
+    first = measured(model, "fp6-e2m3")[0]
     for file in kept_in.iterdir():
         file.write_text("{")
-    again = weighed(model, "fp6-e2m3")[0]
+    again = measured(model, "fp6-e2m3")[0]
     assert not again.cached and again.schemes == first.schemes
-    assert weighed(model, "fp6-e2m3")[0].cached
+    assert measured(model, "fp6-e2m3")[0].cached
 
 
 def test_a_cache_that_cannot_be_written_costs_no_result(model: str, kept_in: Path) -> None:
     kept_in.parent.mkdir(parents=True)
     kept_in.write_text("a file where a folder should be")
-    assert weighed(model, "fp6-e2m3")[0].schemes[0].layers
+    assert measured(model, "fp6-e2m3")[0].schemes[0].layers
 
 
 def test_what_was_not_used_for_longest_goes(model: str, kept_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weighed(model, "fp6-e2m3")
+    measured(model, "fp6-e2m3")
     (oldest,) = kept_in.iterdir()
-    weighed(model, "mxfp4")
+    measured(model, "mxfp4")
     (second,) = set(kept_in.iterdir()) - {oldest}
     for seconds, file in enumerate((second, oldest)):
         os.utime(file, (seconds, seconds))
     monkeypatch.setattr(cache, "MOST_BYTES", int(2.5 * oldest.stat().st_size))
-    weighed(model, "int3-g64")
+    measured(model, "int3-g64")
     assert oldest.exists() and not second.exists() and len(list(kept_in.iterdir())) == 2
 
 
@@ -121,9 +121,9 @@ def test_it_stops_within_a_second(model: str, kept_in: Path) -> None:
 
 
 @pytest.mark.parametrize("schemes", [[], ["original", "fp16"]])
-def test_plain_floats_are_nothing_to_weigh(model: str, schemes: list[str]) -> None:
+def test_plain_floats_are_nothing_to_measure(model: str, schemes: list[str]) -> None:
     with pytest.raises(QdashError, match="No quantization scheme"):
-        weighed(model, *schemes)
+        measured(model, *schemes)
 
 
 @pytest.mark.parametrize("key", ["fp8-e4m3", "fp6-e2m3", "mxfp4", "nvfp4", "sim-w8a8", "int3-g64", "minmax-4"])
@@ -139,7 +139,7 @@ def test_the_scale_is_that_of_the_weights(model: str, key: str) -> None:
     row = np.array(detail.dequantized[5 - detail.patch_row])[detail.first - detail.patch_column : detail.last - detail.patch_column]
     nearest = np.abs(row[:, None] - np.array(detail.levels)).min(axis=1)
     assert nearest.max() < 0.01 * detail.scale + 5.1e-4 * np.abs(row).max()  # pictures have four digits
-    if number_format.rule == "row":
+    if number_format.rule.shares == "row":
         largest = np.abs(weight[5]).max()
         assert detail.scale == pytest.approx(largest / max(number_format.values), rel=1e-6)
 
@@ -154,7 +154,7 @@ def test_real_schemes_have_levels_too(model: str, key: str) -> None:
 
 
 def test_a_layer_is_looked_at_closely(model: str) -> None:
-    report = weighed(model, "bnb-nf4")[0]
+    report = measured(model, "bnb-nf4")[0]
     (layer,) = [layer for layer in report.schemes[0].layers if layer.name == LAYER]
     detail = looked_at(model, "bnb-nf4")
     assert detail.row == layer.worst_row == detail.layer.worst_row

@@ -14,7 +14,7 @@ from threading import Event as StopEvent
 from threading import Lock
 
 from qdash import machine
-from qdash.catalog.models import MODELS, Task
+from qdash.catalog.models import MODELS, ModelTask
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
 from qdash.records import (
@@ -31,6 +31,7 @@ from qdash.records import (
     InspectorReport,
     Latency,
     LayerDetail,
+    MeasuredLayer,
     Memory,
     NoiseFloor,
     PartInside,
@@ -45,7 +46,6 @@ from qdash.records import (
     VariantAnswered,
     VariantDone,
     VariantResult,
-    WeighedLayer,
     WeightReport,
 )
 from qdash.runs import plan as planning
@@ -53,7 +53,7 @@ from qdash.runs.plan import Plan, VariantPlan
 from qdash.runs.rounds.figures import relative_to
 from qdash.tasks import Item
 from tests.support.scripted_evaluation import play_evaluation
-from tests.support.scripted_weights import layer_detail, report_of, weighed_layers
+from tests.support.scripted_weights import layer_detail, measured_layers, report_of
 
 OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
 CANCELLED = ErrorRecord(kind="cancelled", message="Stopped.", remedy="Start it again when you like.")
@@ -70,7 +70,7 @@ class ScriptedBackend:
         self.pause_s, self.slowdowns = pause_s, slowdowns or {}
         self._device = Lock()
 
-    def task(self, model: str) -> Task:
+    def task(self, model: str) -> ModelTask:
         """The catalogue's, else pictures."""
         return MODELS[model].task if model in MODELS else "image-text-to-text"
 
@@ -136,12 +136,12 @@ class ScriptedBackend:
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
+    ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
         """Invented errors, worse with fewer bits, layer by layer."""
         keys = [key for key in schemes if not find_scheme(key).is_baseline]
         if not keys:
             raise QdashError("No quantization scheme is chosen.", "Choose at least one besides the original.")
-        layers = list(weighed_layers(keys))
+        layers = list(measured_layers(keys))
         for done, layer in enumerate(layers):
             if stop.is_set():
                 raise CANCELLED.raised()
@@ -158,7 +158,7 @@ class ScriptedBackend:
         yield Step(detail="Reading this layer.")
         return layer_detail(scheme, layer, row, column)
 
-    def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
+    def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Invented contents."""
         for done in range(4):
             if stop.is_set():
@@ -303,7 +303,7 @@ def main(*arguments: str) -> None:
     from qdash.ui.server.tabs import Tabs  # noqa: PLC0415
 
     if "impatient" in arguments:
-        runs.PATIENCE_S = 1.0
+        runs.UNFOLLOWED_S = 1.0
     if "gpus" in arguments:
         facts = {"memory_bytes": 15 * 2**30, "free_bytes": 14 * 2**30}
         old = machine.Accelerator(device="cuda:0", name="NVIDIA T4", bfloat16=False, compute_capability=(7, 5), **facts)

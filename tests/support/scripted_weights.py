@@ -6,9 +6,9 @@ from zlib import crc32
 
 import numpy as np
 
-from qdash.catalog.formats import NF4_VALUES
+from qdash.catalog.elements import NF4
 from qdash.catalog.schemes import find_scheme
-from qdash.records import Histogram, LayerDetail, LayerHistograms, LayerPlace, LayerWeights, SchemeWeights, WeighedLayer, WeightReport
+from qdash.records import Histogram, LayerDetail, LayerHistograms, LayerPlace, LayerWeights, MeasuredLayer, SchemeWeights, WeightReport
 
 HIDDEN, WIDE = 896, 4864
 ATTENTION, SEEING = ("q_proj", "k_proj", "v_proj"), ("out_proj", "fc1", "fc2")
@@ -39,10 +39,10 @@ def decibels(key: str, place: LayerPlace) -> float:
     return round(5.02 * (find_scheme(key).bits or 16) - float(random.gamma(2.0, 0.35)) - worse, 2)
 
 
-def weighed_layers(keys: list[str]) -> Iterator[WeighedLayer]:
+def measured_layers(keys: list[str]) -> Iterator[MeasuredLayer]:
     """What is told while a report is made."""
     for place in places():
-        yield WeighedLayer(**place.model_dump(), sqnr_db={key: decibels(key, place) for key in keys})
+        yield MeasuredLayer(**place.model_dump(), sqnr_db={key: decibels(key, place) for key in keys})
 
 
 def layer_weights(key: str, place: LayerPlace, bins: int = 65, entries: int = 128) -> LayerWeights:
@@ -103,7 +103,7 @@ def counted(heights: np.ndarray, limit: float, count: int) -> Histogram:
 def levels(key: str, largest: float) -> np.ndarray:
     """NF4's, else equal steps."""
     bits = find_scheme(key).bits or 16
-    return largest * (np.array(NF4_VALUES) if "nf4" in key else np.linspace(-1, 1, 2 ** min(bits, 8) - 1))
+    return largest * (np.array(NF4.values) if "nf4" in key else np.linspace(-1, 1, 2 ** min(bits, 8) - 1))
 
 
 def layer_detail(key: str, name: str, row: int | None, column: int) -> LayerDetail:

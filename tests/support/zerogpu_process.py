@@ -121,18 +121,18 @@ def _evaluate(executor: Any, stop: Event, schemes: list[str], limit: int, batch_
     yield from importlib.import_module("qdash.runs.evaluate").evaluate(request, executor, stop)
 
 
-def _weigh(executor: Any, stop: Event, schemes: list[str]) -> Generator[Any, None, Any]:
+def _measure_weight_error(executor: Any, stop: Event, schemes: list[str]) -> Generator[Any, None, Any]:
     return importlib.import_module("qdash.runs.weight_error").measure_weight_error("tiny-lm", schemes, executor, stop)
 
 
-def _weigh_layer(executor: Any, stop: Event, scheme: str, layer: str) -> Generator[Any, None, Any]:
+def _measure_layer(executor: Any, stop: Event, scheme: str, layer: str) -> Generator[Any, None, Any]:
     return importlib.import_module("qdash.runs.weight_error").measure_layer("tiny-lm", scheme, layer, executor, stop)
 
 
 def _inspect(executor: Any, stop: Event, scheme: str) -> Generator[Any, None, Any]:
     records, planning = importlib.import_module("qdash.records"), importlib.import_module("qdash.runs.plan")
     request = records.Request(variants=planning.variants_of("tiny-lm", [scheme]), prompt="", baseline_dtype="float32")
-    return importlib.import_module("qdash.runs.model_report").inspect(request, len(request.variants) - 1, executor, stop)
+    return importlib.import_module("qdash.runs.model_report").report_model(request, len(request.variants) - 1, executor, stop)
 
 
 def _bug(executor: Any, stop: Event) -> Generator[Any, None, Any]:
@@ -146,7 +146,7 @@ def _broken(executor: Any, stop: Any) -> Generator[Any, None, None]:
 
 
 _JOBS: dict[str, Callable[..., Generator[Any, None, Any]]] = {
-    "compare": _compare, "evaluate": _evaluate, "measure_weight_error": _weigh, "measure_layer": _weigh_layer,
+    "compare": _compare, "evaluate": _evaluate, "measure_weight_error": _measure_weight_error, "measure_layer": _measure_layer,
     "inspect": _inspect, "bug": _bug,
 }  # fmt: skip
 

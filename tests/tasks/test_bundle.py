@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qdash.errors import QdashError
 from qdash.inputs import archives
 from qdash.settings import Settings
-from qdash.tasks import read_own
+from qdash.tasks import read_custom
 from qdash.tasks.bundle import chosen_files
 
 TABLE = "prompt,answer,image\nWhat?,square,{}\n"
@@ -28,7 +28,7 @@ def zipped(files: dict[str, bytes | str], compression: int = ZIP_DEFLATED) -> by
 
 def refused(source: Path | bytes, name: str = "own.zip") -> str:
     with pytest.raises(QdashError) as error:
-        read_own(source, name)
+        read_custom(source, name)
     return str(error.value)
 
 
@@ -49,7 +49,7 @@ def refused(source: Path | bytes, name: str = "own.zip") -> str:
 )
 def test_a_zip_of_questions_and_pictures(png: bytes, table: str, picture: str, image: str) -> None:
     data = zipped({table: TABLE.format(image), picture: png, "__MACOSX/._questions.csv": b"\0", "set/.DS_Store": b"\0"})
-    (item,) = read_own(data, "own.zip")
+    (item,) = read_custom(data, "own.zip")
     assert item.png is not None and item.question.picture is not None
     assert (item.question.picture.width, item.question.picture.height) == (100, 80)
 
@@ -58,16 +58,16 @@ def test_a_zip_on_disk_and_json_lines_in_it(tmp_path: Path, png: bytes) -> None:
     file = tmp_path / "own.zip"
     row = '{"prompt": "What?", "answer": "square", "image": "a/b.png"}\n'
     file.write_bytes(zipped({"q.jsonl": row, "notes.txt": "nothing", "a/b.png": png}))
-    assert read_own(file)[0].png is not None
+    assert read_custom(file)[0].png is not None
 
 
 def test_files_that_were_chosen_together(tmp_path: Path, png: bytes) -> None:
     (tmp_path / "0").write_text(TABLE.format("pictures/square.png"))
     (tmp_path / "1").write_bytes(png)
-    (item,) = read_own(chosen_files({"q.csv": tmp_path / "0", "square.png": tmp_path / "1"}))
+    (item,) = read_custom(chosen_files({"q.csv": tmp_path / "0", "square.png": tmp_path / "1"}))
     assert item.png is not None
     with pytest.raises(QdashError) as error:
-        read_own(chosen_files({"q.csv": tmp_path / "0", "sqare.png": tmp_path / "1"}))
+        read_custom(chosen_files({"q.csv": tmp_path / "0", "sqare.png": tmp_path / "1"}))
     said = "q.csv, line 2: the picture “pictures/square.png” is not among the files that were chosen."
     assert str(error.value) == f"{said} The nearest name there is “sqare.png”."
 
@@ -81,7 +81,7 @@ def test_a_picture_that_is_not_there_is_named_with_the_nearest(png: bytes) -> No
 def test_the_file_of_questions_is_found_or_asked_for(png: bytes) -> None:
     assert "There is no file of questions in own.zip" in refused(zipped({"square.png": png}))
     assert "“a.csv” and “b.json” are both in own.zip" in refused(zipped({"a.csv": "x", "b.json": "x"}))
-    (item,) = read_own(zipped({"a.csv": "prompt,answer\nWhat?,4\n", "more/b.json": "x"}))
+    (item,) = read_custom(zipped({"a.csv": "prompt,answer\nWhat?,4\n", "more/b.json": "x"}))
     assert item.question.answer == "4"
 
 
@@ -148,6 +148,6 @@ def test_a_damaged_zip_is_an_error_or_questions_never_a_crash(rest: bytes, place
     data = bytearray(zipped({"q.csv": "prompt,answer,image\nWhat?,4,a.png\n", "a.png": rest}))
     data[place % len(data)] = byte
     try:
-        read_own(bytes(data), "own.zip")
+        read_custom(bytes(data), "own.zip")
     except QdashError as error:
         assert error.remedy

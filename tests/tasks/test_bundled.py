@@ -10,7 +10,7 @@ from PIL import Image
 from qdash.catalog.models import ASSETS
 from qdash.inputs import check_prompt, read_picture
 from qdash.tasks import TASKS, Item, bundled_items, spread
-from qdash.tasks.rules import RULES
+from qdash.tasks.rules import GRADERS
 
 
 def cells(items: tuple[Item, ...]) -> Counter[tuple[str | None, str | None]]:
@@ -46,7 +46,7 @@ def test_the_true_answer_is_right_by_the_tasks_rule_and_every_prompt_passes(key:
     items = bundled_items(key)  # type: ignore[arg-type]
     assert items is not None
     for item in items:
-        assert RULES[TASKS[key].rule](item.question.answer, item.question.answer)
+        assert GRADERS[TASKS[key].rule](item.question.answer, item.question.answer)
         assert check_prompt(item.question.prompt) == item.question.prompt
 
 

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from qdash.errors import QdashError
 from qdash.records import Reply, TaskItem
 from qdash.report import evaluation_items_to_csv
-from qdash.tasks import judged, lambada_items, read_own
+from qdash.tasks import judged, lambada_items, read_custom
 from tests.history.examples import evaluation
 
 
 def asked(data: bytes | str, name: str = "own.csv") -> list[tuple[str, ...]]:
-    items = read_own(data.encode() if isinstance(data, str) else data, name)
+    items = read_custom(data.encode() if isinstance(data, str) else data, name)
     return [(item.question.prompt, *item.question.answers) for item in items]
 
 
 def refusal(data: bytes | str, name: str = "own.csv") -> str:
     with pytest.raises(QdashError) as caught:
-        read_own(data.encode() if isinstance(data, str) else data, name)
+        read_custom(data.encode() if isinstance(data, str) else data, name)
     assert caught.value.remedy
     return f"{caught.value.message} {caught.value.remedy}"
 
@@ -119,7 +119,7 @@ def test_what_means_one_thing_only_in_csv_is_read(text: str, expected: list[tupl
 
 def test_the_pictures_of_a_csv_may_be_long(png: bytes) -> None:
     uri = "data:image/png;base64," + base64.b64encode(png + bytes(300_000)).decode()
-    (item,) = read_own(f'prompt,answer,image\nWhat?,4,"{uri}"\n'.encode(), "own.csv")
+    (item,) = read_custom(f'prompt,answer,image\nWhat?,4,"{uri}"\n'.encode(), "own.csv")
     assert item.png is not None
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qdash.tasks.rules import RULES, words_of
+from qdash.tasks.rules import GRADERS, words_of
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from qdash.tasks.rules import RULES, words_of
     ],
 )
 def test_rules(rule: str, answer: str, target: str, right: bool) -> None:
-    assert RULES[rule](answer, target) is right  # type: ignore[index]
+    assert GRADERS[rule](answer, target) is right  # type: ignore[index]
 
 
 def test_words_of_a_text() -> None:

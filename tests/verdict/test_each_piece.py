@@ -1,118 +1,18 @@
-"""Each piece of evidence is needed: where one alone is missing, or just beyond its bound, the praise that rested on it is gone.
-
-The bounds are those that docs/verdict.md shows, written down once more.
-"""
+"""Each piece of evidence is needed: where one alone is missing, the praise that rested on it is gone. Bounds are in `test_bounds`."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from math import inf, isnan, nan, nextafter
+from math import inf, isnan, nan
 from typing import Any
 
 import pytest
 
-from qdash.records import Comparison, Coverage, NoiseFloor, VariantResult
+from qdash.records import Comparison, Coverage, VariantResult
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.evidence import doubt_of, evidence_of, has_finite_original, pace_of, quantized_share, quantized_words, told_time
-from qdash.verdict.judging import reference_words
 from qdash.verdict.pace import Pace
-from qdash.verdict.rules import Evidence, rule_for
 from tests.support.scripted import CANCELLED
-from tests.verdict.examples import ANSWER, QUIET, agreement, scored
-from tests.verdict.test_sentences import comparison_with
-from tests.verdict.test_truth import BICYCLE, BUS, asked
-
-PRAISED = (Grade.GOOD_TRADE, Grade.SAME)
-KNOWN = Evidence(
-    original_ran=True, original_finite=True, original_spoke=True, quantized=0.9, answered=True, compared=True, kl_nats=0.01, changed=0,
-    silent=0, size=2.0,
-)  # fmt: skip
-SAID_WITH = Coverage(quantized=60, total=62, quantized_parameters=900, parameters=1000)
-
-
-def below(value: float) -> float:
-    return nextafter(value, -inf)
-
-
-def above(value: float) -> float:
-    return nextafter(value, inf)
-
-
-def taking(most: float) -> Pace:
-    return Pace("untold", most, most, most)
-
-
-# ── bounds ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    ("changes", "grade"),
-    [
-        ({"quantized": 0.01}, Grade.SAME),
-        ({"quantized": below(0.01)}, Grade.NOT_JUDGED),
-        ({"quantized": inf}, Grade.SAME),
-        ({"kl_nats": 1.0}, Grade.BROKEN),
-        ({"kl_nats": below(1.0)}, Grade.CAREFUL),
-        ({"kl_nats": 0.1}, Grade.CAREFUL),
-        ({"kl_nats": below(0.1)}, Grade.SAME),
-        ({"kl_nats": 0.0625, "kl_doubt_nats": below(0.0375)}, Grade.SAME),
-        ({"kl_nats": 0.0625, "kl_doubt_nats": above(0.0375)}, Grade.CANT_TELL),
-        ({"kl_nats": 0.5, "kl_doubt_nats": 0.39}, Grade.CAREFUL),
-        ({"kl_nats": 0.5, "kl_doubt_nats": 0.41}, Grade.CANT_TELL),
-        ({"kl_nats": 1.5, "kl_doubt_nats": 0.5}, Grade.BROKEN),
-        ({"kl_nats": 1.5, "kl_doubt_nats": 0.51}, Grade.CAREFUL),
-        ({"kl_nats": inf, "kl_doubt_nats": inf}, Grade.BROKEN),
-        ({"kl_nats": nan}, Grade.NOT_JUDGED),
-        ({"kl_nats": 2e-6, "kl_doubt_nats": inf}, Grade.CANT_TELL),
-        ({"kl_nats": 1e-6, "kl_doubt_nats": inf}, Grade.SAME),
-        ({"kl_nats": 0.3, "kl_noise_nats": 0.3, "kl_doubt_nats": inf}, Grade.SAME),
-        ({"kl_nats": 0.31, "kl_noise_nats": 0.3}, Grade.CAREFUL),
-        ({"changed": 1, "content": 0.2}, Grade.DIFFERENT),
-        ({"changed": 1, "content": below(0.2)}, Grade.CAREFUL),
-        ({"changed": 1, "content": 0.0, "top1_most": 0.8}, Grade.CAREFUL),
-        ({"changed": 1, "content": 0.0, "top1_most": below(0.8)}, Grade.DIFFERENT),
-        ({"changed": 1, "content": 1.0, "right": 1, "original_right": 1}, Grade.CAREFUL),
-        ({"changed": 1, "content": 1.0, "right": 0, "original_right": 1}, Grade.WRONG),
-        ({"changed": 1, "content": 1.0, "right": 0, "original_right": 0}, Grade.DIFFERENT),
-        ({"changed": 1, "content": 1.0, "right": nan, "original_right": nan}, Grade.DIFFERENT),
-        ({"changed": 0, "right": 0, "original_right": nan}, Grade.SAME),
-        ({"size": 0.75, "pace": taking(1.25)}, Grade.GOOD_TRADE),
-        ({"size": above(0.75), "pace": taking(1.25)}, Grade.SAME),
-        ({"size": 0.75, "pace": taking(above(1.25))}, Grade.SAME),
-        ({"size": 0.75, "pace": Pace()}, Grade.SAME),
-        ({"size": nan, "pace": taking(0.5)}, Grade.SAME),
-        ({"size": 1.02, "pace": taking(0.9)}, Grade.GOOD_TRADE),
-        ({"size": above(1.02), "pace": taking(0.9)}, Grade.SAME),
-        ({"size": 1.02, "pace": taking(above(0.9))}, Grade.SAME),
-    ],
-)
-def test_a_bound_is_where_the_document_has_it(changes: dict[str, Any], grade: Grade) -> None:
-    assert rule_for(replace(KNOWN, **changes)).grade is grade
-
-
-@pytest.mark.parametrize("missing", ["original_ran", "original_finite", "original_spoke", "answered", "compared"])
-@pytest.mark.parametrize("kl", [0.0, 0.01])
-def test_nobody_is_judged_where_one_thing_is_missing(missing: str, kl: float) -> None:
-    """Not even where the variant is as close to the original as that is to itself."""
-    assert rule_for(replace(KNOWN, kl_nats=kl)).grade is Grade.SAME
-    assert rule_for(replace(KNOWN, kl_nats=kl, **{missing: False})).grade is Grade.NOT_JUDGED
-
-
-@pytest.mark.parametrize("quantized", [0.0, below(0.01), nan])
-def test_nobody_is_praised_where_nothing_is_known_to_be_quantized(quantized: float) -> None:
-    assert rule_for(replace(KNOWN, kl_nats=0.0, quantized=quantized)).grade is Grade.NOT_JUDGED
-
-
-# ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def praised() -> tuple[VariantResult, VariantResult]:
-    """An original, and a variant that is smaller, faster and close to it."""
-    variant = scored("bnb-nf4", slowdown=0.5).model_copy(update={"coverage": SAID_WITH})
-    return scored("original"), variant
-
-
-def compared(original: VariantResult, variant: VariantResult, floor: NoiseFloor | None = QUIET) -> Comparison:
-    return comparison_with(original, variant, floor=floor)
+from tests.verdict.examples import QUIET, agreement, scored
+from tests.verdict.praised import PRAISED, SAID_WITH, above, below, compared, praised, scores, without_times
 
 
 def test_all_evidence_together_is_praised() -> None:
@@ -121,10 +21,6 @@ def test_all_evidence_together_is_praised() -> None:
     assert judged is not None and judged.grade is Grade.GOOD_TRADE and judged.icon == "✓"
     assert pace_of(found.variants[1], found).told == "faster" and told_time(found.variants[1], found) == "0.50×"
     assert "same answer" in verdict(found).plain and "faster" in verdict(found).plain
-
-
-def scores(changes: dict[str, Any]) -> dict[str, Any]:
-    return {"agreement": agreement(0.002).model_copy(update=changes)}
 
 
 @pytest.mark.parametrize(
@@ -172,10 +68,6 @@ def not_praised(found: Comparison) -> None:
     assert judged is not None and judged.grade not in PRAISED and judged.icon != "✓"
     said = verdict(found)
     assert "same answer" not in said.plain and "within noise of" not in said.plain
-
-
-def without_times(of: VariantResult) -> VariantResult:
-    return of.model_copy(update={"latency": None})
 
 
 def failed(of: VariantResult) -> VariantResult:
@@ -281,84 +173,3 @@ def test_scores_that_nobody_looked_at_are_not_held_against_an_original(finite: b
 
 
 # ── right answers ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_an_original_is_called_right_only_where_that_is_known() -> None:
-    (right, *_), (wrong, *_) = (found.variants for found in (asked(BICYCLE, BUS), asked(BUS, BUS)))
-    assert reference_words(right, asked(BICYCLE, BUS)) == ("", "Reference · right answer")
-    assert reference_words(wrong, asked(BUS, BUS)) == ("warn", "Reference · wrong answer")
-    assert reference_words(right) == ("", "Reference")
-    assert reference_words(right, compared(*praised())) == ("", "Reference")
-    assert reference_words(right.model_copy(update={"scores_finite": False}), asked(BICYCLE, BUS))[0] == "bad"
-    assert reference_words(right.model_copy(update={"answer": None}), asked(BICYCLE, BUS)) == ("", "Reference")
-
-
-@pytest.mark.parametrize(("answer", "tone"), [(ANSWER, "good"), (ANSWER.replace("on a", "on the"), "warn"), ("", "bad")])
-def test_only_praise_is_green(answer: str, tone: str) -> None:
-    original, variant = praised()
-    found = compared(original, variant.model_copy(update={"answer": answer}))
-    judged = judge(found.variants[1], found.variants[0], found)
-    assert judged is not None and judged.tone == tone
-
-
-@pytest.mark.parametrize(
-    ("original", "changes", "words"),
-    [
-        ({}, {}, "Good trade · same answer"),
-        ({}, scores({"kl_mean_nats": 0.4}), "Careful · same answer, less sure"),
-        ({}, scores({"kl_mean_nats": 3.0}), "Broken · other words predicted"),
-        ({}, scores({"kl_mean_nats": nan}), "Broken · its scores are NaN or infinite"),
-        ({}, scores({"kl_mean_nats": 0.05, "kl_se": 0.1}), "Too short to judge"),
-        ({}, scores({"kl_mean_nats": 0.0}), "Good trade · same answer"),
-        ({}, {"answer": ANSWER.replace("on a", "on the")}, "Careful · one word changed"),
-        ({}, {"answer": "Three hearts."}, "Different answer · most words changed"),
-        ({}, {"answer": "Three hearts."} | scores({"kl_mean_nats": 3.0}), "Broken · most words changed"),
-        ({}, {"answer": "Three hearts."} | scores({"kl_mean_nats": 0.0}), "Good trade · within noise"),
-        ({}, {"answer": None}, "Not judged · no answer"),
-        ({"answer": None}, {}, "Not judged · original silent"),
-        ({"answer": None}, {"answer": None}, "Not judged · answers hidden"),
-        ({"answer": None}, {"answer": None, "coverage": None}, "Not judged · answers hidden"),
-        ({"answer": None}, {"answer": None, "coverage": Coverage(quantized=0, total=62)}, "Not judged · quantized nothing"),
-        ({}, {"coverage": None}, "Not judged · coverage not known"),
-        ({}, {"agreement": None}, "Not judged · not compared"),
-        ({"scores_finite": False}, {}, "Not judged · original broken"),
-    ],
-)
-def test_the_chip_says_no_more_than_its_grade(original: dict[str, Any], changes: dict[str, Any], words: str) -> None:
-    first, variant = praised()
-    found = compared(first.model_copy(update=original), variant.model_copy(update=changes))
-    judged = judge(found.variants[1], found.variants[0], found)
-    assert judged is not None and judged.words == words
-
-
-def test_right_is_said_only_where_it_is_known() -> None:
-    def said(*answers: str) -> str:
-        found = asked(*answers)
-        judged = judge(found.variants[1], found.variants[0], found)
-        assert judged is not None
-        return judged.words
-
-    assert said(BICYCLE, BICYCLE) == "Same as the original · right"
-    assert said(BUS, BUS) == "Same as the original · both wrong"
-    assert said(BUS, BICYCLE) == "Careful · right, unlike the original"
-    assert said(BICYCLE, BUS).startswith("Wrong answer · ") and "right" not in said(BICYCLE, BUS)
-    found = asked(BUS, BICYCLE)
-    broken = judge(found.variants[1].model_copy(update=scores({"kl_mean_nats": 3.0})), found.variants[0], found)
-    assert broken is not None and broken.grade is Grade.BROKEN and "right, " not in broken.words
-
-
-def test_the_figures_behind_a_grade() -> None:
-    def figures(original: VariantResult, variant: VariantResult, floor: NoiseFloor = QUIET) -> str:
-        found = compared(original, variant, floor)
-        judged = judge(found.variants[1], found.variants[0], found)
-        assert judged is not None
-        return judged.evidence
-
-    original, variant = praised()
-    agreed = "KL 0.0020 ± 0.0020 nats · same likeliest word at 100% of 12 tokens · weights −71%"
-    assert figures(original, variant) == f"{agreed} · time 2.0× faster"
-    busy = figures(original, variant, QUIET.model_copy(update={"relative": 0.6}))
-    assert busy == f"{agreed} · speed not compared: the machine seems busy"
-    assert figures(original, without_times(variant)) == agreed
-    unscored = variant.model_copy(update={"agreement": None, "agreement_problem": "It cannot be scored."})
-    assert figures(original, without_times(unscored)) == "It cannot be scored. · weights −71%"

@@ -42,7 +42,7 @@ from qdash.report import evaluation_html, evaluation_to_html, html, to_csv, to_h
 from qdash.report.page import Chart
 from qdash.ui.components.comparison_tables import relative_html
 from qdash.ui.results.cards import cards_html
-from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.compare_state import finished_state
 from qdash.ui.results.evaluation_view import rows_html
 from qdash.verdict import verdict
 from qdash.verdict.evaluations import evaluation_verdict
@@ -237,7 +237,7 @@ def printed(show: Any, record: Any) -> str:
 def test_no_sentence_praises_a_comparison_without_evidence(found: Comparison) -> None:
     said = verdict(found)
     check(f"{said.plain} {said.why}", found, where="verdict")
-    check(unescape(cards_html(finished_board(found))), found, where="cards")
+    check(unescape(cards_html(finished_state(found))), found, where="cards")
     check(unescape(relative_html(found)), found, where="table")
     check(printed(print_comparison, found), found, where="terminal")
     check(to_csv(found), found, where="csv")

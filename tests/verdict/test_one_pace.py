@@ -15,7 +15,7 @@ from qdash.cli.screen import print_comparison
 from qdash.records import Comparison, Latency, NoiseFloor, Ratio, Relative, Rounds, Timing, VariantResult
 from qdash.ui.components.comparison_tables import relative_html
 from qdash.ui.results.cards import cards_html
-from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.compare_state import finished_state
 from qdash.verdict import verdict
 from qdash.verdict.evidence import pace_of, told_time
 from qdash.verdict.reasons import common_reason, why_slower
@@ -60,7 +60,7 @@ def test_every_place_says_what_the_pace_says(total: Ratio, first: Ratio, token: 
     pace, said, printed = pace_of(found.variants[1], found), verdict(found), StringIO()
     with redirect_stdout(printed):
         print_comparison(found)
-    card = unescape(cards_html(finished_board(found)).split("<article")[2])
+    card = unescape(cards_html(finished_state(found)).split("<article")[2])
     row = unescape(relative_html(found).split("<tr>")[-1])
     places = {"headline": f"{said.plain} {said.why}", "card": re.sub(r'data-tip="[^"]*"', "", card), "table": row}
     for place, words in places.items():
@@ -75,7 +75,7 @@ def test_every_place_says_what_the_pace_says(total: Ratio, first: Ratio, token: 
 
 def test_a_first_token_that_is_as_quick_never_contradicts_a_total_that_is_faster() -> None:
     found = rounds_of(ratio(0.9, 0.01), ratio(1.0, 0.01), ratio(0.36, 0.01))
-    card = cards_html(finished_board(found)).split("<article")[2]
+    card = cards_html(finished_state(found)).split("<article")[2]
     assert "1.1× faster" in card and "≈ same" not in card and "0.36" not in relative_html(found)
 
 
@@ -94,7 +94,7 @@ def test_bars_that_cannot_be_compared_say_so(changes: dict[str, float], warned: 
 
 def test_without_noise_nothing_is_told_and_bars_say_so() -> None:
     found = rounds_of(ratio(3.0, 0.01), ratio(3.0, 0.01), ratio(3.0, 0.01)).model_copy(update={"noise_floor": None})
-    assert "not compared" in relative_html(found) and "slower" not in cards_html(finished_board(found))
+    assert "not compared" in relative_html(found) and "slower" not in cards_html(finished_state(found))
     assert "Not comparable" in latency_bars(found).layout.xaxis.title.text
 
 
@@ -116,7 +116,7 @@ def test_a_reason_is_given_only_where_it_is_true(result: VariantResult, reason: 
     found = slower_than("float32", result)
     assert pace_of(found.variants[1], found).told == "slower"
     assert why_slower(found.variants[1], found) == (f"Slower: {reason}." if reason else None)
-    assert "computes float32" not in cards_html(finished_board(found)) + verdict(found).why.replace("than float32", "")
+    assert "computes float32" not in cards_html(finished_state(found)) + verdict(found).why.replace("than float32", "")
 
 
 def test_variants_that_are_slower_for_different_reasons_share_none() -> None:

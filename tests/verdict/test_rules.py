@@ -15,7 +15,7 @@ from qdash.runs.rounds.figures import noise_of, relative_to
 from qdash.ui.results.card_metrics import facts_html
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.pace import Pace, Times, pace_for
-from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, RULES, Evidence, rule_for, rules_markdown, time_bounds
+from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, VERDICT_RULES, Evidence, rule_for, rules_markdown, time_bounds
 from tests.support.scripted import variant_result
 from tests.verdict.examples import ANSWER, agreement
 from tests.verdict.test_sentences import comparison_with
@@ -81,7 +81,7 @@ SOUND = Evidence(
 
 @given(ANYTHING)
 def test_every_evidence_has_a_grade(evidence: Evidence) -> None:
-    assert rule_for(evidence) in RULES
+    assert rule_for(evidence) in VERDICT_RULES
 
 
 @given(ANYTHING)
@@ -113,8 +113,8 @@ def test_every_rule_and_every_grade_can_be_reached() -> None:
         replace(SOUND, size=1.0, pace=pace(0.5, 0.02)),
         SOUND,
     ]
-    assert [rule_for(evidence) for evidence in reached] == list(RULES)
-    assert {rule.grade for rule in RULES} == set(Grade)
+    assert [rule_for(evidence) for evidence in reached] == list(VERDICT_RULES)
+    assert {rule.grade for rule in VERDICT_RULES} == set(Grade)
 
 
 @pytest.mark.parametrize("grade", [Grade.GOOD_TRADE, Grade.SAME])

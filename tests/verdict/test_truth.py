@@ -16,7 +16,7 @@ from qdash.tasks import truth_of
 from qdash.tasks.truth import STORY_ENDINGS
 from qdash.ui.controls.samples import samples
 from qdash.ui.results.cards import cards_html
-from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.compare_state import finished_state
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.changes import content_changed
 from tests.support.scripted import comparison_of
@@ -56,7 +56,7 @@ def test_a_bus_is_no_bicycle() -> None:
     said = verdict(found)
     assert "The 4-bit version is 71% smaller, 1.5× slower here, but gets it wrong." in said.plain
     assert f"The right answer is “{BICYCLE}”." in said.why
-    card = cards_html(finished_board(found)).split("<article")
+    card = cards_html(finished_state(found)).split("<article")
     assert "Reference · right answer" in card[1] and 'chip bad"><span aria-hidden="true">✕</span>' in card[3] and "Wrong answer" in card[3]
     with redirect_stdout(StringIO()) as printed:
         print_comparison(found)
@@ -72,14 +72,14 @@ def test_an_original_that_is_wrong_itself_is_no_measure_of_right() -> None:
     found = asked(BUS, BUS, BICYCLE)
     assert grade_of(found, 1)[1].endswith("both wrong") and grade_of(found, 2) == (Grade.CAREFUL, "right, unlike the original")
     assert "so the original is wrong, too" in verdict(found).why
-    assert "Reference · wrong answer" in cards_html(finished_board(found))
+    assert "Reference · wrong answer" in cards_html(finished_state(found))
 
 
 @pytest.mark.parametrize("model", ["a/model", "tiny-lm"])
 def test_of_other_models_nothing_is_known_and_words_decide(model: str) -> None:
     found = asked(BICYCLE, BUS, model=model)
     assert grade_of(found)[0] is Grade.DIFFERENT
-    assert "right" not in cards_html(finished_board(found)).split("<article")[1].replace("copyright", "")
+    assert "right" not in cards_html(finished_state(found)).split("<article")[1].replace("copyright", "")
 
 
 def test_of_another_picture_nothing_is_known() -> None:

@@ -3,21 +3,23 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qdash.catalog.formats import NF4_VALUES
+from qdash.catalog.elements import NF4
 from qdash.catalog.needs import Need
 from qdash.catalog.scheme import Family, Params, Scheme
 from qdash.catalog.sharing import SYMMETRIC, Sharing
 
 BLOCK = 64
 """Weights that share an absmax in 4 bits; bitsandbytes' default, which `BitsAndBytesConfig` does not change."""
+NESTED_BLOCK = 256
+"""Absmaxes that share a scale where they are quantized too; bitsandbytes' own."""
 
 FP4_VALUES = tuple(sign * value / 12 for sign in (-1, 1) for value in (12, 8, 6, 4, 3, 2, 0.0625, 0))
 """bitsandbytes' 4-bit floats, which are not those of the OCP formats: quarters of a power of two, and one tiny number."""
 
 ABSMAX = 32 / BLOCK
 """Bits a weight for its absmax in 32 bits."""
-DOUBLE_ABSMAX = 8 / BLOCK + 32 / (BLOCK * 256)
-"""The same doubly quantized: 8 bits, with one 32-bit scale per 256 of them ("QLoRA", section 3)."""
+DOUBLE_ABSMAX = 8 / BLOCK + 32 / (BLOCK * NESTED_BLOCK)
+"""The same doubly quantized: 8 bits, with one 32-bit scale per `NESTED_BLOCK` of them ("QLoRA", section 3)."""
 
 LLM_INT8 = (
     "LLM.int8() rounds each input to 8 bits, multiplies integers, scales back, and computes the rare large columns separately in 16 bits: "
@@ -54,7 +56,7 @@ class BitsAndBytesFamily(Family):
         params = BitsAndBytesParams.of(scheme)
         if params.load_in_8bit:
             return Sharing("row", SYMMETRIC)
-        return Sharing("block", NF4_VALUES if params.bnb_4bit_quant_type == "nf4" else tuple(sorted(set(FP4_VALUES))), BLOCK)
+        return Sharing("block", NF4.values if params.bnb_4bit_quant_type == "nf4" else tuple(sorted(set(FP4_VALUES))), BLOCK)
 
     def kernel_work(self, scheme: Scheme, dtype: str) -> str:
         """LLM.int8() does more than round."""

@@ -1,11 +1,8 @@
 """Plain floating-point schemes: the checkpoint's weights in one dtype, nothing quantized. The baselines."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from qdash.catalog.scheme import Family, Params, Scheme
-
-FloatType = Literal["float32", "float16", "bfloat16"]
+from qdash.catalog.scheme import Family, FloatType, Params, Scheme
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NoReturn
 
+from qdash.catalog.kernel_work import UNPACKING
 from qdash.catalog.scheme import Family, Params, Scheme
 
 Rules = tuple[tuple[str, str], ...]
@@ -27,7 +28,7 @@ class RecipeFamily(Family):
 
     def overhead(self, scheme: Scheme) -> str:
         """Parts may differ, so bits are not named."""
-        return "unpacking the weights"
+        return UNPACKING
 
 
 RECIPE = RecipeFamily()

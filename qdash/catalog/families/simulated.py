@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from qdash.catalog.formats import FORMATS
+from qdash.catalog.formats import FORMATS, Format
 from qdash.catalog.scheme import Family, Params, Scheme
 from qdash.catalog.sharing import Sharing
 
@@ -30,8 +30,7 @@ class SimulatedFamily(Family):
         """As the format says."""
         number_format = FORMATS[SimulatedParams.of(scheme).format]
         rule = number_format.rule
-        shares = "block" if rule == "mx" or rule == "nvfp4" else rule
-        return Sharing(shares, number_format.values, number_format.size, affine=rule in ("group", "tensor"))
+        return Sharing(rule.shares, number_format.values, number_format.size, rule.affine)
 
     def kernel_work(self, scheme: Scheme, dtype: str) -> str:
         """It has no kernels of its own."""
@@ -42,12 +41,19 @@ class SimulatedFamily(Family):
 SIMULATED = SimulatedFamily()
 
 
-def simulated_scheme(key: str, label: str, about: str, *, weights: str | None = None, activations: str | None = None) -> Scheme:
-    """A row; `weights` is the format of the scheme's own name unless it is given."""
-    number_format = FORMATS[weights or key]
+def scheme_of_format(number_format: Format) -> Scheme:
+    """The row that shows a format of the catalogue."""
+    key = number_format.key
+    inputs = key if number_format.activations else None
+    return simulated_scheme(number_format.scheme or key, number_format.label, number_format.about, weights=key, activations=inputs)
+
+
+def simulated_scheme(key: str, label: str, about: str, *, weights: str, activations: str | None = None) -> Scheme:
+    """A row: `weights` and `activations` are keys of `FORMATS`; None: inputs are not rounded."""
+    number_format = FORMATS[weights]
     return Scheme(
         key, label, SIMULATED, "simulated", number_format.bits, FORMATS[activations].bits if activations else 16, about,
         SimulatedParams(number_format.key, activations), stored_bits=number_format.stored_bits,
         row_scale_bits=number_format.row_scale_bits,
-        scales_span_rows=activations is not None and FORMATS[activations].rule in ("nvfp4", "tensor"),
+        scales_span_rows=activations is not None and FORMATS[activations].rule.needs_tensor,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from qdash.catalog.formats import E4M3
+from qdash.catalog.elements import E4M3
 from qdash.catalog.kernel_work import rounding_inputs
 from qdash.catalog.needs import Need
 from qdash.catalog.scheme import Family, Params, Scheme

@@ -1,7 +1,7 @@
 """The round trip of a weight or an activation through a small number format.
 
-A simulated scheme keeps its numbers in 16 or 32-bit tensors but lets them take only values that the small format has. What a format is
-stands in `catalog.formats`, the arithmetic of its scales in `rules`; here are the two put together for whole tensors.
+A simulated scheme keeps its numbers in 16 or 32-bit tensors but allows only the values that the small format has. `catalog.formats`
+describes each format, `rules` has the arithmetic of its scales; this module applies them to whole tensors.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch import Tensor
 from qdash.catalog.formats import FORMATS, Format
 from qdash.engine.formats.blocks import in_blocks
 from qdash.engine.formats.casting import saturate_
-from qdash.engine.formats.rules import ROUND, WHOLE, TensorStats
+from qdash.engine.formats.rules import TensorStats, round_shared, stats_of
 
 __all__ = ["TensorStats", "cast", "round_activations", "round_trip", "tensor_stats"]
 
@@ -28,12 +28,14 @@ def cast(values: Tensor, key: str) -> Tensor:
 
 @torch.no_grad()
 def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: TensorStats | None = None) -> Tensor:
-    """What `weight` (out, in …) becomes when it is stored in the format `key` and read again; see the rules in `catalog.formats`.
+    """Store `weight` (out, in …) in the format `key` and read it again.
 
-    Computed in float32; returned in `weight`'s dtype, or written to `out`, which may be `weight` itself. A row, block or group (for
-    "tensor" and nvfp4 formats everything) that holds a NaN or an infinity becomes NaN as a whole: a broken weight is never hidden. Only mx
-    formats keep an infinity, as their reference does. Raises ValueError for a weight without rows, and for a row that the format's
-    block does not divide. `whole`: `tensor_stats` the tensor, where `weight` is only some rows of it.
+    The arithmetic is float32's. The result has the dtype of `weight`; it is written to `out` if given, which may be `weight` itself. A NaN
+    or an infinity makes NaN of the row, block or group that shares its scale, or of everything if the format has a scale for the whole
+    tensor: a broken weight is never hidden. Only mx formats keep an infinity, as their reference does. `whole` is `tensor_stats` of the
+    tensor, for callers that pass only some of its rows.
+
+    Raises ValueError for a weight without rows, and for a row that is not a multiple of the format's block.
     """
     number_format = FORMATS[key]
     _check(weight, number_format)
@@ -49,10 +51,10 @@ def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: Tenso
 def tensor_stats(weight: Tensor, key: str, dtype: torch.dtype | None = None) -> TensorStats:
     """What the format has to know of the whole tensor, in `dtype` if that is not its own, to round some rows; nothing, for most."""
     number_format = FORMATS[key]
-    if number_format.rule not in WHOLE:
+    if not number_format.rule.needs_tensor:
         return ()
     ends = torch.stack(torch.aminmax(weight))
-    return WHOLE[number_format.rule](ends if dtype is None else ends.to(dtype), number_format)
+    return stats_of(ends if dtype is None else ends.to(dtype), number_format)
 
 
 def round_activations(values: Tensor, key: str) -> Tensor:
@@ -73,7 +75,7 @@ def _round_block(block: Tensor, target: Tensor, number_format: Format, whole: Te
     # `values` is a copy if the dtype or the layout had to change; else it is the weight, which may not be written to.
     written = target.flatten(1) if in_place else torch.empty_like(values)
     for part, place in _shared(values, written, number_format.size):
-        ROUND[number_format.rule](part, place, number_format, whole)
+        round_shared(part, place, number_format, whole)
     if not in_place:
         target.copy_(written.view_as(target))
 

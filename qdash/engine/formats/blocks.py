@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 BLOCK = 64_000  # numbers for each thread: they fit a core's L2 cache with their scratch
-PATIENCE_S = 0.003  # for one block: ten times what it takes, a fraction of what it takes on a busy machine
-ALONE_S = 1.0  # on one thread after patience was lost: a block in vain each second costs little
+SLOW_BLOCK_S = 0.003  # for one block: ten times what it takes, a fraction of what it takes on a busy machine
+ALONE_S = 1.0  # on one thread after many threads were slow: trying one block each second costs little
 
 _alone_until = 0.0
 
@@ -36,7 +36,7 @@ def in_blocks(source: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]
             torch.set_num_threads(used)
             stop = start + max(1, BLOCK * used // source[0].numel())
             yield source[start:stop], target[start:stop]
-            if used > 1 and perf_counter() - began > PATIENCE_S:
+            if used > 1 and perf_counter() - began > SLOW_BLOCK_S:
                 _alone_until = perf_counter() + ALONE_S
             start = stop
     finally:

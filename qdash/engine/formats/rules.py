@@ -1,8 +1,8 @@
-"""One pure function for each rule of `catalog.formats`: values that share a scale, rounded as the format stores them.
+"""The arithmetic of `catalog.formats.ScaleRule`: values that share a scale, rounded as the format stores them.
 
-Each takes float32 `values` (…, n), whose last dimension shares a scale, and writes what the codes stand for to `out`, of the same shape,
-which may be `values` itself. A NaN or an infinity makes NaN of all that share its scale, so that a broken weight is never hidden; with
-"mx" an infinity follows the reference.
+`round_shared` takes float32 `values` (…, n), whose last dimension shares a scale, and writes what the codes stand for to `out`, of the same
+shape, which may be `values` itself. A NaN or an infinity makes NaN of all that share its scale, so that a broken weight is never hidden;
+with a scale of "e8m0" an infinity follows the reference. `SCALES` has one pure function for each kind of scale.
 """
 
 from collections.abc import Callable
@@ -10,65 +10,104 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from qdash.catalog.formats import E4M3, Float, Format, Rule
+from qdash.catalog.elements import Table, largest_exponent
+from qdash.catalog.formats import Format
 from qdash.engine.formats.casting import FLOAT32_MANTISSA, nearest_, saturate_
 
 TensorStats = tuple[Tensor, ...]
-"""What a rule has to know of the whole tensor, from `WHOLE`: float32 scalars, none for most rules."""
+"""What a rule has to know of the whole tensor, from `stats_of`: float32 scalars, none for most rules."""
 
 SMALLEST_NORMAL = 2.0**-126  # of float32; a scale below it would be too coarse itself
-SMALLEST_TENSOR_SCALE = 2.0**-121  # its inverse, divided by the smallest block scale, is still a float32
 
 
-def by_row(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
-    """Ŵ = s · nearest(W/s), s = max|W| / largest. W/s is within range by construction, so nothing has to be clamped."""
-    scale = _divided_(_largest(values), number_format.element.largest).clamp_(min=SMALLEST_NORMAL)
-    return torch.mul(nearest_(values / scale, number_format.element), scale, out=out)
+def round_shared(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
+    """Ŵ = s · nearest(W/s), or s · nearest((W − m)/s) + m where the rule is affine; see `ScaleRule`."""
+    rule, element = number_format.rule, number_format.element
+    if rule.affine:
+        low, scale = whole if rule.shares == "tensor" else _minimum_and_scale(*torch.aminmax(values, dim=-1, keepdim=True), number_format)
+        scale = scale.clamp(min=SMALLEST_NORMAL)
+        codes = saturate_((values - low).div_(scale), element)
+        return torch.add(codes.mul_(scale), low, out=out)
+    largest = whole[-1] if rule.shares == "tensor" else _largest(values)
+    scaled, scale = SCALES[rule.scale.kind](values, largest, number_format, whole)
+    # With a float32 scale W/s is within range by construction.
+    rounded = nearest_(scaled, element) if rule.scale.kind == "float32" else saturate_(scaled, element)
+    return torch.mul(rounded, scale, out=out)
 
 
-def by_mx_block(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
+def stats_of(tensor: Tensor, number_format: Format) -> TensorStats:
+    """What rounding some rows needs of the whole tensor: its scale of scales; and minimum and scale, or max|W|, if all share these."""
+    rule, (low, high) = number_format.rule, torch.aminmax(tensor)
+    if rule.affine:
+        return _minimum_and_scale(low.float(), high.float(), number_format) if rule.needs_tensor else ()
+    largest = torch.maximum(low.abs(), high.abs()).float()
+    scale = (_tensor_scale(largest.clone(), number_format),) if rule.tensor_scale else ()
+    return (*scale, largest) if rule.shares == "tensor" else scale
+
+
+def _minimum_and_scale(low: Tensor, high: Tensor, number_format: Format) -> tuple[Tensor, Tensor]:
+    """(m, s), stored in the type of the scale. Where the range includes zero, |m| is at most `largest` steps and 8 bits do for it."""
+    rule = number_format.rule
+    if rule.spans == "minmax with zero":
+        low, high = low.clamp(max=0), high.clamp(min=0)
+    low = STORED[rule.scale.kind](low)
+    return low, STORED[rule.scale.kind](_divided_(high - low, number_format.element.largest))
+
+
+def _tensor_scale(largest: Tensor, number_format: Format) -> Tensor:
+    scale = number_format.rule.scale.element
+    assert scale is not None
+    # Below 2^-127 / the smallest scale, the inverse of both together would be no float32.
+    return _divided_(largest, scale.largest * number_format.element.largest).clamp_(min=2.0**-127 / scale.smallest_normal)
+
+
+STORED: dict[str, Callable[[Tensor], Tensor]] = {"float32": lambda values: values, "bfloat16": lambda values: values.bfloat16().float()}
+"""Of the kinds of scale that a minimum can be stored in too."""
+
+
+def _plain(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
+    """Largest weight over largest code."""
+    if isinstance(number_format.element, Table):  # for others, ∞/∞ is NaN and so is 0 · ∞; a table may have no zero
+        largest = _nan_if_infinite(largest)
+    wanted = _divided_(largest, number_format.element.largest)
+    scale = STORED[number_format.rule.scale.kind](wanted).clamp_(min=SMALLEST_NORMAL)
+    return values / scale, scale
+
+
+def _e8m0(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
     """The OCP specification's own scale, with all that torchao 0.18 does at the edges (`to_mx`, scaling mode FLOOR).
 
     An infinity stays one, and the numbers beside it vanish. The smallest scale is 2^-127 where torchao multiplies by it, but 2^-126
-    where it divides, so blocks below 2^(largest exponent − 126) are halved.
+    where it divides, so blocks below 2^(largest exponent − 126) are halved. E8M0 ends at 2^127; what an infinity would need beyond is NaN.
     """
-    element = number_format.element
-    assert isinstance(element, Float)
-    largest = _largest(values)
-    exponent = (largest.view(torch.int32) >> FLOAT32_MANTISSA).sub_(element.largest_exponent).clamp_(min=0)
+    exponent = (largest.view(torch.int32) >> FLOAT32_MANTISSA).sub_(largest_exponent(number_format.element)).clamp_(min=0)
     bits = exponent << FLOAT32_MANTISSA
     inverse = bits.clamp(min=1 << FLOAT32_MANTISSA).view(torch.float32).reciprocal_()
-    scale = bits.clamp_(min=1 << (FLOAT32_MANTISSA - 1)).view(torch.float32).masked_fill_(largest.isnan(), torch.nan)
-    return torch.mul(saturate_(values * inverse, element), scale, out=out)
+    scale = bits.clamp_(min=1 << (FLOAT32_MANTISSA - 1)).view(torch.float32).masked_fill_(largest.isnan() | (exponent > 254), torch.nan)
+    return values * inverse, scale
 
 
-def by_nvfp4_block(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
-    """As torchao 0.18 (`nvfp4_quantize` with a per-tensor scale from max|W|), but that a tensor of zeros stays one; there it is NaN."""
-    (tensor_scale,) = whole
-    wanted = _divided_(_largest(values), number_format.element.largest).div_(tensor_scale)
-    scale = nearest_(wanted.clamp_(2.0 ** (1 - E4M3.bias), E4M3.largest), E4M3)
-    # Rounding the scale down to 4 bits lets numbers grow to 17/16 of the largest at most, which is still its own nearest code.
-    rounded = nearest_(values * (tensor_scale.reciprocal() / scale), number_format.element)
-    return torch.mul(rounded, scale.mul_(tensor_scale), out=out)
+def _float(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
+    """With a tensor scale as torchao 0.18 (`nvfp4_quantize`, its scale from max|W|); but zeros stay zeros, which there become NaN."""
+    rule = number_format.rule
+    element = rule.scale.element
+    assert element is not None
+    wanted = _divided_(largest if rule.tensor_scale else _nan_if_infinite(largest), number_format.element.largest)
+    if not rule.tensor_scale:
+        scale = nearest_(wanted.clamp_(element.smallest_normal, element.largest), element)
+        return values * scale.reciprocal(), scale
+    tensor_scale = whole[0]
+    scale = nearest_(wanted.div_(tensor_scale).clamp_(element.smallest_normal, element.largest), element)
+    return values * (tensor_scale.reciprocal() / scale), scale.mul_(tensor_scale)
 
 
-def by_group(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
-    """Ŵ = s · code + m; m and s are bfloat16. As the range includes zero, |m| is at most `largest` steps and 8 bits do for it."""
-    low = values.amin(-1, keepdim=True).clamp_(max=0).bfloat16().float()
-    high = values.amax(-1, keepdim=True).clamp_(min=0)
-    scale = _divided_(high.sub_(low), number_format.element.largest).bfloat16().float()
-    return _affine(values, out, number_format, low, scale)
-
-
-def by_tensor(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
-    """Ŵ = s · code + min W, s = (max W − min W) / largest, all float32. A range beyond float32 makes everything NaN."""
-    return _affine(values, out, number_format, *whole)
-
-
-def _affine(values: Tensor, out: Tensor, number_format: Format, low: Tensor, scale: Tensor) -> Tensor:
-    scale = scale.clamp(min=SMALLEST_NORMAL)
-    codes = saturate_((values - low).div_(scale), number_format.element)
-    return torch.add(codes.mul_(scale), low, out=out)
+SCALES: dict[str, Callable[[Tensor, Tensor, Format, TensorStats], tuple[Tensor, Tensor]]] = {
+    "float32": _plain,
+    "bfloat16": _plain,
+    "e8m0": _e8m0,
+    "float": _float,
+}
+"""(values, max|values| of all that share a scale, format, stats of the tensor) → values over the scale, and the scale."""
 
 
 def _divided_(values: Tensor, number: float) -> Tensor:
@@ -85,23 +124,25 @@ def _largest(values: Tensor) -> Tensor:
     return values.abs().view(torch.int32).amax(-1, keepdim=True).view(torch.float32)
 
 
-def _tensor_scale(tensor: Tensor, number_format: Format) -> TensorStats:
-    low, high = torch.aminmax(tensor)
-    largest = torch.maximum(low.abs(), high.abs()).float()
-    return (_divided_(largest, E4M3.largest * number_format.element.largest).clamp_(min=SMALLEST_TENSOR_SCALE),)
+def _nan_if_infinite(largest: Tensor) -> Tensor:
+    return largest + (largest - largest)
 
 
-def _tensor_range(tensor: Tensor, number_format: Format) -> TensorStats:
-    low, high = (end.float() for end in torch.aminmax(tensor))
-    return low, _divided_(high - low, number_format.element.largest)
+def _rounded_up(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
+    bits = (largest / number_format.element.largest).view(torch.int32)
+    exponent = (bits >> FLOAT32_MANTISSA) + (bits % (1 << FLOAT32_MANTISSA) > 0).int()
+    scale = (exponent << FLOAT32_MANTISSA).view(torch.float32).clamp(min=SMALLEST_NORMAL)
+    return values / scale, scale.masked_fill(~largest.isfinite(), torch.nan)
 
 
-ROUND: dict[Rule, Callable[[Tensor, Tensor, Format, TensorStats], Tensor]] = {
-    "row": by_row,
-    "mx": by_mx_block,
-    "nvfp4": by_nvfp4_block,
-    "group": by_group,
-    "tensor": by_tensor,
-}
+SCALES["e8m0-up"] = _rounded_up
 
-WHOLE: dict[Rule, Callable[[Tensor, Format], TensorStats]] = {"nvfp4": _tensor_scale, "tensor": _tensor_range}
+
+def _rounded_up(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
+    bits = (largest / number_format.element.largest).view(torch.int32)
+    exponent = (bits >> FLOAT32_MANTISSA) + (bits % (1 << FLOAT32_MANTISSA) > 0).int()
+    scale = (exponent << FLOAT32_MANTISSA).view(torch.float32).clamp(min=SMALLEST_NORMAL)
+    return values / scale, scale.masked_fill(~largest.isfinite(), torch.nan)
+
+
+SCALES["e8m0-up"] = _rounded_up

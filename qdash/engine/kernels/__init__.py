@@ -46,14 +46,14 @@ class Rounder:
         """What `formats.round_trip` makes of rows, to the same bit, as float32."""
         rounding, carried = self.rounding, rows.to(self.device, self.rounding.dtype)
         kernels = kernels_for(carried)
-        if isinstance(kernels, compiled.Compiled):
+        if isinstance(kernels, compiled.Compiled) and compiled.knows(rounding.key):
             return kernels.round_rows(carried, rounding).float()
         return round_trip(carried, rounding.key, whole=rounding.whole).float()
 
     def fused(self, rows: Tensor) -> Rounding | None:
         """What to give kernels instead of these rows rounded, if they can do that."""
-        able = self.rounding.dtype == torch.float32 and isinstance(kernels_for(rows), compiled.Compiled)
-        return self.rounding if able else None
+        as_it_is = self.rounding.dtype == torch.float32 and compiled.knows(self.rounding.key)
+        return self.rounding if as_it_is and isinstance(kernels_for(rows), compiled.Compiled) else None
 
 
 def kernels_for(*tensors: Tensor) -> Kernels:

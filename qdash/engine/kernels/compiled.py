@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qdash.catalog.formats import FORMATS, Float
+from qdash.catalog.elements import Element, Float, Integer, largest_exponent, thresholds
+from qdash.catalog.formats import FORMATS
 from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 from qdash.private_folder import check_own, private_folder
 from qdash.scratch import prefix
@@ -39,9 +40,11 @@ COMPILING_S = 60
 CODES = 1 << 16
 WORTH_A_THREAD = 1 << 19  # weights
 KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}  # in the order of pairs.c
-RULES = ("row", "mx", "nvfp4", "group", "tensor")  # in the order of rounding.c
+# In the order of rounding.c.
+SPANS = ("absmax", "minmax", "minmax with zero")
+SCALES = ("float32", "bfloat16", "e8m0", "float")
 
-Part = TypeVar("Part")
+Piece = TypeVar("Piece")
 
 
 def build() -> "Compiled | None":
@@ -76,12 +79,23 @@ def _processor() -> str:
     return f"{platform.processor()} {sorted(torch.cpu.get_capabilities().items())}"
 
 
-class _Format(ctypes.Structure):
-    """`Format` of rounding.c."""
+class _Element(ctypes.Structure):
+    """`Element` of rounding.h."""
 
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("rule", "size", "integer", "mantissa_bits", "bias", "largest_exponent")),
+        *((name, ctypes.c_int32) for name in ("kind", "mantissa_bits", "bias", "largest_exponent")),
         *((name, ctypes.c_float) for name in ("lowest", "largest")),
+        ("count", ctypes.c_int32),
+        *((name, ctypes.POINTER(ctypes.c_float)) for name in ("values", "thresholds")),
+    )
+
+
+class _Format(ctypes.Structure):
+    """`Format` of rounding.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("spans", "scale", "per_tensor", "tensor_scale", "size")),
+        *((name, _Element) for name in ("element", "scale_element")),
         ("tensor", ctypes.c_float * 2),
     )
 
@@ -99,20 +113,40 @@ class _Pairs(ctypes.Structure):
     )
 
 
+def knows(key: str) -> bool:
+    """Whether rounding.c has the arithmetic of the format `key`: not if its kind of scale is new."""
+    return FORMATS[key].rule.scale.kind in SCALES
+
+
 def _format(rounding: Rounding) -> _Format:
-    number_format = FORMATS[rounding.key]
-    element = number_format.element
-    floats = (0, element.mantissa_bits, element.bias, element.largest_exponent) if isinstance(element, Float) else (1, 0, 0, 0)
+    number_format, whole = FORMATS[rounding.key], [float(value) for value in rounding.whole]
+    rule = number_format.rule
+    if whole and not rule.affine:  # the scale of scales stands first, max|W| last
+        whole = [whole[0], whole[-1]]
+    layout = SPANS.index(rule.spans), SCALES.index(rule.scale.kind), rule.shares == "tensor", rule.tensor_scale, number_format.size or 0
+    scale = _Element() if rule.scale.element is None else _element(rule.scale.element)
+    return _Format(*map(int, layout), _element(number_format.element), scale, (ctypes.c_float * 2)(*whole))
+
+
+@cache
+def _element(element: Element) -> _Element:
+    """Its kind, in the order of rounding.c, and its numbers; ctypes keeps the arrays as long as the structure."""
+    kind = 0 if isinstance(element, Float) else 1 if isinstance(element, Integer) else 2
+    layout = (element.mantissa_bits, element.bias) if isinstance(element, Float) else (0, 0)
+    tables = (_floats(element.values), _floats(thresholds(element))) if kind == 2 else (None, None)
     ends = element.values[0], element.values[-1]
-    whole = (ctypes.c_float * 2)(*(float(value) for value in rounding.whole))
-    return _Format(RULES.index(number_format.rule), number_format.size or 0, *floats, *ends, whole)
+    return _Element(kind, *layout, largest_exponent(element), *ends, len(element.values), *tables)
+
+
+def _floats(values: tuple[float, ...]) -> ctypes.Array[ctypes.c_float]:
+    return (ctypes.c_float * len(values))(*values)
 
 
 class Compiled:
     """`Kernels` on the CPU."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._pairs, self._codes, self._round = library.weigh_pairs, library.code_counts, library.round_rows
+        self._pairs, self._codes, self._round = library.pair_sums, library.code_counts, library.round_rows
         pointer, whole, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
         self._pairs.argtypes = (ctypes.POINTER(_Pairs), whole, real, real, real, *[pointer] * 5)
         self._codes.argtypes = (pointer, whole, pointer)
@@ -182,7 +216,7 @@ def _at(tensor: Tensor, index: int) -> int:
     return tensor.data_ptr() + index * tensor.element_size()
 
 
-def _split(work: Callable[[int, int], Part], rows: int, columns: int) -> list[Part]:
+def _split(work: Callable[[int, int], Piece], rows: int, columns: int) -> list[Piece]:
     """`work(start, stop)` on ranges of rows, one for each thread."""
     threads = max(1, min(torch.get_num_threads(), rows * columns // WORTH_A_THREAD, rows))
     if threads == 1:

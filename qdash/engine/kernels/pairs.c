@@ -149,7 +149,7 @@ static void count_row(const float *w, const float *r, int64_t n, double per_r, d
 /* One pass: sums (rows, 4), largest (3), tally (3: pairs that are no numbers, vanished, clipped), and histograms of ŵ and e, whose bins are
 1/per_r and 1/per_e wide, added to counts (BINS + 1). group: weights that share a scale, 0 to not look for what is clipped. Returns 0, or 1 if
 there is no memory. */
-int weigh_pairs(const Pairs *pairs, int64_t group, double margin, double per_r, double per_e, double *sums, double *largest,
+int pair_sums(const Pairs *pairs, int64_t group, double margin, double per_r, double per_e, double *sums, double *largest,
                 int64_t *tally, int64_t *counts_r, int64_t *counts_e) {
     int64_t columns = pairs->columns;
     float *scratch = malloc(2 * columns * sizeof(float));

@@ -1,13 +1,16 @@
 /* Rows rounded to what a small format stores: the rules of qdash/engine/formats, to the same bit, in one pass.
 
-The names and the order of operations are those of formats/rules.py and formats/casting.py, which say why; a test compares every format. */
+What a format is comes as data, see rounding.h. The names and the order of operations are those of formats/rules.py and formats/casting.py,
+which say why; a test compares every format. */
 
 #include <math.h>
 #include <string.h>
 
 #include "rounding.h"
 
-enum { BY_ROW, BY_MX_BLOCK, BY_NVFP4_BLOCK, BY_GROUP, BY_TENSOR };
+enum { FLOAT, INTEGER, TABLE };
+enum { ABSMAX, MINMAX, MINMAX_WITH_ZERO };
+enum { SCALE_FLOAT32, SCALE_BFLOAT16, SCALE_E8M0, SCALE_FLOAT };
 
 #define EXPONENT 0x7F800000u
 #define MANTISSA 23
@@ -36,6 +39,13 @@ static inline float nearest(float x, int integer, int mantissa_bits, int bias) {
     return (x + magic) - magic;
 }
 
+static inline float looked_up(float x, const Element *e) {
+    int32_t code = 0;
+    for (int32_t i = 0; i < e->count - 1; i++)
+        code += x > e->thresholds[i];
+    return e->values[code];
+}
+
 /* Rounded to bfloat16, ties to even. */
 static inline float bfloat16(float x) {
     uint32_t bits = bits_of(x);
@@ -53,47 +63,51 @@ static float largest_of(const float *x, int64_t n) {
     return float_of(top);
 }
 
-/* r = nearest(saturated(x * factor)) * scale, or with x / factor. */
-#define ROUND(SCALED)                                                                                                                       \
-    for (int64_t i = 0; i < n; i++)                                                                                                         \
-        r[i] = nearest(SCALED, integer, mantissa_bits, bias) * scale;
+/* r = nearest(SCALED) * scale + low, or without low. Each loop has one kind of element, so that it can be vectorized. */
+#define ROUND(SCALED, THEN)                                                                                                                 \
+    if (f->element.kind == TABLE)                                                                                                           \
+        for (int64_t i = 0; i < n; i++)                                                                                                     \
+            r[i] = looked_up(SCALED, &f->element) * scale THEN;                                                                             \
+    else                                                                                                                                    \
+        for (int64_t i = 0; i < n; i++)                                                                                                     \
+            r[i] = nearest(at_most(at_least(SCALED, first), last), integer, mantissa_bits, bias) * scale THEN;
 
-static void by_row(const float *x, float *r, int64_t n, const Format *f) {
-    const int integer = f->integer, mantissa_bits = f->mantissa_bits, bias = f->bias;
-    float scale = at_least(largest_of(x, n) / f->largest, SMALLEST_NORMAL);
-    ROUND(x[i] / scale)
-}
-
-static void by_mx_block(const float *x, float *r, int64_t n, const Format *f) {
-    const int integer = f->integer, mantissa_bits = f->mantissa_bits, bias = f->bias;
-    const float low = f->lowest, high = f->largest;
-    float top = largest_of(x, n);
-    int32_t exponent = (int32_t)(bits_of(top) >> MANTISSA) - f->largest_exponent;
-    uint32_t bits = (uint32_t)(exponent < 0 ? 0 : exponent) << MANTISSA;
-    float inverse = 1.0f / float_of(bits < (1u << MANTISSA) ? 1u << MANTISSA : bits);
-    float scale = top != top ? top : float_of(bits < (1u << (MANTISSA - 1)) ? 1u << (MANTISSA - 1) : bits);
-    ROUND(at_most(at_least(x[i] * inverse, low), high))
-}
-
-static void by_nvfp4_block(const float *x, float *r, int64_t n, const Format *f) {
-    const int integer = f->integer, mantissa_bits = f->mantissa_bits, bias = f->bias;
-    float whole = f->tensor[0], wanted = largest_of(x, n) / f->largest / whole;
-    float stored = nearest(at_most(at_least(wanted, 0.015625f), 448.0f), 0, 3, 7); /* E4M3 */
-    float factor = 1.0f / whole / stored, scale = stored * whole;
-    ROUND(x[i] * factor)
+/* Values that share a scale, of a rule that is symmetric about zero. top: max |x|, or that of the tensor. */
+static void symmetric(const float *x, float *r, int64_t n, const Format *f, float top) {
+    const int integer = f->element.kind == INTEGER, mantissa_bits = f->element.mantissa_bits, bias = f->element.bias;
+    const float first = f->element.lowest, last = f->element.largest;
+    if (f->scale == SCALE_E8M0) {
+        int32_t exponent = (int32_t)(bits_of(top) >> MANTISSA) - f->element.largest_exponent;
+        uint32_t bits = (uint32_t)(exponent < 0 ? 0 : exponent) << MANTISSA;
+        float factor = 1.0f / float_of(bits < (1u << MANTISSA) ? 1u << MANTISSA : bits);
+        float scale = top != top || exponent > 254 ? NAN : float_of(bits < (1u << (MANTISSA - 1)) ? 1u << (MANTISSA - 1) : bits);
+        ROUND(x[i] * factor, )
+        return;
+    }
+    float wanted = (top + (top - top)) / f->element.largest;
+    if (f->scale == SCALE_FLOAT) {
+        const Element *s = &f->scale_element;
+        float whole = f->tensor_scale ? f->tensor[0] : 1.0f;
+        float least = float_of((uint32_t)(128 - s->bias) << MANTISSA);
+        float stored = nearest(at_most(at_least(wanted / whole, least), s->largest), 0, s->mantissa_bits, s->bias);
+        float factor = 1.0f / whole / stored, scale = stored * whole;
+        ROUND(x[i] * factor, )
+        return;
+    }
+    float scale = at_least(f->scale == SCALE_BFLOAT16 ? bfloat16(wanted) : wanted, SMALLEST_NORMAL);
+    ROUND(x[i] / scale, )
 }
 
 static void affine(const float *x, float *r, int64_t n, const Format *f, float low, float scale) {
-    const float first = f->lowest, last = f->largest;
+    const int integer = f->element.kind == INTEGER, mantissa_bits = f->element.mantissa_bits, bias = f->element.bias;
+    const float first = f->element.lowest, last = f->element.largest;
     scale = at_least(scale, SMALLEST_NORMAL);
-    for (int64_t i = 0; i < n; i++) {
-        float code = nearest(at_most(at_least((x[i] - low) / scale, first), last), 1, 0, 0) * scale;
-        r[i] = code + low;
-    }
+    ROUND((x[i] - low) / scale, +low)
 }
 
-static void by_group(const float *x, float *r, int64_t n, const Format *f) {
-    float low = 0, high = 0;
+/* The minimum and the scale are those of x. */
+static void affine_of_own(const float *x, float *r, int64_t n, const Format *f) {
+    float low = f->spans == MINMAX ? INFINITY : 0, high = f->spans == MINMAX ? -INFINITY : 0;
     int broken = 0;
 #pragma omp simd reduction(min : low) reduction(max : high) reduction(| : broken)
     for (int64_t i = 0; i < n; i++) {
@@ -101,21 +115,22 @@ static void by_group(const float *x, float *r, int64_t n, const Format *f) {
         high = x[i] > high ? x[i] : high;
         broken |= x[i] != x[i];
     }
-    low = broken ? NAN : bfloat16(low);
-    affine(x, r, n, f, low, bfloat16((high - low) / f->largest));
+    int narrow = f->scale == SCALE_BFLOAT16;
+    low = broken ? NAN : narrow ? bfloat16(low) : low;
+    float wanted = (high - low) / f->element.largest;
+    affine(x, r, n, f, low, narrow ? bfloat16(wanted) : wanted);
 }
 
 void round_row(const float *x, float *r, int64_t columns, const Format *f) {
     int64_t size = f->size ? f->size : columns;
     for (int64_t start = 0; start < columns; start += size) {
         int64_t n = columns - start < size ? columns - start : size;
-        switch (f->rule) {
-        case BY_ROW: by_row(x + start, r + start, n, f); break;
-        case BY_MX_BLOCK: by_mx_block(x + start, r + start, n, f); break;
-        case BY_NVFP4_BLOCK: by_nvfp4_block(x + start, r + start, n, f); break;
-        case BY_GROUP: by_group(x + start, r + start, n, f); break;
-        default: affine(x + start, r + start, n, f, f->tensor[0], f->tensor[1]);
-        }
+        if (f->spans == ABSMAX)
+            symmetric(x + start, r + start, n, f, f->per_tensor ? f->tensor[1] : largest_of(x + start, n));
+        else if (f->per_tensor)
+            affine(x + start, r + start, n, f, f->tensor[0], f->tensor[1]);
+        else
+            affine_of_own(x + start, r + start, n, f);
     }
 }
 

@@ -50,7 +50,11 @@ class Stored:
 
 
 class SchemeFamily(Protocol):
-    """Schemes that work alike. All methods are pure but `transform`, `quantize` and `run_lazy_packing`; weights are (out, in)."""
+    """A group of schemes that work alike. Weights are (out, in).
+
+    `transform`, `quantize`, `quantize_experts` and `run_lazy_packing` change the model in place. `as_saved` changes it for as long as its
+    context lasts. All other methods leave their arguments unchanged.
+    """
 
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
         """Arguments for `from_pretrained`: dtype, device map, quantization. `skeleton` is the model without its weights."""
@@ -68,13 +72,13 @@ class SchemeFamily(Protocol):
         """Quantize fused experts, all of them fit, of a model in plain floats, in place; mark them."""
 
     def run_lazy_packing(self, model: PreTrainedModel) -> None:
-        """Bring on what a layer's first call changes for good, such as how its weights are packed. A model that is settled is not saved."""
+        """Make the lasting changes that a layer's first call makes, such as packing its weights; `as_saved` undoes them for saving."""
 
-    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize this linear layer on the spec's device, in words that name the numbers; None if it can."""
         ...
 
-    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_experts_reason(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
         """Why `scheme` cannot quantize these fused experts on the spec's device; None if it can."""
         return f"“{scheme.label}” quantizes linear layers only"
 
@@ -94,8 +98,8 @@ class SchemeFamily(Protocol):
         """
         ...
 
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
-        """`round_trip`, row by row to the same bit, of as much in memory at a time as is asked for where the scheme allows it."""
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+        """`round_trip` by rows, to the same bit, so that only the requested rows are in memory if the scheme allows it."""
         restored = self.round_trip(weight, scheme, spec)
         return None if restored is None else lambda rows, start: restored[start : start + len(rows)]
 
@@ -131,25 +135,27 @@ def family_for(scheme: Scheme, skeleton: PreTrainedModel) -> SchemeFamily:
     return published.FAMILY if published.is_published_quantized(skeleton.config) else family_of(scheme)
 
 
-def why_unfit(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module | Experts) -> str | None:
+def unsupported_reason(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Module | Experts) -> str | None:
     """Why the layer or the experts at path `name` are not quantized though transformers would; None if nothing is in the way."""
     key = assigned(scheme, name)
     if key is None:
         return "left unchanged by the recipe"
     part = find_scheme(key)
     family = family_of(part)
-    return family.unfit_experts(layer, part, spec) if isinstance(layer, Experts) else family.unfit(layer, part, spec)
+    if isinstance(layer, Experts):
+        return family.unsupported_experts_reason(layer, part, spec)
+    return family.unsupported_reason(layer, part, spec)
 
 
 def experts_for(model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[Experts]:
     """The fused experts of a model in floats that `scheme` quantizes, all of them fit."""
-    return [experts for path, experts in convertible_experts(model).items() if why_unfit(scheme, spec, path, experts) is None]
+    return [experts for path, experts in convertible_experts(model).items() if unsupported_reason(scheme, spec, path, experts) is None]
 
 
-def restorer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> RowDequantizer | None:
-    """`SchemeFamily.restorer` of the layer at path `name`; None also where a recipe leaves it as it is."""
+def row_dequantizer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> RowDequantizer | None:
+    """`SchemeFamily.row_dequantizer` of the layer at path `name`; None also where a recipe leaves it as it is."""
     key = assigned(scheme, name)
     if key is None:
         return None
     part = find_scheme(key)
-    return family_of(part).restorer(weight, part, spec)
+    return family_of(part).row_dequantizer(weight, part, spec)

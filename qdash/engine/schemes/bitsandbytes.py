@@ -28,7 +28,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
-from qdash.catalog.families.bitsandbytes import BLOCK, BitsAndBytesParams
+from qdash.catalog.families.bitsandbytes import BLOCK, NESTED_BLOCK, BitsAndBytesParams
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.outside_reads import read_outside
@@ -39,7 +39,6 @@ from qdash.engine.schemes.fused_4bit import FUSED_ROWS, as_fused, fused_values, 
 from qdash.engine.schemes.snippet import Source, from_pretrained, source_of
 from qdash.records import DeviceType, WorkerSpec, device_type
 
-NESTED_BLOCK = 256  # scales that share one, where these are quantized too; bitsandbytes' own
 PIECE = 1 << 19  # weights
 CODE_BYTES, OFFSET_BYTES, NESTED_CODE_BYTES = 4 * 16, 4, 4 * 256  # of the tables that every quantized weight has for itself
 
@@ -52,11 +51,11 @@ class BitsAndBytes(SchemeFamily):
     @override
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
         arguments = _arguments(scheme, spec)
-        misfits = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unfit(layer, scheme, spec)]
-        misfits += read_outside(skeleton)
-        if misfits:
+        unsupported = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unsupported_reason(layer, scheme, spec)]
+        unsupported += read_outside(skeleton)
+        if unsupported:
             # A list given here replaces transformers' own, so that one is repeated.
-            arguments["llm_int8_skip_modules"] = sorted(layers.kept_patterns(skeleton)) + misfits
+            arguments["llm_int8_skip_modules"] = sorted(layers.kept_patterns(skeleton)) + unsupported
         config = BitsAndBytesConfig(**arguments)
         return {"dtype": dtype_of(scheme, spec), "device_map": spec.device, "quantization_config": config}
 
@@ -93,16 +92,16 @@ class BitsAndBytes(SchemeFamily):
                 layer(torch.ones(1, layer.in_features, dtype=model.dtype, device=layer.weight.device))
 
     @override
-    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
-        return _misfit(*layers.shape(layer), spec.device) if BitsAndBytesParams.of(scheme).load_in_4bit else None
+    def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        return _unsupported_shape(*layers.shape(layer), spec.device) if BitsAndBytesParams.of(scheme).load_in_4bit else None
 
     @override
-    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_experts_reason(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
         if not BitsAndBytesParams.of(scheme).load_in_4bit:
-            return super().unfit_experts(experts, scheme, spec)
+            return super().unsupported_experts_reason(experts, scheme, spec)
         # Rows as they are stored: bitsandbytes takes no notice of what is an input.
         inputs = experts.shape[1] if experts.transposed else experts.shape[2]
-        return _misfit_of_rows(inputs, spec.device)
+        return _unsupported_row(inputs, spec.device)
 
     @override
     def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
@@ -129,19 +128,19 @@ class BitsAndBytes(SchemeFamily):
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
         if BitsAndBytesParams.of(scheme).load_in_8bit:
             return _restored_8bit(weight.to(spec.device, dtype_of(scheme, spec)))
-        if _misfit(weight.shape[0], weight.shape[1], spec.device):
+        if _unsupported_shape(weight.shape[0], weight.shape[1], spec.device):
             return None
         packed, state = _packed(weight, scheme, spec, _nests(scheme))
         return as_fused(packed, state) if fuses(spec.device) else functional.dequantize_4bit(packed, state).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         if not BitsAndBytesParams.of(scheme).load_in_4bit:
             return lambda rows, start: _restored_8bit(rows.to(spec.device, dtype_of(scheme, spec)))
-        if _misfit(weight.shape[0], weight.shape[1], spec.device):
+        if _unsupported_shape(weight.shape[0], weight.shape[1], spec.device):
             return None
         if weight.shape[1] % BLOCK:
-            return super().restorer(weight, scheme, spec)
+            return super().row_dequantizer(weight, scheme, spec)
         codes, absmax, state = _packed_rows(weight, scheme, spec)
         return lambda rows, start: _restored_rows(codes[start : start + len(rows)], absmax[start : start + len(rows)], state, spec.device)
 
@@ -217,16 +216,16 @@ def _garbles_rows() -> bool:
     return not torch.equal(in_rows_of_96, functional.dequantize_4bit(packed, state).flatten())
 
 
-def _misfit(outputs: int, inputs: int, device: str) -> str | None:
+def _unsupported_shape(outputs: int, inputs: int, device: str) -> str | None:
     """Why a 4-bit layer of this size does not work on `device`, or None."""
-    if reason := _misfit_of_rows(inputs, device):
+    if reason := _unsupported_row(inputs, device):
         return reason
     if fuses(device) and outputs % FUSED_ROWS:
         return f"{outputs} outputs are not a multiple of {FUSED_ROWS}, which bitsandbytes' 4-bit kernel needs on this CPU"
     return None
 
 
-def _misfit_of_rows(inputs: int, device: str) -> str | None:
+def _unsupported_row(inputs: int, device: str) -> str | None:
     if device == "cpu" and inputs % BLOCK and (fuses(device) or _garbles_rows()):
         return f"{inputs} inputs are not a multiple of {BLOCK}, which bitsandbytes' 4-bit kernels need on this CPU"
     return None

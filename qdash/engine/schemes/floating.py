@@ -20,7 +20,7 @@ def dtype_of(scheme: Scheme, spec: WorkerSpec) -> torch.dtype:
 
 
 class Floating(SchemeFamily):
-    """Casts, and nothing else. Rows do not depend on each other here; families of which that is not true have a `restorer` of their own."""
+    """Casts only. Rows do not depend on each other here; families whose rows do have their own `row_dequantizer`."""
 
     @override
     def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class Floating(SchemeFamily):
         pass
 
     @override
-    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
         return None
 
     @override
@@ -49,7 +49,7 @@ class Floating(SchemeFamily):
         return weight.to(spec.device, dtype_of(scheme, spec)).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         def restore(rows: Tensor, start: int) -> Tensor:
             restored = self.round_trip(rows, scheme, spec)
             assert restored is not None

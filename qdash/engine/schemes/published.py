@@ -126,7 +126,11 @@ def _check_kernels(model: PreTrainedModel, spec: WorkerSpec) -> None:
         return
     family, scheme = _bitsandbytes(), find_scheme("bnb-nf4")
     for name, layer in model.named_modules():
-        if isinstance(layer, nn.Linear) and hasattr(layer.weight, "quant_state") and (reason := family.unfit(layer, scheme, spec)):
+        if (
+            isinstance(layer, nn.Linear)
+            and hasattr(layer.weight, "quant_state")
+            and (reason := family.unsupported_reason(layer, scheme, spec))
+        ):
             message = f"The model in {spec.folder} would give wrong answers here: {name} has {reason}."
             raise QdashError(message, "Run it on a CUDA device, or choose the model that it was made from.", "unavailable")
 

@@ -86,7 +86,10 @@ apply_recipe(model, processor, {scheme.key!r})
         chosen: dict[str, list[str]] = defaultdict(list)
         for name in names:
             key = assigned(scheme, name)
-            if key is not None and family_of(find_scheme(key)).unfit(model.get_submodule(name), find_scheme(key), spec) is None:
+            if (
+                key is not None
+                and family_of(find_scheme(key)).unsupported_reason(model.get_submodule(name), find_scheme(key), spec) is None
+            ):
                 chosen[key].append(name)
         return chosen
 

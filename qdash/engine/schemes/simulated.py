@@ -53,16 +53,16 @@ class Simulated(Floating):
             mark_experts(own, scheme.key)
 
     @override
-    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_experts_reason(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
         if SimulatedParams.of(scheme).activations is not None:
             return f"{scheme.label} rounds inputs too, and those of fused experts cannot be reached"
         if experts.transposed is None:
             return f"{type(experts.module).__name__} does not say whether its weights are stored as (inputs, outputs) or (outputs, inputs)"
-        return _misfit(experts.shape[2], scheme)
+        return _unsupported_shape(experts.shape[2], scheme)
 
     @override
-    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
-        return _misfit(layers.shape(layer)[1], scheme)
+    def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        return _unsupported_shape(layers.shape(layer)[1], scheme)
 
     @override
     def dequantized(self, layer: nn.Module) -> Tensor:
@@ -70,13 +70,13 @@ class Simulated(Floating):
 
     @override
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
-        if _misfit(weight.shape[1], scheme):
+        if _unsupported_shape(weight.shape[1], scheme):
             return None
         return round_trip(weight.to(spec.device, dtype_of(scheme, spec)), SimulatedParams.of(scheme).format).float()
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
-        if _misfit(weight.shape[1], scheme):
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+        if _unsupported_shape(weight.shape[1], scheme):
             return None
         dtype = dtype_of(scheme, spec)
         key = SimulatedParams.of(scheme).format
@@ -102,7 +102,7 @@ for name, layer in linear_layers(model).items():
 
     def _fitting(self, model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[str]:
         found = layers.convertible_layers(model).items()
-        return [name for name, layer in found if self.unfit(layer, scheme, spec) is None]
+        return [name for name, layer in found if self.unsupported_reason(layer, scheme, spec) is None]
 
 
 EXPERTS_SNIPPET = """
@@ -150,7 +150,7 @@ class RoundInput:
         return round_activations(inputs[0], self.activations), *inputs[1:]
 
 
-def _misfit(inputs: int, scheme: Scheme) -> str | None:
+def _unsupported_shape(inputs: int, scheme: Scheme) -> str | None:
     """Why rows of `inputs` numbers cannot be stored in the scheme's formats, or None."""
     for key in SimulatedParams.of(scheme).formats:
         number_format = FORMATS[key]

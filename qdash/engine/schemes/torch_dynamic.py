@@ -63,7 +63,7 @@ class TorchDynamic(Floating):
         return self.dequantized(_quantized(weight.to(dtype_of(scheme, spec)), None))
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
         dtype = dtype_of(scheme, spec)
         # The scale depends on the least and the largest weight only, so a layer of these two has it.
         scale = _quantized(torch.stack(torch.aminmax(weight)).to(dtype).view(1, 2), None).weight().q_scale()

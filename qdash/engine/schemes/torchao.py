@@ -76,9 +76,9 @@ class TorchAo(Floating):
         arguments = super().load_kwargs(scheme, spec, skeleton)
         if not _quantized_while_loading(scheme, spec, skeleton):
             return arguments
-        misfits = self._misfits(skeleton, scheme, spec)
+        unsupported = self._unsupported_layers(skeleton, scheme, spec)
         # A list given here replaces transformers' own, so that one is repeated.
-        kept = [*sorted(layers.kept_patterns(skeleton)), *misfits] if misfits else None
+        kept = [*sorted(layers.kept_patterns(skeleton)), *unsupported] if unsupported else None
         return {**arguments, "quantization_config": TorchAoConfig(_config(scheme, spec), kept)}
 
     @override
@@ -92,7 +92,11 @@ class TorchAo(Floating):
             self.quantize_experts(model, experts_for(model, scheme, build.spec), scheme, build)
         else:
             experts = experts_for(model, scheme, build.spec)
-            fit = [name for name, layer in layers.convertible_layers(model).items() if self.unfit(layer, scheme, build.spec) is None]
+            fit = [
+                name
+                for name, layer in layers.convertible_layers(model).items()
+                if self.unsupported_reason(layer, scheme, build.spec) is None
+            ]
             self.quantize(model, fit, scheme, build)
             self.quantize_experts(model, experts, scheme, build)
 
@@ -100,10 +104,10 @@ class TorchAo(Floating):
     def quantize(self, model: PreTrainedModel, names: Collection[str], scheme: Scheme, build: QuantizeContext) -> None:
         spec = build.spec
         ranges = input_ranges(model, names, build) if TorchAoParams.of(scheme).config == STATIC else dict.fromkeys(names)
-        for done, (name, reach) in enumerate(ranges.items()):
+        for done, (name, input_absmax) in enumerate(ranges.items()):
             build.report(done / len(ranges), "quantizing weights")
             float_layer = model.get_submodule(name)
-            layer = _quantized(layers.rows(float_layer).contiguous(), float_layer.bias, scheme, spec, reach)
+            layer = _quantized(layers.rows(float_layer).contiguous(), float_layer.bias, scheme, spec, input_absmax)
             layers.mark(layer, scheme.key)
             layers.replace_layer(model, name, layer)
         if _pads_rows(scheme, spec):
@@ -119,26 +123,26 @@ class TorchAo(Floating):
             model.set_experts_implementation(EXPERTS_IMPLEMENTATION)
 
     @override
-    def unfit_experts(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
+    def unsupported_experts_reason(self, experts: Experts, scheme: Scheme, spec: WorkerSpec) -> str | None:
         config = TorchAoParams.of(scheme).config
         if config not in EXPERTS_CONFIGS or (config == INT8_DYNAMIC and device_type(spec.device) == "cuda"):
-            return super().unfit_experts(experts, scheme, spec)
+            return super().unsupported_experts_reason(experts, scheme, spec)
         if experts.transposed is not False:
             return f"{type(experts.module).__name__} stores weights as (inputs, outputs), which torchao's kernels do not take"
-        return _misfit(*experts.shape[1:], scheme, spec)
+        return _unsupported_shape(*experts.shape[1:], scheme, spec)
 
     @override
-    def unfit(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
-        return _misfit(*layers.shape(layer), scheme, spec) or why_uncalibrated(layer)
+    def unsupported_reason(self, layer: nn.Module, scheme: Scheme, spec: WorkerSpec) -> str | None:
+        return _unsupported_shape(*layers.shape(layer), scheme, spec) or why_uncalibrated(layer)
 
-    def _misfits(self, skeleton: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[str]:
+    def _unsupported_layers(self, skeleton: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[str]:
         """Layers that transformers would have torchao quantize and should not.
 
         That is also those of subclasses of `nn.Linear`, which read the weight themselves, in ways that torchao's tensors do not know.
         """
         special = [name for name, layer in layers.linear_layers(skeleton).items() if type(layer) not in (nn.Linear, Conv1D)]
-        unfit = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unfit(layer, scheme, spec)]
-        return [*special, *unfit, *read_outside(skeleton)]
+        unsupported = [name for name, layer in layers.convertible_layers(skeleton).items() if self.unsupported_reason(layer, scheme, spec)]
+        return [*special, *unsupported, *read_outside(skeleton)]
 
     @override
     def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
@@ -160,23 +164,27 @@ class TorchAo(Floating):
     @override
     @torch.no_grad()
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
-        if _misfit(weight.shape[0], weight.shape[1], scheme, spec):
+        if _unsupported_shape(weight.shape[0], weight.shape[1], scheme, spec):
             return None
         rows = weight.to(spec.device, dtype_of(scheme, spec)).contiguous()
         if TorchAoParams.of(scheme).config == INT4 and spec.device == "cpu":
             # Groups are quantized each on its own. In rows of one group there are few unit vectors to read them with.
             rows = rows.view(-1, _group_size(scheme))
-        layer = _quantized(rows, None, scheme, spec, reach=1.0)
+        layer = _quantized(rows, None, scheme, spec, input_absmax=1.0)
         values = self.dequantized(layer).reshape(weight.shape)
-        # torchao's layers hold themselves: their weights would stay until Python next looks for rings.
+        # torchao's layers hold reference cycles, so their weights would stay until the next garbage collection.
         layer.register_parameter("weight", None)
         return values
 
     @override
-    def restorer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
-        if _misfit(weight.shape[0], weight.shape[1], scheme, spec):
+    def row_dequantizer(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> RowDequantizer | None:
+        if _unsupported_shape(weight.shape[0], weight.shape[1], scheme, spec):
             return None
-        return SchemeFamily.restorer(self, weight, scheme, spec) if _one_scale(scheme) else super().restorer(weight, scheme, spec)
+        return (
+            SchemeFamily.row_dequantizer(self, weight, scheme, spec)
+            if _one_scale(scheme)
+            else super().row_dequantizer(weight, scheme, spec)
+        )
 
     @override
     def unsaveable(self, model: PreTrainedModel) -> str | None:
@@ -285,12 +293,12 @@ def _why_afterwards(scheme: Scheme, spec: WorkerSpec, model: PreTrainedModel) ->
     return None
 
 
-def _config(scheme: Scheme, spec: WorkerSpec, reach: float | None = None) -> AOBaseConfig:
-    """The config that the scheme's parameters describe; `reach` is the largest activation that has to fit (static only)."""
+def _config(scheme: Scheme, spec: WorkerSpec, input_absmax: float | None = None) -> AOBaseConfig:
+    """The config that the scheme's parameters describe; `input_absmax` is the largest activation that has to fit (static only)."""
     name, arguments = TorchAoParams.of(scheme).config, TorchAoParams.of(scheme).arguments
     if name == STATIC:
-        assert reach is not None
-        scale = torch.full((1, 1), reach / INT8_LEVELS, device=spec.device)
+        assert input_absmax is not None
+        scale = torch.full((1, 1), input_absmax / INT8_LEVELS, device=spec.device)
         return quantization.Int8StaticActivationInt8WeightConfig(act_quant_scale=scale, granularity=[PerTensor(), PerRow()])
     if name == INT4 and spec.device == "cpu":
         return PrototypeInt4WeightOnlyConfig(**arguments)
@@ -299,7 +307,7 @@ def _config(scheme: Scheme, spec: WorkerSpec, reach: float | None = None) -> AOB
     return getattr(quantization, name)(**arguments)
 
 
-def _misfit(outputs: int, inputs: int, scheme: Scheme, spec: WorkerSpec) -> str | None:
+def _unsupported_shape(outputs: int, inputs: int, scheme: Scheme, spec: WorkerSpec) -> str | None:
     """Why a layer of this size does not work on the spec's device, or None."""
     group = TorchAoParams.of(scheme).group_size
     if group is not None and inputs % group:
@@ -336,11 +344,11 @@ def _kind_of_layer(scheme: Scheme, spec: WorkerSpec) -> type[nn.Linear]:
 
 
 @torch.no_grad()
-def _quantized(rows: Tensor, bias: Any, scheme: Scheme, spec: WorkerSpec, reach: float | None) -> nn.Linear:
+def _quantized(rows: Tensor, bias: Any, scheme: Scheme, spec: WorkerSpec, input_absmax: float | None) -> nn.Linear:
     """A layer with the weight `rows` (out, in), quantized."""
     kind = _kind_of_layer(scheme, spec)
     layer = kind(rows.shape[1], rows.shape[0], bias is not None, device="meta")
     layer.weight = nn.Parameter(rows.bfloat16() if TorchAoParams.of(scheme).config == INT4 else rows, requires_grad=False)
     layer.bias = bias
-    quantize_(layer, _config(scheme, spec, reach))
+    quantize_(layer, _config(scheme, spec, input_absmax))
     return layer.eval()

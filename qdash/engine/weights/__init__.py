@@ -17,23 +17,23 @@ from transformers import PreTrainedModel
 from qdash.catalog.parts import part_of
 from qdash.catalog.recipes import assigned
 from qdash.catalog.schemes import Scheme, find_scheme
-from qdash.engine.layers import convertible_layers, weighed
+from qdash.engine.layers import convertible_layers, measured_coverage
 from qdash.engine.schemes import RowDequantizer
 from qdash.engine.stored import StoredLayer, stored_layers
-from qdash.engine.weights.layer import Shapes, Weighing, measure_layer
+from qdash.engine.weights.layer import LayerError, Shapes, measure_layer
 from qdash.engine.weights.sharing import sharing_of
 from qdash.engine.weights.stats import ErrorSums
 from qdash.errors import QdashError
 from qdash.present.layer_names import block_of, projection_of
-from qdash.records import Coverage, Device, LayerPlace, LayerWeights, SchemeWeights, Step, WeighedLayer, WeightReport
+from qdash.records import Coverage, Device, LayerPlace, LayerWeights, MeasuredLayer, SchemeWeights, Step, WeightReport
 
 Restore = Callable[[str, Tensor], RowDequantizer | None]
 """Path of a layer in the model and its weight (out, in) as stored → how to have its rows as the quantized layer computes with them; None if
 the scheme leaves this layer alone."""
 
-UNFIT = "the scheme leaves weights of this size, or of this part, unchanged"
+UNSUPPORTED = "the scheme leaves weights of this size, or of this part, unchanged"
 
-Emit = Callable[[Step | WeighedLayer], None]
+Emit = Callable[[Step | MeasuredLayer], None]
 
 
 @torch.no_grad()
@@ -59,11 +59,14 @@ def measure_weight_error(
             weight = layer.read().to(device)
             place = place_of(layer, tuple(weight.shape))
             chosen = dict(_prepared(restores, layer.module, weight, stop))
-            together = {key: together_of(tallies[key].scheme, layer.module, weight.shape[1]) for key in chosen}
-            found = measure_layer(weight, chosen, together, partial(go_on, stop))
-            records = {key: tallies[key].add(place, layer.module, weighing) for key, weighing in found.items()}
-            emit(WeighedLayer(**place.model_dump(), sqnr_db={key: record.sqnr_db for key, record in records.items()}))
-    reports = tuple(tally.report(weighed(skeleton, tally.modules, tally.scheme, lambda name, layer: UNFIT)) for tally in tallies.values())
+            group_sizes = {key: group_size(tallies[key].scheme, layer.module, weight.shape[1]) for key in chosen}
+            found = measure_layer(weight, chosen, group_sizes, partial(go_on, stop))
+            records = {key: tallies[key].add(place, layer.module, layer_error) for key, layer_error in found.items()}
+            emit(MeasuredLayer(**place.model_dump(), sqnr_db={key: record.sqnr_db for key, record in records.items()}))
+    reports = tuple(
+        tally.report(measured_coverage(skeleton, tally.modules, tally.scheme, lambda name, layer: UNSUPPORTED))
+        for tally in tallies.values()
+    )
     return WeightReport(model=str(folder), device=device, seconds=perf_counter() - began, schemes=reports)
 
 
@@ -73,9 +76,9 @@ def _prepared(
     """The schemes that quantize this layer, and how to have its rows; some look at all of it first."""
     for key, restore in restores.items():
         go_on(stop)
-        restorer = restore(module, weight)
-        if restorer is not None:
-            yield key, restorer
+        row_dequantizer = restore(module, weight)
+        if row_dequantizer is not None:
+            yield key, row_dequantizer
 
 
 def go_on(stop: Callable[[], bool]) -> None:
@@ -97,10 +100,10 @@ def place_of(layer: StoredLayer, shape: tuple[int, ...]) -> LayerPlace:
     return LayerPlace(name=layer.name, part=part_of(layer.module), block=block, projection=projection, shape=shape)
 
 
-def together_of(scheme: Scheme, module: str, columns: int) -> int:
+def group_size(scheme: Scheme, module: str, columns: int) -> int:
     """How many neighbours in a row share a scale; 0 if the whole layer does."""
     sharing = sharing_of(scheme, module)
-    return columns if sharing is None else sharing.together(columns)
+    return columns if sharing is None else sharing.group_size(columns)
 
 
 @dataclass
@@ -114,13 +117,13 @@ class _Tally:
     modules: list[str] = field(default_factory=list)
     stored_bits: float = 0.0
 
-    def add(self, place: LayerPlace, module: str, weighing: Weighing) -> LayerWeights:
+    def add(self, place: LayerPlace, module: str, layer_error: LayerError) -> LayerWeights:
         """Count a layer in."""
-        record = weighing.record(place)
+        record = layer_error.record(place)
         self.layers.append(record)
         self.modules.append(module)
-        self.sums += weighing.sums
-        self.shapes += weighing.shapes
+        self.sums += layer_error.sums
+        self.shapes += layer_error.shapes
         self.stored_bits += _stored_bits(self.scheme, module, place.shape)
         return record
 

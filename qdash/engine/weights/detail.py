@@ -1,4 +1,4 @@
-"""One layer near enough to see single weights: its finer histograms, one scale and what it makes of the weights around it, a picture."""
+"""One layer in detail: finer histograms, one scale with the weights around it, and a patch of single weights."""
 
 import math
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from qdash.catalog.schemes import Scheme
 from qdash.engine.layers import convertible_layers
 from qdash.engine.schemes import RowDequantizer
 from qdash.engine.stored import stored_layers
-from qdash.engine.weights import Restore, place_of, refuse_quantized, together_of
-from qdash.engine.weights.layer import ROWS, Weighing, measure_layer
+from qdash.engine.weights import Restore, group_size, place_of, refuse_quantized
+from qdash.engine.weights.layer import ROWS, LayerError, measure_layer
 from qdash.engine.weights.scales import Scale, scale_of
 from qdash.engine.weights.sharing import sharing_of
 from qdash.errors import QdashError
@@ -23,14 +23,14 @@ from qdash.records import LayerDetail, LayerWeights
 
 FINE_BINS = 300  # on either side of zero
 FINE_ROWS = 512
-PICTURE = 64
+PATCH = 64
 DIGITS = 4
-Picture = tuple[tuple[float | None, ...], ...]
+Patch = tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True)
-class Spot:
-    """The layer, and where in it to look: `row` None is the one with the lowest SQNR."""
+class WeightPosition:
+    """A weight of a layer; `row` None is the row with the lowest SQNR."""
 
     layer: str
     row: int | None = None
@@ -38,51 +38,57 @@ class Spot:
 
 
 @torch.no_grad()
-def look_at(
-    folder: Path, skeleton: PreTrainedModel, scheme: Scheme, restore: Restore, spot: Spot, go_on: Callable[[], None], device: str = "cpu"
+def layer_detail(
+    folder: Path,
+    skeleton: PreTrainedModel,
+    scheme: Scheme,
+    restore: Restore,
+    position: WeightPosition,
+    go_on: Callable[[], None],
+    device: str = "cpu",
 ) -> LayerDetail:
-    """The layer at `spot` under `scheme`. Raises QdashError as `measure_weight_error` does, and for a layer that there is not or that is
-    left alone.
+    """The layer at `position` under `scheme`. Raises QdashError as `measure_weight_error` does, and for a layer that is missing or that
+    `scheme` leaves unchanged.
     """
     refuse_quantized(folder, skeleton)
     with stored_layers(folder, skeleton, convertible_layers(skeleton)) as layers:
-        layer = next((layer for layer in layers if layer.name == spot.layer), None)
+        layer = next((layer for layer in layers if layer.name == position.layer), None)
         if layer is None:
-            raise QdashError(f"There is no layer “{spot.layer[:200]}”.", "Choose one that the report lists.")
+            raise QdashError(f"There is no layer “{position.layer[:200]}”.", "Choose one that the report lists.")
         weight = layer.read().to(device)
-        restorer = restore(layer.module, weight)
-        if restorer is None:
+        row_dequantizer = restore(layer.module, weight)
+        if row_dequantizer is None:
             raise QdashError(f"{scheme.label} leaves {layer.name} unchanged.", "Choose another scheme or layer.")
-        together = together_of(scheme, layer.module, weight.shape[1])
-        weighing = measure_layer(weight, {"": restorer}, {"": together}, go_on)[""]
-        record = weighing.record(place_of(layer, tuple(weight.shape)), FINE_BINS, FINE_ROWS)
-    row = min(max(record.worst_row or 0 if spot.row is None else spot.row, 0), len(weight) - 1)
-    return _Look(scheme, layer.module, weight, restorer, weighing).at(row, spot.column, record)
+        group_sizes = {"": group_size(scheme, layer.module, weight.shape[1])}
+        layer_error = measure_layer(weight, {"": row_dequantizer}, group_sizes, go_on)[""]
+        record = layer_error.record(place_of(layer, tuple(weight.shape)), FINE_BINS, FINE_ROWS)
+    row = min(max(record.worst_row or 0 if position.row is None else position.row, 0), len(weight) - 1)
+    return _QuantizedLayer(scheme, layer.module, weight, row_dequantizer, layer_error).at(row, position.column, record)
 
 
 @dataclass(frozen=True)
-class _Look:
+class _QuantizedLayer:
     scheme: Scheme
     module: str
     weight: Tensor
-    restorer: RowDequantizer
-    weighing: Weighing
+    row_dequantizer: RowDequantizer
+    layer_error: LayerError
 
     def at(self, row: int, column: int, record: LayerWeights) -> LayerDetail:
         """What is to be seen around a weight."""
         columns = self.weight.shape[1]
-        size = self.weighing.together or columns
+        size = self.layer_error.group_size or columns
         column = min(max(column, 0), columns - 1)
         first = column // size * size
         last = min(first + size, columns)
         sharing = sharing_of(self.scheme, self.module)
         top, left = (_corner(place, extent) for place, extent in ((row, len(self.weight)), (column, columns)))
-        pictures = self._pictures(top, left)
+        patches = self._patches(top, left)
         scale = Scale(None, None, ()) if sharing is None else self._scale(row, first, last)
         return LayerDetail(
             scheme=self.scheme.key, label=self.scheme.label, kind=self.scheme.kind, layer=record, row=row, first=first, last=last,
             shares="row" if sharing is None else sharing.shares, scale=scale.scale, zero_point=scale.zero_point,
-            codes=sharing.codes if sharing is not None else (), levels=scale.levels, patch_row=top, patch_column=left, **pictures,
+            codes=sharing.codes if sharing is not None else (), levels=scale.levels, patch_row=top, patch_column=left, **patches,
         )  # fmt: skip
 
     def _scale(self, row: int, first: int, last: int) -> Scale:
@@ -92,14 +98,14 @@ class _Look:
         ends = _ends(self.weight) if sharing.shares == "tensor" else _ends(torch.from_numpy(w))
         return scale_of(w, r, sharing, ends)
 
-    def _pictures(self, top: int, left: int) -> dict[str, Picture]:
-        w, r = (values[:, left : left + PICTURE] for values in self._pair(top, min(top + PICTURE, len(self.weight))))
-        return {"original": _picture(w), "dequantized": _picture(r), "error": _picture(np.abs(r - w))}
+    def _patches(self, top: int, left: int) -> dict[str, Patch]:
+        w, r = (values[:, left : left + PATCH] for values in self._pair(top, min(top + PATCH, len(self.weight))))
+        return {"original": _patch(w), "dequantized": _patch(r), "error": _patch(np.abs(r - w))}
 
     def _pair(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """W and Ŵ of some rows, float64. Kernels want whole tiles of rows, so a few more are restored."""
         begin, end = start // ROWS * ROWS, min(-(-stop // ROWS) * ROWS, len(self.weight))
-        restored = self.restorer(self.weight[begin:end], begin)[start - begin : stop - begin]
+        restored = self.row_dequantizer(self.weight[begin:end], begin)[start - begin : stop - begin]
         return self.weight[start:stop].cpu().double().numpy(), restored.cpu().double().numpy()
 
 
@@ -109,11 +115,11 @@ def _ends(weight: Tensor) -> tuple[float, float]:
 
 
 def _corner(place: int, extent: int) -> int:
-    """Where a picture that has `place` in its middle begins, or as near as the layer allows."""
-    return max(0, min(place - PICTURE // 2, extent - PICTURE))
+    """Where a patch with `place` in its middle begins, or as near as the layer allows."""
+    return max(0, min(place - PATCH // 2, extent - PATCH))
 
 
-def _picture(values: np.ndarray) -> Picture:
+def _patch(values: np.ndarray) -> Patch:
     return tuple(tuple(_rounded(value) for value in row) for row in values.tolist())
 
 

@@ -51,10 +51,10 @@ class Shapes:
 
 
 @dataclass
-class Weighing:
-    """What is known of a layer under one scheme. `together`: how many neighbours share a scale, 0 if all do."""
+class LayerError:
+    """What is known of a layer under one scheme. `group_size`: how many neighbours share a scale, 0 if all do."""
 
-    together: int
+    group_size: int
     rows: np.ndarray
     sums: ErrorSums = field(default_factory=ErrorSums)
     shapes: Shapes = field(default_factory=Shapes)
@@ -63,9 +63,9 @@ class Weighing:
         """Count some rows in, which begin at `start`; `restored`: what they became, or how to round them."""
         kernels = kernels_for(weight, *([restored] if isinstance(restored, Tensor) else []))
         dequantized, error = self.shapes.dequantized, self.shapes.error
-        found = kernels.pairs(weight, restored, self.together, dequantized.per, error.per)
+        found = kernels.pairs(weight, restored, self.group_size, dequantized.per, error.per)
         if dequantized.make_room(found.largest[1]) | error.make_room(found.largest[2]):
-            found = kernels.pairs(weight, restored, self.together, dequantized.per, error.per)
+            found = kernels.pairs(weight, restored, self.group_size, dequantized.per, error.per)
         self.rows[start : start + len(weight)] = found.rows
         self.sums += ErrorSums.of(found, weight.shape[1])
         dequantized.counts += found.restored_counts
@@ -74,7 +74,7 @@ class Weighing:
     def finish(self, original: Counts) -> None:
         """All rows are in; `original` is the histogram of the layer's weights."""
         self.shapes.original = original
-        if not self.together:
+        if not self.group_size:
             self.sums.clipped = original.beyond(MARGIN * float(self.sums.largest[1]))
 
     def record(self, place: LayerPlace, most_bins: int = MOST_BINS, most_rows: int = MOST_ROWS) -> LayerWeights:
@@ -91,22 +91,22 @@ class Weighing:
 
 
 def measure_layer(
-    weight: Tensor, restorers: Mapping[str, RowDequantizer], together: Mapping[str, int], go_on: Callable[[], None]
-) -> dict[str, Weighing]:
+    weight: Tensor, row_dequantizers: Mapping[str, RowDequantizer], group_sizes: Mapping[str, int], go_on: Callable[[], None]
+) -> dict[str, LayerError]:
     """Figures of a layer (out, in) under each scheme's key. `go_on` is called between chunks, and may raise."""
-    weighings = {key: Weighing(together[key], np.zeros((len(weight), 4))) for key in restorers}
+    layer_errors = {key: LayerError(group_sizes[key], np.zeros((len(weight), 4))) for key in row_dequantizers}
     original = _counts_of_codes(weight) if weight.dtype in CODED else Counts()
     for start, chunk in chunks(weight):
         if weight.dtype not in CODED:
             _count(original, chunk)
-        for key, restore in restorers.items():
+        for key, restore in row_dequantizers.items():
             fused = restore.fused(chunk) if isinstance(restore, Rounder) else None
             for begin, piece in [(0, chunk)] if fused else pieces(chunk):
                 go_on()
-                weighings[key].add(start + begin, piece, fused or restore(piece, start + begin))
-    for weighing in weighings.values():
-        weighing.finish(original)
-    return weighings
+                layer_errors[key].add(start + begin, piece, fused or restore(piece, start + begin))
+    for layer_error in layer_errors.values():
+        layer_error.finish(original)
+    return layer_errors
 
 
 def chunks(weight: Tensor) -> Iterator[tuple[int, Tensor]]:

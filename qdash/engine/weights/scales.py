@@ -43,12 +43,12 @@ def _symmetric(restored: np.ndarray, codes: np.ndarray, expected: float) -> floa
         return None
     values = np.unique(np.abs(restored)) / largest
     magnitudes = np.unique(np.abs(codes[codes != 0]))
-    misfits = [_misfit(values * magnitude, magnitudes) for magnitude in magnitudes]
-    fitting = magnitudes[np.asarray(misfits) <= min(misfits) + ALIKE]
+    residuals = [_residual(values * magnitude, magnitudes) for magnitude in magnitudes]
+    fitting = magnitudes[np.asarray(residuals) <= min(residuals) + ALIKE]
     return min((largest / float(magnitude) for magnitude in fitting), key=lambda scale: abs(math.log(scale / expected)))
 
 
-def _misfit(values: np.ndarray, magnitudes: np.ndarray) -> float:
+def _residual(values: np.ndarray, magnitudes: np.ndarray) -> float:
     """How far, in the worst case, a value lies from a code or 0, as a share of the gap there."""
     steps = np.concatenate([[0.0], magnitudes])
     above = np.searchsorted(steps, values).clip(1, len(steps) - 1)

@@ -17,7 +17,7 @@ LOAD_BYTES_PER_S = 1e9
 PASS_S = 0.03
 
 REMEMBERED = 3
-"""The slowest of so many last runs counts: one that failed early says little."""
+"""The slowest of this many last runs counts, because one that failed early says little."""
 CUT_OFF = 2.0
 """What was cut off needs more than it had; how much more is not known."""
 

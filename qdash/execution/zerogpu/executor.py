@@ -50,7 +50,7 @@ POLL_S = 0.05
 STOP_GRACE_S = 5.0
 """How long a job that was stopped may take to hand in what it has."""
 CLOSE_GRACE_S = 1.0
-"""How long a job that nobody waits for any more may take to end by itself."""
+"""How long an abandoned job may take to end by itself."""
 SILENCE_S = 5.0
 """How long after the end of the job's process its last messages may arrive."""
 

@@ -98,7 +98,7 @@ def explained(failure: JobFailed, asked_s: int, most_s: int) -> QdashError:
     if "illegal duration" in text:
         message = f"ZeroGPU does not lend a GPU for {asked_s} s here."
         less = f"{_LESS[0].upper()}{_LESS[1:]}"
-        said = by_reader(owner=f"{less}; whoever runs this Space can lower QDASH_GPU_SECONDS.", visitor=f"{less}.")
+        said = by_reader(owner=f"{less}; the owner of this Space can lower QDASH_GPU_SECONDS.", visitor=f"{less}.")
         return QdashError(message, said, "unavailable")
     if "Connection closed by visitor" in text:
         return cancelled()

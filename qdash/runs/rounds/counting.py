@@ -7,7 +7,7 @@ from statistics import fmean, median
 from qdash.records import BUSY_SHARE, Ratio, TimedRun
 from qdash.runs.rounds.figures import ratio_of
 from qdash.stats.paired import MANY_PAIRS
-from qdash.verdict.pace import pace_for, times_in_rounds
+from qdash.verdict.pace import Pace, pace_for, times_in_rounds
 
 LEAST_ROUNDS = 3
 """With fewer there is no interval."""
@@ -15,9 +15,16 @@ LEAST_ROUNDS = 3
 PRECISE = 0.03
 """An interval that reaches this share of its ratio to either side is narrow enough."""
 
+ROUGH = 1.25
+"""On a busy machine a ratio is not left alone before its interval reaches at most so far, as a factor, to either side."""
+
 MOST_ROUNDS = 30
-"""At most so many rounds are taken where other programs disturb them, unless more were chosen: enough to tell twice the time from the same
-time on a machine that is never quiet."""
+"""The most rounds, unless more were chosen, where other programs disturb them or a large difference is unclear: enough to tell twice the
+time from the same time on a machine that is never quiet."""
+
+LARGE = 1.5
+"""Where a variant seems to take this many times the original's time, or this many times less, and the times vary too much to tell, more
+rounds are taken than were chosen."""
 
 RESTLESS_SHARE = 1 / 3
 """Where this share of the rounds was disturbed, the quiet ones in between are few, and no calm either: then many rounds tell more."""
@@ -40,13 +47,13 @@ class Taken:
 
 
 def counted(rounds: Sequence[Taken], chosen: int) -> list[Taken]:
-    """The rounds that count, in order: the quiet ones, at most `chosen`, or all.
+    """The rounds that count, in order: the quiet ones, or all.
 
     All count where too few are quiet, and from nine on where the machine is restless: what disturbs some of many rounds evens out.
     """
     quiet = [taken for taken in rounds if not taken.disturbed]
     few = len(quiet) < min(LEAST_ROUNDS, chosen)
-    return list(rounds) if few or (len(rounds) >= MANY_PAIRS and _is_restless(rounds, chosen)) else quiet[:chosen]
+    return list(rounds) if few or (len(rounds) >= MANY_PAIRS and _is_restless(rounds, chosen)) else quiet
 
 
 def _is_restless(rounds: Sequence[Taken], chosen: int) -> bool:
@@ -55,21 +62,25 @@ def _is_restless(rounds: Sequence[Taken], chosen: int) -> bool:
     return any(disturbed[-chosen:]) and sum(disturbed) >= RESTLESS_SHARE * len(rounds)
 
 
-def exhausted(rounds: Sequence[Taken], chosen: int, spent_s: float) -> bool:
-    """Whether no further round is to be taken, whatever the times are. `spent_s`: seconds since the first began.
+def exhausted(rounds: Sequence[Taken], chosen: int, spent_s: float, *, unclear: bool = False) -> bool:
+    """Whether no further round is to be taken. `spent_s`: seconds since the first began; `unclear`: whether some variant's speed is.
 
     Fewer than three chosen rounds allow no claim, so none of them is repeated.
     """
     quiet = sum(not taken.disturbed for taken in rounds)
     hurried = spent_s >= PATIENCE_S or chosen < LEAST_ROUNDS
-    enough = quiet >= chosen and (hurried or not _is_restless(rounds, chosen))
-    return enough or len(rounds) >= (chosen if hurried else max(MOST_ROUNDS, chosen))
+    enough = quiet >= chosen and (hurried or not (unclear or _is_restless(rounds, chosen)))
+    return enough or len(rounds) >= (chosen if hurried else _most(chosen))
 
 
-def rounds_left(rounds: Sequence[Taken], chosen: int) -> int:
-    """How many further rounds may be taken: up to those that were chosen, or to the most where other programs have disturbed one."""
-    most = max(MOST_ROUNDS, chosen) if any(taken.disturbed for taken in rounds) else chosen
-    return max(0, most - len(rounds))
+def rounds_left(rounds: Sequence[Taken], chosen: int, *, unclear: bool = False) -> int:
+    """How many further rounds may be taken: up to those that were chosen, or to the most where one was disturbed or a speed is unclear."""
+    more = unclear or any(taken.disturbed for taken in rounds)
+    return max(0, (_most(chosen) if more else chosen) - len(rounds))
+
+
+def _most(chosen: int) -> int:
+    return max(MOST_ROUNDS, chosen)
 
 
 def worth_judging(rounds: Sequence[Taken], chosen: int) -> bool:
@@ -94,21 +105,33 @@ class Standing:
     noise: float = 0.0
     busy: float | None = None
 
+    @property
+    def unclear(self) -> bool:
+        """Whether a large difference seems to be there, and the times vary too much to tell it."""
+        pace = self._pace(self.ratios)
+        return pace.told == "untold" and not 1 / LARGE < pace.ratio < LARGE
+
     def settled(self, left: int) -> bool:
         """Whether the `left` rounds that may follow would change nothing that is said.
 
         Any of three will do: the ratio is precise; it is clear of its bounds with all its doubt; or the same would be said if all further
-        rounds were like the lowest one so far, if they were like the highest, and if they were like the typical one.
+        rounds were like the lowest one so far, if they were like the highest, and if they were like the typical one. On a busy machine the
+        last is not enough while the ratio is known roughly only.
         """
         ratio = ratio_of(self.ratios)
         if _is_precise(ratio) or _is_decided(ratio, self.bounds, self.noise, self.busy):
             return True
+        if left and (self.busy or 0.0) > BUSY_SHARE and not _is_within(ratio, ROUGH):
+            return False
         said = self._said(self.ratios)
         return all(self._said((*self.ratios, *[end] * left)) == said for end in (min(self.ratios), median(self.ratios), max(self.ratios)))
 
     def _said(self, ratios: Sequence[float]) -> tuple[object, ...]:
-        pace = pace_for(times_in_rounds(ratio_of(ratios), len(ratios), self.noise, self.busy))
+        pace = self._pace(ratios)
         return (pace.told, *(pace.most <= bound for bound in self.bounds))
+
+    def _pace(self, ratios: Sequence[float]) -> Pace:
+        return pace_for(times_in_rounds(ratio_of(ratios), len(ratios), self.noise, self.busy))
 
 
 def busy_share(rounds: Iterable[Taken]) -> float | None:
@@ -118,9 +141,11 @@ def busy_share(rounds: Iterable[Taken]) -> float | None:
 
 
 def _is_precise(ratio: Ratio) -> bool:
-    if ratio.low is None or ratio.high is None:
-        return False
-    return ratio.low >= ratio.value * (1 - PRECISE) and ratio.high <= ratio.value * (1 + PRECISE)
+    return _is_within(ratio, 1 + PRECISE)
+
+
+def _is_within(ratio: Ratio, factor: float) -> bool:
+    return ratio.low is not None and ratio.high is not None and ratio.low >= ratio.value / factor and ratio.high <= ratio.value * factor
 
 
 def _is_decided(ratio: Ratio, bounds: Collection[float], noise: float, busy: float | None) -> bool:

@@ -33,6 +33,21 @@ def relative_to(result: VariantResult, baseline: VariantResult, beside: Latency 
     return result.model_copy(update={"relative": relative})
 
 
+def in_rounds(relative: Relative, baseline: Latency, busy: float | None) -> Relative:
+    """`relative` with the noise and busyness of the rounds it rests on, in which the baseline took these times.
+
+    Later rounds, which others take, may be more disturbed: they tell nothing of these.
+    """
+    floor = noise_floor(baseline, None)
+    if floor is None:
+        return relative
+    noises = {"total": floor.relative, "ttft": floor.ttft, "tpot": floor.tpot}
+    ratios = {part: ratio for part in noises if (ratio := getattr(relative, part)) is not None}
+    return relative.model_copy(
+        update={part: ratio.model_copy(update={"noise": noises[part], "busy": busy}) for part, ratio in ratios.items()}
+    )
+
+
 def _ratios(ours: Latency | None, theirs: Latency | None) -> dict[str, Ratio]:
     if ours is None or theirs is None:
         return {}

@@ -33,7 +33,7 @@ from qdash.records import (
     VariantResult,
 )
 from qdash.runs.rounds.counting import Standing, Taken, busy_share, counted, exhausted, rounds_left, worth_judging
-from qdash.runs.rounds.figures import latency_of, noise_floor, relative_to
+from qdash.runs.rounds.figures import in_rounds, latency_of, relative_to
 from qdash.runs.rounds.groups import Candidate, Group, groups, order_of
 from qdash.verdict.evidence import evidence_of
 from qdash.verdict.rules import time_bounds
@@ -107,7 +107,10 @@ class TimedRounds:
         """As many rounds as it takes; a member that fails, or of which no more is to be learned, is left out from then on."""
         taken: list[Taken] = []
         began = time.monotonic()
-        while not self._stopped() and not exhausted(taken, self.measurement.runs, time.monotonic() - began):
+        while not self._stopped():
+            unclear = self._is_unclear(taken, members)
+            if exhausted(taken, self.measurement.runs, time.monotonic() - began, unclear=unclear):
+                break
             yield from self._settle(taken, members)
             running = [member for member in members if member.index not in self._results and member.index not in self._settled]
             if not running or (self._settled and not any(member.index for member in running)):
@@ -138,7 +141,7 @@ class TimedRounds:
     def _moving(self, members: list[Candidate], together: bool, before: list[Taken]) -> Generator[Event, None, Round]:
         """A round's steps as progress of the member whose turn it is."""
         chosen, number = self.measurement.runs, len(before) + 1
-        words = f"round {number} of at most {chosen}" if number <= chosen else f"round {number}: some were disturbed by other programs"
+        words = f"round {number} of at most {chosen}" if number <= chosen else f"round {number}: times vary much"
         place = done = 0
 
         def events_of(step: PartMoved | Step) -> Iterator[Event]:
@@ -164,14 +167,23 @@ class TimedRounds:
         """Find the members of which further rounds would tell nothing new: the others need the time more."""
         if not worth_judging(taken, self.measurement.runs):
             return
-        left = rounds_left(taken, self.measurement.runs)
-        for member in members:
-            if not member.index or member.index in self._results or member.index in self._settled:
-                continue
-            standing = self._standing(member, taken)
-            if standing is not None and standing.settled(left):
+        for member, standing in self._standings(taken, members):
+            left = rounds_left(taken, self.measurement.runs, unclear=standing.unclear)
+            if standing.settled(left):
                 self._settled.add(member.index)
                 yield Progress(index=member.index, stage="timing", fraction=self._fraction(taken), detail="done, others take more rounds")
+
+    def _is_unclear(self, taken: list[Taken], members: list[Candidate]) -> bool:
+        """Whether some member's times vary too much to tell a large difference."""
+        return any(standing.unclear for _, standing in self._standings(taken, members))
+
+    def _standings(self, taken: list[Taken], members: list[Candidate]) -> Iterator[tuple[Candidate, Standing]]:
+        """What is known of the speed of every member that is still being timed."""
+        for member in members:
+            if member.index and member.index not in self._results and member.index not in self._settled:
+                standing = self._standing(member, taken)
+                if standing is not None:
+                    yield member, standing
 
     def _standing(self, member: Candidate, taken: Sequence[Taken]) -> Standing | None:
         """What is known of the speed of `member`; None where it has no ratio."""
@@ -179,9 +191,8 @@ class TimedRounds:
         ratios = tuple(one.runs[member.index].total_s / one.runs[0].total_s for one in count if 0 in one.runs)
         if not ratios or result.relative is None or result.relative.total is None:
             return None
-        floor = noise_floor(latency_of(0.0, _runs_of(0, counted(taken, self.measurement.runs))), None)
-        bounds = time_bounds(evidence_of(result, self.candidates[0].result, None))
-        return Standing(ratios, bounds, floor.relative if floor else 0.0, busy_share(count))
+        total, bounds = result.relative.total, time_bounds(evidence_of(result, self.candidates[0].result, None))
+        return Standing(ratios, bounds, total.noise or 0.0, total.busy)
 
     def _counted(self, member: Candidate, taken: Sequence[Taken]) -> list[Taken]:
         """The rounds that count for `member`, of those that it took part in."""
@@ -232,7 +243,8 @@ class TimedRounds:
             return timed
         ours, theirs = (latency_of(0.0, _runs_of(index, paired)) for index in (member.index, 0))
         with_ratios = relative_to(timed.model_copy(update={"latency": ours}), baseline.result, theirs)
-        return timed.model_copy(update={"relative": with_ratios.relative})
+        relative = with_ratios.relative and in_rounds(with_ratios.relative, theirs, busy_share(paired))
+        return timed.model_copy(update={"relative": relative})
 
     def _so_far(self, member: Candidate) -> VariantResult:
         watched, memory = self._watched.get(member.index), member.result.memory

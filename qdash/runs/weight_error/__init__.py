@@ -1,6 +1,6 @@
-"""Weighing: what schemes do to the weights of a model, over every weight, and inside one layer. Needs no loaded model.
+"""Weight error: what schemes do to the weights of a model, over every weight, and inside one layer. Needs no loaded model.
 
-What was weighed once is kept (see `cache`), and opened again at once.
+Results are kept (see `cache`), so that what was measured before opens at once.
 """
 
 from collections.abc import Generator, Sequence
@@ -14,19 +14,19 @@ from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
 from qdash.execution.client import WorkerClient
 from qdash.machine import this_machine
-from qdash.records import Device, LayerDetail, Step, WeighedLayer, WeightReport, WorkerSpec
+from qdash.records import Device, LayerDetail, MeasuredLayer, Step, WeightReport, WorkerSpec
 from qdash.runs.plan import with_worker, worker_spec
 from qdash.runs.weight_error import cache
-from qdash.runs.workload import weighing_work
+from qdash.runs.workload import weight_error_work
 
 
 def measure_weight_error(
     model: str, schemes: Sequence[str], executor: Executor, stop: Event | None = None, *, device: str = "auto"
-) -> Generator[Step | WeighedLayer, None, WeightReport]:
-    """Measure what each scheme does to the weights of `model`, telling each layer's result as it is known; raises QdashError.
+) -> Generator[Step | MeasuredLayer, None, WeightReport]:
+    """Measure what each scheme does to the weights of `model`, yielding each layer's result as it is known; raises QdashError.
 
-    Plain floats among `schemes` are left out, as nothing is quantized there. Schemes weighed before come from the cache. Those that cannot
-    run on `device` are weighed on the CPU.
+    Plain floats among `schemes` are left out, as nothing is quantized there. Schemes measured before come from the cache. Those that cannot
+    run on `device` are measured on the CPU.
     """
     keys = list(dict.fromkeys(find_scheme(key).key for key in schemes if not find_scheme(key).is_baseline))
     devices: dict[str, Device] = {key: _device(key, device) for key in keys}
@@ -39,8 +39,8 @@ def measure_weight_error(
         missing = [key for key in keys if devices[key] == place and key not in found]
         if missing:
             spec = _spec(checkpoint, place)
-            job = partial(_weighed, spec, missing, _reserve_bytes(checkpoint, place))
-            report = yield from executor.run(job, weighing_work(checkpoint, missing, place), stop)
+            job = partial(_measured, spec, missing, _reserve_bytes(checkpoint, place))
+            report = yield from executor.run(job, weight_error_work(checkpoint, missing, place), stop)
             for weights in report.schemes:
                 cache.keep(spec, weights)
             seconds += report.seconds
@@ -60,31 +60,31 @@ def measure_layer(
     column: int = 0,
     device: str = "auto",
 ) -> Generator[Step, None, LayerDetail]:
-    """One layer, by its name in a report, near enough to see single weights; raises QdashError.
+    """One layer in detail, down to single weights, by its name in a report; raises QdashError.
 
     `row`: the output row to show (None: the one with the lowest SQNR); `column`: the input whose group is shown. Both are moved inside.
     """
     key = find_scheme(scheme).key
     place = _device(key, device)
     checkpoint = yield from _located(model, stop)
-    job = partial(_layer_weighed, _spec(checkpoint, place), key, layer, row, column, _reserve_bytes(checkpoint, place))
-    return (yield from executor.run(job, weighing_work(checkpoint, [key], place), stop))
+    job = partial(_layer_measured, _spec(checkpoint, place), key, layer, row, column, _reserve_bytes(checkpoint, place))
+    return (yield from executor.run(job, weight_error_work(checkpoint, [key], place), stop))
 
 
-def _weighed(
+def _measured(
     spec: WorkerSpec, keys: list[str], reserve_bytes: int, executor: Executor, stop: StopSignal | None
-) -> Generator[Step | WeighedLayer, None, WeightReport]:
+) -> Generator[Step | MeasuredLayer, None, WeightReport]:
     return WorkerClient(executor, spec, stop).measure_weight_error(keys, reserve_bytes=reserve_bytes)
 
 
-def _layer_weighed(
+def _layer_measured(
     spec: WorkerSpec, key: str, layer: str, row: int | None, column: int, reserve_bytes: int, executor: Executor, stop: StopSignal | None
 ) -> Generator[Step, None, LayerDetail]:
     return WorkerClient(executor, spec, stop).measure_layer(key, layer, row, column, reserve_bytes=reserve_bytes)
 
 
 def _device(key: str, choice: str) -> Device:
-    """Where a scheme is weighed: on the device that is chosen if it can be, else on the CPU. Raises QdashError if it cannot be anywhere."""
+    """Where a scheme is measured: on the chosen device if it can be, else on the CPU. Raises QdashError if neither can."""
     scheme, machine = find_scheme(key), this_machine().on(choice)
     if unavailable(scheme, machine) is None:
         return machine.device

@@ -1,7 +1,7 @@
-"""Results of weighing, kept on disk so that they are there at once the next time: one JSON file for each checkpoint and scheme.
+"""Measured weight errors, kept on disk so that they are there at once the next time: one JSON file for each checkpoint and scheme.
 
-A name is a digest of all that a result depends on, so nothing is ever out of date; files not used for longest go when there are too many. A
-cache that cannot be read or written costs time, never a result.
+A file's name is a digest of everything its result depends on, so no file is ever out of date; the least recently used are deleted when
+there are too many. A cache that cannot be read or written costs time, never a result.
 """
 
 import json
@@ -27,7 +27,7 @@ MOST_BYTES = 256 * 2**20
 
 
 def find(spec: WorkerSpec, scheme: str) -> SchemeWeights | None:
-    """What was kept for the checkpoint and place of `spec`; None if nothing was."""
+    """The cached result for the checkpoint and device of `spec`, or None."""
     path = _path(spec, scheme)
     try:
         found = SchemeWeights.model_validate_json(path.read_bytes())

@@ -8,7 +8,7 @@ from qdash.ui.server.backend import Backend
 
 
 def earlier_html(comparison: Comparison | None, form: Form, backend: Backend) -> str:
-    """A line where the form asks something else than the results on the page answer; empty where it asks the same."""
+    """The note that the results are from before, if the form asks something else; else empty."""
     if comparison is None or _asks(form, backend, comparison):
         return ""
     return f'<p class="earlier" aria-live="polite"><span aria-hidden="true">↺</span> {text.EARLIER}</p>'

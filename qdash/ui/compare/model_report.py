@@ -76,7 +76,7 @@ def looked(comparison: Comparison | None, index: Any, backend: Backend, line: En
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield _working(Step(detail=waiting(place)))
-            yield from _inspected(backend.inspect(comparison, index, stop))
+            yield from _inspected(backend.report_model(comparison, index, stop))
     except QdashError as error:
         yield banner(by_button(error, "Look inside"))
     except Exception:

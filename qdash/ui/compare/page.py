@@ -13,7 +13,7 @@ from qdash.errors import QdashError
 from qdash.records import Comparison
 from qdash.ui.compare.earlier import earlier_html
 from qdash.ui.compare.model_report import Inside, build_inside, choices, wire_inside
-from qdash.ui.compare.stream import View, run
+from qdash.ui.compare.stream import CompareView, run
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
@@ -26,7 +26,7 @@ from qdash.ui.controls.arrival import Arrival
 from qdash.ui.controls.form import Form, check_model, check_variants
 from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.results.cards import announcement, cards_html
-from qdash.ui.results.compare_state import CompareState, ready_board
+from qdash.ui.results.compare_state import CompareState, ready_state
 from qdash.ui.results.comparison import Results, build_charts, build_drawer_buttons, build_drawers, results_drawn, wire_charts
 from qdash.ui.results.question import asked_just_now
 from qdash.ui.server.autosave import keep
@@ -88,7 +88,7 @@ def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
 def wire_compare_page(
     page: ComparePage, sidebar: Sidebar, tabs: gr.Tabs, arrival: Arrival, backend: Backend, line: Line, runs: Runs, sessions: Sessions
 ) -> list[Dependency]:
-    """Connect Compare, Stop and the theme; returns what happens when a comparison is over."""
+    """Connect Compare, Stop and the theme; returns the event that ends a comparison."""
 
     def compare(request: gr.Request, dark: Any, visitor: str, before: Comparison | None, *values: Any) -> Iterator[Updates]:
         form, who = Form(*values), visitor_behind(request)
@@ -96,15 +96,15 @@ def wire_compare_page(
         yield {tabs: gr.update(selected="compare")}
         yield from here.followed(started, request, dark, before)
 
-    def drawn(view: View, follower: Follower[Comparison]) -> Iterator[Updates]:
+    def drawn(view: CompareView, follower: Follower[Comparison]) -> Iterator[Updates]:
         yield shown(page, view, follower.dark)
-        if view.over and view.board is not None and view.board.comparison is not None:
-            yield exported(page, view, view.board.comparison, partial(sessions.folder, follower.session))
+        if view.over and view.state is not None and view.state.comparison is not None:
+            yield exported(page, view, view.state.comparison, partial(sessions.folder, follower.session))
 
     def over(comparison: Comparison | None) -> tuple[str, gr.Timer]:
         return phase_html("compare", running=False, results=comparison is not None), gr.Timer(active=True)
 
-    # What looks how busy the machine is would keep it busy.
+    # The check for a busy machine would itself keep it busy.
     quiet: Updates = {sidebar.busy: "", sidebar.busy_timer: gr.update(active=False)}
     here = PageRuns(runs, "compare", page.phase, page.banner, sidebar.stop, drawn, quiet)
     known = [sidebar.theme, arrival.visitor, page.comparison]
@@ -133,33 +133,33 @@ def wire_compare_page(
     return finished
 
 
-def kept(views: Iterator[View], owner: str) -> Iterator[View]:
-    """The same views, but the comparison of the last is in the history, or the view says why it is not."""
+def kept(views: Iterator[CompareView], owner: str) -> Iterator[CompareView]:
+    """The same views; the last comparison is saved in the history, or the last view says why not."""
     for view in views:
-        if view.over and view.board is not None and view.board.comparison is not None:
-            problem = keep(view.board.comparison, owner, view.png)
+        if view.over and view.state is not None and view.state.comparison is not None:
+            problem = keep(view.state.comparison, owner, view.png)
             view = replace(view, error=problem or view.error)
         yield view
 
 
-def shown(page: ComparePage, view: View, dark: bool) -> Updates:
-    """The component updates that show `view`. Until there is a board, what an earlier comparison left on the page stays."""
+def shown(page: ComparePage, view: CompareView, dark: bool) -> Updates:
+    """The component updates that show `view`. Until there is a state, what an earlier comparison left on the page stays."""
     updates: Updates = {page.banner: banner(view.error)}
-    if view.board is None:
+    if view.state is None:
         return updates
-    updates |= {page.cards: cards_html(view.board), page.spoken: spoken_html(view.board)}
-    comparison = view.board.comparison
+    updates |= {page.cards: cards_html(view.state), page.spoken: spoken_html(view.state)}
+    comparison = view.state.comparison
     if not view.over:
         started = phase_html("compare", running=True, results=False)
         return updates | {page.phase: started, page.verdict: running_html(view), page.comparison: None, page.earlier: "", page.asked: ""}
     if comparison is None:
         return updates | {page.verdict: empty_html()}
     updates |= {page.verdict: verdict_html(verdict(comparison)), page.asked: asked_just_now(comparison, view.png)}
-    # Nothing weighed, nothing to draw: the cards say what happened.
+    # Nothing was loaded, so there is nothing to draw; the cards say what happened.
     return updates | (_results(page, comparison, dark) if any(result.memory for result in comparison.variants) else {})
 
 
-def exported(page: ComparePage, view: View, comparison: Comparison, folder: MakeFolder) -> Updates:
+def exported(page: ComparePage, view: CompareView, comparison: Comparison, folder: MakeFolder) -> Updates:
     """The download buttons, armed with files; the banner says so if these could not be written."""
     made = write_exports(comparison, folder, view.png)
     armed: Updates = {page.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
@@ -174,21 +174,21 @@ def empty_html() -> str:
 def ready_cards(model: Any, schemes: Any) -> str:
     """Cards that only say what will run; none for a choice that cannot (nothing chosen). The line above Compare says why."""
     try:
-        return cards_html(ready_board(check_variants(check_model(model), schemes)))
+        return cards_html(ready_state(check_variants(check_model(model), schemes)))
     except QdashError:
         return cards_html(CompareState(()))
 
 
-def running_html(view: View) -> str:
+def running_html(view: CompareView) -> str:
     """Headline while something runs: what, and how far."""
-    number = len(view.board.cards) if view.board else 0
+    number = len(view.state.cards) if view.state else 0
     headline = f"Comparing {text.several(number, 'version', 'versions')} of one model."
     return f'<h2 class="verdict">{headline}</h2><p class="sub"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
 
 
-def spoken_html(board: CompareState) -> str:
+def spoken_html(state: CompareState) -> str:
     """The state of every card, for screen readers: the cards themselves change too often to be read out."""
-    return f'<p class="sr-only" role="status">{announcement(board)}</p>'
+    return f'<p class="sr-only" role="status">{announcement(state)}</p>'
 
 
 def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:

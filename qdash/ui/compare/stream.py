@@ -12,7 +12,7 @@ from qdash.stopping import unless_stopped
 from qdash.ui.compare.time_left import Course
 from qdash.ui.components import text
 from qdash.ui.controls.form import Form, check_model, checked
-from qdash.ui.results.compare_state import CompareState, advance, queued_board
+from qdash.ui.results.compare_state import CompareState, queued_state, reduce
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Ahead, Entrance, Ticket, waiting
@@ -26,19 +26,19 @@ TIMING_REFRESH_S = 2.0
 
 
 @dataclass(frozen=True)
-class View:
+class CompareView:
     """One moment of a comparison. `error` is what to put into the banner; `over` marks the last view, which has the picture's PNG too."""
 
-    board: CompareState | None = None
+    state: CompareState | None = None
     status: str = ""
     error: QdashError | None = None
     over: bool = False
     png: bytes | None = None
 
 
-def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
-    """Check, wait in line, compare. Never raises: whatever goes wrong is in the last view, and the cards so far stay."""
-    view, png = View(status="Checking the question."), None
+def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[CompareView]:
+    """Check, wait in the queue, compare. Never raises: an error is in the last view, and the cards so far stay."""
+    view, png = CompareView(status="Checking the question."), None
     yield view
     try:
         model = check_model(form.model)
@@ -46,28 +46,28 @@ def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[V
         request, png = checked(form, unless_stopped(partial(backend.task, model), stop, stopped))
         for view in _queued_run(request, png, backend, line, stop):
             yield view
-        yield View(board=view.board, over=True, png=png)
+        yield CompareView(state=view.state, over=True, png=png)
     except QdashError as error:
-        yield View(board=view.board, error=by_button(error, "Compare"), over=True, png=png)
+        yield CompareView(state=view.state, error=by_button(error, "Compare"), over=True, png=png)
     except Exception:
-        yield View(board=view.board, error=internal_error(), over=True)
+        yield CompareView(state=view.state, error=internal_error(), over=True)
 
 
-def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
-    board, course = queued_board(request), Course(request.measurement, _read_bytes(request, backend, stop))
+def _queued_run(request: Request, png: bytes | None, backend: Backend, line: Entrance, stop: Event) -> Iterator[CompareView]:
+    state, course = queued_state(request), Course(request.measurement, _read_bytes(request, backend, stop))
     with line.join(alone=False) as ticket:
         for place in ticket.wait(stop):
-            yield View(board=board, status=waiting(place))
+            yield CompareView(state=state, status=waiting(place))
         served = _Served(ticket, course)
-        yield from paced(board, backend.compare(request, png, stop), served.advance, served.view, _refresh_s)
+        yield from paced(state, backend.compare(request, png, stop), served.reduce, served.view, _refresh_s)
 
 
-def _refresh_s(board: CompareState) -> float:
-    return TIMING_REFRESH_S if board.timing else REFRESH_S
+def _refresh_s(state: CompareState) -> float:
+    return TIMING_REFRESH_S if state.timing else REFRESH_S
 
 
 def _read_bytes(request: Request, backend: Backend, stop: Event) -> list[int] | None:
-    """Of each version, 0 where it will not run; None where a model cannot be looked up, which the run itself will tell."""
+    """Bytes of each version's checkpoint, 0 if it will not run; None if a model cannot be looked up, which the run itself reports."""
     try:
         plan = unless_stopped(partial(backend.plan, request), stop, QdashError("Stopped before anything ran.", "", "cancelled"))
     except QdashError:
@@ -77,44 +77,44 @@ def _read_bytes(request: Request, backend: Backend, stop: Event) -> list[int] | 
 
 @dataclass(frozen=True)
 class _Served:
-    """A run that is being served: it tells the line when its answers are made, and notes how it goes."""
+    """A run that is being served: tells the queue when its answers are there, and tracks its progress."""
 
     ticket: Ticket
     course: Course
 
-    def advance(self, board: CompareState, event: ComparisonEvent) -> CompareState:
-        board = advance(board, event)
-        if board.answered:
+    def reduce(self, state: CompareState, event: ComparisonEvent) -> CompareState:
+        state = reduce(state, event)
+        if state.answered:
             self.ticket.has_answered()
-        self.course.follow(board, event)
-        self.ticket.expect(self.course.left_s(board))
-        return board
+        self.course.follow(state, event)
+        self.ticket.expect(self.course.left_s(state))
+        return state
 
-    def view(self, board: CompareState) -> View:
-        if board.comparison is not None:
-            return View(board=board)
-        return View(board=board, status=doing(board, self.ticket.ahead(), self.course.words(board)))
+    def view(self, state: CompareState) -> CompareView:
+        if state.comparison is not None:
+            return CompareView(state=state)
+        return CompareView(state=state, status=doing(state, self.ticket.ahead(), self.course.words(state)))
 
 
-def doing(board: CompareState, ahead: Ahead, left: str = "") -> str:
-    """The line above the cards while this comparison runs, or waits for the device; `left`: how long it will take, if that is known."""
-    current = next((card for card in board.cards if card.running and card.state != "measuring"), None)
+def doing(state: CompareState, ahead: Ahead, left: str = "") -> str:
+    """The line above the cards while this comparison runs or waits for the device; `left`: the time left, if known."""
+    current = next((card for card in state.cards if card.running and card.state != "measuring"), None)
     if current is None:
-        return _timing(board, ahead, left) if board.answered or board.timing else "Starting a worker."
+        return _timing(state, ahead, left) if state.answered or state.timing else "Starting a worker."
     if current.waiting and ahead.answers:
         return f"Waiting for {text.several(ahead.answers, 'answer', 'answers')} before yours{_about(ahead.wait_s)}."
     to_go = f" · {left}" if left and not (ahead.answers or ahead.timings) else ""
-    if board.answered:
+    if state.answered:
         return f"Your answers are here. First, the original is compared with itself{to_go}."
-    done = sum(card.result is not None for card in board.cards)
-    return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(board.cards)}{to_go}"
+    done = sum(card.result is not None for card in state.cards)
+    return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(state.cards)}{to_go}"
 
 
-def _timing(board: CompareState, ahead: Ahead, left: str) -> str:
-    if not any(card.state == "answered" or card.running for card in board.cards):
+def _timing(state: CompareState, ahead: Ahead, left: str) -> str:
+    if not any(card.state == "answered" or card.running for card in state.cards):
         return "Finishing."
-    latest, others = board.cards[board.latest], ahead.answers + ahead.timings
-    if others and (latest.waiting or not board.timing):
+    latest, others = state.cards[state.latest], ahead.answers + ahead.timings
+    if others and (latest.waiting or not state.timing):
         runs = text.several(others, "other run", "other runs")
         return f"Your answers are here. Timing waits for {runs}{_about(ahead.wait_s)}."
     if latest.detail.startswith("waiting"):

@@ -1,8 +1,8 @@
-"""How long a comparison will still take, told from how it has gone so far.
+"""Estimates how long a comparison will still take from its progress so far.
 
-Nothing is known until a version has loaded and answered. Then it stands for those to come, in proportion to the bytes of the checkpoints
-that they read, and how fast it writes for the rounds of timing. Once a tenth of the rounds is done, they speak for themselves. Where
-something takes much longer than was expected, no time is told rather than a wrong one.
+Nothing is known until a version has loaded and answered. Then the others are expected to take as long in proportion to the bytes of their
+checkpoints, and timing to run at its speed. Once a tenth of the rounds is done, the estimate uses them alone. If something takes much
+longer than expected, no time is shown rather than a wrong one.
 """
 
 import time
@@ -17,10 +17,10 @@ LEAST_DONE = 0.1
 """The share of the rounds that has to be done before the time for the rest follows from them."""
 
 LATE = 1.5
-"""After so many times what was expected of a version, it was expected wrongly."""
+"""A version that takes longer than this multiple of its estimate has refuted it."""
 
 Seconds = dict[int, float]
-"""By place on the board."""
+"""By place among the variants."""
 
 
 @dataclass
@@ -41,40 +41,38 @@ class Course:
     _timing_since: float | None = None
     _rounds_since: float | None = None
 
-    def follow(self, board: CompareState, event: Event) -> None:
-        """Note when `event` came, which led to `board`."""
+    def follow(self, state: CompareState, event: Event) -> None:
+        """Record the time of `event`, which led to `state`."""
         now = self.clock()
         if isinstance(event, Progress):
-            self._moved(board, event, now)
+            self._moved(state, event, now)
         elif isinstance(event, AnswerText):
             self._first_text.setdefault(event.index, now)
             self._last_text[event.index] = now
         elif isinstance(event, VariantAnswered) and event.result.status == "ok":
             self._answered(event.index, event.result.new_tokens, now)
-        if self._rounds_since is None and board.rounds_done is not None:
+        if self._rounds_since is None and state.rounds_done is not None:
             self._rounds_since = now
 
-    def words(self, board: CompareState) -> str:
-        """“about 20 s to go”; empty where there is no ground for it."""
-        left_s = self.left_s(board)
-        if left_s is None:
-            return ""
-        return f"at most {text.to_go(left_s)}" if self._in_rounds(board) else text.to_go(left_s)
+    def words(self, state: CompareState) -> str:
+        """“about 20 s to go”; empty if unknown."""
+        left_s = self.left_s(state)
+        return "" if left_s is None else text.to_go(left_s)
 
-    def left_s(self, board: CompareState) -> float | None:
-        """Seconds to go, in rounds if all that were chosen are taken; None where there is no ground for a time."""
-        now, done = self.clock(), board.rounds_done or 0.0
-        if self._rounds_since is not None and self._in_rounds(board):
+    def left_s(self, state: CompareState) -> float | None:
+        """Seconds left, in rounds if all chosen ones are taken; None if unknown."""
+        now, done = self.clock(), state.rounds_done or 0.0
+        if self._rounds_since is not None and self._in_rounds(state):
             return (now - self._rounds_since) * (1 - done) / done
-        return self._left_s(board, now)
+        return self._left_s(state, now)
 
-    def _in_rounds(self, board: CompareState) -> bool:
-        return self._rounds_since is not None and (board.rounds_done or 0.0) >= LEAST_DONE
+    def _in_rounds(self, state: CompareState) -> bool:
+        return self._rounds_since is not None and (state.rounds_done or 0.0) >= LEAST_DONE
 
-    def _moved(self, board: CompareState, event: Progress, now: float) -> None:
+    def _moved(self, state: CompareState, event: Progress, now: float) -> None:
         index = event.index
         since = {"loading": self._began, "answering": self._asked}.get(event.stage)
-        if since is not None and (index not in since or board.cards[index].waiting):
+        if since is not None and (index not in since or state.cards[index].waiting):
             since[index] = now  # the wait for the device is not its own
         elif event.stage in ("warming up", "timing") and self._timing_since is None:
             self._timing_since = now
@@ -87,14 +85,14 @@ class Course:
             more = (self.measurement.max_new_tokens - 1) / (new_tokens - 1)
             self._turn_s[index] = first - self._asked.get(index, first) + (last - first) * more
 
-    def _left_s(self, board: CompareState, now: float) -> float | None:
-        timing_s = self._timing_s(board)
+    def _left_s(self, state: CompareState, now: float) -> float | None:
+        timing_s = self._timing_s(state)
         if timing_s is None:
             return None
         if self._timing_since is not None:
             return _rest(timing_s, now - self._timing_since, late=1.0)
         left_s = timing_s
-        for index, card in enumerate(board.cards):
+        for index, card in enumerate(state.cards):
             if card.result is None:
                 expected_s = self._expected(self._prepared_s, index)
                 rest_s = None if expected_s is None else _rest(expected_s, now - self._began.get(index, now), LATE)
@@ -103,11 +101,11 @@ class Course:
                 left_s += rest_s
         return left_s
 
-    def _timing_s(self, board: CompareState) -> float | None:
+    def _timing_s(self, state: CompareState) -> float | None:
         """Warm-up and all rounds."""
         turns_s = [
             self._turn_s.get(index) if card.result is not None else self._expected(self._turn_s, index)
-            for index, card in enumerate(board.cards)
+            for index, card in enumerate(state.cards)
             if card.result is None or card.result.status == "ok"
         ]
         known = [turn_s for turn_s in turns_s if turn_s is not None]
@@ -115,7 +113,7 @@ class Course:
         return sum(known) * turns if known and len(known) == len(turns_s) else None
 
     def _expected(self, known: Mapping[int, float], index: int) -> float | None:
-        """What `index` should take, from those that are known."""
+        """The expected time of `index`, from the known ones."""
         if self.read_bytes is None:
             return None
         read = sum(self.read_bytes[other] for other in known)

@@ -1,4 +1,4 @@
-"""The two components that the page is made of, as it wants them: without Gradio's own prose styles, labels and frames."""
+"""The page's two basic components, without Gradio's own prose styles, labels and frames."""
 
 import gradio as gr
 

@@ -1,4 +1,4 @@
-"""Results as files to download. If they cannot be written, the page says so and what to do, and no result is lost."""
+"""Results as files to download. If they cannot be written, the page says why and what to do, and no result is lost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""CSS and JavaScript of the page, read from assets/."""
+"""CSS and JavaScript of the page, read from qdash/ui/static."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Light or dark. A button, and the way for handlers to know which: figures have to be drawn to match.
 
 The browser is asked when an event is sent (`dark_first`). Keeping the answer as the component's value would be a race at page load.
-It follows whatever changes the theme (the system, Gradio's ?__theme=dark, the button) by watching the body's class.
+It follows every change of the theme (by the system, Gradio's ?__theme=dark or the button) by watching the body's class.
 """
 
 import gradio as gr
@@ -16,5 +16,5 @@ def theme_switch() -> gr.HTML:
 
 
 def dark_first(inputs: int) -> str:
-    """JavaScript for a listener of so many inputs, the first of them the switch: puts True there if the page is dark."""
+    """JavaScript for a listener of `inputs` inputs, the first of them the switch: sets it to whether the page is dark."""
     return f"(...values) => [document.body.classList.contains('dark'), ...values.slice(1, {inputs})]"

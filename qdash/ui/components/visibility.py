@@ -1,7 +1,7 @@
-"""Which buttons and results are to be seen, as attributes in the page that the style sheet answers to.
+"""Which buttons and results are visible, as attributes in the page that the style sheet uses.
 
-Gradio can show and hide components itself, but takes them out of the page and puts them back, and in a stream of updates the last
-word can get lost on the way: then Stop stays for good. An attribute cannot get lost, and figures keep their place and size.
+Gradio can show and hide components itself, but removes them from the page and adds them again, and in a stream of updates the last one can
+get lost; then Stop stays for good. An attribute cannot get lost, and figures keep their place and size.
 """
 
 from typing import Any

@@ -1,8 +1,7 @@
-"""A page that opens says who it is, and what was filled in when it was last seen: so that a reload loses neither a run nor the form.
+"""When a page opens, it sends its visitor's number and the last form, so that a reload loses neither a run nor the form.
 
 Both are kept by the browser for as long as its tab is open (sessionStorage, qdash/ui/static/js/page.js), and sent once. The visitor is a
-random number: whoever knows it may follow and stop the runs it names, nothing else. The form is no more to be trusted than what is typed
-into it.
+random number; anyone who knows it may follow and stop its runs, nothing else. The form is checked like anything typed into it.
 """
 
 import re
@@ -54,12 +53,14 @@ def wire_arrival(sidebar: Sidebar, blocks: gr.Blocks) -> Arrival:
 
 
 def visitor_of(said: Any) -> str:
-    """The visitor's number; "" for what is none."""
+    """The visitor's number; "" for anything else."""
     return said if isinstance(said, str) and _VISITOR.fullmatch(said) else ""
 
 
 def restored(said: Any) -> list[Any]:
-    """Updates for the components of a `Form`: the values that a browser has kept, nothing where there is none or it does not exist here."""
+    """Updates for the components of a `Form`: the values that a browser has kept; no change where there is none or it does not exist
+    here.
+    """
     values = said if isinstance(said, list) and len(said) == len(_RESTORED) else [None] * len(_RESTORED)
     return [value if fits(value, values) else gr.skip() for value, fits in zip(values, _RESTORED.values(), strict=True)]
 

@@ -1,4 +1,4 @@
-"""The line that says, before a run, that other programs keep the machine busy: what they take may look like a difference in speed."""
+"""The line that warns before a run that other programs keep the machine busy, which may look like a difference in speed."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ EVERY_S = 10.0
 
 
 def busy_line(choice: Any) -> str:
-    """The line as markup for the device that is chosen; empty where nothing need be said, or nothing is known."""
+    """The line as markup for the chosen device; empty if the machine is not busy or nothing is known."""
     try:
         device = this_machine().resolve(check_device(choice))
     except QdashError:

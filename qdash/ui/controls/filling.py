@@ -1,6 +1,5 @@
-"""What the page fills in, told in a line with a way back: the set-up of a preset, a question that fits a new picture or model, an old run.
-
-Of its own accord it replaces nothing that a person has typed or uploaded: only what the page, a preset or the dice have put there.
+"""What the page fills in, named in a line with Undo: the settings of a preset, a question that fits a new picture or model, a saved run. It
+never replaces what a person has typed or uploaded, only what the page, a preset or the dice have filled in.
 """
 
 from collections.abc import Sequence
@@ -49,7 +48,7 @@ def build_filled() -> Filled:
 
 
 def set_up(preset: Preset, before: Values) -> Values:
-    """The values once `preset` is chosen; one without a set-up changes nothing but the schemes."""
+    """The values once `preset` is chosen; one without settings changes the schemes only."""
     setup = preset.setup
     if setup is None:
         return before
@@ -89,7 +88,7 @@ def question_filled(what: str, *values: Any) -> list[Any]:
     before: Values = dict(zip(FIELDS, values, strict=True))
     fitting = fitting_question(str(before["model"]), sample_of(before["picture"]), str(before["question"]))
     if fitting == before["question"]:
-        return [gr.skip()] * 3  # it may have been typed over since, and what was told stays true
+        return [gr.skip()] * 3  # it may have been typed over since, and the line stays true
     return [fitting, *told(before, before | {"question": fitting}, f"Changed to fit the {what}:")]
 
 

@@ -1,6 +1,6 @@
 """What a person filled in, and its way to a checked request.
 
-Values arrive as whatever a browser, or somebody pretending to be one, put into the payload: Gradio does not check ranges, lengths or
+Values arrive as a browser, or a program that pretends to be one, put them into the payload: Gradio does not check ranges, lengths or
 choices of queued events. So everything is checked here again, and every complaint names the value and the remedy.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from qdash.catalog.models import MODELS, Task
+from qdash.catalog.models import MODELS, ModelTask
 from qdash.catalog.schemes import SCHEMES
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, check_reference_text, read_picture
@@ -103,7 +103,7 @@ def draft(form: Form) -> Request:
     return _request(form, model, "…", None)
 
 
-def checked(form: Form, task: Task) -> tuple[Request, bytes | None]:
+def checked(form: Form, task: ModelTask) -> tuple[Request, bytes | None]:
     """The request and the picture's PNG bytes, everything checked. Raises QdashError."""
     model = check_model(form.model)
     check_variants(model, form.schemes)

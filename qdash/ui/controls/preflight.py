@@ -1,9 +1,9 @@
-"""What pressing Compare will take, said beforehand: memory, download, and what the chosen model is."""
+"""Estimates before a run: the memory and download that Compare will need, and what the chosen model is."""
 
 from html import escape
 from typing import Any
 
-from qdash.catalog.models import MODELS, Task
+from qdash.catalog.models import MODELS, ModelTask
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
 from qdash.runs.plan import Plan
@@ -14,10 +14,10 @@ from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import internal_error
 
 
-def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
+def estimate(form: Form, backend: Backend) -> tuple[str, str, ModelTask]:
     """(line under the model, pre-flight line, task), as markup; never raises, problems become the line."""
     model = form.model if isinstance(form.model, str) else ""
-    task: Task = "image-text-to-text"
+    task: ModelTask = "image-text-to-text"
     try:
         task = reads(form.model, backend)
         plan = backend.plan(draft(form))
@@ -28,8 +28,8 @@ def estimate(form: Form, backend: Backend) -> tuple[str, str, Task]:
         return _catalogue_line(model), problem_line(internal_error()), task
 
 
-def reads(model: Any, backend: Backend) -> Task:
-    """Whether a model sees; one that nobody knows yet is offered everything, and what is wrong with it is said elsewhere."""
+def reads(model: Any, backend: Backend) -> ModelTask:
+    """Whether a model takes pictures; an unknown model is offered everything, and its faults are shown elsewhere."""
     try:
         name = check_model(model)
         return MODELS[name].task if name in MODELS else backend.task(name)
@@ -60,7 +60,7 @@ def preflight_line(plan: Plan) -> str:
 
 
 def _less(plan: Plan) -> str:
-    """What would fit. The original is always among the versions: fewer bits help only where it is not the largest itself."""
+    """What would fit. The original is always among the versions, so fewer bits help only if it is not the largest itself."""
     original = plan.variants[0]
     if any(variant.loading_bytes > original.loading_bytes for variant in plan.variants if variant.unavailable is None):
         ways = ["Choose fewer bits", "a smaller model"]
@@ -81,7 +81,7 @@ def _first(plan: Plan) -> str:
 
 
 def _nothing(plan: Plan) -> str:
-    """Which schemes leave the whole model as it is: there is nothing to compare."""
+    """The schemes that quantize nothing of the model, so that there is nothing to compare."""
     labels = dict.fromkeys(find_scheme(variant.scheme).label for variant in plan.variants if variant.takes_nothing)
     if not labels:
         return ""

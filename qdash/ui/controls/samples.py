@@ -91,7 +91,7 @@ def another_question(model: Any, file: str | None, current: str, chooser: random
 def fitting_question(model: str, file: str | None, current: str) -> str:
     """`current`, unless it was suggested for another kind of model or another picture: then the first of its language that suits.
 
-    Nobody's own words are lost. What a model outside the catalogue can read is not known here, so for it nothing changes.
+    A question that a person typed is never replaced. For a model outside the catalogue nothing changes, as its inputs are unknown here.
     """
     if model not in MODELS:
         return current
@@ -102,7 +102,7 @@ def fitting_question(model: str, file: str | None, current: str) -> str:
 
 
 def is_suggested(question: str) -> bool:
-    """Whether a question is one that the page itself suggests: nobody's own words."""
+    """Whether the page itself suggests this question, so that nothing a person typed is lost."""
     return question in {*ANY_PICTURE, *NO_PICTURE, *STORIES, *(known for sample in samples() for known in sample.questions)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from qdash.catalog.models import MODELS, Task
+from qdash.catalog.models import MODELS, ModelTask
 from qdash.catalog.needs import Surroundings
 from qdash.catalog.parts import PARTS
 from qdash.catalog.presets import PRESETS, Preset
@@ -61,7 +61,7 @@ def _machine_on(device: Any) -> Machine:
     return machine.on(device if device in machine.choices else "auto")
 
 
-def sees(task: Task) -> bool:
+def sees(task: ModelTask) -> bool:
     """Whether a model has a vision tower and a projector to choose schemes for."""
     return task == "image-text-to-text"
 

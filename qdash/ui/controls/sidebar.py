@@ -150,7 +150,7 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
 
 
 def picture_note(picture: Any, model: Any = None) -> tuple[str, Any]:
-    """What is to be said of an uploaded picture as soon as it is there, and whether another model is offered for it.
+    """The note on a picture as soon as it is uploaded, and whether another model is offered for it.
 
     How it is shown, why it cannot be read, or that `model` knows nothing but drawings.
     """
@@ -170,7 +170,7 @@ def picture_note(picture: Any, model: Any = None) -> tuple[str, Any]:
 
 
 def unread_note(model: Any, question: Any) -> str:
-    """What is to be said of a question in letters that a bundled model has never seen: it answers in whatever language."""
+    """The note on a question in letters that a bundled model has never seen; empty for other models and letters."""
     bundled = isinstance(model, str) and model in MODELS and MODELS[model].kind == "bundled"
     if not bundled or not isinstance(question, str) or not question.strip() or is_read(question):
         return ""
@@ -188,7 +188,7 @@ def _for_photos(offered: bool) -> str:
 
 
 def measurement_label(runs: Any, tokens: Any) -> str:
-    """What the closed accordion says."""
+    """The label of the closed accordion."""
     timed, made = (int(number) if isinstance(number, int | float) else 0 for number in (runs, tokens))
     return f"Measurement: {text.several(timed, 'timed run', 'timed runs')}, {made} tokens"
 

@@ -1,5 +1,5 @@
-"""What can be done on the History tab, and what each changes on it. An action comes from a browser as words and keys: both are looked up,
-the keys only among the runs of whoever sent them.
+"""The actions of the History tab, and the updates of each. An action comes from a browser as a name and keys; both are looked up, the keys
+only among the sender's own runs.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from qdash.ui.history.view import (
     undo_html,
 )
 from qdash.ui.results.cards import cards_html
-from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.compare_state import finished_state
 from qdash.ui.results.comparison import results_drawn
 from qdash.ui.results.evaluation import evaluation_drawn
 from qdash.ui.server.event_values import Said
@@ -61,7 +61,7 @@ class Actions:
     deleted: list[str]
 
     def safely(self, action: Callable[[], Updates]) -> Updates:
-        """What `action` changes; whatever goes wrong is in the banner."""
+        """The updates of `action`; errors are in the banner."""
         try:
             return action()
         except QdashError as error:
@@ -99,7 +99,7 @@ class Actions:
         return updates | (self._comparison(run.record, run.picture) if isinstance(run.record, Comparison) else self._evaluation(run.record))
 
     def act(self, what: str, keys: list[str], options: Said) -> Updates:
-        """Do `what` to the runs `keys`; nothing for words that are none of these."""
+        """Do `what` to the runs `keys`; nothing for an unknown name."""
         known = keys[:MOST_KEYS]
         actions: dict[str, Callable[[], Updates]] = {
             "open": lambda: self.opened(known[0]),
@@ -132,7 +132,7 @@ class Actions:
         exports = {shown.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
         return {
             shown.verdict: verdict_html(verdict(record)),
-            shown.cards: cards_html(finished_board(record)),
+            shown.cards: cards_html(finished_state(record)),
             **results_drawn(shown.results, record, self.dark),
             **exports,
             self.page.banner: banner(made.problem),

@@ -1,4 +1,4 @@
-"""Connects the History tab: every event becomes an action of whoever sent it (see `actions`)."""
+"""Connects the History tab: every event becomes an action of its sender (see `actions`)."""
 
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ _LEAVE = (
 def wire_history_page(
     page: HistoryPage, tab: gr.Tab, sidebar: Sidebar, tabs: gr.Tabs, blocks: gr.Blocks, sessions: Sessions, finished: list[Dependency]
 ) -> None:
-    """Connect the tab. `finished` are what ends a comparison, after which there is a run more."""
+    """Connect the tab. `finished`: the events that end a run, after which the list has one more."""
 
     def actions(request: gr.Request, dark: Any, search: Any, rows: Any, run: OpenRun | None, deleted: list[str]) -> Actions:
         folder = partial(sessions.folder, str(request.session_hash))

@@ -8,7 +8,7 @@ from qdash.history import Run, history
 
 @dataclass(frozen=True)
 class OpenRun:
-    """`key` is the run's own or that of a share link, `owner` whoever opened it; `own`: whether it is theirs."""
+    """`key` is the run's own or that of a share link, `owner` the visitor who opened it; `own`: whether it is theirs."""
 
     key: str
     owner: str

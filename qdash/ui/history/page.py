@@ -70,7 +70,7 @@ class HistoryPage:
 
     @property
     def refreshed(self) -> list[Any]:
-        """What a run more changes, whatever is looked at."""
+        """What a new run changes, in every view."""
         return [self.head, self.runs]
 
     @property

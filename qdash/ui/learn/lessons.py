@@ -1,6 +1,5 @@
-"""The six cards of the Learn tab: each says one thing in a few words and sets the picture so that it can be seen.
-
-Plain text, never markup. What the words claim of the picture is tested.
+"""The six cards of the Learn tab: each explains one thing in a few words and sets the picture to show it. Plain text, never markup. A test
+checks what the words claim about the picture.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The Learn tab: numbers, a way to quantize them, and what becomes of them, while sliders are moved.
+"""The Learn tab: numbers, a way to quantize them, and the result as sliders move.
 
 One gr.HTML whose script (qdash/ui/static/js/learn*.js) computes and draws in the browser, because an answer to every movement of a slider
 must not wait for a server. Numbers, formats and cards come from here; only a row of another layer asks Python.
@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.learn.distributions import drawn
-from qdash.learn.mappings import MAPPINGS, SCALE_CODES, SIZES, Mapping
+from qdash.learn.mappings import MAPPINGS, SIZES, Mapping
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.markup import bits_class, sheet_head
 from qdash.ui.components.static import script
@@ -32,7 +32,6 @@ def build_learn_page(model: str) -> gr.HTML:
     # In the script, not in properties of the component: an update that comes before the tab is first opened replaces all of these.
     given = {
         "mappings": [mapping.to_page() for mapping in MAPPINGS.values()],
-        "scales": {"values": SCALE_CODES.values},
         "sizes": [size or 0 for size in SIZES],
         "lessons": [lesson.to_page() for lesson in LESSONS],
         "drawn": {name: encoded(values) for name, values in drawn().items()},

@@ -1,6 +1,5 @@
-"""Which rows of real layers the Learn tab offers: those of the chosen model if it is on this machine, else of the bundled one.
-
-Nothing is downloaded or made for a look at a row, and the network is not asked. What comes from the page is checked here.
+"""Chooses the rows of real layers for the Learn tab: those of the chosen model if it is on this machine, else of the bundled one. Nothing
+is downloaded or generated for that. Values from the page are checked here.
 """
 
 import base64
@@ -29,8 +28,8 @@ def offered(model: Any, layer: str | None = None, row: int | None = None) -> dic
 
     Without either it is the first row of the first layer.
 
-    Never raises for what a model or a page may hold: the note says what is wrong. Where a model has nothing to show the bundled one's rows
-    stand in; a row that cannot be shown comes without values.
+    Never raises because of a model or the page; the note says what is wrong. If a model has no rows to show, the bundled one's are shown; a
+    row that cannot be shown comes without values.
     """
     name = model.strip() if isinstance(model, str) else ""
     try:

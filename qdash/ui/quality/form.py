@@ -1,6 +1,6 @@
 """What a person asks for on the Quality tab, and its way to a checked request: which task, how many questions, whose.
 
-As everywhere, values arrive as whatever a browser put into the payload, so all are checked here.
+Values arrive unchecked from the browser, so all are checked here.
 """
 
 from dataclasses import dataclass, fields
@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qdash.catalog.models import MODELS, is_random
-from qdash.catalog.models import Task as Reads
+from qdash.catalog.models import MODELS, ModelTask, is_random
 from qdash.errors import QdashError
 from qdash.records import EvaluationRequest
 from qdash.records.evaluation import MAX_ITEMS
@@ -36,7 +35,7 @@ class QualityForm:
         return [field.name for field in fields(cls)]
 
 
-def tasks_for(model: str, reads: Reads) -> list[Task]:
+def tasks_for(model: str, reads: ModelTask) -> list[Task]:
     """The tasks that fit a model, the one it was made for first; none for random weights.
 
     A bundled model knows nothing but what it was taught, so of the bundled tasks it is offered its own.
@@ -57,7 +56,7 @@ def questions_of(task: Task) -> int | None:
 
 
 def asked_at_first(task: Task) -> int | None:
-    """What the field says until somebody changes it; None: all."""
+    """The field's initial value; None: all."""
     return task.limit or questions_of(task)
 
 

@@ -19,7 +19,7 @@ from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.quality.form import QualityForm, tasks_for
 from qdash.ui.quality.page import QualityPage, task_choices, task_shown
 from qdash.ui.quality.question_file import file_note
-from qdash.ui.quality.stream import MarksView, evaluated
+from qdash.ui.quality.stream import QualityView, evaluated
 from qdash.ui.results.answers import thumbnails
 from qdash.ui.results.evaluation import evaluation_drawn, wire_quality_results
 from qdash.ui.results.evaluation_view import empty_html, headline_html, running_html, running_rows_html
@@ -42,10 +42,10 @@ def wire_quality_page(
         started = here.start(request, visitor, lambda stop: kept(evaluated(form, backend, line.of(who), stop), who.owner))
         yield from here.followed(started, request, dark, before)
 
-    def drawn(view: MarksView, follower: Follower[Evaluation]) -> Iterator[Updates]:
+    def drawn(view: QualityView, follower: Follower[Evaluation]) -> Iterator[Updates]:
         yield shown(page, view, follower.before)
-        if view.over and view.board is not None and view.board.evaluation is not None:
-            yield finished(page, view, view.board.evaluation, follower.dark, sessions, follower.session)
+        if view.over and view.state is not None and view.state.evaluation is not None:
+            yield finished(page, view, view.state.evaluation, follower.dark, sessions, follower.session)
 
     def over(evaluation: Evaluation | None) -> str:
         return phase_html("quality", running=False, results=evaluation is not None)
@@ -81,31 +81,31 @@ def wire_quality_page(
     wire_quality_results(page.results, sidebar, page.evaluation, lambda evaluation: evaluation)
 
 
-def kept(views: Iterator[MarksView], owner: str) -> Iterator[MarksView]:
-    """The same views, but the evaluation of the last is in the history, or the view says why it is not."""
+def kept(views: Iterator[QualityView], owner: str) -> Iterator[QualityView]:
+    """The same views; the last evaluation is saved in the history, or the last view says why not."""
     for view in views:
-        if view.over and view.board is not None and view.board.evaluation is not None:
-            view = replace(view, error=keep(view.board.evaluation, owner) or view.error)
+        if view.over and view.state is not None and view.state.evaluation is not None:
+            view = replace(view, error=keep(view.state.evaluation, owner) or view.error)
         yield view
 
 
-def shown(page: QualityPage, view: MarksView, before: Evaluation | None = None) -> Updates:
-    """The component updates that show `view`. Until there is a board, what an earlier evaluation left on the page stays: `before`."""
+def shown(page: QualityPage, view: QualityView, before: Evaluation | None = None) -> Updates:
+    """The component updates that show `view`. Until there is a state, what an earlier evaluation left on the page stays: `before`."""
     updates: Updates = {page.banner: banner(view.error)}
-    if view.board is None:
+    if view.state is None:
         left = empty_html() if before is None else headline_html(before)
         return updates | {page.verdict: left if view.over else running_html(None, view.status)}
     if view.over:
-        return updates if view.board.evaluation is not None else updates | {page.verdict: empty_html()}
+        return updates if view.state.evaluation is not None else updates | {page.verdict: empty_html()}
     return updates | {
         page.evaluation: None,
         page.phase: phase_html("quality", running=True, results=False, partial=True),
-        page.verdict: running_html(view.board, view.status),
-        page.results.rows: running_rows_html(view.board),
+        page.verdict: running_html(view.state, view.status),
+        page.results.rows: running_rows_html(view.state),
     }
 
 
-def finished(page: QualityPage, view: MarksView, evaluation: Evaluation, dark: bool, sessions: Sessions, session: str) -> Updates:
+def finished(page: QualityPage, view: QualityView, evaluation: Evaluation, dark: bool, sessions: Sessions, session: str) -> Updates:
     """The evaluation, as far as it got. If nothing was answered, the rows say why, and there is nothing to draw."""
     if all(result.accuracy is None for result in evaluation.variants):
         return {page.verdict: headline_html(evaluation)}

@@ -1,4 +1,4 @@
-"""The files of questions that a browser sends: the button that takes them, what is said of them at once, and the questions in them.
+"""The question files that a browser uploads: their button, the note on them, and the questions in them.
 
 The value is a list of {"upload": path, "name": name}, of which nothing is trusted: a file is read only if this page has uploaded it, and a
 name in it only ever leads to another file of the list, or to one in the same ZIP file.
@@ -11,7 +11,7 @@ import gradio as gr
 
 from qdash.errors import QdashError
 from qdash.settings import settings
-from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_own
+from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_custom
 from qdash.tasks.bundle import MAX_CHOSEN
 from qdash.ui.components import text
 from qdash.ui.components.static import script
@@ -61,7 +61,7 @@ def handed_in(value: Any) -> tuple[str | None, Content | None]:
 def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Item, ...] | None:
     """The questions of files, or of a data set that is fetched first; None for a task that has its own. Raises QdashError."""
     if task.key == "own":
-        return read_own(content or b"", name or "The file")
+        return read_custom(content or b"", name or "The file")
     if task.key == "lambada":
         if isinstance(content, Bundle):
             raise QdashError("Several files were chosen, but all passages must be in one.", "Choose only that file.")
@@ -70,7 +70,7 @@ def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Ite
 
 
 def file_note(key: Any, value: Any) -> str:
-    """What is to be said of files as soon as they are here, as markup: how many questions they have, or what is wrong with them."""
+    """The note on files as soon as they are uploaded, as markup: how many questions they have, or what is wrong with them."""
     try:
         name, content = handed_in(value)
         if content is None or key not in WITH_FILE:

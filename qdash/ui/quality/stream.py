@@ -12,7 +12,7 @@ from qdash.tasks import Item
 from qdash.ui.components import text
 from qdash.ui.quality.form import QualityForm, requested
 from qdash.ui.quality.question_file import items_of
-from qdash.ui.results.quality_state import QualityState, VariantProgress, marked, queued_marks
+from qdash.ui.results.quality_state import QualityState, VariantProgress, queued_state, reduce
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
@@ -25,81 +25,81 @@ REFRESH_S = 0.25
 
 
 @dataclass(frozen=True)
-class MarksView:
+class QualityView:
     """One moment of an evaluation. `error` is for the banner; `over` marks the last view; `items` are a file's questions, with pictures."""
 
-    board: QualityState | None = None
+    state: QualityState | None = None
     status: str = ""
     error: QdashError | None = None
     over: bool = False
     items: tuple[Item, ...] = ()
 
 
-def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
-    """Check, fetch the questions, wait in line, evaluate. Never raises: whatever goes wrong is in the last view, beside the rows so far."""
-    view, items = MarksView(status="Reading the questions."), None
+def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[QualityView]:
+    """Check, fetch the questions, wait in the queue, evaluate. Never raises: an error is in the last view, beside the rows so far."""
+    view, items = QualityView(status="Reading the questions."), None
     yield view
     try:
         request, task, content = requested(form)
         if task.key == "lambada" and content is None:
-            yield MarksView(status="Fetching the passages from the hub.")
+            yield QualityView(status="Fetching the passages from the hub.")
         stopped = QdashError("Stopped before the questions were loaded.", "Press Evaluate to fetch them again.", "cancelled")
         items = unless_stopped(partial(items_of, task, request.source, content), stop, stopped)
         for view in _queued(request, items, backend, line, stop):
             yield view
-        yield MarksView(board=view.board, over=True, items=items or ())
+        yield QualityView(state=view.state, over=True, items=items or ())
     except QdashError as error:
-        yield MarksView(board=view.board, error=by_button(error, "Evaluate"), over=True, items=items or ())
+        yield QualityView(state=view.state, error=by_button(error, "Evaluate"), over=True, items=items or ())
     except Exception:
-        yield MarksView(board=view.board, error=internal_error(), over=True)
+        yield QualityView(state=view.state, error=internal_error(), over=True)
 
 
-def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Entrance, stop: Event) -> Iterator[MarksView]:
-    board = queued_marks(request)
+def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line: Entrance, stop: Event) -> Iterator[QualityView]:
+    state = queued_state(request)
     with line.join(gives_way=True) as ticket:
         for place in ticket.wait(stop):
-            yield MarksView(board=board, status=waiting(place))
+            yield QualityView(state=state, status=waiting(place))
 
-        def advance(board: QualityState, event: EvaluationEvent) -> QualityState:
-            board = marked(board, event)
-            ticket.expect(_left_s(board))
-            return board
+        def advance(state: QualityState, event: EvaluationEvent) -> QualityState:
+            state = reduce(state, event)
+            ticket.expect(_left_s(state))
+            return state
 
-        yield from paced(board, backend.evaluate(request, stop, items), advance, _view, lambda _: REFRESH_S)
-
-
-def _view(board: QualityState) -> MarksView:
-    return MarksView(board=board, status=doing(board) if board.evaluation is None else "")
+        yield from paced(state, backend.evaluate(request, stop, items), advance, _view, lambda _: REFRESH_S)
 
 
-def doing(board: QualityState) -> str:
-    """The line below the headline while this evaluation runs: who, how far, how long still."""
-    finished = sum(row.result is not None for row in board.rows)
-    row = board.current
+def _view(state: QualityState) -> QualityView:
+    return QualityView(state=state, status=doing(state) if state.evaluation is None else "")
+
+
+def doing(state: QualityState) -> str:
+    """The line below the headline while this evaluation runs: the variant, its progress and the time left."""
+    finished = sum(row.result is not None for row in state.rows)
+    row = state.current
     if row is None:
-        return "Starting a worker." if finished < len(board.rows) else "Finishing."
+        return "Starting a worker." if finished < len(state.rows) else "Finishing."
     if row.state == "measuring":
         return f"Asking the original some questions again, to see how much timings vary{_waits(row)}."
-    place = f"{board.rows.index(row) + 1} of {len(board.rows)}"
+    place = f"{state.rows.index(row) + 1} of {len(state.rows)}"
     far = f" · question {row.done:,} of {row.total:,}" if row.state == "answering" and row.done else ""
-    return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_waits(row) or _left(board)}"
+    return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_waits(row) or _left(state)}"
 
 
 def _waits(row: VariantProgress) -> str:
-    """That answers of a comparison come first, which ends soon."""
+    """Says that the answers of a comparison come first."""
     return f" · {row.detail}" if row.waiting else ""
 
 
-def _left(board: QualityState) -> str:
-    left_s = _left_s(board)
+def _left(state: QualityState) -> str:
+    left_s = _left_s(state)
     return "" if left_s is None else f" · {text.to_go(left_s)}"
 
 
-def _left_s(board: QualityState) -> float | None:
-    """Seconds to go for all, if the others take as long for a question as the one at work; None where there is no telling."""
-    row = board.current
+def _left_s(state: QualityState) -> float | None:
+    """Seconds left for all variants, if the others take as long for a question as the current one; None if unknown."""
+    row = state.current
     if row is None or row.eta_s is None or row.done >= row.total:
         return None
     per_item = row.eta_s / (row.total - row.done)
-    waiting_rows = sum(other.state == "queued" for other in board.rows)
+    waiting_rows = sum(other.state == "queued" for other in state.rows)
     return row.eta_s + per_item * row.total * waiting_rows

@@ -73,7 +73,7 @@ def items_html(evaluation: Evaluation, browse: Browse, pictures: Pictures | None
 
 
 def thumbnails(items: Iterable[Item]) -> dict[str, bytes]:
-    """Small pictures of a person's own questions: a record has their sizes only. Bounded, as they are kept while the tab is open."""
+    """Small pictures of a person's own questions: a record has their sizes only. Limited, because they are kept while the tab is open."""
     pngs = {item.question.picture.sha256: item.png for item in items if item.question.picture is not None and item.png is not None}
     return {key: _thumbnail(png) for key, png in list(pngs.items())[:MOST_THUMBNAILS]}
 

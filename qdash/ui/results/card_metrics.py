@@ -1,4 +1,4 @@
-"""The figures at the foot of a card: the baseline's own, everybody else's relative to it, the exact number one hover away."""
+"""The figures at the foot of a card: the baseline's own, the others' relative to it, exact numbers in tooltips."""
 
 from collections.abc import Sequence
 from html import escape
@@ -24,7 +24,7 @@ def facts_html(result: VariantResult, baseline: VariantResult | None, comparison
 
 
 def names_html(*, original: bool) -> str:
-    """The names alone, of a variant that has not answered yet."""
+    """The names alone, for a variant that has not answered yet."""
     names = ("Time", "First token", "Per token", "Weights", "Agreement")
     return _list([(name, None) for name in (names[:4] if original else names)], "—")
 
@@ -79,7 +79,7 @@ def _time(result: VariantResult, comparison: Comparison | None) -> str | None:
 
 
 def _covered(result: VariantResult) -> list[Row]:
-    """Of variants that quantize: how much; what was left and why is one hover away."""
+    """For variants that quantize: how much; the tooltip says what was left and why."""
     coverage = result.coverage
     if coverage is None or not (coverage.skipped or coverage.quantized_parameters):
         return []
@@ -102,5 +102,5 @@ def _agreement(found: Agreement) -> str:
 
 
 def _exact(words: str, number: str) -> str:
-    """Words for people; the number itself is one hover away."""
+    """Words; the exact number is in the tooltip."""
     return f'<span title="{escape(number)}">{escape(words)}</span>'

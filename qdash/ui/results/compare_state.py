@@ -1,6 +1,6 @@
 """The state of the cards while a comparison runs, as data.
 
-Events come in, a new board comes out; drawing it is somebody else's job. That keeps the page's behaviour testable without a page.
+`reduce` makes the next state of a state and an event; views draw it. So the page's behaviour is tested without a page.
 """
 
 from collections.abc import Sequence
@@ -112,12 +112,12 @@ def is_waiting(detail: str) -> bool:
     return detail.startswith("waiting for another measurement")
 
 
-def ready_board(variants: Sequence[Variant]) -> CompareState:
+def ready_state(variants: Sequence[Variant]) -> CompareState:
     """What the page shows before anything ran."""
     return CompareState(_cards(variants, "ready"))
 
 
-def queued_board(request: Request) -> CompareState:
+def queued_state(request: Request) -> CompareState:
     """Every variant of `request`, waiting."""
     return CompareState(_cards(request.variants, "queued"))
 
@@ -126,8 +126,8 @@ def _cards(variants: Sequence[Variant], state: State) -> tuple[Card, ...]:
     return tuple(Card(find_scheme(variant.scheme), label, state) for variant, label in zip(variants, labels_of(variants), strict=True))
 
 
-def finished_board(comparison: Comparison) -> CompareState:
-    """The board of a comparison that is over, from its results alone."""
+def finished_state(comparison: Comparison) -> CompareState:
+    """The state of a comparison that is over, from its results alone."""
     cards = tuple(_finished(Card(_scheme_of(result), result.label), result) for result in comparison.variants)
     return CompareState(cards, comparison)
 
@@ -138,14 +138,14 @@ def _scheme_of(result: VariantResult) -> Scheme:
     return known_scheme(result.scheme) or stand_in
 
 
-def advance(board: CompareState, event: Event) -> CompareState:
-    """The board after `event`."""
+def reduce(state: CompareState, event: Event) -> CompareState:
+    """The state after `event`."""
     if isinstance(event, ComparisonDone):
-        return finished_board(event.comparison)
-    card = board.cards[event.index]
-    cards = list(board.cards)
+        return finished_state(event.comparison)
+    card = state.cards[event.index]
+    cards = list(state.cards)
     cards[event.index] = _moved(card, event)
-    return replace(board, cards=tuple(cards), latest=event.index)
+    return replace(state, cards=tuple(cards), latest=event.index)
 
 
 def _moved(card: Card, event: Progress | AnswerText | VariantAnswered | VariantDone) -> Card:

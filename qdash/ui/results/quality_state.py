@@ -1,4 +1,4 @@
-"""The state of the table while an evaluation runs, as data: events come in, a new board comes out (see `compare_state` for comparisons)."""
+"""The state of the table while an evaluation runs, as data; `reduce` makes the next one of an event, as in `compare_state`."""
 
 from dataclasses import dataclass, replace
 
@@ -75,20 +75,20 @@ class QualityState:
         return tuple(row.state for row in self.rows)
 
 
-def queued_marks(request: EvaluationRequest) -> QualityState:
+def queued_state(request: EvaluationRequest) -> QualityState:
     """Every variant of `request`, waiting."""
     schemes = [find_scheme(variant.scheme) for variant in request.variants]
     labels = labels_of(request.variants)
     return QualityState(tuple(VariantProgress(label, scheme.bits, scheme.kind) for label, scheme in zip(labels, schemes, strict=True)))
 
 
-def marked(board: QualityState, event: EvaluationEvent) -> QualityState:
-    """The board after `event`."""
+def reduce(state: QualityState, event: EvaluationEvent) -> QualityState:
+    """The state after `event`."""
     if isinstance(event, EvaluationDone):
-        return replace(board, evaluation=event.evaluation)
-    rows = list(board.rows)
+        return replace(state, evaluation=event.evaluation)
+    rows = list(state.rows)
     rows[event.index] = _moved(rows[event.index], event)
-    return replace(board, rows=tuple(rows))
+    return replace(state, rows=tuple(rows))
 
 
 def _moved(row: VariantProgress, event: EvaluationProgress | ItemsAnswered | EvaluatedVariantDone) -> VariantProgress:

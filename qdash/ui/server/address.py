@@ -1,4 +1,4 @@
-"""The address the page is served at, tried before Gradio gets it: Gradio does not tell what kept it from listening."""
+"""Tries the address of the page before Gradio uses it, because Gradio does not say why it cannot listen."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Finished runs go into the history by themselves. That they cannot is said, and costs no result."""
+"""Saves finished runs in the history. A failed save is shown to the user and never costs the result."""
 
 from qdash.errors import QdashError
 from qdash.history import Kept, history

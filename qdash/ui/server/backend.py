@@ -1,4 +1,4 @@
-"""What the page can ask for. One seam, so that the page can be driven by a script in tests and by real workers in life."""
+"""Everything the page can ask for. Tests put a script behind this interface, production puts workers behind it."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from threading import Event as StopEvent
 from typing import Protocol
 
 from qdash import checkpoints
-from qdash.catalog.models import MODELS, Task
+from qdash.catalog.models import MODELS, ModelTask
 from qdash.execution import Executor
 from qdash.records import (
     Comparison,
@@ -15,9 +15,9 @@ from qdash.records import (
     Event,
     InspectorReport,
     LayerDetail,
+    MeasuredLayer,
     Request,
     Step,
-    WeighedLayer,
     WeightReport,
 )
 from qdash.runs import compare as comparing
@@ -31,7 +31,7 @@ from qdash.tasks import Item
 class Backend(Protocol):
     """The verbs behind the page; each raises QdashError."""
 
-    def task(self, model: str) -> Task:
+    def task(self, model: str) -> ModelTask:
         """Whether `model` reads pictures or only text."""
         ...
 
@@ -45,7 +45,7 @@ class Backend(Protocol):
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
+    ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
         """Measure what schemes do to the weights."""
         ...
 
@@ -55,7 +55,7 @@ class Backend(Protocol):
         """Show one layer near enough to see single weights."""
         ...
 
-    def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
+    def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Look inside a variant of a finished comparison."""
         ...
 
@@ -66,11 +66,11 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class EngineBackend:
-    """The real one: everything happens in the workers of `executor`."""
+    """The real backend: everything runs in the workers of `executor`."""
 
     executor: Executor
 
-    def task(self, model: str) -> Task:
+    def task(self, model: str) -> ModelTask:
         """From the catalogue where it is there, else from the checkpoint's configuration."""
         known = MODELS.get(model)
         return known.task if known else checkpoints.locate(model).task
@@ -85,7 +85,7 @@ class EngineBackend:
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
+    ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
         """See `weight_error.measure_weight_error`."""
         return weight_error.measure_weight_error(model, schemes, self.executor, stop, device=device)
 
@@ -95,9 +95,9 @@ class EngineBackend:
         """See `weight_error.measure_layer`."""
         return weight_error.measure_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
 
-    def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
-        """See `model_report.inspect`."""
-        return model_report.inspect(comparison.request, index, self.executor, stop, comparison)
+    def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
+        """See `model_report.report_model`."""
+        return model_report.report_model(comparison.request, index, self.executor, stop, comparison)
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """See `evaluate.evaluate`."""

@@ -1,4 +1,4 @@
-"""How much a browser may send. Gradio checks the size of uploads while it parses them, but not of anything else.
+"""Limits how much a browser may send. Gradio checks the size of uploads only.
 
 A piece of ASGI that counts the bytes of a body as they arrive, whatever Content-Length claims, and answers 413 instead of letting
 them pile up in memory. Text that is too long for a question but below this limit gets a friendlier complaint later.
@@ -34,7 +34,7 @@ class BodyLimit:
 
 @dataclass
 class _Counted:
-    """One request. Once over the limit the app sees its client disconnect, and whatever it answers to that is dropped."""
+    """One request. Beyond the limit the app sees its client disconnect, and its answer to that is dropped."""
 
     limit: int
     receive: Receive

@@ -1,7 +1,7 @@
-"""What a browser says with an event: the one place where its words become values of ours.
+"""Turns what a browser sends with an event into typed values, in this one place.
 
-An event may come from a page that has changed since, or be made up by somebody who only pretends to be a browser. So every value is asked
-for by name and type here; what is missing, or of another type, is None, and the handler does what it does when nothing was picked.
+An event may come from an outdated page or from a program that pretends to be a browser. So every value is read by name and type; a value
+that is missing or of another type is None, and the handler acts as if nothing was picked.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Said:
         return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
 
     def entries(self, name: str) -> list[Any] | None:
-        """The list called `name`, whatever is in it."""
+        """The list called `name`, with items of any type."""
         value = self._values.get(name)
         return value if isinstance(value, list) else None
 

@@ -1,6 +1,6 @@
-"""How much of the disk visitors' files may take: what they send, and what they are given to take away. The oldest go first.
+"""Limits the disk space of visitors' uploads and downloads. The oldest files are deleted first.
 
-Gradio deletes files of a certain age, however many came before. Here room is made before an upload begins, so that it can never be used up.
+Gradio deletes files by age only. Here room is made before an upload begins, so the limit holds at any rate of uploads.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def make_room(folder: Path, most_bytes: int) -> None:
     for _, size, path in sorted(files):
         if taken <= most_bytes:
             return
-        with contextlib.suppress(OSError):  # somebody else may have been quicker
+        with contextlib.suppress(OSError):  # another thread may have deleted it
             path.unlink()
             taken -= size
             if path.parent != folder:

@@ -1,4 +1,4 @@
-"""A backend whose jobs end after a while, for public servers: all others wait meanwhile. What was done until then is kept."""
+"""A backend for public servers that stops jobs after a time limit, because others are waiting. Finished results are kept."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from threading import Event as StopEvent
 from threading import Timer
 from typing import Any
 
-from qdash.catalog.models import Task
+from qdash.catalog.models import ModelTask
 from qdash.errors import QdashError
 from qdash.records import (
     Comparison,
@@ -15,9 +15,9 @@ from qdash.records import (
     Event,
     InspectorReport,
     LayerDetail,
+    MeasuredLayer,
     Request,
     Step,
-    WeighedLayer,
     WeightReport,
 )
 from qdash.runs.plan import Plan
@@ -32,7 +32,7 @@ class LimitedBackend:
     backend: Backend
     seconds: float
 
-    def task(self, model: str) -> Task:
+    def task(self, model: str) -> ModelTask:
         """As `backend` says."""
         return self.backend.task(model)
 
@@ -46,7 +46,7 @@ class LimitedBackend:
 
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
-    ) -> Generator[Step | WeighedLayer, None, WeightReport]:
+    ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
         """Measure what schemes do to the weights."""
         return self._within(self.backend.measure_weight_error(model, schemes, stop, device=device), stop)
 
@@ -56,9 +56,9 @@ class LimitedBackend:
         """Show one layer."""
         return self._within(self.backend.measure_layer(model, scheme, layer, stop, row=row, column=column, device=device), stop)
 
-    def inspect(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
+    def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Look inside a variant."""
-        return self._within(self.backend.inspect(comparison, index, stop), stop)
+        return self._within(self.backend.report_model(comparison, index, stop), stop)
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """Give every variant the same task."""

@@ -1,8 +1,8 @@
-"""What the head of the page links and says of it. It keeps links below the page, for proxies that show it under a path.
+"""Rewrites the links and the description in the page's head, so that they work behind a proxy that shows the page under a path.
 
 Gradio's page links a manifest, for installing it as an app, at the root of its host, and names no icon, so that browsers ask for one there.
-Behind a proxy both belong to somebody else. The page cannot be installed anyway: the manifest's link becomes that of the icon.
-Gradio also describes every page, to those who show previews of links, as its own: that becomes a description of this one.
+Behind a proxy both addresses belong to another site. The page cannot be installed anyway, so the manifest's link becomes the icon's.
+Gradio's description for link previews is replaced by one of this page.
 """
 
 import re
@@ -40,7 +40,7 @@ def described(page: bytes, address: str) -> bytes:
 
 
 def _address(scope: Scope, path: str) -> str:
-    """Where the browser has found the page, as far as it or a proxy says so: only whoever asks is told."""
+    """The page's address as the browser or a proxy states it; it is echoed to that request only."""
     headers = Headers(scope=scope)
     scheme = headers.get("x-forwarded-proto", scope.get("scheme", "http")).split(",")[0].strip()
     return f"{'https' if scheme == 'https' else 'http'}://{headers.get('x-forwarded-host', headers.get('host', ''))}{path}"

@@ -1,6 +1,6 @@
-"""What of Gradio's server the page needs. The rest answers 404: streams for developers, files about the server, keeping what is sent.
+"""Lists the routes of Gradio's server that the page needs. All others answer 404: developers' streams, server files, stored requests.
 
-What Gradio adds in a later version is closed until it is listed here.
+Routes that a later version of Gradio adds stay closed until they are listed here.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class PageRoutes:
     path: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or say that there is nothing."""
+        """Pass the request on, or answer 404."""
         if scope["type"] == "http" and not is_needed(scope["path"].removeprefix(self.path)):
             await PlainTextResponse("Not found.", status_code=404)(scope, receive, send)
         else:

@@ -1,7 +1,7 @@
-"""What pages do alike with what they run: begin it and show it, show it again after the page was loaded again, stop it.
+"""What all pages do with their runs: start and show one, show it again after a reload, stop it.
 
-A page brings how it draws a view of its run. A stream that yields nothing would empty every component that it may change, and one that
-raises would leave the page waiting, so neither happens here.
+Each page supplies the function that draws a view of its run. A stream that yields nothing would empty every component it may change, and
+one that raises would leave the page waiting; neither happens here.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from qdash.ui.components.markup import banner
 from qdash.ui.components.visibility import phase_html
 from qdash.ui.server.run_errors import internal_error
 from qdash.ui.server.run_queue import Line
-from qdash.ui.server.runs import Run, Runs
+from qdash.ui.server.runs import PageRun, Runs
 
 Updates = dict[Any, Any]
 ViewT = TypeVar("ViewT")
@@ -46,11 +46,11 @@ class PageRuns(Generic[ViewT, ResultT]):
     drawn: Callable[[ViewT, Follower[ResultT]], Iterator[Updates]]
     opening: Updates = field(default_factory=dict)
 
-    def start(self, request: gr.Request, visitor: str, views: Callable[[Event], Iterator[ViewT]]) -> Run[ViewT]:
+    def start(self, request: gr.Request, visitor: str, views: Callable[[Event], Iterator[ViewT]]) -> PageRun[ViewT]:
         """Begin a run; what this visitor has started on this page before is stopped. `views` gets the stop flag."""
         return self.runs.start(visitor or str(request.session_hash), self.name, views)
 
-    def followed(self, run: Run[ViewT], request: gr.Request, dark: Any, before: ResultT | None) -> Iterator[Updates]:
+    def followed(self, run: PageRun[ViewT], request: gr.Request, dark: Any, before: ResultT | None) -> Iterator[Updates]:
         """Show `run` until it is over or its page is gone. Never raises."""
         follower = Follower(str(request.session_hash), bool(dark), before)
         phase = phase_html(self.name, running=True, results=before is not None)
@@ -70,13 +70,13 @@ class PageRuns(Generic[ViewT, ResultT]):
             yield from self.followed(run, request, dark, before)
 
     def stopped(self, request: gr.Request, visitor: str) -> str:
-        """Handler of the button Stop; returns what the button says then."""
-        self.runs.stop(self.name, visitor, str(request.session_hash))  # whoever is not known yet goes by the session
+        """Handler of the Stop button; returns the button's new label."""
+        self.runs.stop(self.name, visitor, str(request.session_hash))  # a visitor without a cookie is known by the session
         return "Stopping …"
 
 
 def streaming(name: str, line: Line) -> dict[str, Any]:
-    """How a handler is attached that streams what runs: as many of `name` at a time as the line is long."""
+    """Gradio's settings for a handler that streams a run: as many at a time as the queue is long."""
     return {
         "concurrency_id": name, "concurrency_limit": line.longest, "show_progress": "hidden", "api_visibility": "private",
     }  # fmt: skip

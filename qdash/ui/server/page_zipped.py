@@ -1,4 +1,4 @@
-"""The page goes out compressed: it is the largest thing that is sent, and Gradio compresses its scripts and styles, but not the page.
+"""Compresses the page, the largest response; Gradio compresses its scripts and styles only.
 
 Only the page is touched: streams of events must go out as they come, and files to take away may be asked for in parts.
 """

@@ -1,7 +1,7 @@
-"""What a request that cannot be answered leaves in the log: one line, and only some lines a minute. Strangers send what they like.
+"""Logs each request that cannot be answered in one line, a limited number a minute, because strangers can send anything.
 
-Gradio prints a traceback for every event it cannot use, and answers 500. Here such a request is the sender's fault, 400, as long as none of
-qdash's own code was at work; where it was, the fault is ours, and its traceback is wanted, once a minute.
+Gradio prints a traceback for every event it cannot use and answers 500. Here such a request is answered 400 unless qdash's own code raised
+the error; then the traceback is logged, at most once a minute.
 """
 
 import os
@@ -65,7 +65,7 @@ class FaultLog:
             self._print("".join(traceback.format_exception(error)).rstrip())
 
     def _print(self, text: str) -> None:
-        with suppress(OSError):  # no room for the log: whoever made the fault gets an answer all the same
+        with suppress(OSError):  # no room for the log: the request is answered all the same
             print(text, file=self.stream or sys.stderr, flush=True)
 
 
@@ -85,7 +85,7 @@ def is_ours(error: BaseException) -> bool:
 
 
 def log_in_lines() -> None:
-    """Let Gradio's tracebacks go to the log here. It has no setting for them."""
+    """Redirect Gradio's tracebacks to this log; it has no setting for them."""
 
     def print_exc() -> None:
         error, request = sys.exception(), _request.get()
@@ -100,7 +100,7 @@ def log_in_lines() -> None:
 
 @dataclass(frozen=True)
 class RequestFaults:
-    """Middleware, the first of all: whatever goes wrong in `app` is logged here, and answered without a word of it."""
+    """The outermost middleware: logs every error of `app` and answers without details."""
 
     app: ASGIApp
     log: FaultLog = field(default_factory=lambda: _log)

@@ -1,5 +1,5 @@
-"""What every answer tells the browser not to do: guess types, tell other sites the address, show the page in a stranger's frame, run a
-script that is not the page's own.
+"""Response headers that forbid the browser to guess types, to send the address to other sites, to show the page in a foreign frame, and to
+run foreign scripts.
 
 The page's scripts carry a number that is new with each page (a nonce). Text that turns into markup by a fault could still show something,
 but not run. Gradio's templates need `unsafe-eval`: scripts of HTML components are functions made of text that this server has sent.

@@ -1,4 +1,4 @@
-"""What a page says of a run that failed or was stopped. Tracebacks go to the server's log, never to the page."""
+"""The errors that a page shows for a run that failed or was stopped. Tracebacks go to the server's log, never to the page."""
 
 import sys
 
@@ -8,12 +8,12 @@ from qdash.ui.server.request_faults import log_fault
 
 
 def by_button(error: QdashError, button: str) -> QdashError:
-    """`error`, but whoever has pressed Stop is told which `button` starts again: only the page knows."""
+    """`error`; after Stop its remedy names the `button` that starts again, which only the page knows."""
     return QdashError(error.message, f"Press {button} to start again.", error.kind) if error.kind == "cancelled" else error
 
 
 def internal_error() -> QdashError:
-    """Log the exception being handled, within the log's limit a minute, and return what a person may see of it."""
+    """Log the current exception, within the log's limit a minute, and return the error to show."""
     error = sys.exception()
     if error is not None:
         log_fault(error, "a job")

@@ -1,10 +1,10 @@
 """The order in which visitors are served, and what each is told about it.
 
-Comparisons are served several at once: whoever has answers to make gets the device before whoever has times to take, so everybody reads
-answers soon, and the timings follow one run after another (see `execution`). An evaluation gives them the device between its batches, so
-they are served beside it as well. Whatever else occupies the device for long is served alone.
-Gradio's own queue could do the ordering, but it can only say "queue: 1/2"; this one says what is before you and for about how long, and
-Stop works while you wait. Estimates come from how long those before took, and from what the one that is being served expects itself.
+Several comparisons are served at once: answers get the device before timings, so every visitor reads answers soon, and the timings follow
+one run after another (see `execution`). An evaluation lends them the device between its batches, so they are served beside it too. All
+other long jobs are served alone. Gradio's own queue could do the ordering, but it can only say "queue: 1/2"; this one shows what comes
+first and for about how long, and Stop works while a visitor waits. Estimates come from the durations of earlier jobs and from the current
+job's own estimate.
 """
 
 import time
@@ -28,14 +28,14 @@ TOLD_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who joins: `owner` as in the history, `address` of the network. "" stands for anybody, and has no limit."""
+    """Who joins: `owner` as in the history, `address` of the network. "" is unknown, and has no limit."""
 
     owner: str = ""
     address: str = ""
 
 
 class Entrance(Protocol):
-    """Where a line is joined."""
+    """The queue as one visitor joins it."""
 
     def join(self, *, alone: bool = True, gives_way: bool = False) -> AbstractContextManager["Ticket"]:
         """See `Line.join`."""
@@ -44,7 +44,7 @@ class Entrance(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Position in the line, those being served counted: `position` 2 of `length` 3. `wait_s` None: nothing to go by yet."""
+    """A place in the queue, including those being served: `position` 2 of `length` 3. `wait_s` None: unknown."""
 
     position: int
     length: int
@@ -53,9 +53,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What the device does before the next step of somebody who is being served.
-
-    `answers`: runs whose answers come first; `timings`: runs that are timed first, none while one's own answers are still to be made.
+    """What the device does before the next step of a run that is being served. `answers`: runs whose answers come first; `timings`: runs
+    that are timed first, 0 until this run has answered.
     """
 
     answers: int
@@ -65,9 +64,8 @@ class Ahead:
 
 @dataclass(eq=False)
 class Ticket:
-    """One person's place in a line. `alone`: nobody else is served meanwhile, except, where it `gives_way`, comparisons that came later.
-
-    `answered`: only times are still to be taken.
+    """One visitor's place in the queue. `alone`: no other is served meanwhile, except, if it `gives_way`, later comparisons. `answered`:
+    only timing is left.
     """
 
     line: "Line"
@@ -78,12 +76,12 @@ class Ticket:
     served: bool = False
     answered: bool = False
     since: float = 0.0
-    """When it was admitted, then when it had its answers."""
+    """When it was admitted; later, when it had its answers."""
     ends: float | None = None
-    """When it expects to be over; None where there is no telling."""
+    """When it expects to end; None if unknown."""
 
     def wait(self, stop: Event) -> Iterator[Place]:
-        """Yield the place again and again until it is this ticket's turn; raises QdashError if `stop` is set meanwhile."""
+        """Yield the place repeatedly until it is this ticket's turn; raises QdashError if `stop` is set meanwhile."""
         told: Place | None = None
         told_at = 0.0
         while not self.line.admit(self):
@@ -96,16 +94,16 @@ class Ticket:
             self.line.sleep(POLL_S)
 
     def has_answered(self) -> None:
-        """All its answers are made: those of others go first now."""
+        """All its answers are there: those of others go first now."""
         self.line.move_on(self)
 
     def expect(self, left_s: float | None) -> None:
-        """Tell those who wait how long this one will still take; None: there is no telling."""
+        """Set how long this one will still take, for those who wait; None: unknown."""
         self.ends = None if left_s is None else time.monotonic() + left_s
 
     @property
     def rest_s(self) -> float | None:
-        """Seconds that it expects to take still; None where there is no telling."""
+        """Seconds that it still expects to take; None if unknown."""
         return None if self.ends is None else max(self.ends - time.monotonic(), 0.0)
 
     def ahead(self) -> Ahead:
@@ -114,7 +112,7 @@ class Ticket:
 
 
 class _Pace:
-    """How long one service takes when they follow each other, from the last few; seconds."""
+    """Seconds that a job takes, from the last few."""
 
     def __init__(self) -> None:
         self._durations: deque[float] = deque(maxlen=5)
@@ -129,7 +127,7 @@ class _Pace:
     def wait_s(self, count: int, began: float, ends: float | None = None) -> float | None:
         """For `count` of them, the first of which could begin at `began`, and expects to be over at `ends` if it knows.
 
-        None where none was measured, or where the first takes longer than those before and does not know how long.
+        None if none was measured, or if the first takes longer than earlier ones and does not know how long.
         """
         if not count:
             return 0.0
@@ -148,7 +146,7 @@ _ANYBODY = Visitor()
 
 @dataclass
 class Line:
-    """Tickets in order of arrival. `longest` counts everybody; `at_once` comparisons are served together.
+    """Tickets in order of arrival. `longest` counts all of them; `at_once` comparisons are served together.
 
     A visitor may hold `each` places, the one being served among them, and all visitors of one address `each_address`; None: any number.
     """
@@ -164,12 +162,14 @@ class Line:
     _timings: _Pace = field(default_factory=_Pace)
 
     def of(self, visitor: Visitor) -> Entrance:
-        """The line as `visitor` joins it."""
+        """The queue as `visitor` joins it."""
         return _VisitorsEntrance(self, visitor)
 
     @contextmanager
     def join(self, *, alone: bool = True, gives_way: bool = False, visitor: Visitor = _ANYBODY) -> Iterator[Ticket]:
-        """Stand in the line for the length of the block; raises QdashError if it is too long, or `visitor` has too many places already."""
+        """Wait in the queue for the length of the block; raises QdashError if the queue is full or `visitor` has too many places
+        already.
+        """
         ticket = Ticket(self, alone, time.monotonic(), visitor, gives_way)
         with self._changed:
             self._check_room(visitor)
@@ -219,7 +219,7 @@ class Line:
             return Ahead(len(answers), len(timings) + len(batches), None if None in waits else sum(filter(None, waits)))
 
     def sleep(self, longest_s: float) -> None:
-        """Until the line moves, at most `longest_s` seconds."""
+        """Wait until the queue moves, at most `longest_s` seconds."""
         with self._changed:
             self._changed.wait(longest_s)
 
@@ -269,6 +269,6 @@ class _VisitorsEntrance:
 
 
 def waiting(place: Place) -> str:
-    """The line above the cards while others are served."""
+    """The status line while others are served."""
     wait = f" · {text.seconds(place.wait_s)} left" if place.wait_s is not None else ""
     return f"Another visitor's run is in progress. You're {ordinal(place.position)} in line{wait}."

@@ -1,5 +1,5 @@
-"""What visitors have started. A run belongs to its visitor, not to the stream that shows it: it goes on when the page is loaded again, and
-ends by Stop, or once nobody has looked for a minute.
+"""The runs that visitors have started. A run belongs to its visitor, not to the stream that shows it: it goes on after a reload, and ends
+with Stop or a minute after the last page that showed it has closed.
 
 Each run works in a thread of its own and keeps its latest view; streams follow it, and one that is late gets the latest only. A visitor is
 a random number that the page makes and keeps (qdash/ui/static/js/page.js): it names runs, and opens nothing else.
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from threading import Condition, Event, Lock, Thread
 from typing import Any, Generic, TypeVar
 
-PATIENCE_S = 60.0
-"""How long a run that nobody follows is kept, whether it is over or not."""
+UNFOLLOWED_S = 60.0
+"""How long a run without followers is kept, finished or not."""
 
 WATCH_S = 1.0
 
@@ -21,8 +21,8 @@ ViewT = TypeVar("ViewT")
 Clock = Callable[[], float]
 
 
-class Run(Generic[ViewT]):
-    """Something that goes on: its latest view, and who follows it. `stop` ends it; `is_here` tells whether a session still listens."""
+class PageRun(Generic[ViewT]):
+    """A run: its latest view and its followers. `stop` ends it; `is_here` tells whether a session still listens."""
 
     def __init__(self, clock: Clock = time.monotonic, is_here: Callable[[str], bool] = lambda session: True) -> None:
         self.stop = Event()
@@ -36,15 +36,15 @@ class Run(Generic[ViewT]):
 
     @property
     def over(self) -> bool:
-        """Whether there will be no other view."""
+        """Whether the run has ended."""
         return self._over
 
     @property
     def forsaken(self) -> bool:
-        """Whether nobody has followed it for as long as a run is kept."""
+        """Whether it has had no follower for as long as a run is kept."""
         with self._changed:
             followed = any(self._is_here(session) for session in self._followers.values())
-            return not followed and self._clock() - self._left > PATIENCE_S
+            return not followed and self._clock() - self._left > UNFOLLOWED_S
 
     def work(self, views: Callable[[Event], Iterator[ViewT]]) -> None:
         """Go through all views; `views` gets the stop flag."""
@@ -97,29 +97,29 @@ class Runs:
     clock: Clock = time.monotonic
     watch_s: float = WATCH_S
     is_here: Callable[[str], bool] = lambda session: True
-    _runs: dict[tuple[str, str], Run[Any]] = field(default_factory=dict)
+    _runs: dict[tuple[str, str], PageRun[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def start(self, visitor: str, page: str, views: Callable[[Event], Iterator[ViewT]]) -> Run[ViewT]:
+    def start(self, visitor: str, page: str, views: Callable[[Event], Iterator[ViewT]]) -> PageRun[ViewT]:
         """Begin; what this visitor has started on this page before is stopped."""
-        run = Run[ViewT](self.clock, self.is_here)
+        run = PageRun[ViewT](self.clock, self.is_here)
         with self._lock:
             before = self._runs.get((visitor, page))
             self._runs[visitor, page] = run
         if before is not None:
             before.stop.set()
-        # In the context of whoever asked: on Spaces a GPU is lent to a visitor, and found there.
+        # In the context of the visitor's request, where Spaces looks for the GPU it lends.
         Thread(target=copy_context().run, args=(run.work, views), daemon=True, name=f"{page} run").start()
         Thread(target=self._watch, args=((visitor, page), run), daemon=True, name=f"{page} watch").start()
         return run
 
-    def find(self, visitor: str, page: str) -> Run[Any] | None:
+    def find(self, visitor: str, page: str) -> PageRun[Any] | None:
         """The last run of this visitor on this page, as long as it is kept."""
         with self._lock:
             return self._runs.get((visitor, page))
 
     def stop(self, page: str, *names: str) -> None:
-        """End what has been started on this page under one of the `names` of a visitor, and nothing else."""
+        """End what a visitor has started on this page under one of `names`, and nothing else."""
         for name in names:
             run = self.find(name, page)
             if run is not None:
@@ -132,7 +132,7 @@ class Runs:
         for run in runs:
             run.leave(session)
 
-    def _watch(self, key: tuple[str, str], run: Run[Any]) -> None:
+    def _watch(self, key: tuple[str, str], run: PageRun[Any]) -> None:
         # One that is over and was followed by another can be neither stopped nor found: nobody has to watch it.
         while not run.forsaken and not (run.over and self.find(*key) is not run):
             time.sleep(self.watch_s)

@@ -1,4 +1,5 @@
-"""Refuses what other web sites let a visitor's browser send, and on a person's own machine also names that a stranger has pointed at it.
+"""Refuses requests that other web sites make a visitor's browser send and, on a person's own machine, host names that a stranger pointed at
+it.
 
 A page of another site can make a browser send requests here with the visitor's cookie, and on a person's own machine no cookie is needed:
 `Origin` and `Sec-Fetch-Site`, which no script can forge, tell who asks. A name that resolves to this machine for a moment (DNS rebinding)

@@ -1,6 +1,6 @@
-"""What a tab has: files to take away, and what is read for it alone and is over with it. What it has started besides is in `runs`.
+"""What belongs to one tab: files to download, and streams that end with it. Runs that a tab has started are in `runs`.
 
-Folders of files lie under one folder a process, which is deleted with it; what a killed process has left, the next one deletes.
+Each process has one folder for all of them, deleted at its end; the next process deletes what a killed one left.
 """
 
 import atexit
@@ -58,7 +58,7 @@ class Sessions:
             flag.set()
 
     def folder(self, session: str) -> Path:
-        """A folder for this tab's exports, for whoever is about to write into it. Those of tabs that are gone are deleted."""
+        """A folder for this tab's exports. Those of tabs that are gone are deleted."""
         with self._lock:
             gone = [other for other in {*self._folders, *(tab for tab, _ in self._stops)} - {session} if not self.is_here(other)]
         for other in gone:

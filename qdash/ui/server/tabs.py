@@ -1,8 +1,8 @@
-"""The browser tabs that use this server: whose each is, and whether it still listens.
+"""The browser tabs that use this server: each tab's owner, and whether it still listens.
 
-Gradio knows a tab by a number that the tab makes up, and believes whoever sends it. Here a tab belongs to the cookie (see `visitors`) that
-its first request came with. It is there as long as one of its streams is open, and for a minute after: a request that nobody listens to is
-not somebody to work for.
+Gradio identifies a tab by a number that the tab makes up, and trusts any sender of it. Here a tab belongs to the cookie (see `visitors`) of
+its first request. It is there as long as one of its streams is open, and for a minute after; nothing is computed for a tab that no longer
+listens.
 """
 
 import json
@@ -107,7 +107,8 @@ class Tabs:
 
 @dataclass(frozen=True)
 class TabGuard:
-    """Middleware: notes the tab of each request in `tabs`; 403 if it is somebody else's, 429 if it asks more without reading the answers.
+    """Middleware: notes the tab of each request in `tabs`; 403 if it belongs to another visitor, 429 if it sends more without reading the
+    answers.
 
     It has to come after what limits bodies. `unread`: how many messages wait for a tab.
     """
@@ -151,7 +152,7 @@ class TabGuard:
 
 
 def sweep(tabs: Tabs, every_s: float = SWEEP_S) -> None:
-    """Forget the tabs that are gone, again and again, in a thread that ends with the process."""
+    """Forget the tabs that are gone, periodically, in a thread that ends with the process."""
 
     def sweeping() -> None:
         while True:

@@ -1,6 +1,6 @@
-"""How often a page is redrawn while events stream in: at once when a variant moves on, else now and then, and at the end.
+"""Limits how often a page is redrawn while events stream in: at once when a variant changes its state, else at intervals, and at the end.
 
-Drawing takes time from the processor, and on a person's own machine that is the one that is being timed: then it is done more rarely.
+Drawing takes processor time, and on a person's own machine that disturbs the timing, so it is done more rarely then.
 """
 
 import time
@@ -12,7 +12,7 @@ from qdash.errors import QdashError
 
 
 class Staged(Protocol):
-    """A board of variants, each in some state."""
+    """A state of variants, each in some state."""
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -20,31 +20,31 @@ class Staged(Protocol):
         ...
 
 
-BoardT = TypeVar("BoardT", bound=Staged)
+StateT = TypeVar("StateT", bound=Staged)
 EventT = TypeVar("EventT")
 ViewT = TypeVar("ViewT")
 
 
 def paced(
-    board: BoardT,
+    state: StateT,
     events: Iterator[EventT],
-    advance: Callable[[BoardT, EventT], BoardT],
-    view: Callable[[BoardT], ViewT],
-    refresh_s: Callable[[BoardT], float],
+    reduce: Callable[[StateT, EventT], StateT],
+    view: Callable[[StateT], ViewT],
+    refresh_s: Callable[[StateT], float],
 ) -> Iterator[ViewT]:
-    """Views of `board` as `events` change it: at first, whenever a state changes, else every `refresh_s(board)`, and at the end."""
-    yield view(board)
+    """Views of `state` as `events` change it: at first, whenever a state changes, else every `refresh_s(state)`, and at the end."""
+    yield view(state)
     shown = time.monotonic()
-    # Closed at once when the tab is, not when the garbage collector comes by: it holds the device.
+    # Closed as soon as the tab is, because it holds the device.
     with closing(events):  # type: ignore[type-var]
         try:
             for event in events:
-                before, board = board.states, advance(board, event)
+                before, state = state.states, reduce(state, event)
                 now = time.monotonic()
-                if board.states != before or now - shown > refresh_s(board):
+                if state.states != before or now - shown > refresh_s(state):
                     shown = now
-                    yield view(board)
+                    yield view(state)
         except QdashError:
-            yield view(board)  # what came before stays
+            yield view(state)  # what came before stays
             raise
-    yield view(board)
+    yield view(state)

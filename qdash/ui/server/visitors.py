@@ -1,7 +1,7 @@
-"""Whose history is whose. On a person's own machine there is one; in public mode every browser has one, known by a cookie.
+"""Tells visitors apart. On a person's own machine there is one history; in public mode every browser has one, known by a cookie.
 
-The cookie is a random number that only the server reads (HttpOnly); the history knows its digest, so that nobody becomes a visitor by
-reading the database. Behind HTTPS the cookie also works in a frame of another site, as on Spaces, kept apart for each such site
+The cookie is a random number that only the server reads (HttpOnly); the history stores its digest, so that reading the database does not
+let anyone act as a visitor. Behind HTTPS the cookie also works in a frame of another site, as on Spaces, kept apart for each such site
 (Partitioned). A browser that takes no cookies has a history for as long as its tab is open.
 """
 
@@ -28,14 +28,14 @@ _YEAR_S = 365 * 24 * 3600
 
 
 def owner_of(request: gr.Request) -> str:
-    """The owner of the runs of whoever sent `request`: "" on one's own machine."""
+    """The owner of the runs of the sender of `request`: "" on a person's own machine."""
     if not settings().public:
         return ""
     return owner_in(request.cookies, str(request.session_hash))
 
 
 def visitor_behind(request: gr.Request) -> Visitor:
-    """Whoever sent `request`, as far as a line has to tell people apart: on one's own machine nobody is."""
+    """The sender of `request`, as the queue tells visitors apart; on a person's own machine it does not."""
     if not settings().public:
         return Visitor()
     forwarded = dict(request.headers or {}).get("x-forwarded-for", "")
@@ -45,14 +45,14 @@ def visitor_behind(request: gr.Request) -> Visitor:
 def address_of(peer: str, forwarded: str) -> str:
     """The network address of a visitor: that of the `peer`, or what a proxy in one's own network says in X-Forwarded-For (`forwarded`).
 
-    Each proxy appends whom it was asked by, so what a visitor makes up comes first: the last address from outside counts. Of IPv6 it is the
-    network, as everybody has a whole one. "" if nothing is known.
+    Each proxy appends the address it was asked from, so a forged entry comes first and the last outside address counts. For IPv6 it is the
+    /64 network, as one person has a whole one. "" if unknown.
     """
     chain = [address for address in (_address(text.strip()) for text in (*forwarded.split(","), peer)) if address is not None]
     if not chain:
         return ""
     outside = next((address for address in reversed(chain) if address.is_global), None)
-    # All within one's own network: whom the last proxy was asked by.
+    # All are within one's own network: the address that the last proxy was asked from.
     found = outside or chain[-2 if len(chain) > 1 else -1]
     return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
 
@@ -103,6 +103,6 @@ def _has_cookie(scope: Scope) -> bool:
 
 
 def _is_https(scope: Scope) -> bool:
-    """Whether the browser speaks HTTPS, be it to a proxy in front of this server."""
+    """Whether the browser uses HTTPS, possibly to a proxy in front of this server."""
     forwarded = Headers(scope=scope).get("x-forwarded-proto", scope.get("scheme", "http"))
     return forwarded.split(",")[0].strip() == "https"

@@ -1,4 +1,4 @@
-"""What happens on the Weights tab: a look at all weights, picks of a layer or a weight, another theme; and what each changes."""
+"""The handlers of the Weights tab: measuring all weights, picking a layer or a weight, changing the theme."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -32,7 +32,7 @@ from qdash.ui.server.visitors import visitor_behind
 from qdash.ui.weights.layer import layer_drawn
 from qdash.ui.weights.page import WeightsPage, empty_html
 from qdash.ui.weights.selection import ALL_LAYERS, Choice, first_choice, with_cell, with_scale, with_scheme, with_weight
-from qdash.ui.weights.stream import View, known_layers, looked, stream_detail
+from qdash.ui.weights.stream import WeightsView, known_layers, looked, stream_detail
 from qdash.ui.weights.view import (
     headline_html,
     map_html,
@@ -61,7 +61,7 @@ def wire_weights_page(
         yield {tabs: gr.update(selected="weights")}
         yield from here.followed(started, request, dark, before)
 
-    def seen(view: View, follower: Follower[WeightReport]) -> Iterator[Updates]:
+    def seen(view: WeightsView, follower: Follower[WeightReport]) -> Iterator[Updates]:
         yield shown(page, view, follower.dark, follower.before)
         if view.report is not None:
             yield exported(page, view.report, partial(sessions.folder, follower.session))
@@ -69,7 +69,7 @@ def wire_weights_page(
     def near(request: gr.Request, dark: Any, report: WeightReport | None, choice: Choice) -> Iterator[Updates]:
         """The layer of `choice`: what the report has at once, then what the checkpoint has."""
         if report is None:
-            yield {page.choice: choice}  # a stream without a word would empty everything that it may change
+            yield {page.choice: choice}  # a stream that yields nothing would empty every component it may change
             return
 
         def detailed(stop: Event) -> Iterator[Updates]:
@@ -127,7 +127,7 @@ def wire_weights_page(
     sidebar.theme.change(redrawn, [*state, page.detail], [*page.layer.all, page.sqnr], js=dark_first(4), **QUICK)
 
 
-def shown(page: WeightsPage, view: View, dark: bool, before: WeightReport | None = None) -> Updates:
+def shown(page: WeightsPage, view: WeightsView, dark: bool, before: WeightReport | None = None) -> Updates:
     """The component updates that show `view`. Until a layer is known, what an earlier look left on the page stays: the report `before`."""
     if view.error is not None and not view.layers:
         return {page.banner: banner(view.error), page.verdict: empty_html() if before is None else headline_html(before)}
@@ -189,7 +189,7 @@ def exported(page: WeightsPage, report: WeightReport, folder: MakeFolder) -> Upd
     return armed | ({page.banner: banner(made.problem)} if made.problem else {})
 
 
-def running_html(view: View) -> str:
+def running_html(view: WeightsView) -> str:
     """Headline while the weights are read, or when that was stopped: how far, and the worst layer so far."""
     done = f" {percent(view.fraction)}" if view.fraction is not None else ""
     known = known_layers(view.layers)[1]

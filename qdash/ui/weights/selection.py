@@ -1,7 +1,5 @@
-"""What a person is looking at on the Weights tab: a scheme, a layer, and a weight in it.
-
-Picks come from a browser as events and may be stale or made up, so each is held against the report: what it does not have is as if
-nothing had been picked.
+"""The selection on the Weights tab: a scheme, a layer, and a weight in it. Picks come from a browser and may be stale or forged, so each is
+checked against the report; one that the report lacks is ignored.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +31,7 @@ class Choice:
 
 
 def first_choice(report: WeightReport) -> Choice:
-    """What the headline speaks of: the worst layer of the worst scheme."""
+    """The selection of the headline: the worst layer of the worst scheme."""
     scheme = min(report.schemes, key=decibels_of)
     layer = min(scheme.layers, key=decibels_of, default=None)
     return Choice(scheme.scheme, layer.name if layer else ALL_LAYERS)

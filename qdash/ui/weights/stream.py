@@ -1,4 +1,4 @@
-"""Looking at weights as streams of what the page should show: plain records in, plain records out, no components."""
+"""Measuring weights as streams of what the page should show: plain records in, plain records out, no components."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -10,7 +10,7 @@ from typing import Any
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.machine import this_machine
-from qdash.records import LayerDetail, Step, WeighedLayer, WeightReport
+from qdash.records import LayerDetail, MeasuredLayer, Step, WeightReport
 from qdash.ui.controls.form import check_device, check_model, check_variants
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
@@ -22,12 +22,12 @@ REFRESH_S = 0.4
 
 
 @dataclass(frozen=True)
-class View:
+class WeightsView:
     """One moment of a look at all weights: a status and the layers known so far, then a report or an error; both if it was stopped."""
 
     status: str = ""
     fraction: float | None = None
-    layers: tuple[WeighedLayer, ...] = ()
+    layers: tuple[MeasuredLayer, ...] = ()
     report: WeightReport | None = None
     error: QdashError | None = None
 
@@ -52,7 +52,7 @@ class KnownLayer:
     sqnr_db: float | None
 
 
-def known_layers(layers: tuple[WeighedLayer, ...]) -> tuple[str, list[KnownLayer]]:
+def known_layers(layers: tuple[MeasuredLayer, ...]) -> tuple[str, list[KnownLayer]]:
     """The scheme that does worst so far (its key), and its layers."""
     keys = dict.fromkeys(key for layer in layers for key in layer.sqnr_db)
     means = {key: _mean([layer.sqnr_db[key] for layer in layers if key in layer.sqnr_db]) for key in keys}
@@ -61,30 +61,30 @@ def known_layers(layers: tuple[WeighedLayer, ...]) -> tuple[str, list[KnownLayer
     return worst, [KnownLayer(layer.name, layer.part, layer.block, layer.projection, layer.sqnr_db[worst]) for layer in known]
 
 
-def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[View]:
-    """Check, wait in line, weigh. Never raises."""
+def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[WeightsView]:
+    """Check, wait in the queue, measure. Never raises."""
     try:
         name = check_model(model)
         keys = [variant.scheme for variant in check_variants(name, schemes) if variant.model == name]
         with line.join() as ticket:
             for place in ticket.wait(stop):
-                yield View(status=waiting(place))
-            yield from _weighed(backend.measure_weight_error(name, keys, stop, device=check_device(device)))
+                yield WeightsView(status=waiting(place))
+            yield from _measured(backend.measure_weight_error(name, keys, stop, device=check_device(device)))
     except QdashError as error:
-        yield View(error=by_button(error, "Look inside"))
+        yield WeightsView(error=by_button(error, "Look inside"))
     except Exception:
-        yield View(error=internal_error())
+        yield WeightsView(error=internal_error())
 
 
 def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: Entrance, stop: Event) -> Iterator[LayerView]:
-    """Wait in line, look into the layer chosen. Never raises; says nothing of having been stopped: the next pick did that."""
+    """Wait in the queue, then measure the chosen layer. Never raises; a stop is silent, because the next pick caused it."""
     if choice.layer == ALL_LAYERS:
         return
     try:
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield LayerView(waiting(place))
-            # A report from another machine, or of another day, may name a device that is not here.
+            # A report from another machine or an earlier day may name a device that is missing here.
             device = report.device if report.device in this_machine().choices else "auto"
             steps = backend.measure_layer(
                 report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column, device=device
@@ -96,28 +96,28 @@ def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: 
         yield LayerView(error=internal_error())
 
 
-def _weighed(steps: Generator[Step | WeighedLayer, None, WeightReport]) -> Iterator[View]:
-    yield View(status="Reading the weights.")
-    view, known, shown = View(), [], time.monotonic()
+def _measured(steps: Generator[Step | MeasuredLayer, None, WeightReport]) -> Iterator[WeightsView]:
+    yield WeightsView(status="Reading the weights.")
+    view, known, shown = WeightsView(), [], time.monotonic()
 
-    def views_of(step: Step | WeighedLayer) -> Iterator[View]:
+    def views_of(step: Step | MeasuredLayer) -> Iterator[WeightsView]:
         nonlocal view, shown
-        if isinstance(step, WeighedLayer):
+        if isinstance(step, MeasuredLayer):
             known.append(step)
         else:
-            view = View(step.detail or "Reading the weights.", step.fraction)
+            view = WeightsView(step.detail or "Reading the weights.", step.fraction)
         if time.monotonic() - shown > REFRESH_S:
             shown = time.monotonic()
-            yield View(view.status, view.fraction, tuple(known))
+            yield WeightsView(view.status, view.fraction, tuple(known))
 
     try:
         report = yield from forward_events(steps, views_of)
     except QdashError as error:
         if error.kind != "cancelled" or not known:
             raise
-        yield View(view.status, view.fraction, tuple(known), error=error)
+        yield WeightsView(view.status, view.fraction, tuple(known), error=error)
     else:
-        yield View(report=report)
+        yield WeightsView(report=report)
 
 
 def _detailed(steps: Generator[Step, None, LayerDetail]) -> Iterator[LayerView]:

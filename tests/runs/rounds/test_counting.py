@@ -21,7 +21,7 @@ def seconds(rounds: list[Taken]) -> list[float]:
 
 def test_disturbed_rounds_do_not_count_where_there_are_enough_others() -> None:
     assert seconds(counted(taken(0.0, 0.9, 0.05, None, 0.5, 0.1), 5)) == [0, 2, 3, 5]
-    assert seconds(counted(taken(0.0, 0.9, 0.0, 0.0), 2)) == [0, 2]
+    assert seconds(counted(taken(0.0, 0.9, 0.0, 0.0), 2)) == [0, 2, 3]
 
 
 def test_without_enough_quiet_rounds_all_count() -> None:
@@ -47,7 +47,7 @@ def test_what_counts_is_chosen_by_busyness_alone(busy: list[float | None], chose
         restless = len(rounds) >= 9 and disturbed * 3 >= len(rounds) and any(one.disturbed for one in rounds[-chosen:])
         assert count == rounds and (len(rounds) - disturbed < min(3, chosen) or restless)
     else:
-        assert count == [one for one in rounds if not one.disturbed][:chosen]
+        assert count == [one for one in rounds if not one.disturbed]
 
 
 def test_when_no_more_rounds_are_taken() -> None:
@@ -55,6 +55,8 @@ def test_when_no_more_rounds_are_taken() -> None:
     assert exhausted(taken(*[0.9] * 30), 5, 0.0) and not exhausted(taken(*[0.9] * 29), 5, 0.0)  # never quiet
     assert exhausted(taken(*[0.9] * 40), 40, 0.0) and not exhausted(taken(*[0.9] * 39), 40, 0.0)
     assert exhausted(taken(0.0, *[0.9] * 4), 5, 100.0) and not exhausted(taken(0.0, *[0.9] * 3), 5, 100.0)  # it took long
+    assert not exhausted(taken(*[0.0] * 29), 5, 0.0, unclear=True) and exhausted(taken(*[0.0] * 30), 5, 0.0, unclear=True)
+    assert exhausted(taken(*[0.0] * 5), 5, 100.0, unclear=True) and exhausted(taken(0.0, 0.0), 2, 0.0, unclear=True)
     assert exhausted(taken(0.9), 1, 0.0) and exhausted(taken(None), 1, 0.0) and not exhausted(taken(0.9), 2, 0.0)
 
 
@@ -103,6 +105,12 @@ def test_where_no_further_round_could_change_what_is_said_none_is_taken() -> Non
     assert Standing((1.0, 1.3, 0.8), (0.9, 1.25), 0.2).settled(2)
 
 
+def test_on_a_busy_machine_a_ratio_gets_more_rounds_until_it_is_known_to_a_quarter() -> None:
+    same = (0.7, 1.0, 1.1, 0.5, 1.8, 0.8, 1.4, 1.0, 0.95)
+    assert Standing(same, (), 0.8, None).settled(3) and not Standing(same, (), 0.8, 0.5).settled(3)
+    assert Standing(around(1.0, 0.2, 9), (), 0.8, 0.5).settled(3)
+
+
 def test_many_disturbed_rounds_settle_what_a_few_cannot() -> None:
     ratios = around(2.0, 0.3, 12)
     assert Standing(ratios, (0.9,), 0.8, 0.6).settled(18) and not Standing(ratios[::2], (0.9,), 0.8, 0.6).settled(24)
@@ -113,7 +121,15 @@ def test_with_no_round_left_everything_is_settled(ratios: list[float], noise: fl
     assert Standing(tuple(ratios), (0.9, 1.25), noise, busy).settled(0)
 
 
+def test_a_large_difference_that_varies_too_much_to_tell_is_unclear() -> None:
+    assert Standing((2.5, 1.6, 3.4, 1.5), noise=0.2).unclear
+    assert Standing((0.4, 0.7, 0.3, 0.6), noise=0.2).unclear
+    assert not Standing((2.5, 2.4, 2.6, 2.5), noise=0.02).unclear  # told
+    assert not Standing((1.2, 0.8, 1.4, 0.7), noise=0.2).unclear  # not large
+
+
 def test_how_many_rounds_may_follow() -> None:
+    assert rounds_left(taken(0.0, 0.0, 0.0), 5, unclear=True) == 27
     assert rounds_left(taken(0.0, 0.0, 0.0), 5) == 2 and rounds_left(taken(0.9, 0.0), 5) == 28
     assert rounds_left(taken(0.9, 0.9), 5) == 28 and rounds_left(taken(*[0.0] * 6), 5) == 0
 

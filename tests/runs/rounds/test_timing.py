@@ -1,4 +1,4 @@
-"""The loop of rounds: how many, which are taken again, who is left out. Workers are those of `tests.runs.test_compare`."""
+"""The loop of rounds: how many, which are taken again, who is left out. Workers are scripted."""
 
 import time
 from pathlib import Path
@@ -8,9 +8,11 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import Comparison, Measurement, Progress, Ratio, VariantDone
+from qdash.runs.compare import compare
 from qdash.runs.rounds import timing
 from qdash.verdict.evidence import pace_of
-from tests.runs.test_compare import Script, compare, final, folder, quiet, request_for
+from tests.runs.scripted_workers import Script
+from tests.runs.test_compare import final, folder, quiet, request_for
 
 __all__ = ["folder", "quiet"]
 FIVE = Measurement(runs=5, warmup=0, max_new_tokens=4)
@@ -28,8 +30,8 @@ def uneven(scheme: str, number: int) -> float:
 
 
 def restless(scheme: str, number: int) -> float:
-    """NF4 takes half or twice the original's time, by chance."""
-    return (0.5, 2.0)[number % 2] if scheme == "bnb-nf4" else 1.0
+    """NF4 takes three quarters or 1.4 times the original's time, by chance."""
+    return (0.75, 1.4)[number % 2] if scheme == "bnb-nf4" else 1.0
 
 
 def test_three_rounds_do_where_they_agree(folder: Path) -> None:
@@ -71,12 +73,28 @@ def test_what_is_told_of_one_that_was_done_early_stands_when_others_take_quiet_r
     assert pace_of(int8, comparison).told == "slower" and original.latency is not None
 
 
+def test_what_is_told_of_one_that_was_done_early_stands_when_others_take_disturbed_rounds(folder: Path, waits: list[float]) -> None:
+    """The original's times in rounds that came later tell nothing of those that it had part in."""
+
+    def later(scheme: str, number: int) -> float:
+        slow = 8.0 if scheme == "bnb-int8" else restless(scheme, number)
+        return slow * (1.0 if number < 4 else (1.0, 4.0)[number // 2 % 2])
+
+    script = Script(later, busy=(0.0, 0.9, 0.0, 0.0, *[0.8] * 20))
+    comparison, _ = run(folder, script, "original", "bnb-int8", "bnb-nf4")
+    int8 = comparison.variants[1]
+    assert int8.relative is not None and int8.relative.total is not None and (int8.relative.total.rounds or 0) < 9
+    assert comparison.noise_floor is not None and comparison.noise_floor.relative > 0.5
+    assert pace_of(int8, comparison).told == "slower"
+
+
 @pytest.mark.parametrize("chosen", [1, 2])
 def test_fewer_than_three_chosen_rounds_give_no_interval(folder: Path, chosen: int) -> None:
     comparison, _ = run(folder, Script(), "original", "bnb-nf4", measurement=FIVE.model_copy(update={"runs": chosen}))
     relative = comparison.variants[1].relative
     assert comparison.rounds is not None and comparison.rounds.taken == chosen
-    assert relative is not None and relative.total == Ratio(value=1.0, low=None, high=None, rounds=chosen)
+    noise, busy = (None, None) if chosen == 1 else (0.0, 0.0)
+    assert relative is not None and relative.total == Ratio(value=1.0, low=None, high=None, rounds=chosen, noise=noise, busy=busy)
     assert (comparison.noise_floor is None) == (chosen == 1)
 
 
@@ -104,7 +122,8 @@ def test_disturbed_rounds_are_taken_again_whatever_their_times(folder: Path, wai
         "taken": 3, "repeated": 2, "busy": pytest.approx(0.04), "busy_before": 0.0,
     }  # fmt: skip
     relative = comparison.variants[1].relative
-    assert relative is not None and relative.total == Ratio(value=1.0, low=1.0, high=1.0, rounds=3)
+    assert relative is not None and relative.total is not None and relative.total.busy == pytest.approx(0.04)
+    assert relative.total.model_copy(update={"busy": None}) == Ratio(value=1.0, low=1.0, high=1.0, rounds=3, noise=0.0)
     assert waits == [timing.LOOK_S] * 2  # the machine is quiet again at the first look
     told = {event.detail for event in events if isinstance(event, Progress) and event.stage == "timing"}
     assert {"round 1 of at most 5", "round 5 of at most 5"} <= told
@@ -113,10 +132,10 @@ def test_disturbed_rounds_are_taken_again_whatever_their_times(folder: Path, wai
 def test_a_machine_that_is_never_quiet_ends_with_what_there_is_and_says_so(folder: Path, waits: list[float]) -> None:
     script = Script(restless, busy=(0.9, 0.6, 0.7))
     comparison, _ = run(folder, script, "original", "bnb-nf4")
-    assert len(script.rounds) == 14  # from seven times half and seven times twice no further sixteen rounds make a claim
+    assert len(script.rounds) == 30
     rounds = comparison.rounds
-    assert rounds is not None and (rounds.taken, rounds.repeated, rounds.disturbed) == (14, 0, True)
-    assert rounds.busy == pytest.approx((0.9 * 5 + 0.6 * 5 + 0.7 * 4) / 14)
+    assert rounds is not None and (rounds.taken, rounds.repeated, rounds.disturbed) == (30, 0, True)
+    assert rounds.busy == pytest.approx((0.9 + 0.6 + 0.7) / 3)
 
 
 def test_on_a_machine_that_is_never_quiet_a_clear_verdict_ends_it(folder: Path, waits: list[float]) -> None:

@@ -14,10 +14,10 @@ from qdash.records import Comparison, Request, Rounds, Variant
 from qdash.settings import Settings
 from qdash.ui.compare.model_report import Inside
 from qdash.ui.compare.page import ComparePage, shown
-from qdash.ui.compare.stream import View, run
+from qdash.ui.compare.stream import CompareView, run
 from qdash.ui.components.exports import write_exports
 from qdash.ui.components.tradeoff import TradeOff
-from qdash.ui.results.compare_state import finished_board
+from qdash.ui.results.compare_state import finished_state
 from qdash.ui.results.comparison import Charts, Drawers, Results
 from qdash.ui.results.conditions import conditions_html
 from qdash.ui.server.autosave import keep
@@ -53,10 +53,10 @@ def _words(value: Any) -> str:
 def test_the_page_says_nothing_of_speed_before_the_run_is_over(page: ComparePage, slowdown: float) -> None:
     backend = ScriptedBackend(slowdowns={"fp32": slowdown})
     views = list(run(replace(FORM, schemes=["original", "fp32", "bnb-nf4"]), backend, Line(longest=2), Event()))
-    states = {state for view in views if view.board is not None for state in view.board.states}
+    states = {state for view in views if view.state is not None for state in view.state.states}
     assert {"answered", "measuring", "timed"} <= states
     for view in views:
-        if view.board is None or view.board.comparison is None:
+        if view.state is None or view.state.comparison is None:
             drawn = {component: _words(value) for component, value in shown(page, view, dark=False).items()}
             assert not any(map(speed_words, drawn.values())), (view, drawn)
     assert any(speed_words(_words(value)) for value in shown(page, views[-1], dark=False).values())
@@ -65,7 +65,7 @@ def test_the_page_says_nothing_of_speed_before_the_run_is_over(page: ComparePage
 def test_a_run_stopped_in_its_rounds_draws_sizes_and_says_what_is_missing(page: ComparePage) -> None:
     results = [answered_result(key, "A.") for key in ("original", "bnb-int8", "fp6-e2m3")]
     comparison = comparison_of(_request("original", "bnb-int8", "fp6-e2m3"), *results, noise=None)
-    updates = shown(page, View(board=finished_board(comparison), over=True), dark=False)
+    updates = shown(page, CompareView(state=finished_state(comparison), over=True), dark=False)
     latency = updates[page.results.charts.latency]
     assert "Nothing was timed: the run ended too early." in _words(latency)
     assert [note.text for note in latency.layout.annotations] == ["not timed"] * 3

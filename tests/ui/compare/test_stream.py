@@ -8,8 +8,8 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import Progress, Request, Variant, VariantAnswered
-from qdash.ui.compare.stream import View, doing, run
-from qdash.ui.results.compare_state import CompareState, advance, queued_board
+from qdash.ui.compare.stream import CompareView, doing, run
+from qdash.ui.results.compare_state import CompareState, queued_state, reduce
 from qdash.ui.server.run_queue import Ahead, Line, Place, waiting
 from tests.support.scripted import ScriptedBackend, answered_result
 from tests.ui.controls.test_form import FORM
@@ -17,49 +17,49 @@ from tests.ui.controls.test_form import FORM
 REQUEST = Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in ("original", "bnb-int8")), prompt="What?")
 
 
-def _views(form=FORM, backend=None, stop=None, line=None) -> list[View]:
+def _views(form=FORM, backend=None, stop=None, line=None) -> list[CompareView]:
     return list(run(form, backend or ScriptedBackend(), line or Line(longest=4), stop or Event()))
 
 
 def test_a_comparison_ends_with_its_results() -> None:
     *_, last = _views()
     assert last.over and last.error is None
-    assert last.board is not None and last.board.comparison is not None
-    assert [card.state for card in last.board.cards] == ["done", "done"]
+    assert last.state is not None and last.state.comparison is not None
+    assert [card.state for card in last.state.cards] == ["done", "done"]
 
 
 def test_bad_input_ends_with_a_complaint_and_starts_nothing() -> None:
     *_, last = _views(replace(FORM, question=" "))
     assert last.over and last.error is not None and "empty" in last.error.message
-    assert last.board is None
+    assert last.state is None
 
 
 def test_a_failed_variant_does_not_stop_the_others() -> None:
     form = replace(FORM, question="fail", schemes=["original", "bnb-int8", "bnb-nf4"])
     *_, last = _views(form)
-    assert last.board is not None and [card.state for card in last.board.cards] == ["done", "failed", "done"]
+    assert last.state is not None and [card.state for card in last.state.cards] == ["done", "failed", "done"]
 
 
 def test_stop_keeps_what_there_is() -> None:
-    stop, last = Event(), View()
+    stop, last = Event(), CompareView()
     for last in run(replace(FORM, question="slow"), ScriptedBackend(), Line(longest=4), stop):
-        if last.board is not None and last.board.cards[0].state == "answered":
+        if last.state is not None and last.state.cards[0].state == "answered":
             stop.set()
-    assert last.over and last.board is not None
-    assert [card.state for card in last.board.cards] == ["done", "stopped"]
+    assert last.over and last.state is not None
+    assert [card.state for card in last.state.cards] == ["done", "stopped"]
 
 
 def test_stop_in_the_rounds_keeps_all_answers_and_no_times() -> None:
-    stop, last = Event(), View()
+    stop, last = Event(), CompareView()
     for last in run(replace(FORM, question="slow"), ScriptedBackend(), Line(longest=4), stop):
-        if last.board is not None and last.board.timing:
+        if last.state is not None and last.state.timing:
             stop.set()
-    assert last.over and last.board is not None and last.board.comparison is not None
-    assert [(result.status, bool(result.answer), result.latency) for result in last.board.comparison.variants] == [("ok", True, None)] * 2
+    assert last.over and last.state is not None and last.state.comparison is not None
+    assert [(result.status, bool(result.answer), result.latency) for result in last.state.comparison.variants] == [("ok", True, None)] * 2
 
 
 def test_all_answer_before_any_is_timed() -> None:
-    seen = [view.board.states for view in _views() if view.board is not None]
+    seen = [view.state.states for view in _views() if view.state is not None]
     assert ("answered", "answered") in seen
     before = seen[: seen.index(("answered", "answered"))]
     assert not any(state in ("measuring", "timed") for states in before for state in states)
@@ -99,7 +99,7 @@ def test_closing_the_tab_closes_the_comparison_and_leaves_the_line() -> None:
 
     line = Line(longest=1)
     views = run(FORM, Watched(), line, Event())
-    while next(views).board is None:
+    while next(views).state is None:
         pass
     next(views)
     views.close()  # type: ignore[attr-defined]
@@ -109,12 +109,12 @@ def test_closing_the_tab_closes_the_comparison_and_leaves_the_line() -> None:
 
 
 def _answered_board(*timing: Progress) -> CompareState:
-    board = queued_board(REQUEST)
+    state = queued_state(REQUEST)
     for index, key in enumerate(("original", "bnb-int8")):
-        board = advance(board, VariantAnswered(index=index, result=answered_result(key, "A.")))
+        state = reduce(state, VariantAnswered(index=index, result=answered_result(key, "A.")))
     for event in timing:
-        board = advance(board, event)
-    return board
+        state = reduce(state, event)
+    return state
 
 
 WAITING = "waiting for another measurement to finish"
@@ -122,11 +122,11 @@ NOBODY = Ahead(0, 0, 0.0)
 
 
 def test_what_is_said_while_the_device_answers_others() -> None:
-    loading = advance(queued_board(REQUEST), Progress(index=0, stage="loading", detail=WAITING))
+    loading = reduce(queued_state(REQUEST), Progress(index=0, stage="loading", detail=WAITING))
     assert doing(loading, Ahead(2, 0, 8.2)) == "Waiting for 2 answers before yours, about 8 s."
     assert doing(loading, Ahead(1, 0, None)) == "Waiting for 1 answer before yours."
     # What goes on without a wait is said as it is, whoever else is there.
-    downloading = advance(queued_board(REQUEST), Progress(index=0, stage="downloading"))
+    downloading = reduce(queued_state(REQUEST), Progress(index=0, stage="downloading"))
     assert doing(downloading, Ahead(2, 0, 8.2)) == "Original: downloading · 1 of 2"
 
 
@@ -138,18 +138,18 @@ def test_what_is_said_between_answers_and_times() -> None:
 
 
 def test_what_is_said_while_rounds_run() -> None:
-    board = _answered_board(*(Progress(index=index, stage="timing", fraction=0.25, detail="round 2 of 5") for index in range(2)))
+    state = _answered_board(*(Progress(index=index, stage="timing", fraction=0.25, detail="round 2 of 5") for index in range(2)))
     said = "Your answers are here. Now every version is timed in turn: round 2 of 5"
-    assert doing(board, Ahead(0, 1, 9.0), "at most about 12 s to go") == f"{said} · at most about 12 s to go."
+    assert doing(state, Ahead(0, 1, 9.0), "about 12 s to go") == f"{said} · about 12 s to go."
     assert doing(_answered_board(Progress(index=0, stage="warming up")), NOBODY) == said.partition(":")[0] + "."
     quiet = Progress(index=0, stage="timing", detail="waiting for a quiet moment: other programs take 60% of this machine")
     waits = "Your answers are here. Timing is waiting for a quiet moment: other programs take 60% of this machine."
-    assert doing(advance(board, quiet), NOBODY, "about 3 s to go") == waits
+    assert doing(reduce(state, quiet), NOBODY, "about 3 s to go") == waits
 
 
 def test_what_is_said_of_the_time_before_the_rounds() -> None:
-    loading = advance(queued_board(REQUEST), VariantAnswered(index=0, result=answered_result("original", "A.")))
-    loading = advance(loading, Progress(index=1, stage="loading"))
+    loading = reduce(queued_state(REQUEST), VariantAnswered(index=0, result=answered_result("original", "A.")))
+    loading = reduce(loading, Progress(index=1, stage="loading"))
     assert doing(loading, NOBODY, "about 20 s to go") == "INT8 (LLM.int8): loading · 2 of 2 · about 20 s to go"
     # Whatever others take comes on top of it.
     assert doing(loading, Ahead(1, 0, None), "about 20 s to go") == "INT8 (LLM.int8): loading · 2 of 2"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from qdash.records import AnswerText, Event, Measurement, Progress, Request, Variant, VariantAnswered
 from qdash.ui.compare.time_left import Course
-from qdash.ui.results.compare_state import advance, queued_board
+from qdash.ui.results.compare_state import queued_state, reduce
 from tests.support.scripted import OUT_OF_MEMORY, answered_result, failed_result
 
 KEYS = ("original", "bnb-int8", "bnb-nf4")
@@ -17,13 +17,13 @@ class _Run:
 
     def __init__(self, read_bytes: Sequence[int] | None = (100, 100, 100)) -> None:
         self.now = 0.0
-        self.board = queued_board(Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in KEYS), prompt="?"))
+        self.state = queued_state(Request(variants=tuple(Variant(model="tiny-vlm", scheme=key) for key in KEYS), prompt="?"))
         self.course = Course(MEASUREMENT, read_bytes, lambda: self.now)
 
     def event(self, at: float, event: Event) -> str:
-        self.now, self.board = at, advance(self.board, event)
-        self.course.follow(self.board, event)
-        return self.course.words(self.board)
+        self.now, self.state = at, reduce(self.state, event)
+        self.course.follow(self.state, event)
+        return self.course.words(self.state)
 
     def stage(self, at: float, index: int, stage: str, detail: str = "", fraction: float | None = None) -> str:
         return self.event(at, Progress.model_validate({"index": index, "stage": stage, "detail": detail, "fraction": fraction}))
@@ -92,7 +92,7 @@ def test_without_an_answer_to_go_by_the_rounds_have_to_speak_for_themselves() ->
     assert run.stage(40, 0, "timing", "round 1 of at most 5", 0.0) == ""
     for index in range(3):
         said = run.stage(50, index, "timing", "round 2 of at most 5", 0.2)
-    assert said == "at most about 40 s to go"
+    assert said == "about 40 s to go"
 
 
 def test_after_the_answers_only_the_rounds_are_left() -> None:

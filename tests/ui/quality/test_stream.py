@@ -17,7 +17,7 @@ from qdash.ui.controls.preflight import reads
 from qdash.ui.quality.form import QualityForm, requested, tasks_for
 from qdash.ui.quality.page import task_shown
 from qdash.ui.quality.question_file import file_note, items_of
-from qdash.ui.quality.stream import MarksView, doing, evaluated
+from qdash.ui.quality.stream import QualityView, doing, evaluated
 from qdash.ui.results.quality_state import QualityState, VariantProgress
 from qdash.ui.server.run_queue import Line
 from tests.support.scripted import ScriptedBackend
@@ -43,7 +43,7 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings.cache_clear()
 
 
-def run(**changes: Any) -> list[MarksView]:
+def run(**changes: Any) -> list[QualityView]:
     return list(evaluated(form(**changes), ScriptedBackend(pause_s=0), Line(4), Event()))
 
 
@@ -101,10 +101,10 @@ def test_what_cannot_be_asked_says_so_and_what_to_do(changes: dict[str, Any], me
 def test_a_file_of_ones_own(uploads: Path) -> None:
     (uploads / "mine.jsonl").write_text(ROWS)
     views = run(task="own", limit=None, file=[{"upload": str(uploads / "mine.jsonl"), "name": "mine.jsonl"}])
-    board = views[-1].board
-    assert board is not None and board.evaluation is not None and views[-1].over
-    assert [question.prompt for question in board.evaluation.questions] == [f"{n} + 1 = ?" for n in range(5)]
-    assert board.evaluation.request.source == "mine.jsonl" and len(views[-1].items) == 5
+    state = views[-1].state
+    assert state is not None and state.evaluation is not None and views[-1].over
+    assert [question.prompt for question in state.evaluation.questions] == [f"{n} + 1 = ?" for n in range(5)]
+    assert state.evaluation.request.source == "mine.jsonl" and len(views[-1].items) == 5
 
 
 def test_a_file_with_a_fault_names_its_line(uploads: Path) -> None:
@@ -131,7 +131,7 @@ def test_pictures_come_beside_the_questions_or_in_a_zip(uploads: Path, png: byte
         assert "1 question, 1 with a picture" in file_note("own", files)
         last = run(task="own", limit=None, file=files)[-1]
         assert last.error is None and last.items[0].png is not None
-        assert last.board is not None and last.board.evaluation is not None and last.board.evaluation.request.source == source
+        assert last.state is not None and last.state.evaluation is not None and last.state.evaluation.request.source == source
 
 
 def test_what_is_wrong_with_files_is_said_as_soon_as_they_are_here(uploads: Path) -> None:
@@ -144,21 +144,21 @@ def test_what_is_wrong_with_files_is_said_as_soon_as_they_are_here(uploads: Path
 
 def test_views_go_from_waiting_to_an_evaluation() -> None:
     views = run()
-    board = views[-1].board
-    assert board is not None and board.evaluation is not None
-    assert len(board.evaluation.questions) == 40 and all(row.state == "done" for row in board.rows)
+    state = views[-1].state
+    assert state is not None and state.evaluation is not None
+    assert len(state.evaluation.questions) == 40 and all(row.state == "done" for row in state.rows)
     assert any("question" in view.status and "Original: answering" in view.status for view in views)
-    assert find_task("drawings").label == board.evaluation.task_label
+    assert find_task("drawings").label == state.evaluation.task_label
 
 
 def test_stopping_keeps_partial_results() -> None:
     stop = Event()
-    last = MarksView()
+    last = QualityView()
     for last in evaluated(form(limit=None), ScriptedBackend(pause_s=0.02), Line(4), stop):
-        if last.board is not None and last.board.rows[0].done:
+        if last.state is not None and last.state.rows[0].done:
             stop.set()
-    assert last.over and last.board is not None and last.board.evaluation is not None
-    first, second = last.board.evaluation.variants
+    assert last.over and last.state is not None and last.state.evaluation is not None
+    first, second = last.state.evaluation.variants
     assert first.status == "skipped" and first.accuracy is not None and 0 < first.accuracy.total < 400
     assert second.accuracy is None
 
@@ -176,11 +176,11 @@ def test_stop_does_not_wait_for_a_hub_that_is_silent(monkeypatch: pytest.MonkeyP
 
 def test_a_failure_costs_one_variant_only(uploads: Path) -> None:
     (uploads / "fail.jsonl").write_text(ROWS)
-    board = run(
+    state = run(
         task="own", schemes=["original", "bnb-nf4", "bnb-int8"], file=[{"upload": str(uploads / "fail.jsonl"), "name": "fail.jsonl"}]
-    )[-1].board
-    assert board is not None
-    assert [row.state for row in board.rows] == ["done", "failed", "done"]
+    )[-1].state
+    assert state is not None
+    assert [row.state for row in state.rows] == ["done", "failed", "done"]
 
 
 def test_whoever_waits_is_told_and_can_leave() -> None:
@@ -206,7 +206,7 @@ def test_that_answers_of_a_comparison_come_first_is_said(state: Any) -> None:
 def test_comparisons_are_served_while_an_evaluation_is() -> None:
     line = Line(4, at_once=2)
     views = evaluated(form(), ScriptedBackend(pause_s=0), line, Event())
-    while not (view := next(views)).board or view.board.current is None:
+    while not (view := next(views)).state or view.state.current is None:
         pass
     with line.join(alone=False) as comparison:
         assert comparison.served

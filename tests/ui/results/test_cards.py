@@ -19,7 +19,7 @@ from qdash.records import (
 )
 from qdash.ui.components.comparison_tables import absolute_html
 from qdash.ui.results.cards import announcement, cards_html
-from qdash.ui.results.compare_state import advance, finished_board, queued_board, ready_board
+from qdash.ui.results.compare_state import finished_state, queued_state, ready_state, reduce
 from tests.support.scripted import CANCELLED, OUT_OF_MEMORY, answered_result, comparison_of, failed_result, variant_result
 from tests.verdict.examples import agreement, scored
 
@@ -42,19 +42,19 @@ def speed_words(html: str) -> list[str]:
 
 def _html(*results: VariantResult, noise: float = 0.04) -> str:
     request = Request(variants=tuple(Variant(model="tiny-vlm", scheme=result.scheme) for result in results), prompt="What?")
-    return cards_html(finished_board(comparison_of(request, *results, noise=noise)))
+    return cards_html(finished_state(comparison_of(request, *results, noise=noise)))
 
 
 def test_every_card_has_the_same_six_rows() -> None:
-    boards = [
-        ready_board([Variant(model="tiny-vlm", scheme=key) for key in ("original", "fp6-e2m3")]),
-        queued_board(REQUEST),
-        advance(queued_board(REQUEST), Progress(index=0, stage="loading", fraction=0.5)),
-        advance(queued_board(REQUEST), VariantAnswered(index=0, result=answered_result("original", "A."))),
-        finished_board(comparison_of(REQUEST, variant_result("original", "A."), failed_result("bnb-int8", OUT_OF_MEMORY))),
+    states = [
+        ready_state([Variant(model="tiny-vlm", scheme=key) for key in ("original", "fp6-e2m3")]),
+        queued_state(REQUEST),
+        reduce(queued_state(REQUEST), Progress(index=0, stage="loading", fraction=0.5)),
+        reduce(queued_state(REQUEST), VariantAnswered(index=0, result=answered_result("original", "A."))),
+        finished_state(comparison_of(REQUEST, variant_result("original", "A."), failed_result("bnb-int8", OUT_OF_MEMORY))),
     ]
-    for board in boards:
-        for card in cards_html(board).split("<article")[1:]:
+    for state in states:
+        for card in cards_html(state).split("<article")[1:]:
             assert [card.count(part) for part in ("<header", 'class="ans', 'class="bar', 'class="chip', "<dl", 'class="why')] == [1] * 6
 
 
@@ -63,7 +63,7 @@ def test_answers_messages_and_labels_are_escaped() -> None:
     html = _html(variant_result("original", EVIL), variant_result("bnb-int8", EVIL + "!"), failed_result("bnb-nf4", error))
     assert "<script" not in html and "<b>bold" not in html
     assert escape(EVIL) in html
-    streaming = advance(queued_board(REQUEST), AnswerText(index=0, text=EVIL))
+    streaming = reduce(queued_state(REQUEST), AnswerText(index=0, text=EVIL))
     assert "<script" not in cards_html(streaming) and "<script" not in announcement(streaming)
 
 
@@ -117,18 +117,18 @@ def test_what_did_not_finish_says_why(result: VariantResult, words: tuple[str, .
 
 
 def test_progress_is_a_bar_with_a_word() -> None:
-    html = cards_html(advance(queued_board(REQUEST), Progress(index=1, stage="downloading", fraction=0.42, detail="12 of 28 MB")))
+    html = cards_html(reduce(queued_state(REQUEST), Progress(index=1, stage="downloading", fraction=0.42, detail="12 of 28 MB")))
     assert 'aria-valuenow="42"' in html and "Downloading · 12 of 28 MB" in html
 
 
 def test_an_answered_variant_shows_its_answer_and_size_and_waits_for_its_times() -> None:
-    board = advance(queued_board(REQUEST), VariantAnswered(index=0, result=answered_result("original", "A black square.")))
+    state = reduce(queued_state(REQUEST), VariantAnswered(index=0, result=answered_result("original", "A black square.")))
     compared = answered_result("bnb-int8", "A black star.").model_copy(update={"agreement": agreement(0.2)})
-    board = advance(board, VariantAnswered(index=1, result=compared))
-    card = cards_html(board).split("<article")[2]
+    state = reduce(state, VariantAnswered(index=1, result=compared))
+    card = cards_html(state).split("<article")[2]
     assert "A black <mark>star</mark>." in card and "−52%" in card and 'class="strip"' in card
     assert "is-answered" in card and "Answered, timing next" in card and card.count('<dd><span class="quiet">—</span></dd>') == 3
-    timing = advance(board, Progress(index=1, stage="timing", fraction=0.2, detail="round 2 of 5"))
+    timing = reduce(state, Progress(index=1, stage="timing", fraction=0.2, detail="round 2 of 5"))
     card = cards_html(timing).split("<article")[2]
     assert "Timing · round 2 of 5" in card and "--done:20%" in card and "A black <mark>star</mark>." in card
 
@@ -138,13 +138,13 @@ def test_cards_name_the_same_figures_before_and_after_they_are_known() -> None:
         return [card.count("<dt>") for card in html.split("<article")[1:]]
 
     results = [scored("original"), scored("bnb-int8")]
-    queued, over = queued_board(REQUEST), finished_board(comparison_of(REQUEST, *results))
+    queued, over = queued_state(REQUEST), finished_state(comparison_of(REQUEST, *results))
     assert names(cards_html(queued)) == names(cards_html(over)) == [4, 5]
 
 
 def test_a_variant_that_was_not_timed_says_so_and_nothing_of_speed() -> None:
     results = [answered_result(key, "A.") for key in ("original", "bnb-int8")]
-    html = cards_html(finished_board(comparison_of(REQUEST, *results, noise=None)))
+    html = cards_html(finished_state(comparison_of(REQUEST, *results, noise=None)))
     assert html.count('<span class="quiet">not timed</span>') == 6
     assert "Good trade" not in html and "Slower" not in html and "≈ same" not in html
 
@@ -164,16 +164,16 @@ def test_nothing_is_said_of_speed_before_the_comparison_is_over(other: str, slow
         *(Progress(index=index, stage="timing", fraction=0.5, detail="round 2 of 5") for index in range(2)),
         *(VariantDone(index=index, result=result) for index, result in enumerate(comparison.variants)),
     ]
-    board = queued_board(request)
+    state = queued_state(request)
     for event in events:
-        board = advance(board, event)
-        assert not speed_words(cards_html(board) + announcement(board)), event
-    assert speed_words(cards_html(advance(board, ComparisonDone(comparison=comparison))))
+        state = reduce(state, event)
+        assert not speed_words(cards_html(state) + announcement(state)), event
+    assert speed_words(cards_html(reduce(state, ComparisonDone(comparison=comparison))))
 
 
 def test_screen_readers_hear_states_not_tokens() -> None:
-    board = advance(queued_board(REQUEST), Progress(index=0, stage="answering"))
-    assert announcement(advance(board, AnswerText(index=0, text="A"))) == "Original: answering"
+    state = reduce(queued_state(REQUEST), Progress(index=0, stage="answering"))
+    assert announcement(reduce(state, AnswerText(index=0, text="A"))) == "Original: answering"
 
 
 def test_answers_of_random_weights_are_hidden() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from qdash.ui.server.page_runs import Follower, PageRuns, Updates
 from qdash.ui.server.runs import Runs
-from qdash.ui.server.tab_sessions import Sessions
 from tests.support.clock import Clock
 
 SOON_S = 10.0
@@ -84,20 +83,3 @@ def test_a_view_that_cannot_be_drawn_is_told_and_the_run_goes_on(
     assert "Something went wrong inside qdash" in last[mine.banner] and "cannot draw" in capsys.readouterr().err
     assert not run.stop.is_set()
     run.stop.set()
-
-
-def test_what_a_tab_reads_is_stopped_when_it_is_left_and_by_the_next() -> None:
-    sessions, flags = Sessions(), list[Event]()
-
-    def items(stop: Event) -> Iterator[int]:
-        flags.append(stop)
-        yield from range(3)
-
-    assert list(sessions.stream("tab", "layer", items)) == [0, 1, 2] and flags[0].is_set()
-    first = sessions.stream("tab", "layer", items)
-    next(first)
-    second = sessions.stream("tab", "layer", items)
-    next(second)
-    assert [flag.is_set() for flag in flags[1:]] == [True, False]
-    second.close()  # type: ignore[attr-defined]
-    assert flags[2].is_set()

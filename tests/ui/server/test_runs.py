@@ -8,7 +8,7 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
-from qdash.ui.server.runs import PATIENCE_S, Runs
+from qdash.ui.server.runs import UNFOLLOWED_S, Runs
 from tests.support.clock import Clock
 
 SOON_S = 10.0
@@ -49,7 +49,7 @@ def test_a_run_outlives_its_stream_and_is_followed_again(runs: Runs, clock: Cloc
     stream = run.follow("first session")
     first = next(stream)
     stream.close()  # type: ignore[attr-defined]
-    clock.now += PATIENCE_S - 1
+    clock.now += UNFOLLOWED_S - 1
     assert runs.find("v", "compare") is run
     assert next(run.follow("second session")) >= first and not run.stop.is_set()
     run.stop.set()
@@ -62,7 +62,7 @@ def test_a_run_that_is_over_and_was_followed_by_another_is_not_watched(runs: Run
     for _ in range(5):
         assert list(runs.start("v", "again", lambda stop: iter([1])).follow("a")) == [1]
     assert _soon(lambda: watched() == 1)
-    clock.now += PATIENCE_S + 1
+    clock.now += UNFOLLOWED_S + 1
     assert _soon(lambda: watched() == 0)
 
 
@@ -71,12 +71,12 @@ def test_it_ends_a_minute_after_the_last_has_left(runs: Runs, clock: Clock) -> N
     streams = [run.follow(session) for session in ("a", "b")]
     for stream in streams:
         next(stream)
-    clock.now += 10 * PATIENCE_S
+    clock.now += 10 * UNFOLLOWED_S
     time.sleep(0.1)
     assert not run.stop.is_set(), "as long as somebody follows"
     runs.leave("a")
     runs.leave("b")
-    clock.now += PATIENCE_S - 1
+    clock.now += UNFOLLOWED_S - 1
     time.sleep(0.1)
     assert not run.stop.is_set()
     clock.now += 2
@@ -114,10 +114,10 @@ def test_of_two_streams_of_a_session_one_may_leave(runs: Runs) -> None:
 def test_what_was_over_while_nobody_looked_is_still_shown(runs: Runs, clock: Clock) -> None:
     run = runs.start("v", "compare", lambda stop: iter(["answering", "done"]))
     assert _soon(lambda: run.over)
-    clock.now += PATIENCE_S - 1
+    clock.now += UNFOLLOWED_S - 1
     found = runs.find("v", "compare")
     assert found is not None and list(found.follow("a")) == ["done"]
-    clock.now += PATIENCE_S + 1
+    clock.now += UNFOLLOWED_S + 1
     assert _soon(lambda: runs.find("v", "compare") is None)
 
 

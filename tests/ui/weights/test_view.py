@@ -33,7 +33,7 @@ from qdash.ui.weights.view import (
     table_html,
 )
 from tests.support.scripted import ScriptedBackend
-from tests.support.scripted_weights import layer_detail, report_of, weighed_layers
+from tests.support.scripted_weights import layer_detail, measured_layers, report_of
 
 REPORT = report_of("bnb-int8", "bnb-nf4")
 DOWN = "model.language_model.layers.3.mlp.down_proj"
@@ -108,7 +108,7 @@ def test_the_ranking_starts_with_the_worst() -> None:
 
 
 def test_layers_show_up_as_they_are_known() -> None:
-    first = tuple(weighed_layers(["bnb-int8", "bnb-nf4"]))[:30]
+    first = tuple(measured_layers(["bnb-int8", "bnb-nf4"]))[:30]
     key, known = known_layers(first)
     assert key == "bnb-nf4" and len(known) == 30
     assert partial_map_html(key, known).count("<button") == 30

@@ -31,7 +31,7 @@ function dress() {
   count();
 }
 
-// What opens is looked at from its head, which on a phone is below the sidebar; the keyboard goes on from the way back.
+// An opened run is shown from its head, which on a phone is below the sidebar; the focus goes to the link back.
 let opened = "";
 function arrive() {
   const head = element.querySelector(".run-head, .difference h2")?.textContent ?? "";
@@ -109,7 +109,7 @@ element.addEventListener("keydown", (event) => {
   } else if (event.key === "Delete") act("delete", { keys: [run.dataset.key] });
 });
 
-// Gradio puts new markup into the old elements, so the focus stays in its place; only where that place is gone it has to go to another.
+// Gradio puts new markup into the old elements, so the focus stays in its place; if that place is gone, it moves to another.
 let last = null;
 element.addEventListener("focusin", (event) => {
   last = event.target.closest(".run") ? [...element.querySelectorAll(".run")].indexOf(event.target.closest(".run")) : null;

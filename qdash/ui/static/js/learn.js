@@ -3,7 +3,7 @@
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
 const all = (selector) => [...element.querySelectorAll(selector)];
 const root = element.querySelector(".learn");
-const { mappings, lessons, sizes, scales } = given;
+const { mappings, lessons, sizes } = given;
 const PICTURE = 224; // heights in pixels
 const ORDER = 92;
 const ERRORS = 104;
@@ -37,7 +37,7 @@ function computed(of) {
   const [mapping, numbers] = [mappingOf(of), numbersOf(of)];
   const codes = mapping.codes.find((entry) => entry.bits === of.bits) || mapping.codes[0];
   const size = Math.min(mapping.size ?? of.size, numbers.length) || numbers.length;
-  const result = quantized(numbers, mapping.rule, codes, size, scales);
+  const result = quantized(numbers, mapping.rule, codes, size);
   return { mapping, numbers, codes, size, result, error: errorOf(numbers, result) };
 }
 

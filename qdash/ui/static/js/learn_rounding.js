@@ -4,9 +4,6 @@
 // and in the same order, so both agree bit for bit. “affine” is the textbook's, in float64.
 const f32 = Math.fround;
 const SMALLEST_NORMAL = 2 ** -126; // of float32; a scale below it would be too coarse itself
-const SMALLEST_TENSOR_SCALE = 2 ** -121;
-const E4M3_LEAST = 2 ** -6; // the smallest normal number of E4M3
-const NVFP4_RANGE = 448 * 6;
 
 const float = new Float32Array(1);
 const word = new Uint32Array(float.buffer);
@@ -25,98 +22,86 @@ function roundEven(x) {
   return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }
 
-// The place in `values` (ascending, with a zero) nearest to x. A tie goes to the even code, which is an even number of places from zero.
-function nearest(x, values, zero) {
+// The code of x: how many thresholds (ascending) lie below it.
+function nearest(x, thresholds) {
   let low = 0;
-  let high = values.length - 1;
-  if (x <= values[low]) return low;
-  if (x >= values[high]) return high;
-  while (high - low > 1) {
+  let high = thresholds.length;
+  while (low < high) {
     const middle = (low + high) >> 1;
-    if (values[middle] <= x) low = middle;
+    if (x > thresholds[middle]) low = middle + 1;
     else high = middle;
   }
-  const below = x - values[low];
-  const above = values[high] - x;
-  if (below === above) return (low - zero) % 2 === 0 ? low : high;
-  return below < above ? low : high;
+  return low;
 }
 
 const extremes = (part) => part.reduce(([low, high], x) => [Math.min(low, x), Math.max(high, x)], [Infinity, -Infinity]);
 const largestOf = (part) => part.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 
-// One function for each rule. Each takes the numbers that share a scale, the codes (see qdash.learn.mappings.Codes) with `zero`, the place
-// of 0 in them, and the largest number of all; and gives: `code` of a number (a place in codes.values), `value` of a code, and the names
-// that a formula needs.
-const RULES = {
-  row(part, codes) {
-    const largest = largestOf(part);
-    const scale = Math.max(f32(largest / codes.largest), SMALLEST_NORMAL);
-    const code = (x) => nearest(f32(x / scale), codes.values, codes.zero);
-    return { largest, scale, code, value: (index) => f32(codes.values[index] * scale) };
-  },
+// One function for each kind of scale (qdash.catalog.formats.ScaleType). Each takes max|r| or the range of the numbers that share it, their
+// codes, the rule, and the largest number of all. It gives the scale; `over`, a number over the scale; and the names that a formula needs.
+const SCALES = {
+  float32: (span, codes) => dividing(f32(span / codes.largest)),
+  bfloat16: (span, codes) => dividing(bfloat16(f32(span / codes.largest))),
 
-  mx(part, codes) {
-    const largest = largestOf(part);
-    const least = Math.floor(Math.log2(codes.largest));
-    const exponent = Math.max((bitsOf(largest) >>> 23) - least, 0);
+  e8m0(span, codes) {
+    const exponent = Math.max((bitsOf(span) >>> 23) - Math.floor(Math.log2(codes.largest)), 0);
     const inverse = f32(1 / floatOf(Math.max(exponent, 1) << 23));
-    const scale = exponent ? floatOf(exponent << 23) : 2 ** -127;
-    const code = (x) => nearest(f32(x * inverse), codes.values, codes.zero);
-    return { largest, scale, code, value: (index) => f32(codes.values[index] * scale) };
+    return { scale: exponent ? floatOf(exponent << 23) : 2 ** -127, over: (x) => f32(x * inverse) };
   },
 
-  nvfp4(part, codes, whole, scaleCodes) {
-    const largest = largestOf(part);
-    const tensor = Math.max(f32(whole / NVFP4_RANGE), SMALLEST_TENSOR_SCALE);
-    const wanted = f32(f32(largest / codes.largest) / tensor);
-    const own = scaleCodes.values[nearest(Math.max(wanted, E4M3_LEAST), scaleCodes.values, scaleCodes.zero)];
+  float(span, codes, rule, whole) {
+    const { values, thresholds, smallest, largest } = rule.scale;
+    const tensor = rule.tensor ? Math.max(f32(whole / (largest * codes.largest)), 2 ** -127 / smallest) : 1;
+    const wanted = f32(f32(span / codes.largest) / tensor);
+    const own = values[nearest(Math.max(wanted, smallest), thresholds)];
     const inverse = f32(f32(1 / tensor) / own);
-    const scale = f32(own * tensor);
-    const code = (x) => nearest(f32(x * inverse), codes.values, codes.zero);
-    return { largest, tensor, own, scale, code, value: (index) => f32(codes.values[index] * scale) };
-  },
-
-  group(part, codes) {
-    const [least, most] = extremes(part);
-    const low = bfloat16(Math.min(least, 0));
-    const high = Math.max(most, 0);
-    return stepped(low, high, bfloat16(f32(f32(high - low) / codes.largest)), codes);
-  },
-
-  tensor(part, codes) {
-    const [low, high] = extremes(part);
-    return stepped(low, high, f32(f32(high - low) / codes.largest), codes);
-  },
-
-  // S = (max − min)/(qmax − qmin), Z = round(qmin − min/S), q = round(r/S + Z), r ≈ S·(q − Z). The range of equal numbers includes zero.
-  affine(part, codes) {
-    const lowest = codes.values[0];
-    let [low, high] = extremes(part);
-    if (low === high) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
-    const scale = (high - low) / (codes.largest - lowest) || 1;
-    const zeroPoint = roundEven(lowest - low / scale);
-    const code = (x) => Math.min(Math.max(roundEven(x / scale + zeroPoint), lowest), codes.largest) - lowest;
-    return { low, high, scale, zeroPoint, code, value: (index) => scale * (index + lowest - zeroPoint) };
+    return { scale: f32(own * tensor), over: (x) => f32(x * inverse), tensor, own };
   },
 };
 
-function stepped(low, high, step, codes) {
-  const scale = Math.max(step, SMALLEST_NORMAL);
-  const code = (x) => nearest(f32(f32(x - low) / scale), codes.values, codes.zero);
-  return { low, high, scale, code, value: (index) => f32(f32(codes.values[index] * scale) + low) };
+function dividing(wanted) {
+  const scale = Math.max(wanted, SMALLEST_NORMAL);
+  return { scale, over: (x) => f32(x / scale) };
 }
 
-// Quantizes `numbers` (float32) in groups of `size` (0: all together), as `rule` has it. Gives for each number its `codes` and what is read
-// back, `restored`; and the `groups`, each with start, end, what its rule found, and its `levels` (of each code, in the order of codes).
-function quantized(numbers, rule, codes, size, scaleCodes) {
-  const placed = (table) => table && { ...table, zero: table.values.indexOf(0) };
-  const [own, ofScales] = [placed(codes), placed(scaleCodes)];
+// What numbers that share a scale are rounded to, as `rule` has it: `code` of a number (a place in codes.values), `value` of a code.
+function shared(part, codes, rule, whole) {
+  if (!rule.affine) {
+    const largest = largestOf(part);
+    const found = SCALES[rule.scale.kind](largest, codes, rule, whole);
+    const code = (x) => nearest(found.over(x), codes.thresholds);
+    return { largest, ...found, code, value: (index) => f32(codes.values[index] * found.scale) };
+  }
+  let [low, high] = extremes(part);
+  if (rule.spans === "minmax with zero") [low, high] = [Math.min(low, 0), Math.max(high, 0)];
+  if (rule.scale.kind === "bfloat16") low = bfloat16(low);
+  const found = SCALES[rule.scale.kind](f32(high - low), codes, rule, whole);
+  const code = (x) => nearest(found.over(f32(x - low)), codes.thresholds);
+  return { low, high, ...found, code, value: (index) => f32(f32(codes.values[index] * found.scale) + low) };
+}
+
+// The textbook's: S = (max − min)/(qmax − qmin), Z = round(qmin − min/S), q = round(r/S + Z), r ≈ S·(q − Z). The range of equal numbers
+// includes zero.
+function affine(part, codes) {
+  const lowest = codes.values[0];
+  let [low, high] = extremes(part);
+  if (low === high) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
+  const scale = (high - low) / (codes.largest - lowest) || 1;
+  const zeroPoint = roundEven(lowest - low / scale);
+  const code = (x) => Math.min(Math.max(roundEven(x / scale + zeroPoint), lowest), codes.largest) - lowest;
+  return { low, high, scale, zeroPoint, code, value: (index) => scale * (index + lowest - zeroPoint) };
+}
+
+// Quantizes `numbers` (float32) in groups of `size` (0: all together). `codes` and `rule` are as qdash.learn.mappings has them; the rule
+// "affine" is the textbook's. Gives for each number its `codes` and what is read back, `restored`; and the `groups`, each with start, end,
+// what its rule found, and its `levels` (of each code, in the order of codes).
+function quantized(numbers, rule, codes, size) {
   const whole = largestOf(numbers);
+  const found = (part) => (rule === "affine" ? affine(part, codes) : shared(part, codes, rule, whole));
   const result = { codes: new Uint16Array(numbers.length), restored: new Float64Array(numbers.length), groups: [] };
   for (let start = 0; start < numbers.length; start += size || numbers.length) {
     const end = Math.min(start + (size || numbers.length), numbers.length);
-    const group = { start, end, ...RULES[rule](numbers.subarray(start, end), own, whole, ofScales) };
+    const group = { start, end, ...found(numbers.subarray(start, end)) };
     group.levels = codes.values.map((_, index) => group.value(index));
     for (let at = start; at < end; at++) {
       result.codes[at] = group.code(numbers[at]);
@@ -148,3 +133,21 @@ function errorOf(numbers, result) {
   const sqnr = noise ? 10 * Math.log10(signal / noise) : Infinity;
   return { errors, sqnr, rms: Math.sqrt(noise / count), largest, zeroed: zeroed / count, clipped: clipped / count };
 }
+
+
+
+
+SCALES["e8m0-up"] = (largest, codes) => {
+  const wanted = f32(largest / codes.largest);
+  const exponent = (bitsOf(wanted) >>> 23) + ((bitsOf(wanted) & 0x7fffff) > 0 ? 1 : 0);
+  return dividing(floatOf(exponent << 23));
+};
+
+
+
+
+SCALES["e8m0-up"] = (largest, codes) => {
+  const wanted = f32(largest / codes.largest);
+  const exponent = (bitsOf(wanted) >>> 23) + ((bitsOf(wanted) & 0x7fffff) > 0 ? 1 : 0);
+  return dividing(floatOf(exponent << 23));
+};

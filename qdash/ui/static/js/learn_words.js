@@ -18,77 +18,73 @@ const percent = (share) => `${minus(Number((100 * share).toPrecision(2)))}%`;
 const Q_MIN = "q<sub>min</sub>";
 const Q_MAX = "q<sub>max</sub>";
 
-// The steps from r to r̂, each [name, formula, filled in, result].
-const STEPS = {
-  row(r, group, codes, at) {
-    const { scale, largest } = group;
-    const value = codes.values[at];
-    if (codes.name === "NF4")
-      return [
-        ["S", "max|r|", "", scale],
-        ["v", "level nearest to r / S", `nearest(${figure(r)} / ${figure(scale)}) = nearest(${figure(r / scale)})`, value],
-        ["r̂", "S · v", `${figure(scale)} · ${inner(value)}`, group.levels[at]],
-      ];
-    const whole = !codes.layout;
-    const [name, word, end] = whole ? ["q", "round", Q_MAX] : ["v", "nearest", "largest code"];
-    return [
-      ["S", `max|r| / ${end}`, `${figure(largest)} / ${figure(codes.largest)}`, scale],
-      [name, `${word}(r / S)`, `${word}(${figure(r)} / ${figure(scale)}) = ${word}(${figure(r / scale)})`, value],
-      ["r̂", `S · ${name}`, `${figure(scale)} · ${inner(value)}`, group.levels[at]],
-    ];
+// How a scale of each kind is written, [formula, filled in], from the symbols and the numbers of what it spans.
+const SCALE_STEPS = {
+  float32: divided,
+  bfloat16: divided,
+  e8m0(symbols, group, codes) {
+    const [own, top] = [group.largest, codes.largest].map((x) => Math.floor(Math.log2(x)));
+    return [`2<sup>⌊log₂ ${symbols}⌋ − ${top}</sup>`, group.largest ? `2<sup>${minus(own)} − ${top}</sup>` : ""];
   },
-
-  affine(r, group, codes, at) {
-    const { low, high, scale, zeroPoint } = group;
-    const [first, last, q] = [codes.values[0], codes.largest, codes.values[at]];
-    return [
-      ["S", `(max − min) / (${Q_MAX} − ${Q_MIN})`, `(${figure(high)} − ${inner(low)}) / (${last} − ${inner(first)})`, scale],
-      ["Z", `round(${Q_MIN} − min / S)`, `round(${minus(first)} − ${inner(low)} / ${figure(scale)})`, zeroPoint],
-      ["q", "round(r / S + Z)", `round(${figure(r)} / ${figure(scale)} + ${inner(zeroPoint)}) = round(${figure(r / scale + zeroPoint)})`, q],
-      ["r̂", "S · (q − Z)", `${figure(scale)} · (${minus(q)} − ${inner(zeroPoint)})`, group.levels[at]],
-    ];
-  },
-
-  tensor: (r, group, codes, at) => counted(r, group, codes, at, "min"),
-  group: (r, group, codes, at) => counted(r, group, codes, at, "m"),
-
-  mx(r, group, codes, at) {
-    const { scale, largest } = group;
-    const [own, top] = [Math.floor(Math.log2(largest)), Math.floor(Math.log2(codes.largest))];
-    const value = codes.values[at];
-    return [
-      ["S", `2<sup>⌊log₂ max|r|⌋ − ${top}</sup>`, largest ? `2<sup>${minus(own)} − ${top}</sup>` : "", scale],
-      ["v", "nearest(r / S)", `nearest(${figure(r)} / ${figure(scale)}) = nearest(${figure(r / scale)})`, value],
-      ["r̂", "S · v", `${figure(scale)} · ${inner(value)}`, group.levels[at]],
-    ];
-  },
-
-  nvfp4(r, group, codes, at) {
-    const { scale, largest, tensor, own } = group;
-    const value = codes.values[at];
-    return [
-      ["T", "max|all r| / (448 · 6)", "", tensor],
-      ["S", "T · E4M3(max|r| / 6 / T)", `${figure(tensor)} · ${figure(own)}`, scale],
-      ["v", "nearest(r / S)", `nearest(${figure(r)} / ${figure(scale)}) = nearest(${figure(r / scale)})`, value],
-      ["r̂", "S · v", `${figure(scale)} · ${inner(value)}`, group.levels[at]],
-    ];
+  float(symbols, { tensor, own }, codes, rule) {
+    const wanted = `${symbols} / ${codes.largest}`;
+    if (!rule.tensor) return [`${rule.scale.name}(${wanted})`, ""];
+    return [`T · ${rule.scale.name}(${wanted} / T)`, `${figure(tensor)} · ${figure(own)}`];
   },
 };
 
-function counted(r, { low, high, scale, levels }, codes, at, name) {
-  const q = codes.values[at];
-  const steps = [
-    ["S", `(max − ${name}) / ${Q_MAX}`, `(${figure(high)} − ${inner(low)}) / ${codes.largest}`, scale],
-    ["q", `round((r − ${name}) / S)`, `round((${figure(r)} − ${inner(low)}) / ${figure(scale)}) = round(${figure((r - low) / scale)})`, q],
-    ["r̂", `S · q + ${name}`, `${figure(scale)} · ${q} + ${inner(low)}`, levels[at]],
+function divided(symbols, { low, high, largest }, codes) {
+  if (codes.kind === "table" && codes.largest === 1) return [symbols, ""];
+  const filled = largest === undefined ? `(${figure(high)} − ${inner(low)})` : figure(largest);
+  const end = { integer: Q_MAX, float: "largest code", table: "largest level" }[codes.kind];
+  return [`${symbols} / ${end}`, `${filled} / ${figure(codes.largest)}`];
+}
+
+// The steps from r to r̂, each [name, formula, filled in, result].
+function steps(rule, r, group, codes, at) {
+  if (rule === "affine") return affineSteps(r, group, codes, at);
+  const found = [];
+  if (rule.tensor) found.push(["T", `max|all r| / (${rule.scale.largest} · ${codes.largest})`, "", group.tensor]);
+  const zero = rule.spans === "minmax with zero";
+  const offset = zero ? "m" : "min";
+  if (zero) found.push(["m", rule.scale.kind === "bfloat16" ? "min(0, min) in 16 bits" : "min(0, min)", "", group.low]);
+  const own = SCALE_STEPS[rule.scale.kind] || (() => ["from max|r|", ""]);
+  found.push(["S", ...own(rule.affine ? `(max − ${offset})` : "max|r|", group, codes, rule), group.scale]);
+  return [...found, ...(rule.affine ? counted : rounded)(r, group, codes, at, offset)];
+}
+
+function rounded(r, { scale, levels }, codes, at) {
+  const value = codes.values[at];
+  const whole = codes.kind === "integer";
+  const [name, word] = [whole ? "q" : "v", whole ? "round" : "nearest"];
+  return [
+    [name, codes.kind === "table" ? "level nearest to r / S" : `${word}(r / S)`, `${word}(${figure(r)} / ${figure(scale)}) = ${word}(${figure(r / scale)})`, value],
+    ["r̂", `S · ${name}`, `${figure(scale)} · ${inner(value)}`, levels[at]],
   ];
-  return name === "m" ? [["m", "min(0, min) in 16 bits", "", low], ...steps] : steps;
+}
+
+function counted(r, { low, scale, levels }, codes, at, offset) {
+  const q = codes.values[at];
+  return [
+    ["q", `round((r − ${offset}) / S)`, `round((${figure(r)} − ${inner(low)}) / ${figure(scale)}) = round(${figure((r - low) / scale)})`, q],
+    ["r̂", `S · q + ${offset}`, `${figure(scale)} · ${q} + ${inner(low)}`, levels[at]],
+  ];
+}
+
+function affineSteps(r, group, codes, at) {
+  const { low, high, scale, zeroPoint } = group;
+  const [first, last, q] = [codes.values[0], codes.largest, codes.values[at]];
+  return [
+    ["S", `(max − min) / (${Q_MAX} − ${Q_MIN})`, `(${figure(high)} − ${inner(low)}) / (${last} − ${inner(first)})`, scale],
+    ["Z", `round(${Q_MIN} − min / S)`, `round(${minus(first)} − ${inner(low)} / ${figure(scale)})`, zeroPoint],
+    ["q", "round(r / S + Z)", `round(${figure(r)} / ${figure(scale)} + ${inner(zeroPoint)}) = round(${figure(r / scale + zeroPoint)})`, q],
+    ["r̂", "S · (q − Z)", `${figure(scale)} · (${minus(q)} − ${inner(zeroPoint)})`, group.levels[at]],
+  ];
 }
 
 function formula(rule, r, group, codes, at) {
   const error = group.levels[at] - r;
-  const steps = [["r", "the number itself", "", r], ...STEPS[rule](r, group, codes, at), ["e", "r̂ − r", "", error]];
-  return steps
+  return [["r", "the number itself", "", r], ...steps(rule, r, group, codes, at), ["e", "r̂ − r", "", error]]
     .map(([name, symbols, filled, result]) => {
       const middle = filled ? `<span class="filled">= ${filled}</span>` : "";
       return `<div class="step"><dt>${name}</dt><dd><span class="symbols">= ${symbols}</span>${middle}<b>= ${figure(result)}</b></dd></div>`;
@@ -101,7 +97,7 @@ function codeWords(codes, at) {
   const value = codes.values[at];
   const named = (bits) => `<code>${bits}</code>`;
   if (!codes.layout) {
-    const number = codes.name === "NF4" ? at : value;
+    const number = codes.kind === "table" ? at : value;
     const bits = (number < 0 ? number + 2 ** codes.bits : number).toString(2).padStart(codes.bits, "0");
     return `${named(bits)} stands for <b>${figure(value)}</b>`;
   }

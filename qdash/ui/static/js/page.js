@@ -2,7 +2,7 @@
 (() => {
   const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
-  // What starts something, each on its own tab.
+  // The buttons that start a run, one on each tab.
   const STARTS = "#compare, #look, #evaluate";
 
   document.addEventListener("keydown", (event) => {
@@ -38,8 +38,8 @@
     tokens[there].focus();
   });
 
-  // Who this is, and what was filled in, for as long as the tab is open: a page that is loaded again takes both up (qdash/ui/controls/arrival.py).
-  // Where a browser keeps nothing for us, every load is somebody new.
+  // The visitor's number and the filled-in form, kept while the tab is open, so that a reload restores both (qdash/ui/controls/arrival.py).
+  // If the browser stores nothing, every load is a new visitor.
   const kept = (name, value) => {
     try {
       if (value !== undefined) sessionStorage.setItem(name, value);
@@ -59,7 +59,7 @@
     return { visitor, form };
   };
 
-  // On a phone the sidebar fills the screen: whoever starts something wants to see what it does.
+  // On a phone the sidebar fills the screen, so starting a run scrolls to the results.
   document.addEventListener("click", (event) => {
     if (event.target.closest?.(STARTS) && matchMedia("(max-width: 800px)").matches)
       document.getElementById("main").scrollIntoView({ behavior: motion() });
@@ -71,8 +71,8 @@
     if (to) document.getElementById(to.dataset.to).scrollIntoView({ behavior: motion() });
   });
 
-  // From a dot of a trade-off chart, or its name in the table, to the variant's card or row. Plotly has a click event of its own, and forgets
-  // who listens when a figure is drawn anew: so whoever presses a button down on one listens first.
+  // From a dot of a trade-off chart, or its name in the table, to the variant's card or row. Plotly's own click
+  // event loses its listeners when a figure is drawn anew, so one is added when a button is pressed down.
   const jump = (prefix, place) => {
     const target = document.querySelectorAll(`#${prefix}cards :is(.card, tr[data-variant])`)[place];
     if (!target) return;

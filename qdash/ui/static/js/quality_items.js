@@ -7,7 +7,7 @@ element.addEventListener("click", (event) => {
   const turn = event.target.closest?.("[data-page]");
   if (!turn) return;
   ask({ page: Number(turn.dataset.page) });
-  // Whoever turns the page at its end goes on reading at the beginning of the next one.
+  // Turning the page from its end scrolls to the beginning of the next one.
   if (turn.closest(".pager") !== element.querySelector(".pager")) element.scrollIntoView({ block: "start" });
 });
 
@@ -19,7 +19,7 @@ element.addEventListener("change", (event) => {
   }
 });
 
-// New markup goes into the old elements: a list and a field keep what was typed there before unless they are told.
+// New markup goes into the old elements: a list and a field keep what was typed there unless they are reset.
 const observer = new MutationObserver(() => {
   for (const field of element.querySelectorAll("[data-goto]")) field.value = field.getAttribute("value");
   for (const list of element.querySelectorAll("[data-kind]")) {

@@ -35,14 +35,14 @@ function explain() {
   for (const option of all(".builder option")) option.disabled = option.value in props.reasons;
 }
 
-// Without a search, what is not chosen hides behind “more”; with one, whatever does not match.
+// Without a search, rows that are not chosen hide behind “more”; with one, rows that do not match are hidden.
 function isHidden(box, query) {
   if (!query.length) return Boolean(box.closest(".rest")) && !expanded && !box.checked;
   const bits = box.value === "original" ? props.original : "";
   return !matches(query, `${lineOf(box).dataset.find ?? lineOf(box).textContent} ${bits}`);
 }
 
-// What is chosen and not in the list any more is still told.
+// Chosen schemes that have left the list are still reported.
 function tell(query) {
   const shown = boxes().filter((box) => !lineOf(box).hidden).length;
   const away = boxes().filter((box) => box.checked && lineOf(box).hidden).map(nameIn);

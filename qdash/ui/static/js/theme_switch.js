@@ -1,4 +1,4 @@
-// Runs inside gr.HTML. Gradio sets the class of the body from the system's preference or ?__theme=; whoever changes it, "change" fires.
+// Runs inside gr.HTML. Gradio sets the class of the body from the system's preference or ?__theme=; any change of it fires "change".
 let dark = document.body.classList.contains("dark");
 
 element.querySelector("button").addEventListener("click", () => document.body.classList.toggle("dark"));

@@ -21,7 +21,7 @@ const say = (event) => {
 element.addEventListener("mouseover", say);
 element.addEventListener("focusin", say);
 
-// One stop for Tab in each map, arrows within: the nearest cell in that direction, whatever part of the model it is in.
+// One stop for Tab in each map, arrows within: the nearest cell in that direction, in any part of the model.
 const towards = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 element.addEventListener("keydown", (event) => {
   const cell = cellOf(event);

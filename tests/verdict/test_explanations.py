@@ -19,7 +19,7 @@ from qdash.records import (
     Variant,
     VariantResult,
 )
-from qdash.runs.explanations import explain
+from qdash.verdict.explanations import explain
 from tests.support.scripted import comparison_of
 
 PART = PartInside(part="language", counted=800, parameters=1000, stored={"uint8": 500_000}, computes_in=("bfloat16",))

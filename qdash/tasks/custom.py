@@ -1,6 +1,6 @@
 """A person's own questions: CSV with a header, or JSON objects, of prompt, answer and perhaps image, kind and language.
 
-Nobody has looked at such a file, so everything in it is bounded before it is kept: its size, its lines, every text, every picture and
+Such a file is untrusted, so everything in it is bounded before it is kept: its size, its lines, every text, every picture and
 all pictures together. A picture is a `data:` URI, or the name of a file that came with it (see `bundle`).
 """
 
@@ -17,7 +17,7 @@ from qdash.records import Picture, TaskItem
 from qdash.tasks.bundle import Bundle, Open, in_folder, nowhere, zipped
 from qdash.tasks.files import read_rows
 from qdash.tasks.item import Item
-from qdash.tasks.rows import Columns, Row
+from qdash.tasks.rows import Columns, FileRow
 
 MAX_ANSWER_CHARS = 1000
 MAX_NAME_CHARS = 60
@@ -34,7 +34,7 @@ _LIST = 'Write all answers that are right as a JSON list of texts, ["4", "four"]
 _NOTHING = {"nan", "<na>", "#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!"}
 
 
-def read_own(source: Path | bytes | Bundle, name: str = "") -> tuple[Item, ...]:
+def read_custom(source: Path | bytes | Bundle, name: str = "") -> tuple[Item, ...]:
     """The questions of a file, given by its path or its bytes, or of the one among several that came together; a ZIP file is several.
 
     An answer may be a list, of which any is right; in CSV as a JSON list of texts in the cell. Columns other than prompt, answer, image,
@@ -68,7 +68,7 @@ def _read(text: bytes, name: str, opened: Open) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def _item(row: Row, pictures: "_Pictures") -> Item:
+def _item(row: FileRow, pictures: "_Pictures") -> Item:
     answer, *alternatives = _answers(row)
     prompt = check_prompt(_needed(_word(row.values["prompt"]), "prompt"))
     picture, png = pictures.find(_path(row.values.get("image")))
@@ -79,7 +79,7 @@ def _item(row: Row, pictures: "_Pictures") -> Item:
     return Item(question, png)
 
 
-def _answers(row: Row) -> list[str]:
+def _answers(row: FileRow) -> list[str]:
     """The answers that are right, each once."""
     value = row.values["answer"]
     if row.is_csv:
@@ -128,7 +128,7 @@ def _needed(text: str | None, column: str) -> str:
     return text
 
 
-def _optional(row: Row, column: str) -> str | None:
+def _optional(row: FileRow, column: str) -> str | None:
     text = _word(row.values.get(column))
     return None if text is None or text.lower() in _NOTHING else text
 

@@ -31,7 +31,7 @@ from qdash.records import InspectorReport, PartInside, QuantizedInside, SavedFil
 ORDER = ("vision", "projector", "language", "head")
 
 
-def inspect(
+def report_model(
     model: PreTrainedModel, scheme: Scheme, family: SchemeFamily, projected_bytes: int | None, folder: Path | None
 ) -> InspectorReport:
     """Count a loaded model and save it below `folder` for a moment (None: do not); the model stays as it is.

@@ -7,7 +7,7 @@ Pickled weights and remote code are refused because both run whatever their auth
 from collections.abc import Iterator
 from typing import Any
 
-from qdash.catalog.models import Task
+from qdash.catalog.models import ModelTask
 from qdash.checkpoints.codes import check_plain
 from qdash.checkpoints.files import INDEX, SINGLE, Files, damaged, read_json
 from qdash.checkpoints.prefixes import check_names
@@ -30,10 +30,10 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepie
 _IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json", "image_processor_config.json")
 
 
-class Inspection(Record):
+class Validated(Record):
     """What the checks found out on their way."""
 
-    task: Task
+    task: ModelTask
     model_type: str
     tensors: tuple[TensorInfo, ...]
     copies: tuple[str, ...]
@@ -44,7 +44,7 @@ class Inspection(Record):
     notes: tuple[str, ...]
 
 
-def inspect(files: Files) -> Inspection:
+def validate(files: Files) -> Validated:
     """Run every check on `files`; raises QdashError (kind "checkpoint") naming what is wrong and what to do."""
     if "config.json" not in files.sizes:
         remedy = "Choose a folder or model that holds config.json, safetensors weights and a tokenizer, as save_pretrained writes them."
@@ -67,7 +67,7 @@ def inspect(files: Files) -> Inspection:
         check_plain(files.where, config, tensors, files.sizes, original_of(base_model), NEEDS)
     small = tuple(name for name in files.sizes if name.endswith(READ_SUFFIXES) and name != INDEX)
     text_config = config["text_config"] if isinstance(config.get("text_config"), dict) else config
-    return Inspection(
+    return Validated(
         task=task,
         model_type=config["model_type"],
         tensors=tensors,
@@ -86,7 +86,7 @@ def _notes(files: Files) -> Iterator[str]:
         yield f"The adapter beside the model ({adapter}) is not applied: merge it into the weights to see what it does."
 
 
-def _safe_task(files: Files, config: dict[str, Any]) -> Task:
+def _safe_task(files: Files, config: dict[str, Any]) -> ModelTask:
     """The model's task, if transformers' own code can do it."""
     model_type = config.get("model_type")
     for name in _CODE_CONFIGS:
@@ -134,7 +134,7 @@ def _hint(config: dict[str, Any]) -> str:
     return ", such as KamilaMila/FastVLM-0.5B for FastVLM" if config.get("model_type") == "llava_qwen2" else ""
 
 
-def _check_preprocessing(files: Files, task: Task) -> None:
+def _check_preprocessing(files: Files, task: ModelTask) -> None:
     """A model without its tokenizer or image processor loads and then answers nonsense, or nothing."""
     save = "Save them beside the weights: processor.save_pretrained(folder)."
     if not any(name in files.sizes for name in _TOKENIZERS):

@@ -16,7 +16,7 @@ from qdash.engine.loading import load_skeleton
 from qdash.engine.saving import save
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
-from qdash.runs.explanations import explain
+from qdash.verdict.explanations import explain
 from tests.engine.conftest import REAL, ignore, never, spec_of
 from tests.engine.test_native_parity import FAST, native
 from tests.engine.test_sizes import tensor_bytes
@@ -35,8 +35,8 @@ def inspected(worker, tmp_path_factory):
 
     def find(architecture, scheme):
         if (architecture, scheme) not in made:
-            folder = tmp_path_factory.mktemp("inspect")
-            made[architecture, scheme] = worker(architecture, scheme).inspect(str(folder), emit=ignore, stop=never)
+            folder = tmp_path_factory.mktemp("saved")
+            made[architecture, scheme] = worker(architecture, scheme).report_model(str(folder), emit=ignore, stop=never)
             assert not list(folder.iterdir())
         return made[architecture, scheme]
 
@@ -74,8 +74,8 @@ def test_parts_are_where_the_model_has_them(worker, inspected):
 @pytest.mark.parametrize(("architecture", "scheme"), BOTH)
 def test_inspecting_changes_nothing(worker, tmp_path, architecture, scheme):
     subject = worker(architecture, scheme)
-    before, size = logits(subject.held.model), subject.inspect(None, emit=ignore, stop=never).weights_bytes
-    report = subject.inspect(str(tmp_path), emit=ignore, stop=never)
+    before, size = logits(subject.held.model), subject.report_model(None, emit=ignore, stop=never).weights_bytes
+    report = subject.report_model(str(tmp_path), emit=ignore, stop=never)
     assert torch.equal(logits(subject.held.model), before) and report.weights_bytes == size
 
 
@@ -158,7 +158,7 @@ def test_checkpoints_that_were_quantized_before(base, tmp_path_factory, tmp_path
     subject = Worker(spec_of(folder, "original"))
     subject.load(emit=ignore, stop=never)
     before = logits(subject.held.model)
-    report = subject.inspect(str(tmp_path), emit=ignore, stop=never)
+    report = subject.report_model(str(tmp_path), emit=ignore, stop=never)
     assert torch.equal(logits(subject.held.model), before)
     assert report.parameters == sum(tensor.numel() for tensor in load_file(base / "model.safetensors").values())
     assert sum(part.size_bytes for part in report.parts) == report.weights_bytes

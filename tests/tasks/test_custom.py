@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qdash.errors import QdashError
 from qdash.records.evaluation import MAX_ITEMS
 from qdash.settings import Settings
-from qdash.tasks import read_own
+from qdash.tasks import read_custom
 
 
 def lines(*rows: object) -> bytes:
@@ -21,7 +21,7 @@ def lines(*rows: object) -> bytes:
 
 def refused(source: Path | bytes, name: str = "own.jsonl") -> str:
     with pytest.raises(QdashError) as error:
-        read_own(source, name)
+        read_custom(source, name)
     return str(error.value)
 
 
@@ -29,7 +29,7 @@ def test_json_lines() -> None:
     rows = (
         lines({"prompt": " 2 + 2 = ? ", "answer": 4, "kind": "sums", "note": "left out"}, {"prompt": "首都?", "answer": "北京"}) + b"\n\n"
     )
-    first, second = read_own(rows, "own.jsonl")
+    first, second = read_custom(rows, "own.jsonl")
     assert (first.question.prompt, first.question.answer, first.question.group) == ("2 + 2 = ?", "4", "sums")
     assert (second.question.prompt, second.question.answer, second.question.group) == ("首都?", "北京", None)
     assert first.png is None and first.target == ""
@@ -38,7 +38,7 @@ def test_json_lines() -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_as_spreadsheets_write_it(delimiter: str) -> None:
     text = f'\ufeffPrompt {delimiter}ANSWER{delimiter}language\r\n"two{delimiter} lines\r\nand ""quotes"""{delimiter}yes{delimiter}en\r\n'
-    (item,) = read_own(text.encode(), "Own.CSV")
+    (item,) = read_custom(text.encode(), "Own.CSV")
     assert item.question.prompt == f'two{delimiter} lines\nand "quotes"'
     assert (item.question.answer, item.question.language) == ("yes", "en")
 
@@ -49,7 +49,7 @@ def test_pictures_beside_the_file_and_inside_it(tmp_path: Path, png: bytes) -> N
     uri = "data:image/png;base64," + base64.b64encode(png).decode()
     file = tmp_path / "own.jsonl"
     file.write_bytes(lines({"prompt": "a", "answer": "b", "image": "pictures/square.png"}, {"prompt": "a", "answer": "b", "image": uri}))
-    beside, inside = read_own(file)
+    beside, inside = read_custom(file)
     assert beside.question.picture == inside.question.picture and beside.png == inside.png
     assert beside.question.picture is not None and (beside.question.picture.width, beside.question.picture.height) == (100, 80)
 
@@ -105,8 +105,8 @@ def test_there_is_a_limit_to_everything(monkeypatch: pytest.MonkeyPatch, png: by
     assert f"more than {MAX_ITEMS:,}" in refused(lines(*[{"prompt": "a", "answer": "b"}] * (MAX_ITEMS + 1)))
     uri = "data:image/png;base64," + base64.b64encode(png).decode()
     small = lines({"prompt": "a", "answer": "b", "image": uri})
-    assert len(read_own(small)) == 1
-    monkeypatch.setattr("qdash.tasks.own.MAX_PICTURE_BYTES", 10)
+    assert len(read_custom(small)) == 1
+    monkeypatch.setattr("qdash.tasks.custom.MAX_PICTURE_BYTES", 10)
     assert "pictures take more than" in refused(small)
     monkeypatch.setattr("qdash.inputs.files.settings", lambda: Settings(max_upload_bytes=10))
     assert "at most 0 are allowed" in refused(small)
@@ -120,7 +120,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 @given(st.binary(max_size=300), st.sampled_from(["x.csv", "x.jsonl"]))
 def test_rubbish_is_an_error_or_questions_never_a_crash(data: bytes, name: str) -> None:
     try:
-        items = read_own(data, name)
+        items = read_custom(data, name)
     except QdashError as error:
         assert error.remedy
     else:
