@@ -126,23 +126,3 @@ def _largest(values: Tensor) -> Tensor:
 
 def _nan_if_infinite(largest: Tensor) -> Tensor:
     return largest + (largest - largest)
-
-
-def _rounded_up(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
-    bits = (largest / number_format.element.largest).view(torch.int32)
-    exponent = (bits >> FLOAT32_MANTISSA) + (bits % (1 << FLOAT32_MANTISSA) > 0).int()
-    scale = (exponent << FLOAT32_MANTISSA).view(torch.float32).clamp(min=SMALLEST_NORMAL)
-    return values / scale, scale.masked_fill(~largest.isfinite(), torch.nan)
-
-
-SCALES["e8m0-up"] = _rounded_up
-
-
-def _rounded_up(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
-    bits = (largest / number_format.element.largest).view(torch.int32)
-    exponent = (bits >> FLOAT32_MANTISSA) + (bits % (1 << FLOAT32_MANTISSA) > 0).int()
-    scale = (exponent << FLOAT32_MANTISSA).view(torch.float32).clamp(min=SMALLEST_NORMAL)
-    return values / scale, scale.masked_fill(~largest.isfinite(), torch.nan)
-
-
-SCALES["e8m0-up"] = _rounded_up

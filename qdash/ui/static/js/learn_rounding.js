@@ -133,21 +133,3 @@ function errorOf(numbers, result) {
   const sqnr = noise ? 10 * Math.log10(signal / noise) : Infinity;
   return { errors, sqnr, rms: Math.sqrt(noise / count), largest, zeroed: zeroed / count, clipped: clipped / count };
 }
-
-
-
-
-SCALES["e8m0-up"] = (largest, codes) => {
-  const wanted = f32(largest / codes.largest);
-  const exponent = (bitsOf(wanted) >>> 23) + ((bitsOf(wanted) & 0x7fffff) > 0 ? 1 : 0);
-  return dividing(floatOf(exponent << 23));
-};
-
-
-
-
-SCALES["e8m0-up"] = (largest, codes) => {
-  const wanted = f32(largest / codes.largest);
-  const exponent = (bitsOf(wanted) >>> 23) + ((bitsOf(wanted) & 0x7fffff) > 0 ? 1 : 0);
-  return dividing(floatOf(exponent << 23));
-};
