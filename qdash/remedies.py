@@ -1,6 +1,6 @@
 """What to do about an error, said to whoever reads it: on a public page that is a visitor, who cannot change the server.
 
-A visitor can choose something else, try again, or tell whoever runs the server. What mentions packages, environment variables or files of
+A visitor can choose something else, try again, or tell its operator. What mentions packages, environment variables or files of
 the server is for its owner; tests/test_remedies.py finds in the source what a visitor would be told of these.
 """
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from qdash.errors import QdashError
 from qdash.settings import settings
 
-TELL = "Tell whoever runs this server."
+TELL = "Tell the operator of this server."
 CHOOSE_ANOTHER_MODEL = "Choose another model; this server cannot use its files of this one."
 
 

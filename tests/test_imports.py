@@ -39,7 +39,8 @@ ALLOWED = {
     "engine": BASE | {"engine"},
     "charts": BASE | {"charts", "verdict"},
     "verdict": {"records", "catalog", "present", "stats", "tasks", "verdict"},
-    "report": BASE | {"charts", "verdict", "report"},
+    "markup": {"catalog", "present", "markup"},
+    "report": BASE | {"charts", "verdict", "markup", "report"},
     "execution": BASE | {"engine", "execution", "zerogpu"},
     "stats": {"records", "stats"},
     "runs": BASE | {"checkpoints", "execution", "runs", "stats", "tasks", "verdict"},
@@ -48,7 +49,7 @@ ALLOWED = {
     "history": BASE | {"inputs", "verdict", "history"},
     "cli": BASE | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "cli"} | {"tasks", "verdict", "history"},
     "ui": BASE
-    | {"checkpoints", "inputs", "execution", "runs", "charts", "report", "learn", "ui"}
+    | {"checkpoints", "inputs", "execution", "runs", "charts", "markup", "report", "learn", "ui"}
     | {"tasks", "stats", "verdict", "history", "zerogpu"},
     "__main__": {"cli"},
 }

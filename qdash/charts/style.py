@@ -33,7 +33,7 @@ def styled(figure: go.Figure, *, dark: bool, height: int) -> go.Figure:
 
 
 def saved_as(figure: go.Figure, what: str, title: str, model: str) -> go.Figure:
-    """Say what the picture of `figure` is called once it is saved, and what stands above it (see qdash/ui/static/js/save_picture.js)."""
+    """Say what the picture of `figure` is called once it is saved, and what stands above it (see qdash/markup/save_picture.js)."""
     name = re.sub(r"(?:[^\w.]|\.{2,})+", "-", f"qdash {what} {PurePath(model).name}".lower()).strip("-.")
     figure.update_layout(meta={"file": name[:100], "title": escape(title), "model": escape(model_name(model))})
     return figure

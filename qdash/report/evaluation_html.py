@@ -10,7 +10,7 @@ from qdash.charts.tradeoff import numbers_words
 from qdash.present.conditions import evaluation_conditions, versions
 from qdash.present.formatting import between, mib, ms, percent, points_of
 from qdash.records import EvaluatedVariant, Evaluation, Proportion, TaskItem
-from qdash.report.page import chart, template
+from qdash.report.page import chart, page
 from qdash.verdict.evaluations import costs, evaluation_pace, evaluation_verdict
 from qdash.verdict.pace import Pace
 
@@ -35,7 +35,8 @@ def evaluation_to_html(evaluation: Evaluation) -> str:
         chart("tradeoff", "Size vs. right answers", reading, _trade_off, evaluation, model=model),
     ]
     listed = _listed(evaluation)
-    return template("evaluation.html.jinja").render(
+    return page(
+        "evaluation",
         evaluation=evaluation,
         verdict=evaluation_verdict(evaluation),
         model=model,

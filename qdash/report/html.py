@@ -14,10 +14,10 @@ from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
 from qdash.charts.tradeoff import numbers_words
 from qdash.present.conditions import device_words, no_gpu_words, timing_conditions, versions
 from qdash.present.coverage import covered_briefly
-from qdash.present.formatting import mib, ms, nats, percent
+from qdash.present.formatting import ANSWERS_HIDDEN, mib, ms, nats, percent
 from qdash.present.text_diff import differing_spans
 from qdash.records import Comparison, VariantResult
-from qdash.report.page import bits_class, chart, template
+from qdash.report.page import chart, page
 from qdash.verdict import judge, verdict
 from qdash.verdict.evidence import told_time
 from qdash.verdict.judging import divergence_words, reference_words
@@ -53,7 +53,8 @@ def to_html(comparison: Comparison, picture: bytes | None = None) -> str:
             model=model,
         ),
     )
-    return template("comparison.html.jinja").render(
+    return page(
+        "comparison",
         comparison=comparison,
         verdict=verdict(comparison),
         model=model,
@@ -79,12 +80,12 @@ def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure | None:
 
 @dataclass(frozen=True)
 class Card:
-    """One variant as the template draws it; `spans` are (text, differs from the original)."""
+    """One variant as the template draws it; `spans` are (text, differs from the original), `silence` what is said where there are none."""
 
     result: VariantResult
-    bits: str
     badge: str
     spans: tuple[tuple[str, bool], ...]
+    silence: str
     tone: str
     outcome: str
     because: str
@@ -108,12 +109,13 @@ def _card(result: VariantResult, comparison: Comparison) -> Card:
     spans = differing_spans(reference.lstrip(), answer) if reference is not None else [(answer, False)]
     tone, outcome, because = _outcome(result, comparison)
     scheme = known_scheme(result.scheme)
+    hidden = result.answer is None and baseline.answer is None and result.status == "ok"
     float_scheme = scheme is not None and scheme.is_baseline
     return Card(
         result=result,
-        bits=bits_class(result.bits),
         badge=result.dtype if float_scheme and result.dtype else result.kind,
         spans=tuple(spans) if answer else (),
+        silence=ANSWERS_HIDDEN if hidden else "no answer",
         tone=tone,
         outcome=outcome,
         because=because,

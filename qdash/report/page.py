@@ -4,18 +4,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from qdash.catalog.models import ASSETS, model_name
 from qdash.charts.style import saved_as
-from qdash.present.coverage import covered, covered_by_part, left_alone
-from qdash.present.formatting import ANSWERS_HIDDEN
+from qdash.markup import save_picture_script, template
 
 
 @dataclass(frozen=True)
@@ -45,31 +42,15 @@ def chart(
     return Chart(key, title, reading, Markup(text.replace("<", "\\u003c")))
 
 
-def bits_class(bits: int | None) -> str:
-    """The class that colours a card: colour means bits, as on the page."""
-    if bits is None or bits > 8:
-        return "b16"
-    return next((f"b{bound}" for bound in (8, 6, 4) if bits >= bound), "b2")
+def page(kind: str, **values: object) -> str:
+    """A report of a `kind`, which has a template of this name, with everything it needs inside."""
+    return template(f"report/{kind}.html.jinja").render(**values, **_inside())
 
 
 @cache
-def template(name: str) -> Template:
-    """The template of a report, such as "comparison.html.jinja"."""
-    # Autoescape everywhere: there is no text here that may be markup, but for what is wrapped in Markup.
-    folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals |= {
-        "covered": covered,
-        "covered_by_part": covered_by_part,
-        "left_alone": left_alone,
-        "answers_hidden": ANSWERS_HIDDEN,
-        "model_name": model_name,
-    }
-    environment.globals["css"] = Markup(
-        "".join((folder / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("comparison", "weights"))
-    )
-    environment.globals["save_picture"] = Markup((ASSETS.parent / "ui" / "static" / "js" / "save_picture.js").read_text(encoding="utf-8"))
-    environment.globals["plotly"] = Markup(get_plotlyjs())  # trusted: a file of the plotly package
-    return environment.get_template(name)
+def _inside() -> dict[str, Markup]:
+    """Style and scripts: files of this package and of plotly's, which are trusted."""
+    here = files("qdash.report")
+    css = "".join(here.joinpath(f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("comparison", "weights"))
+    drawing = save_picture_script() + here.joinpath("draw.js").read_text(encoding="utf-8")
+    return {"css": Markup(css), "plotly": Markup(get_plotlyjs()), "drawing": Markup(drawing)}

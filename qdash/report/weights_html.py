@@ -6,13 +6,14 @@ from functools import partial
 from markupsafe import Markup
 
 from qdash.catalog.schemes import known_scheme
-from qdash.charts import error_histogram, heat_html, sqnr_against_bits, weight_histogram
-from qdash.charts.layer_heatmap import extremes, scale_html
+from qdash.charts import error_histogram, sqnr_against_bits, weight_histogram
+from qdash.markup.colours import bits_class
+from qdash.markup.layer_heatmap import extremes, heat_html, scale_html
 from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
 from qdash.present.weight_error import decibels, decibels_of, disturbed, left_out, unweighed
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
-from qdash.report.page import Chart, bits_class, chart, template
+from qdash.report.page import Chart, chart, page
 
 WORST_LAYERS = 12
 MOST_LAYERS = 2000
@@ -25,7 +26,8 @@ def weights_to_html(report: WeightReport) -> str:
         "bell-shaped weights. Open, dashed dots are simulated.", sqnr_against_bits, report, model=report.model,
     )  # fmt: skip
     sections = [_section(scheme, at, report) for at, scheme in enumerate(report.schemes)]
-    return template("weights.html.jinja").render(
+    return page(
+        "weights",
         report=report,
         model=report.model,
         created_at=report.created_at,
@@ -45,13 +47,13 @@ def weights_to_html(report: WeightReport) -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """A scheme as the template draws it; `worst` are (name, path, dB, max error, shape)."""
+    """A scheme as the template draws it; `worst` are (name, path, figures)."""
 
     result: SchemeWeights
     bits: str
     heat: Markup
     charts: tuple[Chart, ...]
-    worst: tuple[tuple[str, str, str, str, str], ...]
+    worst: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
 HEADINGS = ("Scheme", "Bits per weight", "SQNR", "MSE", "Max error", "Cosine", "To zero", "Cut off", "Layers")
@@ -84,14 +86,13 @@ def _section(scheme: SchemeWeights, at: int, report: WeightReport) -> Section:
         ),
     )
     between = extremes([layer for each in report.schemes for layer in each.layers])
-    heat = heat_html(scheme.layers, between=between, still=True) + scale_html(between)
     worst = sorted(scheme.layers, key=decibels_of)[:WORST_LAYERS]
     return Section(
         result=scheme,
         bits=bits_class(known.bits if known else None),
-        heat=Markup(heat),  # escaped where it is made
+        heat=heat_html(scheme.layers, between=between, still=True) + scale_html(between),
         charts=tuple(figure for figure in drawn if figure),
-        worst=tuple((spoken_name(layer), layer.name, decibels(layer), f"{layer.max_abs_error:.3g}", _shape(layer)) for layer in worst),
+        worst=tuple((spoken_name(layer), layer.name, (decibels(layer), f"{layer.max_abs_error:.3g}", _shape(layer))) for layer in worst),
     )
 
 

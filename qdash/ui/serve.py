@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from qdash import execution, scratch
 from qdash.checkpoints.random import making
 from qdash.errors import QdashError
+from qdash.markup import save_picture_script
 from qdash.private_folder import private_folder
 from qdash.settings import on_a_space, settings
 from qdash.ui.components.static import STATIC, css, script
@@ -137,7 +138,7 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     try:
         _, url, _ = blocks.launch(
             server_name=address.host, server_port=address.port, root_path=limits.root_path,
-            theme=theme(), css=css(), head="".join(f"<script>{script(name)}</script>" for name in ("page", "save_picture")),
+            theme=theme(), css=css(), head="".join(f"<script>{code}</script>" for code in (script("page"), save_picture_script())),
             max_file_size=limits.max_upload_bytes,
             max_threads=limits.max_queue + 16,  # every visitor in the queue holds a thread
             app_kwargs={"middleware": middleware},

@@ -65,7 +65,7 @@ def test_the_picture_is_optional(html: str, png: bytes) -> None:
 def test_the_result_comes_first_on_screen_and_paper(html: str, page: Page) -> None:
     assert html.index('class="verdict"') < html.index('class="question"') < html.index('class="cards"')
     assert "<span>Bundled drawing reader <code>tiny-vlm</code></span>" in html
-    assert '<div class="scroll" tabindex="0">\n<table>' in html
+    assert '<div class="scroll" tabindex="0"><table>' in html
     saves = [attributes["data-saves"] for _, attributes in page.tags if attributes.get("class") == "save-picture"]
     assert saves == [attributes["id"] for _, attributes in page.tags if attributes.get("class") == "chart"] != []
 

@@ -109,7 +109,7 @@ def explained(failure: JobFailed, asked_s: int, most_s: int) -> QdashError:
     if text.startswith("ZeroGPU worker error"):
         message = f"The process that was to use the GPU could not start ({text.rpartition(': ')[2]})."
         again = "Try again; if it happens every time"
-        said = by_reader(owner=f"{again}, restart this Space.", visitor=f"{again}, tell whoever runs this Space.")
+        said = by_reader(owner=f"{again}, restart this Space.", visitor=f"{again}, tell the owner of this Space.")
         return QdashError(message, said, "worker_died")
     message = "Hugging Face's GPU scheduler does not answer as it should."
     return QdashError(message, "Try again in a few minutes, or choose the device “cpu”.", "unavailable")

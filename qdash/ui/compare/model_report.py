@@ -5,20 +5,21 @@ The variant is inspected in the worker that answered, where it is still warm; it
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from html import escape
 from threading import Event
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
+from qdash.markup import Macros
 from qdash.present.formatting import percent
 from qdash.records import Comparison, InspectorReport, Step
 from qdash.ui.compare.model_report_view import inside_html
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.markup import banner
+from qdash.ui.components.markup import banner, hint
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.page_runs import streaming
 from qdash.ui.server.run_errors import by_button, internal_error
@@ -26,7 +27,7 @@ from qdash.ui.server.run_queue import Entrance, Line, waiting
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import visitor_behind
 
-_EMPTY = '<p class="hint">Counts, types, files and sizes of one version, and what they mean.</p>'
+_draw = Macros(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def build_inside() -> Inside:
         variant = gr.Dropdown([], label="Version", show_label=False, elem_id="inside-variant", min_width=0)
         look = gr.Button("Look inside", elem_id="inside-look", min_width=0)
         stop = gr.Button("Stop", elem_id="inside-stop", min_width=0)
-    return Inside(variant, look, stop, html(_EMPTY, elem_id="inside"))
+    return Inside(variant, look, stop, html(hint("Counts, types, files and sizes of one version, and what they mean."), elem_id="inside"))
 
 
 def choices(comparison: Comparison) -> dict[str, Any]:
@@ -89,7 +90,6 @@ def _inspected(steps: Generator[Step, None, InspectorReport]) -> Iterator[str]:
     yield inside_html(report)
 
 
-def _working(step: Step) -> str:
+def _working(step: Step) -> Markup:
     done = f" · {percent(step.fraction)}" if step.fraction is not None else ""
-    words = escape(step.detail or "counting")
-    return f'<p class="sub" role="status"><span class="turning" aria-hidden="true"></span>Looking inside: {words}{done}</p>'
+    return _draw.working(f"Looking inside: {step.detail or 'counting'}{done}")

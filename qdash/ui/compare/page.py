@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from html import escape
 from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
+from markupsafe import Markup
 
 from qdash.errors import QdashError
+from qdash.markup import Macros
 from qdash.records import Comparison
 from qdash.ui.compare.earlier import earlier_html
 from qdash.ui.compare.model_report import Inside, build_inside, choices, wire_inside
@@ -18,7 +19,7 @@ from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.exports import MakeFolder, write_exports
-from qdash.ui.components.markup import banner
+from qdash.ui.components.markup import banner, running_head
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.verdict_header import sentence_html, verdict_html
 from qdash.ui.components.visibility import is_running, phase_html
@@ -37,6 +38,8 @@ from qdash.ui.server.runs import Runs
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import visitor_behind
 from qdash.verdict import verdict
+
+_draw = Macros(__name__)
 
 
 @dataclass(frozen=True)
@@ -166,12 +169,12 @@ def exported(page: ComparePage, view: CompareView, comparison: Comparison, folde
     return armed | ({page.banner: banner(view.error) + banner(made.problem)} if made.problem else {})
 
 
-def empty_html() -> str:
+def empty_html() -> Markup:
     """Headline before the first run."""
     return sentence_html(text.EMPTY_HEADLINE, text.EMPTY_WHY)
 
 
-def ready_cards(model: Any, schemes: Any) -> str:
+def ready_cards(model: Any, schemes: Any) -> Markup:
     """Cards that only say what will run; none for a choice that cannot (nothing chosen). The line above Compare says why."""
     try:
         return cards_html(ready_state(check_variants(check_model(model), schemes)))
@@ -179,16 +182,16 @@ def ready_cards(model: Any, schemes: Any) -> str:
         return cards_html(CompareState(()))
 
 
-def running_html(view: CompareView) -> str:
+def running_html(view: CompareView) -> Markup:
     """Headline while something runs: what, and how far."""
     number = len(view.state.cards) if view.state else 0
     headline = f"Comparing {text.several(number, 'version', 'versions')} of one model."
-    return f'<h2 class="verdict">{headline}</h2><p class="sub"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
+    return running_head(headline, view.status, live=False)
 
 
-def spoken_html(state: CompareState) -> str:
+def spoken_html(state: CompareState) -> Markup:
     """The state of every card, for screen readers: the cards themselves change too often to be read out."""
-    return f'<p class="sr-only" role="status">{announcement(state)}</p>'
+    return _draw.spoken(announcement(state))
 
 
 def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:

@@ -1,1 +1,1 @@
-"""What every part of the page is made of: theme, texts, markup, and components that know nothing of requests or runs."""
+"""What every part of the page is made of: theme, texts, markup, tables, and components that no page owns. Nothing here starts a run."""

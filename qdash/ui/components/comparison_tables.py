@@ -1,21 +1,22 @@
 """Comparison tables as HTML: absolute figures, and the same divided by the baseline's, as the first tutorial shows them."""
 
 from collections.abc import Callable, Sequence
-from html import escape
 
+from markupsafe import Markup
+
+from qdash.markup import Macros, parts
 from qdash.present.coverage import covered, covered_briefly, covered_by_part, left_words
 from qdash.present.formatting import mib, ms, percent, stand_in
 from qdash.records import Comparison, Coverage, VariantResult
-from qdash.ui.components.markup import colour_classes
 from qdash.verdict.evidence import pace_of, told_time
 from qdash.verdict.judging import mean_words
 
-NOTHING = '<span class="quiet">—</span>'
+_draw = Macros(__name__)
 
 Cell = Callable[[VariantResult], str | None]
 
 
-def relative_html(comparison: Comparison) -> str:
+def relative_html(comparison: Comparison) -> Markup:
     """Total time, weights memory and tokens per second, each ÷ the baseline's.
 
     Both speeds follow from the total time, and say what may be said of it; simulated speed and memory are left out.
@@ -28,7 +29,7 @@ def relative_html(comparison: Comparison) -> str:
     return _table(comparison, columns)
 
 
-def absolute_html(comparison: Comparison) -> str:
+def absolute_html(comparison: Comparison) -> Markup:
     """The figures themselves, medians over the runs."""
     columns: list[tuple[str, Cell]] = [
         ("total", lambda result: _unless_simulated(result, result.latency and ms(result.latency.total_s.median))),
@@ -47,27 +48,21 @@ def absolute_html(comparison: Comparison) -> str:
     return _table(comparison, columns)
 
 
-def _table(comparison: Comparison, columns: Sequence[tuple[str, Cell]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name, _ in columns)
-    rows = "".join(_row(result, [cell for _, cell in columns]) for result in comparison.variants)
-    return f'<div class="scroll"><table><thead><tr><th scope="col">scheme</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+def _table(comparison: Comparison, columns: Sequence[tuple[str, Cell]]) -> Markup:
+    rows = [(result, _cells(result, columns)) for result in comparison.variants]
+    return _draw.figures([name for name, _ in columns], rows)
 
 
-def _row(result: VariantResult, cells: Sequence[Cell]) -> str:
-    name = f'<th scope="row" class="{colour_classes(result)}"><span class="dot" aria-hidden="true"></span>{escape(result.label)}</th>'
-    if result.status != "ok":
-        reason = escape(result.error.message if result.error else "")
-        word = "failed" if result.status == "failed" else "not run"
-        return f'<tr>{name}<td colspan="{len(cells)}" class="quiet" title="{reason}">{word}</td></tr>'
-    return f"<tr>{name}{''.join(f'<td>{cell(result) or NOTHING}</td>' for cell in cells)}</tr>"
+def _cells(result: VariantResult, columns: Sequence[tuple[str, Cell]]) -> list[str | None]:
+    """None where nothing was measured; no cells for what did not run."""
+    return [cell(result) for _, cell in columns] if result.status == "ok" else []
 
 
-def _layers(coverage: Coverage) -> str:
+def _layers(coverage: Coverage) -> Markup:
     """How much, the parts in small; what was left, one hover away."""
     left = left_words(coverage)
     title = f"{covered(coverage)}{f'. Not quantized: {left}' if left else ''}"
-    whole = f'<span title="{escape(title)}">{covered_briefly(coverage)}</span>'
-    return f'{whole}<small class="parts">{escape(covered_by_part(coverage))}</small>' if len(coverage.parts) > 1 else whole
+    return _draw.coverage(covered_briefly(coverage), title, covered_by_part(coverage) if len(coverage.parts) > 1 else "")
 
 
 def _times(ratio: float | None) -> str | None:
@@ -78,14 +73,14 @@ def _told(result: VariantResult, comparison: Comparison, *, inverse: bool = Fals
     """A ratio where it is larger than the noise; else words, with the reason one hover away."""
     words = told_time(result, comparison, inverse=inverse)
     why = pace_of(result, comparison).why
-    return f'<span class="quiet" title="{escape(why)}">{escape(words)}</span>' if why else escape(words)
+    return parts.quiet(words, why) if why else words
 
 
 def _unless_simulated(result: VariantResult, words: str | None) -> str | None:
     """Speed and memory of a simulated variant are those of a stand-in: shown greyed, as nothing a person should compare."""
     if words is None or result.kind == "real":
         return words
-    return f'<span class="quiet" title="simulated: measured on the {stand_in(result.dtype)}">({escape(words)})</span>'
+    return parts.quiet(f"({words})", f"simulated: measured on the {stand_in(result.dtype)}")
 
 
 def _peak(result: VariantResult) -> str | None:
@@ -96,5 +91,5 @@ def _weights(result: VariantResult) -> str | None:
     if result.memory is None:
         return None
     if result.kind == "simulated" and result.memory.projected_bytes:
-        return f"{mib(result.memory.projected_bytes)} <i class='quiet'>projected</i>"
+        return parts.projected(mib(result.memory.projected_bytes))
     return mib(result.memory.weights_bytes)

@@ -1,11 +1,13 @@
 """The foot of every page: the way to help, and the glossary, which has every term that is explained anywhere."""
 
-from html import escape
-
 import gradio as gr
+from markupsafe import Markup
 
+from qdash.markup import Macros
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
+
+_draw = Macros(__name__)
 
 
 def build_foot() -> gr.HTML:
@@ -13,10 +15,6 @@ def build_foot() -> gr.HTML:
     return html(foot_html(), elem_id="foot")
 
 
-def foot_html() -> str:
+def foot_html() -> Markup:
     """Its markup."""
-    terms = "".join(f"<dt>{escape(word)}</dt><dd>{escape(tip)}</dd>" for word, tip in text.TIPS.items())
-    return (
-        '<footer class="foot" role="contentinfo"><a href="help/" target="_blank" rel="noopener">Help and documents</a>'
-        f'<details class="glossary"><summary>Glossary</summary><dl>{terms}</dl></details></footer>'
-    )
+    return _draw.foot(text.TIPS)

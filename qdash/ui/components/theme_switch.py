@@ -6,13 +6,15 @@ It follows every change of the theme (by the system, Gradio's ?__theme=dark or t
 
 import gradio as gr
 
+from qdash.markup import Macros
 from qdash.ui.components.static import script
+
+_draw = Macros(__name__)
 
 
 def theme_switch() -> gr.HTML:
     """The button; `change` fires when the theme did."""
-    button = '<button type="button" class="theme-switch" aria-label="Switch between light and dark" title="Light or dark">◐</button>'
-    return gr.HTML(html_template=button, js_on_load=script("theme_switch"), elem_id="theme", apply_default_css=False)
+    return gr.HTML(html_template=_draw.button(), js_on_load=script("theme_switch"), elem_id="theme", apply_default_css=False)
 
 
 def dark_first(inputs: int) -> str:

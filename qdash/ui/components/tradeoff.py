@@ -6,17 +6,19 @@ uses a keyboard has the names in the table for that.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import gradio as gr
+from markupsafe import Markup
 
 from qdash.charts.tradeoff import numbers_words
 from qdash.charts.tradeoff_points import AGAINST, Trades, against_of, comparison_trades
+from qdash.markup import Macros, parts
 from qdash.present.formatting import mib, ms, nats, percent
 from qdash.records import Comparison, VariantResult
-from qdash.ui.components.comparison_tables import NOTHING
 from qdash.ui.components.elements import html
-from qdash.ui.components.markup import colour_classes, sheet_head
+from qdash.ui.components.markup import hint, sheet_head
+
+_draw = Macros(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,59 +43,55 @@ def build_trade_off(how_to_read: str, prefix: str = "") -> TradeOff:
     return TradeOff(plot, against, note)
 
 
-def nothing_html(every: Iterable[Trades]) -> str:
+def nothing_html(every: Iterable[Trades]) -> Markup:
     """A mark by which the style sheet leaves the sheet out; empty if any of a record's trade-offs has a dot besides the original's."""
-    return "" if any(trades.compares for trades in every) else '<i class="nothing" hidden></i>'
+    return Markup() if any(trades.compares for trades in every) else _draw.nothing_to_show()
 
 
-def note_html(trades: Trades) -> str:
+def note_html(trades: Trades) -> Markup:
     """What the numbers in dots stand for; what has no dot, and why."""
     by_reason: dict[str, list[str]] = {}
     for label, why in trades.left_out:
         by_reason.setdefault(why, []).append(label)
     if not trades.points:
-        return ""
+        return Markup()
     left = "; ".join(f"{', '.join(labels)} ({why})" for why, labels in by_reason.items())
     said = (numbers_words(trades), f"Not drawn: {left}." if left else "")
-    return "".join(f'<p class="hint">{escape(words)}</p>' for words in said if words)
+    return Markup().join(hint(words) for words in said if words)
 
 
-def trade_table_html(comparison: Comparison) -> str:
+def trade_table_html(comparison: Comparison) -> Markup:
     """The chart as a table, for all costs at once; nothing where there is no chart. A name goes to its card."""
     trades = {against: comparison_trades(comparison, against) for against in AGAINST}
     if nothing_html(trades.values()):
-        return ""
+        return Markup()
     best = {against: {point.place for point in each.front} for against, each in trades.items()}
-    rows = "".join(
-        _row(place, result, [name.lower() for against, name in AGAINST.items() if place in best[against]])
+    rows = [
+        (result, _cells(place, result, [name.lower() for against, name in AGAINST.items() if place in best[against]]))
         for place, result in enumerate(comparison.variants)
-    )
+    ]
     headings = ("scheme", "weights", "peak", "per token", "distance (KL), nats", "same word", "best trade-off by")
-    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<h4 class="twin">Cost vs. quality</h4><div class="scroll">{table}</div>'
+    return _draw.twin("Cost vs. quality", headings, rows)
 
 
-def _row(place: int, result: VariantResult, best: Sequence[str]) -> str:
-    dot = '<span class="dot" aria-hidden="true"></span>'
-    button = f'<button type="button" class="jump" data-jump="{place}">{escape(result.label)}</button>'
-    cells = (*_costs(result), *_quality(result, original=place == 0), escape(", ".join(best)) or NOTHING)
-    return f'<tr><th scope="row" class="{colour_classes(result)}">{dot}{button}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+def _cells(place: int, result: VariantResult, best: Sequence[str]) -> tuple[str | None, ...]:
+    """None where there is no figure."""
+    return (*_costs(result), *_quality(result, original=place == 0), ", ".join(best) or None)
 
 
-def _costs(result: VariantResult) -> tuple[str, str, str]:
+def _costs(result: VariantResult) -> tuple[str | None, str | None, str | None]:
     if result.memory is None:
-        return NOTHING, NOTHING, NOTHING
+        return None, None, None
     if result.kind == "simulated":
         projected = result.memory.projected_bytes
-        return (f'{mib(projected)} <i class="quiet">projected</i>' if projected else NOTHING), NOTHING, NOTHING
+        return parts.projected(mib(projected)) if projected else None, None, None
     peak, latency = result.memory.peak_bytes, result.latency
-    return mib(result.memory.weights_bytes), NOTHING if peak is None else mib(peak), ms(latency.tpot_s.median) if latency else NOTHING
+    return mib(result.memory.weights_bytes), None if peak is None else mib(peak), ms(latency.tpot_s.median) if latency else None
 
 
-def _quality(result: VariantResult, *, original: bool) -> tuple[str, str]:
+def _quality(result: VariantResult, *, original: bool) -> tuple[str | None, str | None]:
     agreement = result.agreement
     if agreement is None:
-        return ("0", "100%") if original and result.status == "ok" else (NOTHING, NOTHING)
+        return ("0", "100%") if original and result.status == "ok" else (None, None)
     doubt = f" ± {nats(2 * agreement.kl_se)}" if agreement.kl_se else ""
     return nats(agreement.kl_mean_nats) + doubt, percent(agreement.top1)

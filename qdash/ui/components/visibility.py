@@ -6,13 +6,19 @@ get lost; then Stop stays for good. An attribute cannot get lost, and figures ke
 
 from typing import Any
 
+from markupsafe import Markup
 
-def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) -> str:
+from qdash.markup import Macros
+
+_draw = Macros(__name__)
+
+
+def phase_html(of: str, *, running: bool, results: bool, partial: bool = False) -> Markup:
     """The phase of the page called `of`, `partial` with results that are still coming in; see qdash/ui/static/css/2-page.css and
     6-weights.css.
     """
     states = [f"{of}-running"] * running + [f"{of}-results"] * results + [f"{of}-partial"] * partial
-    return f'<i class="phase {" ".join(states)}" hidden></i>'
+    return _draw.phase(states)
 
 
 def is_running(phase: Any) -> bool:

@@ -2,12 +2,17 @@
 
 from typing import Any
 
+from markupsafe import Markup
+
 from qdash.busyness import busy_now
 from qdash.errors import QdashError
 from qdash.machine import this_machine
+from qdash.markup import Macros
 from qdash.present.formatting import percent
 from qdash.records import BUSY_SHARE, Device
 from qdash.ui.controls.form import check_device
+
+_draw = Macros(__name__)
 
 EVERY_S = 10.0
 """How often an open page asks while nothing runs."""
@@ -22,10 +27,10 @@ def busy_line(choice: Any) -> str:
     return busy_html(device, busy_now(device))
 
 
-def busy_html(device: Device, taken: float | None) -> str:
+def busy_html(device: Device, taken: float | None) -> Markup:
     """A sentence where other programs take a share (0 to 1) of `device` that matters."""
     if taken is None or taken <= BUSY_SHARE:
-        return ""
+        return Markup()
     of = "this machine’s processors" if device == "cpu" else "the GPU"
     words = f"Other programs use {percent(taken)} of {of}: speeds are uncertain."
-    return f'<span class="warn"><span aria-hidden="true">△</span> {words}</span>'
+    return _draw.busy(words)

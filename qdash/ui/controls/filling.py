@@ -4,14 +4,16 @@ never replaces what a person has typed or uploaded, only what the page, a preset
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from qdash.catalog.presets import PRESETS, Preset
+from qdash.markup import Macros
 from qdash.ui.components.elements import html
 from qdash.ui.controls.samples import fitting_question, is_suggested, sample_of
+
+_draw = Macros(__name__)
 
 FIELDS = ("model", "question", "tokens", "runs", "baseline_dtype", "picture", "schemes")
 _WORDS = {
@@ -70,7 +72,7 @@ def told(before: Values, after: Values, why: str, more: str = "") -> list[Any]:
         return ["", None]
     listed = " and ".join(filter(None, (", ".join(changed[:-1]), changed[-1] if changed else "")))
     said = " ".join(filter(None, (f"{why} {listed}." if changed else "", more)))
-    return [f'<p class="hint{"" if changed else " unchanged"}" role="status" dir="auto">{escape(said)}</p>', before]
+    return [_draw.told(said, bool(changed)), before]
 
 
 def preset_filled(key: str | None, schemes_before: list[Any] | None, values: Sequence[Any]) -> list[Any]:

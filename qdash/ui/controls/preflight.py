@@ -1,21 +1,26 @@
 """Estimates before a run: the memory and download that Compare will need, and what the chosen model is."""
 
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 from qdash.catalog.models import MODELS, ModelTask
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
+from qdash.markup import Macros
 from qdash.runs.plan import Plan
 from qdash.settings import settings
 from qdash.ui.components import text
+from qdash.ui.components.markup import problem
 from qdash.ui.controls.form import Form, check_model, draft
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import internal_error
 
+_draw = Macros(__name__)
 
-def estimate(form: Form, backend: Backend) -> tuple[str, str, ModelTask]:
-    """(line under the model, pre-flight line, task), as markup; never raises, problems become the line."""
+
+def estimate(form: Form, backend: Backend) -> tuple[Markup, Markup, ModelTask]:
+    """(line under the model, pre-flight line, task), the lines as markup; never raises, problems become the line."""
     model = form.model if isinstance(form.model, str) else ""
     task: ModelTask = "image-text-to-text"
     try:
@@ -37,26 +42,26 @@ def reads(model: Any, backend: Backend) -> ModelTask:
         return "image-text-to-text"
 
 
-def model_line(plan: Plan) -> str:
+def model_line(plan: Plan) -> Markup:
     """Parameters, what it is, where it comes from."""
     known = MODELS.get(plan.model)
     parts = [f"{text.count(plan.parameters)} parameters"]
     if plan.download_bytes:
         parts.append(f"download {text.megabytes(plan.download_bytes)}")
     parts.append(known.about if known else "your own model")
-    return escape(" · ".join(parts))
+    return _draw.model(" · ".join(parts))
 
 
-def preflight_line(plan: Plan) -> str:
+def preflight_line(plan: Plan) -> Markup:
     """“Needs about 0.2 GB of 23 GB ✓”, what is downloaded or made first, and which versions will be the original again."""
     need, there = text.megabytes(plan.needed_bytes), text.megabytes(plan.available_bytes)
-    first, about = _first(plan) + _nothing(plan), "roughly" if plan.rough else "about"
+    rest, about = _draw.rest(_first(plan), _nothing(plan)), "roughly" if plan.rough else "about"
     if plan.needed_bytes <= plan.available_bytes:
-        return f'Needs {about} {need} of {there} <span class="good">✓</span>{first}'
+        return _draw.fits(f"Needs {about} {need} of {there}", rest)
     if plan.fits:
-        return f"Needs {about} {need} of {there}: versions are loaded one at a time{first}"
+        return _draw.fits_one_by_one(f"Needs {about} {need} of {there}", rest)
     largest = text.megabytes(plan.largest_bytes)
-    return f'<span class="bad">✕ The largest version needs {about} {largest}, only {there} may be used.</span> {_less(plan)}{first}'
+    return _draw.too_large(f"The largest version needs {about} {largest}, only {there} may be used.", _less(plan), rest)
 
 
 def _less(plan: Plan) -> str:
@@ -86,14 +91,14 @@ def _nothing(plan: Plan) -> str:
     if not labels:
         return ""
     verb = "quantizes" if len(labels) == 1 else "quantize"
-    return f' · <span class="bad">{escape(", ".join(labels))} {verb} nothing in this model</span>'
+    return f"{', '.join(labels)} {verb} nothing in this model"
 
 
-def problem_line(error: QdashError) -> str:
+def problem_line(error: QdashError) -> Markup:
     """Why there is no estimate."""
-    return f'<span class="bad">✕ {escape(error.message)}</span> {escape(error.remedy)}'
+    return problem(error)
 
 
-def _catalogue_line(model: str) -> str:
+def _catalogue_line(model: str) -> Markup:
     known = MODELS.get(model)
-    return escape(f"{text.count(known.parameters)} parameters · {known.about}") if known else ""
+    return _draw.model(f"{text.count(known.parameters)} parameters · {known.about}" if known else "")

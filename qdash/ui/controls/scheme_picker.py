@@ -6,22 +6,27 @@ keys, recipes and {"model", "scheme"}; nobody may trust it, see `form.check_vari
 """
 
 import json
-from html import escape
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from qdash.catalog.models import MODELS, ModelTask
 from qdash.catalog.needs import Surroundings
 from qdash.catalog.parts import PARTS
 from qdash.catalog.presets import PRESETS, Preset
-from qdash.catalog.scheme import Family, Scheme
+from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import SCHEMES, families, unavailable
 from qdash.machine import Machine, this_machine
+from qdash.markup import Macros
 from qdash.offer import not_offered
 from qdash.settings import settings
 from qdash.ui.components.static import script
 from qdash.ui.controls.scheme_rows import row_html
+
+_draw = Macros(__name__)
 
 STARTER = PRESETS[0]
 _DTYPE_BITS = {"float32": 32, "float16": 16, "bfloat16": 16}
@@ -71,84 +76,44 @@ def preset_keys(preset: Preset, here: Surroundings) -> list[str]:
     return [key for key in preset.keys or SCHEMES if unavailable(SCHEMES[key], here) is None]
 
 
-def picker_html(here: Surroundings) -> str:
+def picker_html(here: Surroundings) -> Markup:
     """Pills, rows, builders. The starter's schemes come first; the rest hide behind “more”, family by family, until chosen."""
-    pills = "".join(_pill(preset) for preset in PRESETS)
-    starter = "".join(row_html(SCHEMES[key], here) for key in STARTER.keys)
     rest = [scheme for scheme in SCHEMES.values() if scheme.key not in STARTER.keys]
-    groups = "".join(_group(family, [scheme for scheme in rest if scheme.family is family], here) for family in families())
-    return (
-        '<fieldset class="schemes"><legend class="lab">Schemes</legend>'
-        '<input type="search" class="find" placeholder="Search: NF4, 4 bits, W8A8" aria-label="Search schemes" autocomplete="off">'
-        f'<div class="seg" role="group" aria-label="Presets">{pills}</div><p class="hint preset-about" role="status"></p>'
-        '<div class="found"><p class="hint" role="status"></p>'
-        '<button type="button" class="link clear" hidden>Clear the search</button></div>'
-        f'{starter}<div class="added"></div><div class="rest">{groups}</div>'
-        '<button type="button" class="more" aria-expanded="false"></button>'
-        f"{_recipe_builder(here)}{_row_builder(here)}</fieldset>"
-    )
+    groups = [(family.group, [row_html(scheme, here) for scheme in rest if scheme.family is family]) for family in families()]
+    starter = [row_html(SCHEMES[key], here) for key in STARTER.keys]
+    return _draw.picker([_pill(preset) for preset in PRESETS], starter, groups, _recipe_builder(here), _row_builder(here))
 
 
-def _pill(preset: Preset) -> str:
+@dataclass(frozen=True)
+class Pill:
+    """A preset. `keys`: its schemes, as JSON; `refused`: why its model is not offered, "" if it is."""
+
+    key: str
+    label: str
+    about: str
+    keys: str
+    refused: str
+
+
+def _pill(preset: Preset) -> Pill:
     # With those that cannot run here: which these are depends on the device, which may be chosen later.
-    keys = escape(json.dumps(preset.keys or list(SCHEMES)))
+    keys = json.dumps(preset.keys or list(SCHEMES))
     refused = not_offered(preset.setup.model) if preset.setup is not None else None
-    # It can still be pressed, to be told why.
-    disabled = ' aria-disabled="true"' if refused else ""
-    return (
-        f'<button type="button" class="pill" aria-pressed="false" data-preset="{preset.key}" data-keys="{keys}" '
-        f'title="{escape(str(refused) if refused else preset.about)}"{disabled}>{escape(preset.label)}</button>'
-    )
+    return Pill(preset.key, preset.label, preset.about, keys, str(refused) if refused else "")
 
 
-def _group(family: Family, schemes: list[Scheme], here: Surroundings) -> str:
-    rows = "".join(row_html(scheme, here) for scheme in schemes)
-    return f'<div class="group"><p class="group-name">{escape(family.group)}</p>{rows}</div>'
-
-
-def _recipe_builder(here: Surroundings) -> str:
+def _recipe_builder(here: Surroundings) -> Markup:
     """A scheme for each part. Attention and mlp come after the parts that hold them: the last rule that matches wins."""
-    quantizing = _options([scheme for scheme in SCHEMES.values() if not scheme.is_baseline], here)
-    whole = f'<option value="">unchanged</option>{quantizing}'
-    choices = f'<option value="">same as above</option><option value="original">unchanged</option>{quantizing}'
-    offered = {part: choices if part in ("attention", "mlp") else whole for part in PARTS if part != "head"}
-    rows = "".join(
-        f'<label data-part="{part}"><span aria-hidden="true">{part}</span>'
-        f'<select name="{part}" aria-label="Scheme of {part}">{options}</select></label>'
-        for part, options in offered.items()
-    )
-    glob = (
-        '<label data-part="glob"><input name="glob" placeholder="*.down_proj" aria-label="Names of layers, as a pattern">'
-        f'<select name="glob-scheme" aria-label="Scheme of these layers">{choices}</select></label>'
-    )
-    return (
-        '<details class="builder recipe"><summary>Mix schemes by part</summary>'
-        f'<p class="hint">Each part of the model in its own format; later rows override earlier ones.</p>{rows}{glob}'
-        '<button type="button" class="pill add">Add this mix</button></details>'
-    )
+    quantizing = [scheme for scheme in SCHEMES.values() if not scheme.is_baseline]
+    return _draw.recipe_builder([part for part in PARTS if part != "head"], ("attention", "mlp"), _options(quantizing, here))
 
 
-def _row_builder(here: Surroundings) -> str:
+def _row_builder(here: Surroundings) -> Markup:
     """Another checkpoint beside the chosen model, such as its AWQ version."""
-    offered = [model for model in MODELS.values() if not_offered(model.key) is None]
-    options = "".join(f'<option value="{escape(model.key)}">{escape(model.label)}</option>' for model in offered)
-    field = (
-        f'<select name="model" aria-label="Other checkpoint">{options}</select>'
-        if settings().public
-        else '<input name="model" list="row-models" placeholder="folder or owner/name" aria-label="Other checkpoint">'
-        f'<datalist id="row-models">{options}</datalist>'
-    )
-    return (
-        '<details class="builder rows"><summary>Compare another checkpoint</summary>'
-        '<p class="hint">Its own scheme, the same question: say, a model and its AWQ version.</p>'
-        f'<label>{field}</label><label><span aria-hidden="true">scheme</span>'
-        f'<select name="scheme" aria-label="Scheme of this checkpoint">{_options(list(SCHEMES.values()), here)}</select></label>'
-        '<button type="button" class="pill add">Add this checkpoint</button></details>'
-    )
+    models = [(model, False) for model in MODELS.values() if not_offered(model.key) is None]
+    return _draw.row_builder(models, settings().public, _options(SCHEMES.values(), here))
 
 
-def _options(schemes: list[Scheme], here: Surroundings) -> str:
-    return "".join(
-        f'<option value="{escape(scheme.key)}"{" disabled" if unavailable(scheme, here) else ""}>{escape(scheme.label)}</option>'
-        for scheme in schemes
-    )
+def _options(schemes: Iterable[Scheme], here: Surroundings) -> list[tuple[Scheme, bool]]:
+    """Each scheme, and whether it cannot run `here`."""
+    return [(scheme, unavailable(scheme, here) is not None) for scheme in schemes]

@@ -4,29 +4,21 @@ What it is opens below the row, so that it can be read without a pointer to rest
 (qdash/ui/static/js/scheme_search.js).
 """
 
-from html import escape
+from markupsafe import Markup
 
 from qdash.catalog.needs import Surroundings
 from qdash.catalog.presets import PRESETS
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import unavailable
-from qdash.ui.components.markup import colour_classes
+from qdash.markup import Macros
+
+_draw = Macros(__name__)
 
 
-def row_html(scheme: Scheme, here: Surroundings) -> str:
+def row_html(scheme: Scheme, here: Surroundings) -> Markup:
     """The row of `scheme`; disabled, with the reason, where it cannot run `here`."""
-    key, about, label = escape(scheme.key), f"about-{escape(scheme.key)}", escape(scheme.label)
     problem = unavailable(scheme, here)
-    reason = f'<span class="reason">{escape(str(problem))}</span>' if problem else ""
-    return (
-        f'<div class="choice" data-find="{escape(found_by(scheme))}">'
-        f'<label class="opt {colour_classes(scheme)}" title="{escape(scheme.about)}">'
-        f'<input type="checkbox" value="{key}" aria-describedby="{about}"{" disabled" if problem else ""}>'
-        f'<span class="dot" aria-hidden="true"></span><span class="name">{label}{_names_elsewhere(scheme)}{reason}</span>'
-        f"<small>{_bits(scheme)}</small></label>"
-        f'<button type="button" class="info" aria-expanded="false" aria-controls="{about}" aria-label="About {label}">i</button>'
-        f'<p class="hint about" id="{about}" hidden>{escape(scheme.about)}</p></div>'
-    )
+    return _draw.row(scheme, found_by(scheme), _called(scheme), _bits(scheme), str(problem) if problem else "")
 
 
 def found_by(scheme: Scheme) -> str:
@@ -39,15 +31,6 @@ def found_by(scheme: Scheme) -> str:
 def _called(scheme: Scheme) -> list[tuple[str, str, str]]:
     """Preset, its label, and what its tutorial calls `scheme`."""
     return [(preset.key, preset.label, preset.names[scheme.key]) for preset in PRESETS if scheme.key in preset.names]
-
-
-def _names_elsewhere(scheme: Scheme) -> str:
-    """Seen with the preset of the tutorial, or when a search asks for the name."""
-    return "".join(
-        f'<span class="alias" data-preset="{preset}" data-name="{escape(name)}" hidden>'
-        f"{escape(name)} in the {escape(label)} tutorial</span>"
-        for preset, label, name in _called(scheme)
-    )
 
 
 def _bits(scheme: Scheme) -> str:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, fields
 from functools import partial
-from html import escape
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from markupsafe import Markup
 
 from qdash import checkpoints
 from qdash.catalog.models import MODELS, Model
@@ -14,11 +14,13 @@ from qdash.catalog.presets import T1_PROMPT
 from qdash.errors import QdashError
 from qdash.inputs import is_drawing, read_picture
 from qdash.machine import UNTESTED, Machine, remedy_for, this_machine
+from qdash.markup import Macros
 from qdash.offer import not_offered
 from qdash.settings import settings
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
+from qdash.ui.components.markup import hint
 from qdash.ui.components.theme_switch import theme_switch
 from qdash.ui.controls import preflight
 from qdash.ui.controls.busy import EVERY_S, busy_line
@@ -34,7 +36,8 @@ PHOTO_MODEL = "HuggingFaceTB/SmolVLM-256M-Instruct"
 """The smallest of the catalogue that sees photos."""
 
 
-_BRAND = f'<div class="brand"><b>qdash</b><span>{text.TAGLINE}</span></div>'
+_draw = Macros(__name__)
+
 DTYPES = [("default", ""), ("float32", "float32"), ("float16", "float16"), ("bfloat16", "bfloat16")]
 
 
@@ -74,9 +77,9 @@ class Sidebar:
 
 def build_sidebar() -> Sidebar:
     """Create the components inside the current Blocks context."""
-    html(_BRAND, elem_id="brand")
+    html(_draw.brand(text.TAGLINE), elem_id="brand")
     switch = theme_switch()
-    model, hint = _model()
+    model, model_hint = _model()
     schemes, filled = scheme_picker(), build_filled()
     picture, note = picture_picker(), html(elem_id="picture-note")
     photo_model = gr.Button(f"Switch to {MODELS[PHOTO_MODEL].label}", elem_id="photo-model", size="sm")
@@ -87,11 +90,11 @@ def build_sidebar() -> Sidebar:
         line, busy, timer = html(elem_id="preflight"), html(elem_id="busy"), gr.Timer(EVERY_S)
         compare = gr.Button("Compare", variant="primary", elem_id="compare")
         stop = gr.Button("Stop", variant="stop", elem_id="stop")
-        html('<button type="button" class="to-results" data-to="main">Results</button>', elem_id="to-results")
+        html(_draw.to_results(), elem_id="to-results")
         privacy = text.PRIVACY_PUBLIC if settings().public else text.PRIVACY
-        html(f'<p class="hint privacy">{privacy}</p>')
+        html(hint(privacy, classes="privacy"))
     return Sidebar(
-        theme=switch, model=model, model_hint=hint, schemes=schemes, filled=filled, picture=picture, picture_note=note,
+        theme=switch, model=model, model_hint=model_hint, schemes=schemes, filled=filled, picture=picture, picture_note=note,
         photo_model=photo_model, question=question, question_note=question_note, dice=dice, measurement=measurement, preflight=line,
         busy=busy, busy_timer=timer, compare=compare, stop=stop, **inputs,
     )  # fmt: skip
@@ -105,8 +108,8 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
         return gr.update(original=original_bits(device, baseline_dtype), reasons=reasons_on(device), sees=reading)
 
     def estimated(*values: Any) -> tuple[str, str]:
-        hint, line, task = preflight.estimate(Form(*values), backend)
-        return hint, f'<span class="{task}">{line}</span>'
+        about, line, task = preflight.estimate(Form(*values), backend)
+        return about, _draw.estimate(task, line)
 
     def rolled(model: Any, picture: Any, question: Any) -> str:
         return another_question(model, sample_of(picture), str(question))
@@ -165,8 +168,7 @@ def picture_note(picture: Any, model: Any = None) -> tuple[str, Any]:
             notes = (*notes, f"{text.NO_DRAWING} {_for_photos(wanted)}")
     except QdashError as error:
         notes = (str(error),)
-    said = "".join(f'<p class="hint" role="status">{escape(note)}</p>' for note in notes)
-    return said, gr.update(elem_classes=["wanted"] if wanted else [])
+    return Markup().join(hint(note, role="status") for note in notes), gr.update(elem_classes=["wanted"] if wanted else [])
 
 
 def unread_note(model: Any, question: Any) -> str:
@@ -174,7 +176,7 @@ def unread_note(model: Any, question: Any) -> str:
     bundled = isinstance(model, str) and model in MODELS and MODELS[model].kind == "bundled"
     if not bundled or not isinstance(question, str) or not question.strip() or is_read(question):
         return ""
-    return f'<p class="hint" role="status">{text.UNREAD}</p>'
+    return hint(text.UNREAD, role="status")
 
 
 def _for_photos(offered: bool) -> str:
@@ -229,7 +231,7 @@ def _measurement() -> tuple[gr.Accordion, dict[str, Any]]:
                 "device": gr.Dropdown(devices, value="auto", label="Device", min_width=80, elem_id="device"),
             }
         if not machine.accelerators:
-            html(f'<p class="hint no-gpu">{escape(why_cpu(machine))}</p>')
+            html(hint(why_cpu(machine), classes="no-gpu"))
         inputs["reference_text"] = gr.Textbox(
             label="Reference text", info=text.REFERENCE_TEXT, lines=2, max_lines=6, elem_id="reference-text"
         )

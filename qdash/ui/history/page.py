@@ -11,16 +11,9 @@ from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.static import script
 from qdash.ui.components.verdict_header import sentence_html
-from qdash.ui.history.view import STEP, history_phase_html
+from qdash.ui.history.view import STEP, history_phase_html, tools_html
 from qdash.ui.results.comparison import Results, build_charts, build_drawer_buttons, build_drawers
 from qdash.ui.results.evaluation import QualityResults, build_quality_results
-
-_TOOLS = (
-    '<div class="history-tools"><button type="button" class="pill" data-import>Import</button>'
-    '<input type="file" accept=".json,application/json" hidden tabindex="-1" aria-label="History file">'
-    '<button type="button" class="pill" data-do="export-all">Export all</button>'
-    '<button type="button" class="pill" data-do="delete-all">Delete all</button></div>'
-)
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,7 @@ def build_history_page() -> HistoryPage:
                 label="Search", show_label=False, placeholder="Search: model, scheme, words", elem_id="history-search", min_width=0,
                 max_lines=1,
             )  # fmt: skip
-            tools = _acting(_TOOLS, "history-tools")
+            tools = _acting(tools_html(), "history-tools")
         runs = _acting("", "history-list")
     with gr.Row(elem_id="history-back-bar"):
         back = gr.Button("← All runs", elem_id="history-back", elem_classes=["link"], min_width=0)

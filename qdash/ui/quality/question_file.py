@@ -4,12 +4,13 @@ The value is a list of {"upload": path, "name": name}, of which nothing is trust
 name in it only ever leads to another file of the list, or to one in the same ZIP file.
 """
 
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from qdash.errors import QdashError
+from qdash.markup import Macros
 from qdash.settings import settings
 from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_custom
 from qdash.tasks.bundle import MAX_CHOSEN
@@ -17,23 +18,20 @@ from qdash.ui.components import text
 from qdash.ui.components.static import script
 from qdash.ui.controls.form import uploaded_file
 
+_draw = Macros(__name__)
+
 WITH_FILE = ("own", "lambada")
 MAX_NAME_CHARS = 80
 Content = bytes | Bundle
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 _TYPES = ".csv,.tsv,.jsonl,.json,.ndjson,.txt,.zip,text/csv,application/zip,image/*"
-_FILE = (
-    '<div class="question-file" data-limit="{limit}" data-most="{most}"><button type="button" class="pill">Choose files …</button>'
-    '<input type="file" multiple accept="{types}" hidden tabindex="-1" aria-label="File of questions, and its pictures">'
-    '<span class="name" role="note" aria-live="polite">CSV or JSON lines, with the pictures, or all in one ZIP</span></div>'
-)
 
 
 def question_files(task: Task | None) -> gr.HTML:
     """The component."""
     return gr.HTML(
-        html_template=_FILE.format(limit=settings().max_upload_bytes, most=MAX_CHOSEN, types=_TYPES),
+        html_template=_draw.files(settings().max_upload_bytes, MAX_CHOSEN, _TYPES),
         js_on_load=script("quality_file"), elem_id="question-file", apply_default_css=False, elem_classes=file_classes(task),
     )  # fmt: skip
 
@@ -69,18 +67,18 @@ def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Ite
     return None
 
 
-def file_note(key: Any, value: Any) -> str:
-    """The note on files as soon as they are uploaded, as markup: how many questions they have, or what is wrong with them."""
+def file_note(key: Any, value: Any) -> Markup:
+    """What is to be said of files as soon as they are here, as markup: how many questions they have, or what is wrong with them."""
     try:
         name, content = handed_in(value)
         if content is None or key not in WITH_FILE:
-            return ""
+            return Markup()
         items = items_of(find_task(key), name, content) or ()
     except QdashError as error:
-        return f'<p class="hint" aria-live="polite"><span class="bad">✕ {escape(error.message)}</span> {escape(error.remedy)}</p>'
+        return _draw.refused(error)
     pictures = sum(item.png is not None for item in items)
     found = text.several(len(items), "question", "questions") + (f", {pictures:,} with a picture" if pictures else "")
-    return f'<p class="hint" aria-live="polite">{escape(found)} <span class="good">✓</span></p>'
+    return _draw.found(found)
 
 
 def _name(entry: dict[Any, Any]) -> str:

@@ -1,26 +1,25 @@
 """What a task asks and how many questions it has, above the button that starts it."""
 
-from html import escape
+from markupsafe import Markup
 
+from qdash.markup import Macros
 from qdash.tasks import Task
 from qdash.ui.components import text
+from qdash.ui.components.markup import hint
 from qdash.ui.quality.form import questions_of
 from qdash.ui.quality.question_file import WITH_FILE
 
-_CODE = "<code>{}</code>"
+_draw = Macros(__name__)
+
+_EXAMPLE = '{"prompt": "2 + 2 = ?", "answer": "4"}'
 
 
-def about_html(task: Task | None) -> str:
+def about_html(task: Task | None) -> Markup:
     """What a task asks, in a line; for files, what has to be in them."""
     if task is None:
-        return f'<p class="hint warn">{text.QUALITY_NO_TASK}</p>'
-    form = ""
-    if task.key == "own":
-        form = f" One question a line: {_CODE.format('{&quot;prompt&quot;: &quot;2 + 2 = ?&quot;, &quot;answer&quot;: &quot;4&quot;}')}"
-    elif task.key in WITH_FILE:
-        form = " Downloaded once; or choose a file of JSON lines, each with its passage as “text”."
+        return hint(text.QUALITY_NO_TASK, classes="warn")
     about = task.about[0].upper() + task.about[1:]
-    return f'<p class="hint"><b>{escape(task.label)}.</b> {escape(about)}.{form} {_rule(task)}</p>'
+    return _draw.about(task, about, _rule(task), task.key in WITH_FILE, _EXAMPLE)
 
 
 def limit_hint(task: Task | None) -> str:

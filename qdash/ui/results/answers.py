@@ -1,23 +1,25 @@
 """Every question with every answer, a page at a time: all of them, only where versions differ, or only what quantization lost.
 
 Answers that are the same are shown once, with the names of those who gave them: that is short for twenty versions, and shows at once who
-says something else. Questions come from files and answers from models: both are escaped, and what is very long is cut.
+says something else. What is very long is cut.
 """
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from html import escape
 from io import BytesIO
 from typing import Literal
 
+from markupsafe import Markup
 from PIL import Image
 
+from qdash.markup import Macros
 from qdash.records import EvaluatedVariant, Evaluation, ItemResult, TaskItem
 from qdash.tasks import Item, bundled_items, differing
-from qdash.ui.components.markup import colour_classes
 from qdash.ui.results.evaluation_view import said_kind
+
+_draw = Macros(__name__)
 
 PER_PAGE = 20
 LONGEST_PROMPT, LONGEST_ANSWER = 1200, 300
@@ -58,7 +60,7 @@ def found(evaluation: Evaluation, browse: Browse) -> list[int]:
     return [place for place in kept if not browse.kind or evaluation.questions[place].group == browse.kind]
 
 
-def items_html(evaluation: Evaluation, browse: Browse, pictures: Pictures | None = None) -> str:
+def items_html(evaluation: Evaluation, browse: Browse, pictures: Pictures | None = None) -> Markup:
     """The choice, a page of questions, and the way to other pages."""
     places = found(evaluation, browse)
     pages = max(1, -(-len(places) // PER_PAGE))
@@ -66,10 +68,8 @@ def items_html(evaluation: Evaluation, browse: Browse, pictures: Pictures | None
     shown = places[page * PER_PAGE : (page + 1) * PER_PAGE]
     answers = [{item.index: item for item in result.items} for result in evaluation.variants]
     known = {**(pictures or {}), **(_drawings() if evaluation.request.task == "drawings" else {})}
-    rows = "".join(_item(place, evaluation, answers, known) for place in shown)
-    inner = f'<ol class="items" start="{page * PER_PAGE + 1}">{rows}</ol>' if rows else '<p class="hint">None.</p>'
-    pager = _pager(page, pages, len(places))
-    return f'<div class="item-browser">{_choice(evaluation, browse)}{pager}{inner}{pager if len(shown) > 5 else ""}</div>'
+    items = [_item(place, evaluation, answers, known) for place in shown]
+    return _draw.browser(_choice(evaluation, browse), _pager(page, pages, len(places)), items, page * PER_PAGE + 1)
 
 
 def thumbnails(items: Iterable[Item]) -> dict[str, bytes]:
@@ -106,46 +106,52 @@ def _wrong(evaluation: Evaluation) -> list[int]:
 _ONLY_OF = {"all": _all, "differ": _differing, "lost": _lost, "wrong": _wrong}
 
 
-def _choice(evaluation: Evaluation, browse: Browse) -> str:
+def _choice(evaluation: Evaluation, browse: Browse) -> Markup:
     offered = _ONLY if len(evaluation.variants) > 1 else {key: _ONLY[key] for key in ("all", "wrong")}
-    pills = "".join(
-        f'<button type="button" class="pill" data-only="{key}" aria-pressed="{"true" if key == browse.only else "false"}">'
-        f"{words} <small>{len(_ONLY_OF[key](evaluation)):,}</small></button>"
-        for key, words in offered.items()
-    )
+    pills = [(key, words, key == browse.only, len(_ONLY_OF[key](evaluation))) for key, words in offered.items()]
     kinds = dict.fromkeys(question.group for question in evaluation.questions if question.group)
-    options = "".join(
-        f'<option value="{escape(kind)}"{" selected" if kind == browse.kind else ""}>{escape(said_kind(kind))}</option>' for kind in kinds
-    )
-    select = f'<select data-kind aria-label="Kind of question"><option value="">every kind</option>{options}</select>' if kinds else ""
-    return f'<div class="seg" role="group" aria-label="Which questions">{pills}{select}</div>'
+    return _draw.choice(pills, [(kind, said_kind(kind), kind == browse.kind) for kind in kinds])
 
 
-def _pager(page: int, pages: int, count: int) -> str:
+def _pager(page: int, pages: int, count: int) -> Markup:
     first, last = page * PER_PAGE + 1, min((page + 1) * PER_PAGE, count)
-    where = f"{first:,}–{last:,} of {count:,}" if count else "0"
-    if pages == 1:
-        return f'<p class="pager"><span>{where}</span></p>'
-    back = f'<button type="button" class="pill" data-page="{page - 1}"{" disabled" if page == 0 else ""}>← Previous</button>'
-    ahead = f'<button type="button" class="pill" data-page="{page + 1}"{" disabled" if page == pages - 1 else ""}>Next →</button>'
-    number = f'<label>page <input type="number" min="1" max="{pages}" value="{page + 1}" data-goto aria-label="Page"> of {pages:,}</label>'
-    return f'<p class="pager"><span>{where}</span>{back}{number}{ahead}</p>'
+    return _draw.pager(f"{first:,}–{last:,} of {count:,}" if count else "0", page, pages)
 
 
-def _item(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]], pictures: Pictures) -> str:
+@dataclass(frozen=True)
+class Asked:
+    """A question as the template draws it. `given`: answer, whether it is right, and who gave it; `silent` were not asked."""
+
+    number: int
+    question: TaskItem
+    kind: str
+    picture: str
+    prompt: str
+    expected: str
+    given: list[tuple[str, bool, list[EvaluatedVariant]]]
+    silent: list[EvaluatedVariant]
+
+
+def _item(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]], pictures: Pictures) -> Asked:
     question = evaluation.questions[place]
-    kind = f'<span class="chip">{escape(said_kind(question.group))}</span>' if question.group else ""
-    given, expected = _given(place, evaluation, answers), _cut(question.expected, LONGEST_ANSWER)
-    return (
-        f'<li value="{place + 1}"><span class="number">{place + 1}</span>'
-        f'<div class="asked-item">{_picture(question, pictures)}<div><p class="prompt" dir="auto">'
-        f'{_cut(question.prompt, LONGEST_PROMPT)}</p><p class="expected">{kind} expected: <b dir="auto">{expected}</b>'
-        f"</p></div></div>{given}</li>"
+    png = pictures.get(question.picture.sha256) if question.picture is not None else None
+    given, silent = _given(place, evaluation, answers)
+    return Asked(
+        number=place + 1,
+        question=question,
+        kind=said_kind(question.group or ""),
+        picture="" if png is None else f"data:image/png;base64,{b64encode(png).decode()}",
+        prompt=_cut(question.prompt, LONGEST_PROMPT),
+        expected=_cut(question.expected, LONGEST_ANSWER),
+        given=given,
+        silent=silent,
     )
 
 
-def _given(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]]) -> str:
-    """Each answer once, in the order of the first variant that gave it."""
+def _given(
+    place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]]
+) -> tuple[list[tuple[str, bool, list[EvaluatedVariant]]], list[EvaluatedVariant]]:
+    """Each answer once, in the order of the first variant that gave it; and who gave none."""
     by_answer: dict[tuple[str, bool], list[EvaluatedVariant]] = {}
     silent = []
     for result, mine in zip(evaluation.variants, answers, strict=True):
@@ -154,36 +160,11 @@ def _given(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResul
             silent.append(result)
         else:
             by_answer.setdefault((item.answer, item.correct), []).append(result)
-    rows = "".join(_answer(answer, right, givers) for (answer, right), givers in by_answer.items())
-    if silent:
-        rows += f'<li class="unasked"><span aria-hidden="true">–</span><span>not asked</span>{_names(silent)}</li>'
-    return f'<ul class="given">{rows}</ul>'
-
-
-def _answer(answer: str, right: bool, givers: list[EvaluatedVariant]) -> str:
-    icon, word = ("✓", "right") if right else ("✕", "wrong")
-    shown = _cut(answer.strip(), LONGEST_ANSWER) or '<i class="quiet">nothing</i>'
-    mark = f'<span class="{"good" if right else "bad"}" role="img" aria-label="{word}">{icon}</span>'
-    return f'<li>{mark}<span class="said" dir="auto">{shown}</span>{_names(givers)}</li>'
-
-
-def _names(results: list[EvaluatedVariant]) -> str:
-    dot = '<span class="dot" aria-hidden="true"></span>'
-    dots = "".join(f'<span class="{colour_classes(result)}">{dot}{escape(result.label)}</span>' for result in results)
-    return f'<span class="givers">{dots}</span>'
+    return [(_cut(answer.strip(), LONGEST_ANSWER), right, givers) for (answer, right), givers in by_answer.items()], silent
 
 
 def _cut(words: str, longest: int) -> str:
-    return escape(words if len(words) <= longest else f"{words[: longest - 1]}…")
-
-
-def _picture(question: TaskItem, pictures: Pictures) -> str:
-    if question.picture is None:
-        return ""
-    png = pictures.get(question.picture.sha256)
-    if png is None:
-        return f'<span class="no-picture">{question.picture.width} × {question.picture.height}</span>'
-    return f'<img src="data:image/png;base64,{b64encode(png).decode()}" alt="The picture the question is about" loading="lazy">'
+    return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
 @cache

@@ -1,27 +1,35 @@
 """The line below the charts: the conditions without which its numbers mean nothing."""
 
-from html import escape
+from collections.abc import Sequence
 
+from markupsafe import Markup
+
+from qdash.markup import Macros
 from qdash.present.conditions import device_words, no_gpu_words, timing_conditions, versions
-from qdash.records import Comparison, Host
+from qdash.records import Comparison
 from qdash.ui.components import text
-from qdash.ui.components.markup import term
+
+_draw = Macros(__name__)
+
+Cell = tuple[str, str]
+"""Words and what explains them, "" if nothing does."""
 
 
-def conditions_html(comparison: Comparison) -> str:
+def conditions_html(comparison: Comparison) -> Markup:
     """Device, dtype, threads, tokens, rounds or runs, how busy the machine was, noise, mode, versions."""
     host, baseline = comparison.host, comparison.variants[0]
+    why_no_gpu = no_gpu_words(host)
     cells = [
-        _device(host),
-        f"<span>{escape(baseline.dtype or 'unknown')} baseline</span>",
-        *(term(words, text.TIPS[tip]) if tip else f"<span>{words}</span>" for words, tip in timing_conditions(comparison)),
-        "<span>median, p10–p90</span>",
-        f"<span>{host.execution}</span>",
+        (device_words(host), ""),
+        *([("no GPU", why_no_gpu)] if why_no_gpu else []),
+        (f"{baseline.dtype or 'unknown'} baseline", ""),
+        *((words, text.TIPS[tip] if tip else "") for words, tip in timing_conditions(comparison)),
+        ("median, p10–p90", ""),
+        (host.execution, ""),
     ]
-    cells.append(f'<span class="versions">{escape(versions(host))}</span>')
-    return f'<div class="cond">{"".join(cells)}</div>'
+    return cells_html(cells, versions(host))
 
 
-def _device(host: Host) -> str:
-    why = no_gpu_words(host)
-    return f"<span>{escape(device_words(host))}</span>" + (term("no GPU", why) if why else "")
+def cells_html(cells: Sequence[Cell], packages: str) -> Markup:
+    """Conditions and versions of `packages`, in a line."""
+    return _draw.conditions(cells, packages)

@@ -10,11 +10,15 @@ from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qdash.catalog.models import ASSETS
+from qdash.markup import Macros
 from qdash.ui.components.static import css
+
+_draw = Macros(__name__)
 
 _INSTALLED = ASSETS.parent / "documents"
 ROOT = _INSTALLED if _INSTALLED.is_dir() else ASSETS.parents[1]
@@ -39,16 +43,14 @@ def pages() -> dict[str, Path]:
 
 
 @cache
-def page_of(path: Path) -> str:
+def page_of(path: Path) -> Markup:
     """A document as a page of its own."""
     text = _FRONT_MATTER.sub("", path.read_text(encoding="utf-8"))
     body = _IMAGE.sub(r'<img src="\1"', MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
     palette = css().split("\n/* The frame", 1)[0].replace(".dark {", "@media (prefers-color-scheme: dark) { :root {", 1)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>qdash: help</title><style>{_closed(palette)} body {{ background: var(--bg); color: var(--ink); }} {_STYLE}</style></head>"
-        f'<body><p><a href="../">← qdash</a> · <a href="./">Help</a></p>{_LINK.sub(_linked, body)}</body></html>'
-    )
+    style = f"{_closed(palette)} body {{ background: var(--bg); color: var(--ink); }} {_STYLE}"
+    # Both are of our own making: markdown-it passes no HTML on.
+    return _draw.page(Markup(style), Markup(_LINK.sub(_linked, body)))
 
 
 def _closed(palette: str) -> str:

@@ -7,12 +7,14 @@ Gradio's description for link previews is replaced by one of this page.
 
 import re
 from dataclasses import dataclass
-from html import escape
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from qdash.markup import Macros
 from qdash.ui.components import text
+
+_draw = Macros(__name__)
 
 MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
 ICON = b'<link rel="icon" type="image/svg+xml" href="favicon.ico" />'
@@ -27,15 +29,9 @@ def opens_page(scope: Scope, path: str) -> bool:
 
 def described(page: bytes, address: str) -> bytes:
     """`page`, which is found at `address`, with its icon and with a preview of its own."""
-    about, address = escape(f"qdash: {text.TAGLINE}. {text.EMPTY_HEADLINE}"), escape(address)
+    about = f"qdash: {text.TAGLINE}. {text.EMPTY_HEADLINE}"
     told = {"title": f"qdash: {text.TAGLINE}", "description": about, "image": f"{address}/{_PICTURE}"}
-    previews = "".join(
-        f'<meta property="og:{name}" content="{words}" /><meta name="twitter:{name}" content="{words}" />' for name, words in told.items()
-    )
-    ours = (
-        f'<meta name="description" content="{about}" /><meta property="og:type" content="website" />'
-        f'<meta property="og:url" content="{address}/" /><meta name="twitter:card" content="summary_large_image" />{previews}'
-    )
+    ours = _draw.description(about, address, told)
     return _PREVIEWS.sub(b"", page).replace(MANIFEST, ICON + ours.encode())
 
 

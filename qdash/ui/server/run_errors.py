@@ -17,5 +17,5 @@ def internal_error() -> QdashError:
     error = sys.exception()
     if error is not None:
         log_fault(error, "a job")
-    said = by_reader(owner="the server's log has the details.", visitor="tell whoever runs this server.")
+    said = by_reader(owner="the server's log has the details.", visitor="tell the operator of this server.")
     return QdashError("Something went wrong inside qdash.", f"Your inputs are kept; try once more. If it happens again, {said}", "internal")

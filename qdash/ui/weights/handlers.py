@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from functools import partial
-from html import escape
 from threading import Event
 from typing import Any
 
 import gradio as gr
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from qdash.charts import sqnr_against_bits
 from qdash.charts.style import saved_as
+from qdash.markup import Macros
 from qdash.present.formatting import percent
 from qdash.present.weight_error import owner
 from qdash.records import LayerDetail, WeightReport
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.exports import MakeFolder, write_weight_exports
-from qdash.ui.components.markup import banner
+from qdash.ui.components.markup import banner, running_head
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import is_partial, phase_html
@@ -42,8 +43,9 @@ from qdash.ui.weights.view import (
     scheme_choices,
     scope_html,
     table_html,
-    words_html,
 )
+
+_draw = Macros(__name__)
 
 
 def wire_weights_page(
@@ -189,15 +191,14 @@ def exported(page: WeightsPage, report: WeightReport, folder: MakeFolder) -> Upd
     return armed | ({page.banner: banner(made.problem)} if made.problem else {})
 
 
-def running_html(view: WeightsView) -> str:
+def running_html(view: WeightsView) -> Markup:
     """Headline while the weights are read, or when that was stopped: how far, and the worst layer so far."""
     done = f" {percent(view.fraction)}" if view.fraction is not None else ""
     known = known_layers(view.layers)[1]
     worst = min((layer for layer in known if layer.sqnr_db is not None), key=lambda layer: layer.sqnr_db or 0.0, default=None)
-    so_far = f". Worst so far: {words_html(owner(worst))}." if worst else ""
+    found = owner(worst) if worst else ()
     if view.error is not None:
-        return sentence_html(f"Stopped at{done}{so_far or '.'}", "The layers read so far are below; they are not saved.")
-    return (
-        f'<h2 class="verdict">Looking inside{done}{so_far}</h2>'
-        f'<p class="sub" aria-live="polite"><span class="turning" aria-hidden="true"></span>{escape(view.status)}</p>'
-    )
+        return sentence_html(
+            _draw.so_far(f"Stopped at{done}{'' if found else '.'}", found), "The layers read so far are below; they are not saved."
+        )
+    return running_head(_draw.so_far(f"Looking inside{done}", found), view.status)

@@ -6,43 +6,29 @@ A report has enough for the first drawing, at once; the detail, which is read fr
 import math
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from typing import Any
 
 import gradio as gr
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from qdash.catalog.schemes import known_scheme
 from qdash.charts import error_histogram, row_errors, weight_histogram
 from qdash.charts.style import saved_as
+from qdash.markup import Macros, bits_class, parts
 from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
 from qdash.present.weight_error import decibels
 from qdash.records import LayerDetail, LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
-from qdash.ui.components.markup import bits_class, save_button, sheet_head, term
+from qdash.ui.components.markup import sheet_head
 from qdash.ui.components.static import script
 from qdash.ui.weights.selection import Choice, chosen
 
+_draw = Macros(__name__)
+
 _SHARED = {"row": "this row", "group": "this group", "block": "this block", "tensor": "the whole layer"}
-
-
-def _canvas(of: str, caption: str, label: str) -> str:
-    return (
-        f'<figure><canvas data-of="{of}" tabindex="0" role="img" aria-label="{label}"></canvas><figcaption>{caption}</figcaption></figure>'
-    )
-
-
-PATCH = (
-    '<div class="patch"><div class="patch-bar"><label>row <input type="number" min="0" name="row"></label>'
-    '<label>column <input type="number" min="0" name="column"></label>'
-    '<span class="zoom" role="group" aria-label="Zoom"><button type="button" class="pill" data-zoom="0.5" aria-label="Zoom out">−</button>'
-    '<button type="button" class="pill" data-zoom="2" aria-label="Zoom in">+</button></span></div><div class="canvases">'
-    f"{_canvas('original', 'original', 'Original weights')}{_canvas('dequantized', 'quantized', 'Quantized weights')}"
-    f"{_canvas('error', 'error', 'Size of the error')}</div>"
-    '<p class="hint said" aria-live="polite"></p><p class="hint nothing">Pick a layer to see single weights.</p></div>'
-)
 
 
 @dataclass(frozen=True)
@@ -83,7 +69,7 @@ def build_patch() -> gr.HTML:
     with gr.Column(elem_classes=["sheet"], elem_id="patch-sheet"):
         html(sheet_head("64 × 64 weights", text.HOW_PATCH))
         return gr.HTML(
-            value=None, html_template=PATCH, js_on_load=script("weights_patch"), elem_id="patch", apply_default_css=False,
+            value=None, html_template=_draw.patch(), js_on_load=script("weights_patch"), elem_id="patch", apply_default_css=False,
         )  # fmt: skip
 
 
@@ -121,42 +107,31 @@ def _named(
     return None if figure is None else saved_as(figure, f"{what} {scheme.scheme}", f"{title}: {of}", report.model)
 
 
-def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDetail | None, status: str) -> str:
+def head_html(scheme: SchemeWeights, layer: LayerWeights | None, detail: LayerDetail | None, status: str) -> Markup:
     """Which layer under which scheme, its figures, and what is being read. The class `whole` hides what only a layer has."""
     error = layer or scheme
     name = spoken_name(layer) if layer else "All layers together"
-    path = f'<code class="path">{escape(layer.name)}</code>' if layer else ""
     facts = [
-        (term("SQNR", text.TIPS["SQNR"]), decibels(error)),
-        (term("max error", text.TIPS["max error"]), f"{error.max_abs_error:.3g}"),
-        (term("to zero", text.TIPS["zeroed"]), percent(error.zeroed, 1)),
-        (term("cut off", text.TIPS["clipped"]), percent(error.clipped, 1)),
+        (parts.term("SQNR", text.TIPS["SQNR"]), decibels(error)),
+        (parts.term("max error", text.TIPS["max error"]), f"{error.max_abs_error:.3g}"),
+        (parts.term("to zero", text.TIPS["zeroed"]), percent(error.zeroed, 1)),
+        (parts.term("cut off", text.TIPS["clipped"]), percent(error.clipped, 1)),
+        *([("shape", " × ".join(map(str, layer.shape)))] if layer else []),
     ]
-    if layer:
-        facts.append(("shape", " × ".join(map(str, layer.shape))))
-    cells = "".join(f"<span>{word} <b>{value}</b></span>" for word, value in facts)
-    busy = f'<span class="turning" aria-hidden="true"></span>{escape(status)}' if status else escape(_how_to_read(scheme, detail))
-    return (
-        f'<div class="layer-head{"" if layer else " whole"}"><div class="sheet-head">'
-        f"<h3>{escape(name)} <small>{escape(scheme.label)}</small></h3>{save_button('Weights', 'weights-plot')}{path}</div>"
-        f'<p class="layer-facts">{cells}</p><p class="reading" aria-live="polite">{busy}</p></div>'
-    )
+    return _draw.head(name, scheme.label, layer.name if layer else "", facts, status, _how_to_read(scheme, detail))
 
 
-def scale_html(detail: LayerDetail | None) -> str:
+def scale_html(detail: LayerDetail | None) -> Markup:
     """The scale and zero point of the row, group or block chosen, with the formula filled in."""
     if detail is None:
-        return ""
+        return Markup()
     where = f"Row {detail.row}, columns {detail.first}–{detail.last - 1}"
     if detail.scale is None:
-        return f'<p class="scale">{where}: this format has no scale.</p>'
+        return _draw.no_scale(where)
     zero = f" − {detail.zero_point:g}" if detail.zero_point else ""
     code = f"(code{zero})" if zero else "code"
     ends = f", {len(detail.codes)} codes from {detail.codes[0]:g} to {detail.codes[-1]:g}".replace("-", "−") if detail.codes else ""
-    return (
-        f'<p class="scale">{where}. One scale for {_SHARED[detail.shares]}: <b>{detail.scale:.4g}</b>, '
-        f'zero point <b>{detail.zero_point or 0:g}</b>{ends}.</p><p class="scale"><code>ŵ = {detail.scale:.4g} · {code}</code></p>'
-    )
+    return _draw.scale(where, _SHARED[detail.shares], f"{detail.scale:.4g}", f"{detail.zero_point or 0:g}", ends, code)
 
 
 def patch_value(detail: LayerDetail | None, column: int = 0, error_most: float | None = None) -> dict[str, Any] | None:

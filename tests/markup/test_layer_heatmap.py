@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qdash.charts.layer_heatmap import extremes, grids, heat_html
+from qdash.markup.layer_heatmap import extremes, grids, heat_html
 from qdash.records import LayerWeights
 from tests.support.scripted_weights import report_of
 
@@ -70,6 +70,9 @@ def test_one_cell_takes_the_keyboard() -> None:
     assert html.count('tabindex="0"') == html.count('aria-pressed="true"') == 1
     assert 'data-at="9" aria-pressed="true" tabindex="0"' in html
     assert heat_html(LAYERS).count('tabindex="0"') == 1
+    alike = [layer("language", 0, "q_proj", 10.0, "worse"), layer("language", 0, "q_proj", 20.0, "better")]
+    unseen = heat_html(alike, chosen="better")
+    assert unseen.count('tabindex="0"') == 1, "the layer picked is behind a worse one"
     assert "<button" not in heat_html(LAYERS, still=True)
 
 

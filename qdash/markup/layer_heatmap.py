@@ -2,15 +2,18 @@
 
 Markup instead of a plotly figure, because cells are to be picked: each is a button that a keyboard reaches and a screen reader names, and
 its colour is the scheme's at a strength that the style sheet mixes (--q, percent), so that light and dark need no second drawing.
-Pure functions; names come from checkpoints and are escaped.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from markupsafe import Markup
+
+from qdash.markup.environment import Macros
 from qdash.present.layer_names import Placed, kind, spoken_name, usual_order
+
+_draw = Macros(__name__)
 
 MOST_WORDS = 16
 """Rows up to which cells have room for their number."""
@@ -75,27 +78,25 @@ def extremes(layers: Iterable[Measured]) -> tuple[float, float]:
 
 def heat_html(
     layers: Sequence[Measured], *, chosen: str = "", between: tuple[float, float] | None = None, words: bool = True, still: bool = False
-) -> str:
+) -> Markup:
     """The map. `chosen` is the name of the layer picked; `between` the decibels of the strongest and the palest colour.
 
     With `words`, cells hold their number if the model is small enough. A `still` one is for paper: nothing in it can be picked.
     """
     drawn = grids(layers)
     worst, best = between or extremes(layers)
+    tight = not words or sum(len(grid.rows) for grid in drawn) > MOST_WORDS
     columns = max((len(grid.kinds) for grid in drawn), default=1)
-    rows = sum(len(grid.rows) for grid in drawn)
-    tight = "" if words and rows <= MOST_WORDS else " tight"
-    look = _Look(chosen, worst, best, bool(tight), still)
-    body = "".join(_grid_html(grid, look) for grid in drawn)
-    if not still and drawn and not any(layer.name == chosen for layer in layers):
-        body = body.replace('tabindex="-1"', 'tabindex="0"', 1)  # one stop for the Tab key
-    return f'<div class="heat{tight}" role="group" aria-label="Layers by signal to noise" style="--columns:{columns}">{body}</div>'
+    shown = [cell.layer.name for grid in drawn for _, row in grid.rows for cell in row if cell is not None]
+    # One stop for the Tab key: the layer picked, or the first where that has no cell.
+    stop = chosen if chosen in shown else next(iter(shown), "")
+    look = _Look(chosen, stop, worst, best, tight)
+    return _draw.heat_map([_part(grid, look) for grid in drawn], columns, tight, still)
 
 
-def scale_html(between: tuple[float, float]) -> str:
+def scale_html(between: tuple[float, float]) -> Markup:
     """What the colours mean: from the worst to the best, in dB."""
-    worst, best = between
-    return f'<p class="heat-scale"><span>{worst:.1f} dB</span><i aria-hidden="true"></i><span>{best:.1f} dB</span></p>'
+    return _draw.scale(*between)
 
 
 def _grid(part: str, layers: list[tuple[int, Measured]]) -> Grid:
@@ -119,44 +120,57 @@ def _part_order(part: str) -> int:
     return _PARTS.index(part) if part in _PARTS else len(_PARTS)
 
 
+class _Square(NamedTuple):
+    """A cell as it is drawn; `strength` in percent, `shade`: classes that make words light or dark on strong colours."""
+
+    at: int
+    strength: int
+    shade: str
+    word: str
+    label: str
+    chosen: bool
+    stop: bool
+
+
 @dataclass(frozen=True)
 class _Look:
+    """How cells are drawn. `stop` is the layer at whose cell the Tab key stops."""
+
     chosen: str
+    stop: str
     worst: float
     best: float
     tight: bool
-    still: bool
 
-    def strength(self, sqnr_db: float | None) -> int:
+    def square(self, cell: Cell) -> _Square:
+        """`cell` as it is drawn."""
+        sqnr_db, strength = cell.layer.sqnr_db, self._strength(cell.layer.sqnr_db)
+        among = f", worst of {cell.layers}" if cell.layers > 1 else ""
+        return _Square(
+            at=cell.at,
+            strength=strength,
+            shade=" half deep" if strength >= DEEP else " half" if strength >= HALF else "",
+            word="" if self.tight else "=" if sqnr_db is None else f"{sqnr_db:.1f}",
+            label=f"{spoken_name(cell.layer)}: {'no error' if sqnr_db is None else f'{sqnr_db:.1f} dB'}{among}",
+            chosen=cell.layer.name == self.chosen,
+            stop=cell.layer.name == self.stop,
+        )
+
+    def _strength(self, sqnr_db: float | None) -> int:
         """Percent of colour."""
         if sqnr_db is None:
             return 0
         return round(100 * min(max((self.best - sqnr_db) / (self.best - self.worst), 0), 1))
 
 
-def _grid_html(grid: Grid, look: _Look) -> str:
-    head = "".join(f'<span class="kind" title="{escape(name)}">{escape(kind(name))}</span>' for name in grid.kinds)
-    rows = "".join(_row_html(grid.part, block, cells, look) for block, cells in grid.rows)
-    return f'<div class="heat-part"><span class="part">{escape(grid.part)}</span>{head}{rows}</div>'
+class _Part(NamedTuple):
+    """A grid as it is drawn: kinds in the checkpoint's words and in ours; a block's number and its squares."""
+
+    name: str
+    kinds: list[tuple[str, str]]
+    rows: list[tuple[int | None, list[_Square | None]]]
 
 
-def _row_html(part: str, block: int | None, cells: Sequence[Cell | None], look: _Look) -> str:
-    number = "" if block is None else f" {block}"
-    return f'<span class="block"><span>{escape(part)}</span>{number}</span>' + "".join(_cell_html(cell, look) for cell in cells)
-
-
-def _cell_html(cell: Cell | None, look: _Look) -> str:
-    if cell is None:
-        return "<i></i>"
-    decibels, strength = cell.layer.sqnr_db, look.strength(cell.layer.sqnr_db)
-    said = "no error" if decibels is None else f"{decibels:.1f} dB"
-    among = f", worst of {cell.layers}" if cell.layers > 1 else ""
-    label = f"{escape(spoken_name(cell.layer))}: {said}{among}"
-    word = "" if look.tight else "=" if decibels is None else f"{decibels:.1f}"
-    words = " half deep" if strength >= DEEP else " half" if strength >= HALF else ""
-    style = f'class="cell{words}" style="--q:{strength}%"'
-    if look.still:
-        return f'<span {style} role="img" title="{label}" aria-label="{label}">{word}</span>'
-    picked = cell.layer.name == look.chosen
-    state = f'data-at="{cell.at}" aria-pressed="{"true" if picked else "false"}" tabindex="{0 if picked else -1}"'
-    return f'<button type="button" {style} {state} aria-label="{label}">{word}</button>'
+def _part(grid: Grid, look: _Look) -> _Part:
+    rows = [(block, [None if cell is None else look.square(cell) for cell in cells]) for block, cells in grid.rows]
+    return _Part(grid.part, [(name, kind(name)) for name in grid.kinds], rows)
