@@ -72,6 +72,14 @@ def test_a_row_touches_one_file_and_a_new_kind_of_scale_three() -> None:
     assert sorted(path.rpartition("/")[2] for path in additions()) == ["formats.py", "learn_rounding.js", "rules.py"]
 
 
+def test_what_is_edited_is_a_copy(tmp_path: Path) -> None:
+    before = {path: (ROOT / path).read_text(encoding="utf-8") for path in additions()}
+    edited_package(tmp_path, additions())
+    for path, text in before.items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text
+        assert (tmp_path / path).read_text(encoding="utf-8").startswith(text) and (tmp_path / path).resolve() != (ROOT / path).resolve()
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_the_page_and_the_readme_have_it(seen: dict[str, Any], key: str) -> None:
     found = seen["found"][key]
