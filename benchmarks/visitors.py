@@ -1,6 +1,6 @@
 """Many visitors at once on a public page, over a backend that plays a script: answers are one's own, clicks are answered, nothing grows.
 
-    python -m benchmarks.visitors [--visitors 50] [--seconds 900]
+    python -m benchmarks.visitors [--visitors 50] [--seconds 900] [--out benchmarks/results/visitors.json]
 
 Each visitor opens a tab, presses Compare with a question of its own, reads its stream to the end, and starts again, sometimes in a new tab
 and sometimes by leaving in the middle. Everything is on the loopback address; each has a network address of its own, as a proxy would tell
@@ -10,6 +10,7 @@ after the first quarter. The last line is one JSON document, and the exit status
 
 import argparse
 import json
+import os
 import random
 import re
 import tempfile
@@ -17,12 +18,13 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 from threading import Lock, Thread
 from typing import Any
 
 import psutil
 
+from qdash.machine import this_machine
 from tests.support.serving import serving
 from tests.support.visiting import press_compare, stream
 
@@ -49,6 +51,11 @@ class Findings:
         return quantiles(self.clicks, n=20)[-1] if len(self.clicks) > 1 else float("inf")
 
     @property
+    def median_s(self) -> float:
+        """Seconds within which half of the clicks were answered."""
+        return median(self.clicks) if self.clicks else float("inf")
+
+    @property
     def good(self) -> bool:
         """Whether all goals were met."""
         return self.mixed == 0 and self.finished > 0 and self.p95_s <= GOAL_S and self.growth_bytes <= GOAL_BYTES
@@ -59,11 +66,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--out", type=Path, help="where to write the document, beside the last line")
     chosen = parser.parse_args()
-    found = run(chosen.visitors, chosen.seconds)
-    told = {name: getattr(found, name) for name in ("mixed", "refused", "finished", "left", "growth_bytes", "good")}
-    print(json.dumps({"clicks": len(found.clicks), "p95_s": round(found.p95_s, 3), **told}))
-    return 0 if found.good else 1
+    document = told(run(chosen.visitors, chosen.seconds), chosen.visitors, chosen.seconds)
+    if chosen.out is not None:
+        chosen.out.write_text(json.dumps(document, indent=1) + "\n")
+    print(json.dumps(document))
+    return 0 if document["met"] else 1
+
+
+def told(found: Findings, visitors: int, seconds: float) -> dict[str, Any]:
+    """What was found, and under which conditions, as a document."""
+    machine = {"device": this_machine().cpu_name, "cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
+    counts = {name: getattr(found, name) for name in ("mixed", "refused", "finished", "left", "growth_bytes")}
+    return {
+        "benchmark": "visitors",
+        "goal": {"p95_s": GOAL_S, "growth_bytes": GOAL_BYTES},
+        "met": found.good,
+        "conditions": {"visitors": visitors, "seconds": seconds, **machine},
+        "results": {"clicks": len(found.clicks), "median_s": round(found.median_s, 3), "p95_s": round(found.p95_s, 3), **counts},
+    }
 
 
 def run(visitors: int, seconds: float) -> Findings:

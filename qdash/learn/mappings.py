@@ -10,7 +10,7 @@ from typing import Any, Literal
 from qdash.catalog.elements import NF4, Element, Float, Integer, thresholds
 from qdash.catalog.formats import BY_GROUP, BY_ROW, BY_TENSOR, FORMATS, Format, ScaleRule
 
-Rule = ScaleRule | Literal["affine"]
+MappingRule = ScaleRule | Literal["affine"]
 """As in `catalog.formats`, for whatever shares a scale here; or "affine", the textbook's: r ≈ S · (q − Z) with a whole number Z."""
 
 Heading = Literal["Integers", "Floats", "Tables", "Blocks"]
@@ -61,7 +61,7 @@ class Mapping:
     key: str
     label: str
     family: Heading
-    rule: Rule
+    rule: MappingRule
     codes: tuple[Codes, ...]
     about: str
     size: int | None = None

@@ -42,7 +42,7 @@ class Measured(Placed, Protocol):
 
 
 @dataclass(frozen=True)
-class Cell:
+class LayerCell:
     """The worst of the layers that share a part, block and projection; `at` is its place in the list given."""
 
     at: int
@@ -56,7 +56,7 @@ class Grid:
 
     part: str
     kinds: tuple[str, ...]
-    rows: tuple[tuple[int | None, tuple[Cell | None, ...]], ...]
+    rows: tuple[tuple[int | None, tuple[LayerCell | None, ...]], ...]
 
 
 def grids(layers: Sequence[Measured]) -> tuple[Grid, ...]:
@@ -109,11 +109,11 @@ def _grid(part: str, layers: list[tuple[int, Measured]]) -> Grid:
     return Grid(part, tuple(kinds), rows)
 
 
-def _cell(layers: list[tuple[int, Measured]] | None) -> Cell | None:
+def _cell(layers: list[tuple[int, Measured]] | None) -> LayerCell | None:
     if layers is None:
         return None
     at, worst = min(layers, key=lambda entry: float("inf") if entry[1].sqnr_db is None else entry[1].sqnr_db)
-    return Cell(at, worst, len(layers))
+    return LayerCell(at, worst, len(layers))
 
 
 def _part_order(part: str) -> int:
@@ -142,7 +142,7 @@ class _Look:
     best: float
     tight: bool
 
-    def square(self, cell: Cell) -> _Square:
+    def square(self, cell: LayerCell) -> _Square:
         """`cell` as it is drawn."""
         sqnr_db, strength = cell.layer.sqnr_db, self._strength(cell.layer.sqnr_db)
         among = f", worst of {cell.layers}" if cell.layers > 1 else ""

@@ -8,7 +8,7 @@ from qdash.present.layer_names import Placed, spoken_kind
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 
 
-def unweighed(report: WeightReport) -> str | None:
+def unmeasured(report: WeightReport) -> str | None:
     """What the scheme that left most did not measure; None if that is no more than people expect."""
     known = [scheme.coverage for scheme in report.schemes if scheme.coverage is not None and left_unusual(scheme.coverage)]
     least = min(known, key=lambda coverage: coverage.quantized_parameters or 0, default=None)

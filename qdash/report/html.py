@@ -21,7 +21,7 @@ from qdash.report.page import chart, page
 from qdash.verdict import judge, verdict
 from qdash.verdict.evidence import told_time
 from qdash.verdict.judging import divergence_words, reference_words
-from qdash.verdict.token_divergence import Cell, cells, summary
+from qdash.verdict.token_divergence import TokenCell, cells, summary
 
 
 def to_html(comparison: Comparison, picture: bytes | None = None) -> str:
@@ -79,7 +79,7 @@ def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure | None:
 
 
 @dataclass(frozen=True)
-class Card:
+class ReportCard:
     """One variant as the template draws it; `spans` are (text, differs from the original), `silence` what is said where there are none."""
 
     result: VariantResult
@@ -99,10 +99,10 @@ class Strip:
 
     name: str
     summary: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TokenCell, ...]
 
 
-def _card(result: VariantResult, comparison: Comparison) -> Card:
+def _card(result: VariantResult, comparison: Comparison) -> ReportCard:
     baseline = comparison.variants[0]
     reference = None if result is baseline else baseline.answer
     answer = (result.answer or "").lstrip()
@@ -111,7 +111,7 @@ def _card(result: VariantResult, comparison: Comparison) -> Card:
     scheme = known_scheme(result.scheme)
     hidden = result.answer is None and baseline.answer is None and result.status == "ok"
     float_scheme = scheme is not None and scheme.is_baseline
-    return Card(
+    return ReportCard(
         result=result,
         badge=result.dtype if float_scheme and result.dtype else result.kind,
         spans=tuple(spans) if answer else (),

@@ -11,7 +11,7 @@ from qdash.markup.colours import bits_class
 from qdash.markup.layer_heatmap import extremes, heat_html, scale_html
 from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
-from qdash.present.weight_error import decibels, decibels_of, disturbed, left_out, unweighed
+from qdash.present.weight_error import decibels, decibels_of, disturbed, left_out, unmeasured
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.report.page import Chart, chart, page
 
@@ -32,7 +32,7 @@ def weights_to_html(report: WeightReport) -> str:
         model=report.model,
         created_at=report.created_at,
         headline=disturbed(report),
-        unweighed=unweighed(report),
+        unmeasured=unmeasured(report),
         whole=whole,
         sections=sections,
         headings=HEADINGS,

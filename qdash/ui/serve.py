@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -42,6 +43,10 @@ from qdash.ui.server.visitors import VisitorCookie
 
 WRONG_PASSWORD_S = 1.0
 """How long the answer to a wrong password takes, so that few can be tried."""
+
+
+SWITCH_S = 0.0005
+"""After how many seconds a thread that computes lets another have the interpreter, on public servers."""
 
 
 def main() -> None:
@@ -127,6 +132,8 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     tabs.when_gone.append(partial(forget_messages, blocks))
     sweep(tabs)
     keep_no_statistics()
+    if limits.public:
+        switch_threads_often()
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
         _, url, _ = blocks.launch(
@@ -146,6 +153,15 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     with suppress(OSError):  # no room for the log: the message is lost
         print(f"qdash is at {url}{f', for a proxy that shows it at {limits.root_path}' if limits.root_path else ''}", flush=True)
     blocks.block_thread()
+
+
+def switch_threads_often() -> None:
+    """Let the thread that answers all requests wait a short time for the others, which draw charts and write reports.
+
+    It gives the interpreter away with each system call, and Gradio makes one for each component it updates. With Python's 5 ms for each,
+    clicks wait for seconds where many visitors compare at once.
+    """
+    sys.setswitchinterval(SWITCH_S)
 
 
 def not_started(error: OSError, address: Address) -> QdashError:

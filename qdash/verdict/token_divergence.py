@@ -13,7 +13,7 @@ _FAINTEST, _FULL = 1e-3, 2.0
 
 
 @dataclass(frozen=True)
-class Cell:
+class TokenCell:
     """One token: how strongly to draw it (0 to 1), its description, and whether the variant would predict another token there."""
 
     strength: float
@@ -21,11 +21,11 @@ class Cell:
     diverges: bool
 
 
-def cells(agreement: Agreement) -> tuple[Cell, ...]:
+def cells(agreement: Agreement) -> tuple[TokenCell, ...]:
     """The cells of a strip in reading order; at most `MAX_SHOWN_TOKENS`."""
     last = len(agreement.per_token) - 1
     return tuple(
-        Cell(_strength(token.kl_nats), _words(token, end=place == last), token.instead is not None)
+        TokenCell(_strength(token.kl_nats), _words(token, end=place == last), token.instead is not None)
         for place, token in enumerate(agreement.per_token)
     )
 

@@ -11,7 +11,7 @@ import pytest
 from tests.browser.conftest import browser  # noqa: F401  # a fixture
 from tests.browser.test_learn_rounding import in_page_of
 from tests.docs.test_extending import DOCUMENT
-from tests.support.edited import edited_package, run_edited
+from tests.support.edited import ROOT, edited_package, run_edited
 
 KEYS = {"fp5-e2m2": 5, "nf4-b64": 4, "mxfp4-up": 4}
 
@@ -63,8 +63,21 @@ def seen(package: Path) -> dict[str, Any]:
     return json.loads(run_edited(package, "-c", LOOK.replace("KEYS", repr(list(KEYS)), 1)))
 
 
+def test_the_walks_leave_the_sources_as_they_are(package: Path) -> None:
+    assert not any("e8m0-up" in (ROOT / name).read_text(encoding="utf-8") for name in additions())
+    assert all("e8m0-up" in (package / name).read_text(encoding="utf-8") for name in additions())
+
+
 def test_a_row_touches_one_file_and_a_new_kind_of_scale_three() -> None:
     assert sorted(path.rpartition("/")[2] for path in additions()) == ["formats.py", "learn_rounding.js", "rules.py"]
+
+
+def test_what_is_edited_is_a_copy(tmp_path: Path) -> None:
+    before = {path: (ROOT / path).read_text(encoding="utf-8") for path in additions()}
+    edited_package(tmp_path, additions())
+    for path, text in before.items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text
+        assert (tmp_path / path).read_text(encoding="utf-8").startswith(text) and (tmp_path / path).resolve() != (ROOT / path).resolve()
 
 
 @pytest.mark.parametrize("key", KEYS)

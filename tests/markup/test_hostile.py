@@ -61,7 +61,7 @@ ENTRY = Entry(
 )  # fmt: skip
 RUN = Run(ENTRY, COMPARED, None, own=False)
 REPORT = inspector_report("bnb-nf4").model_copy(update={"quantization_config": {HOSTILE: HOSTILE}, "dtype": HOSTILE})
-HERE = SimpleNamespace(device=HOSTILE, public=False, compute_capability=None, choices=(HOSTILE,), packages={})
+HERE = SimpleNamespace(device=HOSTILE, compute_capability=None, choices=(HOSTILE,), packages={}, public=False)
 PILL = SimpleNamespace(key=HOSTILE, keys=HOSTILE, about=HOSTILE, label=HOSTILE, refused=HOSTILE)
 MAPPING = SimpleNamespace(key=HOSTILE, label=HOSTILE, about=HOSTILE, codes=())
 SAMPLE = SimpleNamespace(file=HOSTILE, title=HOSTILE, data_uri=lambda: "data:,")

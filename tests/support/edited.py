@@ -12,14 +12,11 @@ ROOT = Path(__file__).parents[2]
 def edited_package(folder: Path, additions: Mapping[str, str]) -> Path:
     """Links to all of qdash in `folder`, but for copies of the files in `additions`, each with text added at its end; returns `folder`."""
     for name, text in additions.items():
-        source, copy = ROOT / name, folder / name
-        if copy.exists() and not copy.is_symlink():  # edited twice
-            copy.write_text(f"{copy.read_text(encoding='utf-8')}\n\n{text}", encoding="utf-8")
-            continue
         for parent in reversed(Path(name).parents[:-1]):
             _open(folder, parent)
-        copy.unlink()
-        copy.write_text(f"{source.read_text(encoding='utf-8')}\n\n{text}", encoding="utf-8")
+        copy = folder / name
+        copy.unlink()  # the link: what is written must not reach the file itself
+        copy.write_text(f"{(ROOT / name).read_text(encoding='utf-8')}\n\n{text}", encoding="utf-8")
     return folder
 
 

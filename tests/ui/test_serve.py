@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qdash.settings import settings
+from qdash.ui.serve import SWITCH_S, switch_threads_often
 from qdash.ui.server.body_limit import FORM_OVERHEAD_BYTES, MESSAGE_BYTES
 from tests.support.serving import Server
 
@@ -30,6 +31,15 @@ def test_the_page_is_up_without_torch(server: Server) -> None:
     assert _status(server.url) == 200
     if sys.platform == "linux":
         assert "libtorch" not in Path(f"/proc/{server.pid}/maps").read_text()
+
+
+def test_the_thread_that_answers_requests_waits_a_short_time_for_others() -> None:
+    before = sys.getswitchinterval()
+    try:
+        switch_threads_often()
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_S) and before > 2 * SWITCH_S
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_the_page_goes_out_compressed_and_streams_do_not(scripted: Server) -> None:

@@ -19,14 +19,14 @@ from qdash.verdict.reasons import why_slower
 _draw = Macros(__name__)
 
 
-def cards_html(board: CompareState) -> Markup:
+def cards_html(state: CompareState) -> Markup:
     """All cards. The baseline gives the others their reference; grades and speeds wait until the comparison is over."""
-    return _draw.cards([_drawn(board, index) for index in range(len(board.cards))])
+    return _draw.cards([_drawn(state, index) for index in range(len(state.cards))])
 
 
-def announcement(board: CompareState) -> str:
+def announcement(state: CompareState) -> str:
     """One line for screen readers, plain text: what is going on, without reading out every token."""
-    said = [f"{card.label}: {text.STATES[card.state][1].lower()}" for card in board.cards if card.state != "queued"]
+    said = [f"{card.label}: {text.STATES[card.state][1].lower()}" for card in state.cards if card.state != "queued"]
     return ". ".join(said)
 
 
@@ -45,16 +45,16 @@ class Drawn:
     why: str
 
 
-def _drawn(board: CompareState, index: int) -> Drawn:
-    card = board.cards[index]
-    baseline = board.cards[0].result if index else None
-    comparison = board.comparison
+def _drawn(state: CompareState, index: int) -> Drawn:
+    card = state.cards[index]
+    baseline = state.cards[0].result if index else None
+    comparison = state.comparison
     ran = card.result if card.result is not None and card.result.status == "ok" else None
     return Drawn(
         card=card,
         colours=colour_classes(card.result or card.scheme),
         badge=_badge(card),
-        body=_body(card, board.reference if index else None),
+        body=_body(card, state.reference if index else None),
         strip=strip_html(ran.agreement) if ran and ran.agreement and ran.agreement.per_token else _bar(card),
         chip=_outcome(ran, baseline, comparison) if ran and comparison else _chip(card),
         figures=facts_html(ran, baseline, comparison) if ran else _figures_to_come(card, original=not index),

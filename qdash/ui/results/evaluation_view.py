@@ -1,4 +1,4 @@
-"""What the Quality tab says and lists, from a board or an evaluation alone. Pure functions."""
+"""What the Quality tab says and lists, from a state or an evaluation alone. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ def headline_html(evaluation: Evaluation) -> Markup:
     return verdict_html(evaluation_verdict(evaluation))
 
 
-def running_html(board: QualityState | None, status: str) -> Markup:
+def running_html(state: QualityState | None, status: str) -> Markup:
     """Headline while questions are answered."""
-    number = len(board.rows) if board else 0
+    number = len(state.rows) if state else 0
     who = text.several(number, "version", "versions") if number else "every version"
     return running_head(f"Asking {who} the same questions.", status)
 
@@ -49,10 +49,10 @@ def running_html(board: QualityState | None, status: str) -> Markup:
 # ── the table, while it runs and after ───────────────────────────────────────────────────────────────────────────
 
 
-def running_rows_html(board: QualityState) -> Markup:
+def running_rows_html(state: QualityState) -> Markup:
     """One row a variant: what it does, how far, accuracy so far with its interval."""
     headings = ("scheme", parts.term("right so far", text.TIPS["right"]), "", "questions")
-    return _draw.running(headings, [_running(row) for row in board.rows])
+    return _draw.running(headings, [_running(row) for row in state.rows])
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,8 @@ class Runs:
             run.leave(session)
 
     def _watch(self, key: tuple[str, str], run: PageRun[Any]) -> None:
-        while not run.forsaken:
+        # One that is over and was followed by another can be neither stopped nor found: nobody has to watch it.
+        while not run.forsaken and not (run.over and self.find(*key) is not run):
             time.sleep(self.watch_s)
         run.stop.set()
         with self._lock:

@@ -10,7 +10,7 @@ from qdash.markup import Macros, bits_class, colour_classes, parts
 from qdash.markup.layer_heatmap import Measured, extremes, heat_html, scale_html
 from qdash.present.formatting import percent
 from qdash.present.layer_names import spoken_name
-from qdash.present.weight_error import decibels, decibels_of, disturbed, left_out, unweighed
+from qdash.present.weight_error import decibels, decibels_of, disturbed, left_out, unmeasured
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 from qdash.ui.components import text
 from qdash.ui.components.verdict_header import sentence_html
@@ -40,7 +40,7 @@ class Ranked(NamedTuple):
 def headline_html(report: WeightReport) -> Markup:
     """Who disturbs the weights more, by how much, and where it hurts most."""
     ranked = sorted(report.schemes, key=decibels_of, reverse=True)
-    return sentence_html(parts.emphasized(disturbed(report)), " ".join(filter(None, (_summary(ranked), unweighed(report)))))
+    return sentence_html(parts.emphasized(disturbed(report)), " ".join(filter(None, (_summary(ranked), unmeasured(report)))))
 
 
 def scheme_choices(report: WeightReport) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -52,6 +53,17 @@ def test_a_run_outlives_its_stream_and_is_followed_again(runs: Runs, clock: Cloc
     assert runs.find("v", "compare") is run
     assert next(run.follow("second session")) >= first and not run.stop.is_set()
     run.stop.set()
+
+
+def test_a_run_that_is_over_and_was_followed_by_another_is_not_watched(runs: Runs, clock: Clock) -> None:
+    def watched() -> int:
+        return sum(thread.name == "again watch" for thread in enumerate_threads())
+
+    for _ in range(5):
+        assert list(runs.start("v", "again", lambda stop: iter([1])).follow("a")) == [1]
+    assert _soon(lambda: watched() == 1)
+    clock.now += UNFOLLOWED_S + 1
+    assert _soon(lambda: watched() == 0)
 
 
 def test_it_ends_a_minute_after_the_last_has_left(runs: Runs, clock: Clock) -> None:
