@@ -53,7 +53,7 @@ def framed(figure: go.Figure, names: list[str], *, longest: float, title: str, d
         type="category", categoryorder="array", categoryarray=names, range=[rows - 0.5, -0.5],
         showgrid=False, showline=False, zeroline=False, ticks="outside", ticklen=8, tickcolor="rgba(0,0,0,0)",
     )  # fmt: skip
-    figure.update_xaxes(range=[0, longest or 1.0], title_text=title, showline=False, zeroline=True, nticks=4)
+    figure.update_xaxes(range=[0, longest or 1.0], title_text=title, showline=False, zeroline=True, nticks=4, tickangle=0)
     return figure
 
 

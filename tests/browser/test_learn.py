@@ -55,6 +55,14 @@ def test_the_bits_slider_changes_levels_and_error(scripted: Server, open_page: O
     expect(page.locator("#learn [data-part=spoken]")).to_contain_text("INT8: 255 levels")
 
 
+def test_a_label_is_not_covered_by_its_pills(scripted: Server, open_page: OpenPage) -> None:
+    page = learn(open_page, scripted)
+    for options in page.locator("#learn .options").all():
+        label, pills = options.locator(".lab").bounding_box(), options.locator(".seg").bounding_box()
+        assert label is not None and pills is not None and label["width"] > 0
+        assert label["x"] + label["width"] <= pills["x"] or label["y"] + label["height"] <= pills["y"]
+
+
 def test_six_cards_change_the_picture(scripted: Server, open_page: OpenPage) -> None:
     page = learn(open_page, scripted)
     assert page.locator("#learn .lesson").count() == len(LESSONS) == 6
