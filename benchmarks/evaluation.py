@@ -28,9 +28,9 @@ from qdash import checkpoints
 from qdash.engine.prompting import tokenizer_of
 from qdash.engine.worker import Worker
 from qdash.machine import this_machine
-from qdash.records import BatchAnswered, Exercise, Question
+from qdash.records import BatchAnswered, BatchRequest, Question
 from qdash.runs.plan import worker_spec
-from qdash.tasks import Item, bundled_items, spread
+from qdash.tasks import Item, bundled_items, stratified_sample
 
 NEW_TOKENS = 10
 BATCH_SIZES = (1, 8, 32, 64)
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    items = spread(bundled_items("cloze") or (), chosen.limit)
+    items = stratified_sample(bundled_items("cloze") or (), chosen.limit)
     with tempfile.TemporaryDirectory() as folder:
         model = str(random_qwen3(Path(folder) / "qwen3-216m")) if chosen.model == "random" else chosen.model
         document = measured(model, items, chosen.runs)
@@ -113,8 +113,8 @@ def batched(worker: Worker, items: Sequence[Item], size: int) -> Run:
             for reply in emitted.replies:
                 answers[reply.index] = reply.text
 
-    exercise = Exercise(questions=questions, plain=True, max_new_tokens=NEW_TOKENS, batch_size=size)
-    done = worker.exercise(exercise, emit=keep, stop=lambda: False)
+    request = BatchRequest(questions=questions, plain=True, max_new_tokens=NEW_TOKENS, batch_size=size)
+    done = worker.run_batches(request, emit=keep, stop=lambda: False)
     return Run(answers, done.total_s)
 
 

@@ -21,9 +21,9 @@ from qdash import checkpoints
 from qdash.engine.prompting import tokenizer_of
 from qdash.engine.worker import Worker
 from qdash.machine import this_machine
-from qdash.records import BatchAnswered, Exercise, Question
+from qdash.records import BatchAnswered, BatchRequest, Question
 from qdash.runs.plan import worker_spec
-from qdash.tasks import Item, bundled_items, spread
+from qdash.tasks import Item, bundled_items, stratified_sample
 
 SCHEMES = ("original", "bnb-nf4", "int3-g64")
 BATCH_SIZE = 32
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    items = spread(bundled_items("cloze") or (), chosen.limit)
+    items = stratified_sample(bundled_items("cloze") or (), chosen.limit)
     results = [compared(chosen.model, scheme, items) for scheme in SCHEMES]
     packages = {"lm_eval": metadata.version("lm_eval")} | {name: this_machine().packages[name] for name in ("torch", "transformers")}
     conditions = {"model": Path(chosen.model).name, "questions": len(items), "dtype": "float32", "versions": packages}
@@ -70,8 +70,8 @@ def by_qdash(worker: Worker, items: Sequence[Item]) -> Hits:
                 hits[reply.index] = bool(reply.on_target)
 
     questions, targets = tuple(Question(prompt=item.question.prompt, png=None) for item in items), tuple(item.target for item in items)
-    exercise = Exercise(questions=questions, targets=targets, plain=True, max_new_tokens=8, batch_size=BATCH_SIZE)
-    worker.exercise(exercise, emit=keep, stop=lambda: False)
+    request = BatchRequest(questions=questions, targets=targets, plain=True, max_new_tokens=8, batch_size=BATCH_SIZE)
+    worker.run_batches(request, emit=keep, stop=lambda: False)
     return hits
 
 

@@ -49,9 +49,9 @@ from qdash.engine.weights.detail import WeightPosition, layer_detail
 from qdash.records import (
     Agreement,
     Answer,
+    BatchRequest,
     BatchStats,
     Emitted,
-    Exercise,
     InspectorReport,
     LayerDetail,
     Loaded,
@@ -142,16 +142,16 @@ class Worker:
                 held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, generated
             )
 
-    def score(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
+    def compare_to_reference(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
         """How closely this variant follows `reference`. Also "bad_input" for a variant with another vocabulary."""
         with self._scoring(question, emit, stop) as (held, inputs):
             return compare_to_reference(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
 
-    def exercise(self, exercise: Exercise, *, emit: Emit, stop: Stop, pause: Stop = lambda: False) -> BatchStats:
+    def run_batches(self, request: BatchRequest, *, emit: Emit, stop: Stop, pause: Stop = lambda: False) -> BatchStats:
         """Many questions in batches; emits each batch's answers, and after each returns early if `pause()`."""
         held = self._loaded(emit, stop)
         with self._working("answering"):
-            return run_batches(held.model, held.processor, exercise, self._idle_bytes(held), emit, stop, pause)
+            return run_batches(held.model, held.processor, request, self._idle_bytes(held), emit, stop, pause)
 
     def report_model(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""

@@ -14,8 +14,8 @@ from qdash.records import (
     Agreement,
     Answer,
     BatchAnswered,
+    BatchRequest,
     BatchStats,
-    Exercise,
     InspectorReport,
     LayerDetail,
     Loaded,
@@ -64,15 +64,15 @@ class WorkerClient:
         """See `Worker.record_reference`."""
         return self._run(Call("record_reference", (question, said)), reserve_bytes)
 
-    def score(self, question: Question, reference: Reference, *, reserve_bytes: int = 0) -> Generator[Step, None, Agreement]:
-        """See `Worker.score`."""
-        return self._run(Call("score", (question, reference)), reserve_bytes)
+    def compare_to_reference(self, question: Question, reference: Reference, *, reserve_bytes: int = 0) -> Generator[Step, None, Agreement]:
+        """See `Worker.compare_to_reference`."""
+        return self._run(Call("compare_to_reference", (question, reference)), reserve_bytes)
 
-    def exercise(
-        self, exercise: Exercise, *, reserve_bytes: int = 0, gives_way: bool = False
+    def run_batches(
+        self, request: BatchRequest, *, reserve_bytes: int = 0, gives_way: bool = False
     ) -> Generator[Step | BatchAnswered, None, BatchStats]:
-        """See `Worker.exercise`; `gives_way`: it pauses for those who go before, see `Executor.call`."""
-        return self._run(Call("exercise", (exercise,), gives_way), reserve_bytes)
+        """See `Worker.run_batches`; `gives_way`: it pauses for those who go before, see `Executor.call`."""
+        return self._run(Call("run_batches", (request,), gives_way), reserve_bytes)
 
     def report_model(self, folder: str | None, *, reserve_bytes: int = 0) -> Generator[Step, None, InspectorReport]:
         """See `Worker.report_model`."""

@@ -52,7 +52,7 @@ class MeasuredLayer(LayerPlace):
 
 
 class Reply(Record):
-    """The answer to question `index` of an exercise. `on_target`: it begins with exactly the target's tokens (None: no target)."""
+    """The answer to question `index` of a batch request. `on_target`: it begins with exactly the target's tokens (None: no target)."""
 
     index: int
     text: str
@@ -121,7 +121,7 @@ class TimedRun(Record):
         return (self.total_s - self.ttft_s) / (self.tokens - 1)
 
 
-class Exercise(Record):
+class BatchRequest(Record):
     """Questions to be answered in batches. Where `plain`, prompts are texts to continue and see no chat template.
 
     `targets`: what would continue each plain prompt exactly, or empty. `batches`: how many to answer (None: all), from number `first` on.
@@ -139,10 +139,10 @@ class Exercise(Record):
 
 
 class BatchStats(Record):
-    """An exercise is over: `total_s` from the first question to the last answer, `peak_bytes` as in `Memory`, of the largest batch.
+    """The batches are answered: `total_s` from the first question to the last answer, `peak_bytes` as in `Memory`, of the largest batch.
 
     `batch_size`: questions answered at a time, 1 where the model's answers depend on what else is in their batch. `paused_at`: the number
-    of the batch to go on from, where the exercise made room for others before it was over.
+    of the batch to go on from, where others were given the device before all were answered.
     """
 
     total_s: float

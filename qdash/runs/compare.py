@@ -169,7 +169,7 @@ class _Answers(VariantRun[Request]):
         found: dict[str, Any] = {"agreement_problem": self.unreferenced}
         try:
             for name, reference in self.references.items():
-                found[name] = yield from _relayed(self.worker(index).score(self.question, reference), index, "scoring")
+                found[name] = yield from _relayed(self.worker(index).compare_to_reference(self.question, reference), index, "scoring")
         except QdashError as error:
             found["agreement_problem"] = error.message
         return found
@@ -195,7 +195,7 @@ class _Answers(VariantRun[Request]):
         try:
             # It may have had to make room for the others.
             yield from _relayed(self.worker(0).load(reserve_bytes=baseline.loading_bytes), 0, "scoring")
-            again = yield from _relayed(self.worker(0).score(self.question, reference), 0, "scoring")
+            again = yield from _relayed(self.worker(0).compare_to_reference(self.question, reference), 0, "scoring")
         except QdashError:
             return None
         return again.kl_mean_nats

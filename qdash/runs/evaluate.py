@@ -29,7 +29,7 @@ from qdash.runs.evaluation_answers import EvaluationAnswers, evaluated_known_of
 from qdash.runs.plan import host_of
 from qdash.runs.variant_run import failed
 from qdash.runs.workload import Found, evaluation_work
-from qdash.tasks import Item, Task, beside, bundled_items, counted, find_task, spread
+from qdash.tasks import Item, Task, bundled_items, compare_to_baseline, find_task, stratified_sample, summarize
 
 
 def evaluate(
@@ -66,7 +66,7 @@ def evaluate(
         # All workers are gone. What was answered stays, and the other variants failed for one reason.
         for index in range(len(results), len(request.variants)):
             result = _cut_off(request, found, chosen, index, error, answers)
-            results.append(beside(result, results[0], len(chosen)) if results else result)
+            results.append(compare_to_baseline(result, results[0], len(chosen)) if results else result)
             answers.clear()
             yield EvaluatedVariantDone(index=index, result=results[-1])
     evaluation = Evaluation(
@@ -86,7 +86,7 @@ def _evaluated(
     for index in range(len(request.variants)):
         result = yield from run.variant(index)
         first = first or result
-        yield EvaluatedVariantDone(index=index, result=beside(result, first, len(items)) if index else result)
+        yield EvaluatedVariantDone(index=index, result=compare_to_baseline(result, first, len(items)) if index else result)
     assert first is not None
     return (yield from run.noise_floor(first))
 
@@ -96,7 +96,7 @@ def _chosen(task: Task, request: EvaluationRequest, items: Sequence[Item] | None
     own = bundled_items(task.key) if items is None else items
     if own is None:
         raise QdashError(f"The task “{task.key}” was given no questions.", "Choose a file of questions.")
-    chosen = spread(own, request.limit)
+    chosen = stratified_sample(own, request.limit)
     if not chosen:
         raise QdashError("There are no questions to ask.", "Give at least one question.")
     return chosen
@@ -106,5 +106,5 @@ def _cut_off(
     request: EvaluationRequest, found: Found, items: tuple[Item, ...], index: int, error: QdashError, answers: Sequence[ItemResult]
 ) -> EvaluatedVariant:
     """A variant whose workers are gone: the answers it had given stay, how long they took is not known."""
-    figures = counted(answers, [item.question for item in items]) if answers else {}
+    figures = summarize(answers, [item.question for item in items]) if answers else {}
     return EvaluatedVariant.model_validate(evaluated_known_of(request, found, index) | failed(error) | figures)

@@ -12,6 +12,7 @@ from qdash.execution import Rank
 from qdash.execution.forward import forward_events
 from qdash.records import (
     BatchAnswered,
+    BatchRequest,
     BatchStats,
     Emitted,
     EvaluatedVariant,
@@ -20,7 +21,6 @@ from qdash.records import (
     EvaluationProgress,
     EvaluationRequest,
     EvaluationStage,
-    Exercise,
     ItemResult,
     ItemsAnswered,
     Question,
@@ -31,7 +31,7 @@ from qdash.runs.batch_times import noise_between, ratio_between, retimed
 from qdash.runs.evaluated_models import progress_of
 from qdash.runs.variant_run import VariantRun, failed, known_of
 from qdash.runs.workload import Found
-from qdash.tasks import Item, Task, accuracy_of, counted, judged
+from qdash.tasks import Item, Task, accuracy_of, grade, summarize
 
 Result = TypeVar("Result")
 
@@ -110,7 +110,7 @@ class EvaluationAnswers(VariantRun[EvaluationRequest]):
         known.update({name: getattr(loaded, name) for name in ("load_s", "weights_bytes", "projected_bytes", "dtype", "coverage")})
 
     def _answer(self, index: int, batches: int | None = None) -> Generator[EvaluationEvent, None, BatchStats]:
-        exercise = Exercise(
+        request = BatchRequest(
             questions=tuple(Question(prompt=item.question.prompt, png=item.png) for item in self.items),
             targets=tuple(item.target for item in self.items), plain=self.task.plain, max_new_tokens=self.max_new_tokens,
             batch_size=batch_size_of(self.request, index) if self._may_share(index) is not False else 1, batches=batches,
@@ -122,10 +122,10 @@ class EvaluationAnswers(VariantRun[EvaluationRequest]):
         while not parts or parts[-1].paused_at is not None:
             if parts:
                 used = {"first": parts[-1].paused_at, "batch_size": parts[-1].batch_size, "can_share": True}
-                exercise = exercise.model_copy(update=used)
+                request = request.model_copy(update=used)
             # Whoever had the device meanwhile may have needed this variant's memory.
             reserve_bytes = self.loading_bytes(index) if parts else 0
-            call = self.worker(index).exercise(exercise, reserve_bytes=reserve_bytes, gives_way=True)
+            call = self.worker(index).run_batches(request, reserve_bytes=reserve_bytes, gives_way=True)
             parts.append((yield from self._relayed(call, index, stage)))
         return BatchStats(
             total_s=sum(part.total_s for part in parts), peak_bytes=max(part.peak_bytes for part in parts), batch_size=parts[-1].batch_size
@@ -182,7 +182,7 @@ class EvaluationAnswers(VariantRun[EvaluationRequest]):
         )  # fmt: skip
 
     def _answered(self, index: int) -> ItemsAnswered:
-        new = [judged(reply, self.items[reply.index].question, self.rule) for reply in self.batches[-1].replies]
+        new = [grade(reply, self.items[reply.index].question, self.rule) for reply in self.batches[-1].replies]
         self.judged += new
         accuracy = accuracy_of(self.judged)
         assert accuracy is not None
@@ -194,7 +194,7 @@ class EvaluationAnswers(VariantRun[EvaluationRequest]):
             return {}
         seconds = total_s if total_s is not None else sum(batch.seconds for batch in self.batches)
         return {
-            **counted(self.judged, [item.question for item in self.items]),
+            **summarize(self.judged, [item.question for item in self.items]),
             "total_s": seconds,
             "per_item_s": seconds / len(self.judged),
             "new_tokens": sum(reply.new_tokens for batch in self.batches for reply in batch.replies),

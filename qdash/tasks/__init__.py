@@ -3,14 +3,14 @@
 from qdash.tasks.bundle import Bundle, chosen_files
 from qdash.tasks.bundled import bundled_items
 from qdash.tasks.custom import read_custom
-from qdash.tasks.item import Item, spread
+from qdash.tasks.item import Item, stratified_sample
 from qdash.tasks.lambada import lambada_items
 from qdash.tasks.rules import GRADERS
-from qdash.tasks.scoring import accuracy_of, beside, counted, differing, judged
+from qdash.tasks.scoring import accuracy_of, compare_to_baseline, differing, grade, summarize
 from qdash.tasks.task import TASKS, Task, find_task
 from qdash.tasks.truth import Truth, truth_of
 
 __all__ = [
-    "GRADERS", "TASKS", "Bundle", "Item", "Task", "Truth", "accuracy_of", "beside", "bundled_items", "chosen_files", "counted", "differing",
-    "find_task", "judged", "lambada_items", "read_custom", "spread", "truth_of",
+    "GRADERS", "TASKS", "Bundle", "Item", "Task", "Truth", "accuracy_of", "bundled_items", "chosen_files", "compare_to_baseline",
+    "differing", "find_task", "grade", "lambada_items", "read_custom", "stratified_sample", "summarize", "truth_of",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ class Item:
     target: str = ""
 
 
-def spread(items: Sequence[Item], limit: int | None) -> tuple[Item, ...]:
+def stratified_sample(items: Sequence[Item], limit: int | None) -> tuple[Item, ...]:
     """The first `limit` items, taken in turn from each kind and language, so that every one is there alike; None: all, as they are.
 
     Items of one kind only are simply the first ones, which is also what lm-eval's --limit takes.

@@ -10,7 +10,7 @@ from qdash.stats.binomial import paired, proportion
 from qdash.tasks.rules import GRADERS
 
 
-def judged(reply: Reply, question: TaskItem, rule: Rule) -> ItemResult:
+def grade(reply: Reply, question: TaskItem, rule: Rule) -> ItemResult:
     """The reply with its verdict: right by the rule for any of the answers that are."""
     correct = any(GRADERS[rule](reply.text, answer) for answer in question.answers)
     return ItemResult(index=reply.index, answer=reply.text, correct=correct, last_word=reply.on_target)
@@ -21,7 +21,7 @@ def accuracy_of(items: Sequence[ItemResult]) -> Proportion | None:
     return proportion(sum(item.correct for item in items), len(items)) if items else None
 
 
-def counted(items: Sequence[ItemResult], questions: Sequence[TaskItem]) -> dict[str, object]:
+def summarize(items: Sequence[ItemResult], questions: Sequence[TaskItem]) -> dict[str, object]:
     """The fields of `EvaluatedVariant` that follow from its answers alone."""
     ordered = sorted(items, key=lambda item: item.index)
     standard = [item.last_word for item in ordered if item.last_word is not None]
@@ -35,7 +35,7 @@ def counted(items: Sequence[ItemResult], questions: Sequence[TaskItem]) -> dict[
     }
 
 
-def beside(result: EvaluatedVariant, baseline: EvaluatedVariant, total: int) -> EvaluatedVariant:
+def compare_to_baseline(result: EvaluatedVariant, baseline: EvaluatedVariant, total: int) -> EvaluatedVariant:
     """`result` with its drop, McNemar's test and speed-up against `baseline`; `total`: questions of the evaluation.
 
     Drop and test are over the questions that both answered. A simulated variant's time is its stand-in's, so it gets no speed-up, and

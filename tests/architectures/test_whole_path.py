@@ -8,7 +8,7 @@ import transformers as hf
 
 from qdash.engine.sizes import weights_bytes
 from qdash.engine.teacher_forcing import laid_out
-from qdash.records import BatchAnswered, Exercise, Measurement, Question
+from qdash.records import BatchAnswered, BatchRequest, Measurement, Question
 from tests.architectures.conftest import decoded, inputs_for
 from tests.architectures.making import READS, SEES
 from tests.engine.conftest import ignore, never
@@ -66,7 +66,7 @@ def test_scores_are_those_of_generating(worker, plain, question, architecture):
     assert reference.ppl == pytest.approx(perplexity(p, tokens), rel=1e-3)
     for scheme in ("bnb-nf4", SIMULATED):
         variant = worker(architecture, scheme)
-        found = variant.score(asked, reference, emit=ignore, stop=never)
+        found = variant.compare_to_reference(asked, reference, emit=ignore, stop=never)
         model = plain(architecture, scheme) if scheme in REAL else variant.held.model
         q = scored(model, inputs_for(variant, asked), tokens, reference.step_by_step)
         assert found.ppl == pytest.approx(perplexity(q, tokens), rel=1e-3)
@@ -102,14 +102,14 @@ def test_every_number_is_counted_and_every_layer_named(worker, plain, architectu
 def test_questions_get_the_answers_that_each_gets_alone(worker, question, architecture, scheme):
     subject, png = worker(architecture, scheme), question(architecture).png
     questions = [Question(prompt="the cat sat on the mat " * (1 + number % 4) + str(number), png=png) for number in range(6)]
-    exercise = Exercise(questions=tuple(questions), plain=False, max_new_tokens=4, batch_size=6)
+    request = BatchRequest(questions=tuple(questions), plain=False, max_new_tokens=4, batch_size=6)
     replies = {}
 
     def keep(item):
         if isinstance(item, BatchAnswered):
             replies.update({reply.index: reply.text for reply in item.replies})
 
-    done = subject.exercise(exercise, emit=keep, stop=never)
+    done = subject.run_batches(request, emit=keep, stop=never)
     alone = [subject.answer(asked, 4, emit=ignore, stop=never).text for asked in questions]
     assert [replies[number] for number in range(6)] == alone
     assert done.batch_size == (1 if architecture in READ_PADDING else 6)
@@ -127,7 +127,7 @@ def test_weights_that_a_model_divides_itself_are_divided_whatever_holds_them(wor
     """RWKV's when it is first called: afterwards layers may hold theirs in another way, in which they cannot be divided."""
     original, variant, asked = worker("rwkv", "original"), worker("rwkv", scheme), question("rwkv")
     reference = original.record_reference(asked, tuple(range(40, 52)), emit=ignore, stop=never)
-    found = variant.score(asked, reference, emit=ignore, stop=never)
+    found = variant.compare_to_reference(asked, reference, emit=ignore, stop=never)
     assert 1e-9 < found.kl_mean_nats < 0.1
     if scheme.startswith("bnb"):
         p, q = (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qdash.engine.worker import Worker
-from qdash.records import BatchAnswered, Exercise, LayerDetail, Measurement, Question, WeightReport, WorkerSpec
+from qdash.records import BatchAnswered, BatchRequest, LayerDetail, Measurement, Question, WeightReport, WorkerSpec
 
 SAMPLE = Path(__file__).parents[2] / "qdash" / "assets" / "samples" / "t1-square.png"
 FORMATS = ("fp6-e2m3", "int3-g64", "nvfp4")
@@ -21,7 +21,7 @@ def spec_on(device: str, folder: str, scheme: str | None) -> WorkerSpec:
 
 
 def everything(worker: Worker, after: Callable[[str], None] = lambda method: None) -> dict[str, Any]:
-    """What each method that needs a model returns, after which `after` is called with its name; and the texts that `exercise` emitted."""
+    """What each method that needs a model returns, and the texts that `run_batches` emitted; calls `after` with each name."""
     sees = worker.spec.task == "image-text-to-text"
     question = Question(prompt="What is in this picture?" if sees else "Once upon a time", png=SAMPLE.read_bytes() if sees else None)
     batches: list[Any] = []
@@ -35,9 +35,9 @@ def everything(worker: Worker, after: Callable[[str], None] = lambda method: Non
     made["warm_up"] = call("warm_up", question, Measurement(warmup=1, max_new_tokens=NEW_TOKENS))
     made["time"] = call("time", question, NEW_TOKENS)
     reference = call("record_reference", question, made["answer"].tokens)
-    made["score"] = call("score", question, reference)
-    asked = Exercise(questions=(question,) * 3, targets=(), plain=False, max_new_tokens=NEW_TOKENS, batch_size=2, batches=None)
-    made["exercise"] = call("exercise", asked)
+    made["compare_to_reference"] = call("compare_to_reference", question, reference)
+    asked = BatchRequest(questions=(question,) * 3, targets=(), plain=False, max_new_tokens=NEW_TOKENS, batch_size=2, batches=None)
+    made["run_batches"] = call("run_batches", asked)
     made["report_model"] = call("report_model", None)
     replies = [reply for batch in batches if isinstance(batch, BatchAnswered) for reply in batch.replies]
     return {**made, "replies": [reply.text for reply in sorted(replies, key=lambda reply: reply.index)]}

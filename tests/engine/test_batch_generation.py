@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from qdash.catalog.schemes import SCHEMES
-from qdash.engine import batch_generation as exercising
+from qdash.engine import batch_generation
 from qdash.engine.batches import Encoded, alike, laid_side_by_side
 from qdash.engine.prompting import build_inputs, read_image, tokenizer_of
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
-from qdash.records import BatchAnswered, Exercise, Question, Reply
+from qdash.records import BatchAnswered, BatchRequest, Question, Reply
 from tests.engine.conftest import DYNAMIC, REAL, SIMULATED, TEXT, TORCHAO, VISION, never
 
 WORDS = ("What", "is", "in", "this", "picture?", "Describe", "it.", "A", "black", "square", "on", "white", "这张图片中有什么", "红色的圆形")
@@ -44,20 +44,22 @@ def pictures(count: int) -> list[bytes]:
     return encoded
 
 
-def exercise(questions: Sequence[Question], batch_size: int, *, plain: bool, targets: Sequence[str] = (), **changes: Any) -> Exercise:
+def batch_request(
+    questions: Sequence[Question], batch_size: int, *, plain: bool, targets: Sequence[str] = (), **changes: Any
+) -> BatchRequest:
     known: dict[str, Any] = {"max_new_tokens": NEW_TOKENS, "batch_size": batch_size, "plain": plain, "targets": tuple(targets)}
-    return Exercise(questions=tuple(questions), **{**known, **changes})
+    return BatchRequest(questions=tuple(questions), **{**known, **changes})
 
 
-def solved(worker: Worker, asked: Exercise) -> list[Reply]:
+def solved(worker: Worker, asked: BatchRequest) -> list[Reply]:
     """The replies in the order of the questions."""
     replies = (reply for batch in batches_of(worker, asked) for reply in batch.replies)
     return sorted(replies, key=lambda reply: reply.index)
 
 
-def batches_of(worker: Worker, asked: Exercise) -> list[BatchAnswered]:
+def batches_of(worker: Worker, asked: BatchRequest) -> list[BatchAnswered]:
     batches: list[BatchAnswered] = []
-    worker.exercise(asked, emit=lambda item: batches.append(item) if isinstance(item, BatchAnswered) else None, stop=never)
+    worker.run_batches(asked, emit=lambda item: batches.append(item) if isinstance(item, BatchAnswered) else None, stop=never)
     return batches
 
 
@@ -74,8 +76,8 @@ def alone(worker: Worker, question: Question) -> str:
 def test_a_batch_answers_as_one_by_one(worker: FindWorker, architecture: str) -> None:
     model = worker(architecture, "original")
     questions = [Question(prompt=prompt) for prompt in prompts(20)]
-    batched = solved(model, exercise(questions, 8, plain=False))
-    assert batched == solved(model, exercise(questions, 1, plain=False))
+    batched = solved(model, batch_request(questions, 8, plain=False))
+    assert batched == solved(model, batch_request(questions, 1, plain=False))
     assert [reply.text for reply in batched] == [alone(model, question) for question in questions]
     assert len({reply.text for reply in batched}) > 5  # not one answer for all
 
@@ -85,7 +87,7 @@ def test_pictures_of_all_sizes_share_a_batch(worker: FindWorker, architecture: s
     model = worker(architecture, "original")
     questions = [Question(prompt=prompt, png=png) for prompt, png in zip(prompts(9), pictures(9), strict=True)]
     questions += [Question(prompt=prompt) for prompt in prompts(3)]
-    batched = solved(model, exercise(questions, 8, plain=False))
+    batched = solved(model, batch_request(questions, 8, plain=False))
     assert [reply.text for reply in batched] == [alone(model, question) for question in questions]
 
 
@@ -98,7 +100,7 @@ WEIGHTS_ONLY = [key for key in CPU_SCHEMES if key not in ROUNDS_ACTIVATIONS]
 def test_schemes_of_weights_answer_a_batch_as_one_by_one(worker: FindWorker, scheme: str) -> None:
     model = worker("qwen3", scheme)
     questions = [Question(prompt=prompt) for prompt in prompts(12)]
-    together, apart = (solved(model, exercise(questions, size, plain=True)) for size in (6, 1))
+    together, apart = (solved(model, batch_request(questions, size, plain=True)) for size in (6, 1))
     assert [reply.text for reply in together] == [reply.text for reply in apart]
 
 
@@ -120,10 +122,10 @@ def test_greedy_decoding_makes_the_target_where_teacher_forcing_says_so(worker: 
     model = worker(architecture, "original")
     texts = prompts(40)
     # What the model itself says is right half of the time, so that both outcomes occur, with targets of one token and of more.
-    said = [reply.text for reply in solved(model, exercise([Question(prompt=text) for text in texts], 8, plain=True))]
+    said = [reply.text for reply in solved(model, batch_request([Question(prompt=text) for text in texts], 8, plain=True))]
     rng = random.Random(0)
     targets = [text[: rng.randint(1, 4)] if rng.random() < 0.7 else " word" for text in said]
-    replies = solved(model, exercise([Question(prompt=text) for text in texts], 8, plain=True, targets=targets))
+    replies = solved(model, batch_request([Question(prompt=text) for text in texts], 8, plain=True, targets=targets))
     expected = [teacher_forced(model, text, target) for text, target in zip(texts, targets, strict=True)]
     assert [reply.on_target for reply in replies] == expected
     assert True in expected and False in expected
@@ -143,15 +145,15 @@ def teacher_forced(worker: Worker, context: str, target: str) -> bool:
 def test_a_long_target_is_looked_for_beyond_the_end_of_the_answer(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
     question = Question(prompt=prompts(1)[0])
-    (long,) = solved(model, exercise([question], 1, plain=True, max_new_tokens=12))
-    (short,) = solved(model, exercise([question], 1, plain=True, max_new_tokens=2, targets=[long.text]))
+    (long,) = solved(model, batch_request([question], 1, plain=True, max_new_tokens=12))
+    (short,) = solved(model, batch_request([question], 1, plain=True, max_new_tokens=2, targets=[long.text]))
     assert short.on_target is teacher_forced(model, question.prompt, long.text)
     assert short.new_tokens == 2 and long.text.startswith(short.text.rstrip("\ufffd"))
 
 
 def test_some_batches_are_the_first_of_all(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
-    asked = exercise([Question(prompt=prompt) for prompt in prompts(20)], 4, plain=True)
+    asked = batch_request([Question(prompt=prompt) for prompt in prompts(20)], 4, plain=True)
     everything, some = batches_of(model, asked), batches_of(model, asked.model_copy(update={"batches": 2}))
     assert len(everything) == 5 and [batch.done for batch in everything] == [4, 8, 12, 16, 20]
     assert [batch.replies for batch in some] == [batch.replies for batch in everything[:2]]
@@ -162,7 +164,7 @@ def test_some_batches_are_the_first_of_all(worker: FindWorker) -> None:
 
 def test_paused_it_goes_on_where_it_was(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
-    asked = exercise([Question(prompt=prompt) for prompt in prompts(20)], 4, plain=True, batches=4)
+    asked = batch_request([Question(prompt=prompt) for prompt in prompts(20)], 4, plain=True, batches=4)
     whole, batches, parts = batches_of(model, asked), [], []
 
     def keep(item: object) -> None:
@@ -171,7 +173,7 @@ def test_paused_it_goes_on_where_it_was(worker: FindWorker) -> None:
 
     first = 0
     while first is not None:  # somebody waits for the device all the time
-        part = model.exercise(asked.model_copy(update={"first": first}), emit=keep, stop=never, pause=lambda: True)
+        part = model.run_batches(asked.model_copy(update={"first": first}), emit=keep, stop=never, pause=lambda: True)
         parts.append(part)
         first = part.paused_at
     assert [part.paused_at for part in parts] == [1, 2, 3, None]
@@ -184,19 +186,19 @@ def test_paused_it_goes_on_where_it_was(worker: FindWorker) -> None:
 def test_stopped_in_the_middle_what_was_answered_is_known(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
     batches: list[BatchAnswered] = []
-    asked = exercise([Question(prompt=prompt) for prompt in prompts(20)], 4, plain=True)
+    asked = batch_request([Question(prompt=prompt) for prompt in prompts(20)], 4, plain=True)
 
     def keep(item: object) -> None:
         if isinstance(item, BatchAnswered):
             batches.append(item)
 
     with pytest.raises(QdashError) as error:
-        model.exercise(asked, emit=keep, stop=lambda: len(batches) == 2)
+        model.run_batches(asked, emit=keep, stop=lambda: len(batches) == 2)
     assert error.value.kind == "cancelled" and len(batches) == 2
 
 
 def test_too_little_memory_for_a_batch_is_met_by_halves(worker: FindWorker, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, answers, tried = worker("qwen3", "original"), exercising.answers, []
+    model, answers, tried = worker("qwen3", "original"), batch_generation.answers, []
 
     def for_three_at_most(*arguments: Any) -> list[list[int]]:
         tried.append(len(arguments[1]))
@@ -204,12 +206,12 @@ def test_too_little_memory_for_a_batch_is_met_by_halves(worker: FindWorker, monk
             raise torch.OutOfMemoryError("CUDA out of memory")
         return answers(*arguments)
 
-    asked = exercise([Question(prompt=prompt) for prompt in prompts(10)], 10, plain=True)
+    asked = batch_request([Question(prompt=prompt) for prompt in prompts(10)], 10, plain=True)
     expected = solved(model, asked)
-    monkeypatch.setattr(exercising, "answers", for_three_at_most)
+    monkeypatch.setattr(batch_generation, "answers", for_three_at_most)
     assert solved(model, asked) == expected
     assert tried == 2 * [10, 5, 2, 3, 5, 2, 3]  # in the warm-up and again
-    monkeypatch.setattr(exercising, "answers", out_of_memory)
+    monkeypatch.setattr(batch_generation, "answers", out_of_memory)
     with pytest.raises(QdashError) as error:
         solved(model, asked)
     assert error.value.kind == "out_of_memory"
@@ -221,24 +223,24 @@ def out_of_memory(*arguments: Any) -> list[list[int]]:
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_a_question_that_does_not_fit_is_refused_before_any_is_answered(worker: FindWorker, plain: bool) -> None:
-    asked = exercise([Question(prompt="short"), Question(prompt="word " * 2000)], 1, plain=plain)
+    asked = batch_request([Question(prompt="short"), Question(prompt="word " * 2000)], 1, plain=plain)
     with pytest.raises(QdashError, match="do not fit this model"):
         solved(worker("qwen3", "original"), asked)
 
 
 def test_a_picture_for_a_model_that_reads_only_is_refused(worker: FindWorker, png: bytes) -> None:
     with pytest.raises(QdashError, match="reads text only"):
-        solved(worker("qwen3", "original"), exercise([Question(prompt="what?", png=png)], 1, plain=False))
+        solved(worker("qwen3", "original"), batch_request([Question(prompt="what?", png=png)], 1, plain=False))
 
 
 def test_plain_texts_meet_no_chat_template_and_no_penalty(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
     assert model.held is not None and model.held.model.generation_config is not None
     config = model.held.model.generation_config
-    before = solved(model, exercise([Question(prompt=prompt) for prompt in prompts(6)], 3, plain=True))
+    before = solved(model, batch_request([Question(prompt=prompt) for prompt in prompts(6)], 3, plain=True))
     try:
         config.repetition_penalty = 5.0
-        assert solved(model, exercise([Question(prompt=prompt) for prompt in prompts(6)], 3, plain=True)) == before
+        assert solved(model, batch_request([Question(prompt=prompt) for prompt in prompts(6)], 3, plain=True)) == before
     finally:
         config.repetition_penalty = None
     tokenizer = tokenizer_of(model.held.processor)
@@ -262,7 +264,7 @@ def test_side_by_side() -> None:
 
 def test_memory_is_watched_before_time_is_taken(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
-    done = model.exercise(
-        exercise([Question(prompt=prompt) for prompt in prompts(8)], 8, plain=True), emit=lambda item: None, stop=lambda: False
+    done = model.run_batches(
+        batch_request([Question(prompt=prompt) for prompt in prompts(8)], 8, plain=True), emit=lambda item: None, stop=lambda: False
     )
     assert model.held is not None and done.peak_bytes > model.held.loaded.weights_bytes * 0.9

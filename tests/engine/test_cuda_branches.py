@@ -57,8 +57,9 @@ def test_it_does_all_that_a_cpu_does(emulated, model, scheme):
     assert found["device"] == "cuda:0"
     assert found["answer"]["tokens"] == list(expected["answer"].tokens) and found["replies"] == expected["replies"]
     assert found["load"]["coverage"] == json.loads(expected["load"].coverage.model_dump_json())
-    assert found["score"]["kl_mean_nats"] == pytest.approx(0, abs=1e-9) and found["score"]["top1"] == 1
-    assert found["score"]["ppl"] == pytest.approx(expected["score"].ppl, rel=0.02)  # 4-bit weights are unpacked to bfloat16 differently
+    agreement, ppl = found["compare_to_reference"], expected["compare_to_reference"].ppl
+    assert agreement["kl_mean_nats"] == pytest.approx(0, abs=1e-9) and agreement["top1"] == 1
+    assert agreement["ppl"] == pytest.approx(ppl, rel=0.02)  # 4-bit weights are unpacked to bfloat16 differently
     assert found["report_model"]["parts"][0]["parameters"] == expected["report_model"].parts[0].parameters
 
 
@@ -67,7 +68,7 @@ def test_peaks_are_what_the_allocator_counts_above_the_idle_level(emulated, mode
     """Which is that of the libraries' workspaces, 32 MiB here."""
     found = emulated(model, scheme)
     weights_bytes = found["load"]["weights_bytes"]
-    for peak_bytes in (found["load"]["load_peak_bytes"], found["warm_up"]["peak_bytes"], found["exercise"]["peak_bytes"]):
+    for peak_bytes in (found["load"]["load_peak_bytes"], found["warm_up"]["peak_bytes"], found["run_batches"]["peak_bytes"]):
         assert weights_bytes <= peak_bytes < weights_bytes + 2**23
     watched = found["warm_up"]
     assert watched["peak_bytes"] <= watched["reserved_bytes"] and watched["process_bytes"] is None
@@ -78,14 +79,14 @@ def test_after_each_call_nothing_is_kept_from_others(emulated, model, scheme):
     """But for the inputs of the call, which are there until it returns; a timed run leaves the next one what it will need again."""
     cached = dict(emulated(model, scheme)["cached"])
     assert cached.pop("time") > 0
-    assert cached.keys() == {"load", "answer", "warm_up", "record_reference", "score", "exercise", "report_model"}
-    assert max(cached.values()) < 150_000 and cached["load"] == cached["warm_up"] == cached["exercise"] == 0
+    assert cached.keys() == {"load", "answer", "warm_up", "record_reference", "compare_to_reference", "run_batches", "report_model"}
+    assert max(cached.values()) < 150_000 and cached["load"] == cached["warm_up"] == cached["run_batches"] == 0
 
 
 @pytest.mark.parametrize(("model", "scheme"), VARIANTS)
 def test_no_clock_is_read_before_the_device_is_done(emulated, model, scheme):
     found = emulated(model, scheme)
-    assert not any(found["pending"][method] for method in ("load", "warm_up", "time", "exercise"))
+    assert not any(found["pending"][method] for method in ("load", "warm_up", "time", "run_batches"))
     preprocess_s, ttft_s, total_s = (found["time"][name] for name in ("preprocess_s", "ttft_s", "total_s"))
     assert 0 < preprocess_s < ttft_s < total_s and found["time"]["tokens"] == NEW_TOKENS
 
@@ -105,4 +106,5 @@ def test_without_64_bit_floats_scores_are_the_same(emulated):
     found = emulated(RANDOM, "int3-g64-narrow")
     expected = everything(Worker(spec_on("cpu", emulated.folders[RANDOM], "int3-g64")))
     assert found["answer"]["tokens"] == list(expected["answer"].tokens)
-    assert found["score"]["ppl"] == pytest.approx(expected["score"].ppl, rel=1e-6) and found["score"]["kl_mean_nats"] == 0
+    agreement, ppl = found["compare_to_reference"], expected["compare_to_reference"].ppl
+    assert agreement["ppl"] == pytest.approx(ppl, rel=1e-6) and agreement["kl_mean_nats"] == 0

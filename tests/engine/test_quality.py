@@ -61,7 +61,7 @@ def test_figures_are_those_of_a_float64_computation_token_by_token(worker, quest
     reference = original.record_reference(asked, said_by(original, asked), emit=ignore, stop=never)
     tokens = reference.tokens  # SmolVLM's has said <image>, where it is cut
     assert len(tokens) > 3
-    found = variant.score(asked, reference, emit=ignore, stop=never)
+    found = variant.compare_to_reference(asked, reference, emit=ignore, stop=never)
 
     p, q = stepwise(original, asked, tokens), stepwise(variant, asked, tokens)
     kl = (np.exp(p) * (p - q)).sum(-1)
@@ -81,7 +81,7 @@ def test_figures_are_those_of_a_float64_computation_token_by_token(worker, quest
 def test_the_original_is_exactly_itself(worker, question, architecture):
     subject, asked = worker(architecture, "original"), question(architecture)
     reference = subject.record_reference(asked, said_by(subject, asked), emit=ignore, stop=never)
-    found = subject.score(asked, reference, emit=ignore, stop=never)
+    found = subject.compare_to_reference(asked, reference, emit=ignore, stop=never)
     assert (found.kl_mean_nats, found.kl_se, found.top1, found.first_divergence) == (0.0, 0.0, 1.0, None)
     assert found.ppl == found.ppl_original
     assert all(token.instead is None for token in found.per_token)
@@ -90,7 +90,7 @@ def test_the_original_is_exactly_itself(worker, question, architecture):
 def test_where_the_variant_would_go_on_otherwise_its_word_is_told(worker, question):
     original, variant, asked = worker("qwen3", "original"), worker("qwen3", "int2-g64"), question("qwen3")
     reference = original.record_reference(asked, said_by(original, asked), emit=ignore, stop=never)
-    found = variant.score(asked, reference, emit=ignore, stop=never)
+    found = variant.compare_to_reference(asked, reference, emit=ignore, stop=never)
     place = found.first_divergence
     assert place is not None and found.top1 < 1
     assert [token.instead is None for token in found.per_token[: place + 1]] == [True] * place + [False]
@@ -220,10 +220,10 @@ def test_stop_is_honoured_and_leaves_the_model_whole(worker, question):
 def test_another_tokenizer_is_told_and_not_compared(worker, question):
     reference = worker("qwen3", "original").record_reference(question("qwen3"), (1, 2, 3), emit=ignore, stop=never)
     with pytest.raises(QdashError, match="another vocabulary"):
-        worker("bloom", "original").score(question("bloom"), reference, emit=ignore, stop=never)
+        worker("bloom", "original").compare_to_reference(question("bloom"), reference, emit=ignore, stop=never)
     wider = reference.model_copy(update={"width": reference.width + 64})
     with pytest.raises(QdashError, match=f"{reference.width:,} scores per token, not {wider.width:,}"):
-        worker("qwen3", "original").score(question("qwen3"), wider, emit=ignore, stop=never)
+        worker("qwen3", "original").compare_to_reference(question("qwen3"), wider, emit=ignore, stop=never)
 
 
 def test_a_tokenizer_is_known_by_its_words_and_their_numbers(checkpoint):
@@ -240,7 +240,7 @@ def test_scores_that_are_no_numbers(checkpoint, worker, question):
     broken.load(emit=ignore, stop=never)
     with torch.no_grad():
         broken.held.model.model.norm.weight.fill_(torch.nan)
-    found = broken.score(asked, reference, emit=ignore, stop=never)
+    found = broken.compare_to_reference(asked, reference, emit=ignore, stop=never)
     assert (found.kl_mean_nats, found.kl_se, found.ppl, found.top1, found.first_divergence) == (None, None, None, 0.0, 0)
     assert [token.kl_nats for token in found.per_token] == [None] * 3
     with pytest.raises(QdashError, match="NaN or infinite"):
@@ -255,7 +255,7 @@ def test_a_text_is_compared_along_after_the_question(worker, question):
     reference = subject.record_reference(question("llava"), text, emit=ignore, stop=never)
     assert reference.tokens == tuple(subject.held.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
     assert "".join(reference.pieces) == text
-    one = subject.score(
+    one = subject.compare_to_reference(
         question("llava"), subject.record_reference(question("llava"), "A", emit=ignore, stop=never), emit=ignore, stop=never
     )
     assert (one.tokens, one.kl_se) == (1, None)
@@ -267,9 +267,9 @@ def test_a_text_is_cut_where_the_context_ends(worker):
     room = 1024 - inputs_of(subject, question)["input_ids"].shape[1] + 1
     reference = subject.record_reference(question, "a b " * 200, emit=ignore, stop=never)
     assert len(reference.tokens) == room < 200
-    assert subject.score(question, reference, emit=ignore, stop=never).tokens == room
+    assert subject.compare_to_reference(question, reference, emit=ignore, stop=never).tokens == room
     with pytest.raises(QdashError, match="context"):
-        subject.score(Question(prompt="?" * 1000), reference, emit=ignore, stop=never)
+        subject.compare_to_reference(Question(prompt="?" * 1000), reference, emit=ignore, stop=never)
 
 
 def test_a_long_text_is_bounded(worker, question):

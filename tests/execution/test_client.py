@@ -12,7 +12,7 @@ import pytest
 from qdash.engine.worker import Worker
 from qdash.execution import Executor, Rank, StopSignal
 from qdash.execution.client import WorkerClient, timed_part
-from qdash.records import Emitted, Exercise, Measurement, WorkerSpec
+from qdash.records import BatchRequest, Emitted, Measurement, WorkerSpec
 from tests.execution.calls import QUESTION, spec_for
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_what_can_pause_may_give_way() -> None:
     for name, method in methods(WorkerClient).items():
         assert ("gives_way" in inspect.signature(method).parameters) == ("pause" in inspect.signature(CALLS[name]).parameters)
     executor = Recording()
-    list(WorkerClient(executor, SPEC).exercise(Exercise(questions=(), plain=True, max_new_tokens=1, batch_size=1), gives_way=True))
+    list(WorkerClient(executor, SPEC).run_batches(BatchRequest(questions=(), plain=True, max_new_tokens=1, batch_size=1), gives_way=True))
     assert executor.called[0][-1] is True
 
 

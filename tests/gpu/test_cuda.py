@@ -11,7 +11,7 @@ from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.records import Measurement, Question
 from tests.engine.conftest import REAL, SIMULATED, TEXT, TORCHAO, VISION, ignore, never, spec_of
-from tests.engine.test_batch_generation import exercise, prompts, solved
+from tests.engine.test_batch_generation import batch_request, prompts, solved
 from tests.engine.test_native_parity import NATIVE, logits, native
 
 # fp16 is the baseline on CUDA, and what NF4's "fast" compute dtype then is.
@@ -49,9 +49,9 @@ def test_variants_are_scored_and_the_original_is_itself(checkpoint, png, archite
     original, asked = cuda_worker(checkpoint(architecture), "original"), ask(architecture, png)
     tokens = original.answer(asked, 12, emit=ignore, stop=never).tokens
     reference = original.record_reference(asked, tokens, emit=ignore, stop=never)
-    own = original.score(asked, reference, emit=ignore, stop=never)
+    own = original.compare_to_reference(asked, reference, emit=ignore, stop=never)
     assert own.kl_mean_nats == pytest.approx(0, abs=1e-4) and own.tokens == len(reference.tokens)
-    found = cuda_worker(checkpoint(architecture), scheme).score(asked, reference, emit=ignore, stop=never)
+    found = cuda_worker(checkpoint(architecture), scheme).compare_to_reference(asked, reference, emit=ignore, stop=never)
     assert found.kl_mean_nats is not None and found.kl_mean_nats > own.kl_mean_nats and found.ppl_original == reference.ppl
 
 
@@ -108,5 +108,5 @@ def test_out_of_memory_names_the_gpu(checkpoint, monkeypatch):
 def test_a_batch_answers_as_one_by_one(checkpoint, png, architecture):
     subject = cuda_worker(checkpoint(architecture), "original", dtype="float32")
     questions = [Question(prompt=prompt, png=png if architecture in VISION else None) for prompt in prompts(12)]
-    together, apart = (solved(subject, exercise(questions, size, plain=False)) for size in (6, 1))
+    together, apart = (solved(subject, batch_request(questions, size, plain=False)) for size in (6, 1))
     assert together == apart

@@ -20,8 +20,8 @@ def test_variants_are_scored_against_the_originals_answer_before_they_are_timed(
     events = list(compare(request_for(folder, "original", "bnb-nf4"), None, script))
     assert script.calls == [
         ("original", "load"), ("original", "answer"), ("original", "record_reference"),
-        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "score"),
-        ("original", "load"), ("original", "score"),
+        ("bnb-nf4", "load"), ("bnb-nf4", "answer"), ("bnb-nf4", "compare_to_reference"),
+        ("original", "load"), ("original", "compare_to_reference"),
         ("original", "load"), ("original", "warm_up"), ("bnb-nf4", "load"), ("bnb-nf4", "warm_up"),
     ]  # fmt: skip
     comparison = final(events)
@@ -48,7 +48,7 @@ def test_a_reference_text_is_scored_beside_the_answer(folder: Path) -> None:
 
 def test_a_failed_scoring_costs_the_agreement_only(folder: Path) -> None:
     other = QdashError("It has other words.", "Compare one family.")
-    variant = outcome(folder, scoring({("bnb-nf4", "score"): other}), "original", "bnb-nf4").variants[1]
+    variant = outcome(folder, scoring({("bnb-nf4", "compare_to_reference"): other}), "original", "bnb-nf4").variants[1]
     assert (variant.status, variant.agreement, variant.agreement_problem) == ("ok", None, "It has other words.")
     assert variant.latency is not None and variant.answer == "a cat"
 
@@ -59,7 +59,7 @@ def test_without_a_reference_nobody_is_scored_and_everybody_knows_why(folder: Pa
     comparison = outcome(folder, script, "original", "bnb-nf4")
     assert [variant.agreement_problem for variant in comparison.variants] == ["No numbers. Another type.", "No numbers."]
     assert [variant.scores_finite for variant in comparison.variants] == [False, None]
-    assert "score" not in {method for _, method in script.calls}
+    assert "compare_to_reference" not in {method for _, method in script.calls}
     assert comparison.noise_floor is not None and comparison.noise_floor.kl_nats is None
     died = QdashError("It died.", "Try again.", "worker_died")
     variant = outcome(folder, scoring({("original", "load"): died}), "original", "bnb-nf4").variants[1]
@@ -68,5 +68,5 @@ def test_without_a_reference_nobody_is_scored_and_everybody_knows_why(folder: Pa
 
 def test_a_floor_that_cannot_be_scored_is_unknown(folder: Path) -> None:
     full = QdashError("Out of memory.", "Choose fewer.", "out_of_memory")
-    noise = outcome(folder, scoring({("original", "score"): full}), "original", "bnb-nf4").noise_floor
+    noise = outcome(folder, scoring({("original", "compare_to_reference"): full}), "original", "bnb-nf4").noise_floor
     assert noise is not None and noise.kl_nats is None

@@ -13,6 +13,7 @@ from qdash.execution import Executor
 from qdash.present.conditions import evaluation_conditions
 from qdash.records import (
     BatchAnswered,
+    BatchRequest,
     BatchStats,
     Coverage,
     EvaluatedVariant,
@@ -21,7 +22,6 @@ from qdash.records import (
     EvaluationDone,
     EvaluationProgress,
     EvaluationRequest,
-    Exercise,
     ItemsAnswered,
     Loaded,
     Ratio,
@@ -52,7 +52,7 @@ class Script(Executor):
         self.reads_padding: bool | None = None  # None: workers do not say
         self.pauses = False  # after every batch
         self.options: list[dict[str, Any]] = []
-        self.exercises: list[tuple[str, int, bool]] = []
+        self.requests: list[tuple[str, int, bool]] = []
         self.calls: list[tuple[str, str, Any]] = []
 
     def call(self, spec: WorkerSpec, method: str, *arguments: Any, stop: Event | None = None, **options: Any) -> Generator:
@@ -66,30 +66,30 @@ class Script(Executor):
         if method == "load":
             yield Step(fraction=0.5)
             return LOADED
-        return (yield from self._exercise(scheme, arguments[0], stop))
+        return (yield from self._run_batches(scheme, arguments[0], stop))
 
-    def _exercise(self, scheme: str, exercise: Exercise, stop: Event | None) -> Generator:
-        self.exercises.append((scheme, exercise.batch_size, exercise.can_share))
-        if self.reads_padding and not exercise.can_share:
-            exercise = exercise.model_copy(update={"batch_size": 1})
-        order = range(len(exercise.questions))
-        batches = [order[start : start + exercise.batch_size] for start in order[:: exercise.batch_size]][: exercise.batches]
+    def _run_batches(self, scheme: str, request: BatchRequest, stop: Event | None) -> Generator:
+        self.requests.append((scheme, request.batch_size, request.can_share))
+        if self.reads_padding and not request.can_share:
+            request = request.model_copy(update={"batch_size": 1})
+        order = range(len(request.questions))
+        batches = [order[start : start + request.batch_size] for start in order[:: request.batch_size]][: request.batches]
         pace, total, last = self.seconds.get(scheme, 1.0), 0.0, len(batches)
         if self.pauses:
             yield Step(detail="waiting for another measurement to finish")
-            last = exercise.first + 1
-        for number, batch in enumerate(batches[exercise.first : last], exercise.first + 1):
+            last = request.first + 1
+        for number, batch in enumerate(batches[request.first : last], request.first + 1):
             if stop is not None and number == self.stop_after:
                 stop.set()
             if stop is not None and stop.is_set():
                 raise QdashError("Stopped.", "Again.", "cancelled")
-            replies = [self._reply(scheme, index, exercise.questions[index].prompt) for index in batch]
+            replies = [self._reply(scheme, index, request.questions[index].prompt) for index in batch]
             total += pace * len(batch)
             done = number * len(batch)
             yield BatchAnswered(replies=tuple(replies), seconds=pace * len(batch), done=done, total=len(order), eta_s=1.0)
-        used = None if self.reads_padding is None else exercise.batch_size
+        used = None if self.reads_padding is None else request.batch_size
         return BatchStats(
-            total_s=total, peak_bytes=9_000 - exercise.first, batch_size=used, paused_at=last if last < len(batches) else None
+            total_s=total, peak_bytes=9_000 - request.first, batch_size=used, paused_at=last if last < len(batches) else None
         )  # fmt: skip
 
     def _reply(self, scheme: str, index: int, prompt: str) -> Reply:
@@ -145,9 +145,9 @@ def test_the_baseline_answers_its_first_batches_again_last(folder: Path) -> None
     script = Script()
     _, evaluation = outcome(request_for(folder, "original", "bnb-nf4"), script)
     assert script.calls == [
-        ("original", "load", None), ("original", "exercise", None),
-        ("bnb-nf4", "load", None), ("bnb-nf4", "exercise", None),
-        ("original", "load", None), ("original", "exercise", 2),
+        ("original", "load", None), ("original", "run_batches", None),
+        ("bnb-nf4", "load", None), ("bnb-nf4", "run_batches", None),
+        ("original", "load", None), ("original", "run_batches", 2),
     ]  # fmt: skip
     assert evaluation.noise_floor is not None
     assert (evaluation.noise_floor.items, evaluation.noise_floor.relative, evaluation.noise_floor.changed) == (8, 0, 0)
@@ -157,7 +157,7 @@ def test_what_the_first_variant_finds_out_of_batches_holds_for_all(folder: Path)
     script = Script()
     script.reads_padding = True
     _, evaluation = outcome(request_for(folder, "original", "bnb-nf4"), script)
-    assert script.exercises == [("original", 4, False), ("bnb-nf4", 1, False), ("original", 1, False)]
+    assert script.requests == [("original", 4, False), ("bnb-nf4", 1, False), ("original", 1, False)]
     assert [(variant.batch_size, variant.reads_padding) for variant in evaluation.variants] == [(1, True)] * 2
     assert any(
         "one by one, as questions that share a batch change this model's answers" in said for said in evaluation_conditions(evaluation)
@@ -166,7 +166,7 @@ def test_what_the_first_variant_finds_out_of_batches_holds_for_all(folder: Path)
     script = Script()
     script.reads_padding = False
     _, evaluation = outcome(request_for(folder, "original", "torch-int8dyn"), script)
-    assert script.exercises == [("original", 4, False), ("torch-int8dyn", 4, True), ("original", 4, True)]
+    assert script.requests == [("original", 4, False), ("torch-int8dyn", 4, True), ("original", 4, True)]
     assert [(variant.batch_size, variant.reads_padding) for variant in evaluation.variants] == [(4, False)] * 2
     assert not any("one by one" in said for said in evaluation_conditions(evaluation))
 
@@ -182,7 +182,7 @@ def test_an_evaluation_that_gives_way_after_every_batch_comes_to_the_same(folder
     variants, expected = ([result.model_copy(update={"busy": None}) for result in one.variants] for one in (evaluation, whole))
     assert variants == expected and evaluation.noise_floor == whole.noise_floor
     batch_size = 1 if reads_padding else 4
-    assert script.exercises[:2] == [("original", 4, False), ("original", batch_size, True)]
+    assert script.requests[:2] == [("original", 4, False), ("original", batch_size, True)]
     given = [options for options in script.options if options["gives_way"]]
     assert len(given) == (20 + 20 + 5) // batch_size + (not reads_padding)
     assert [bool(options["reserve_bytes"]) for options in given[:3]] == [False, True, True]
@@ -196,7 +196,7 @@ def test_schemes_that_mix_rows_find_out_nothing(folder: Path) -> None:
     script = Script()
     script.reads_padding = False
     outcome(request_for(folder, "torch-int8dyn", "original"), script)
-    assert script.exercises[:2] == [("torch-int8dyn", 4, True), ("original", 4, False)]
+    assert script.requests[:2] == [("torch-int8dyn", 4, True), ("original", 4, False)]
 
 
 def batch(seconds: float, *texts: str) -> BatchAnswered:
@@ -303,7 +303,7 @@ def test_answers_of_a_baseline_whose_workers_are_gone_stay(folder: Path) -> None
 
 def test_a_failure_costs_its_variant_only(folder: Path) -> None:
     script = Script()
-    script.failing["bnb-nf4", "exercise"] = QdashError("Memory ran out.", "Less.", "out_of_memory")
+    script.failing["bnb-nf4", "run_batches"] = QdashError("Memory ran out.", "Less.", "out_of_memory")
     _, evaluation = outcome(request_for(folder, "original", "bnb-nf4", "bnb-int8"), script)
     assert [result.status for result in evaluation.variants] == ["ok", "failed", "ok"]
     assert evaluation.variants[1].error is not None and evaluation.variants[1].error.kind == "out_of_memory"

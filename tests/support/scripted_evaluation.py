@@ -22,7 +22,7 @@ from qdash.records import (
     Variant,
 )
 from qdash.runs import plan
-from qdash.tasks import Item, accuracy_of, beside, bundled_items, counted, find_task, spread
+from qdash.tasks import Item, accuracy_of, bundled_items, compare_to_baseline, find_task, stratified_sample, summarize
 
 BATCH = 8
 MISTAKES = {16: 0.05, 8: 0.06, 6: 0.08, 4: 0.15, 3: 0.4, 2: 0.9}
@@ -38,7 +38,7 @@ def play_evaluation(
 ) -> Iterator[EvaluationEvent]:
     """The events of an evaluation in which the second variant named “fail” in `request.source` runs out of memory."""
     own = items if items is not None else bundled_items(request.task) or INVENTED
-    questions = tuple(item.question for item in spread(own, request.limit))
+    questions = tuple(item.question for item in stratified_sample(own, request.limit))
     results: list[EvaluatedVariant] = []
     for index in range(len(request.variants)):
         yield EvaluationProgress(index=index, stage="loading", fraction=0.5, total=len(questions))
@@ -61,7 +61,7 @@ def play_evaluation(
             stop.wait(pause_s)
         results.append(variant_of(request.variants[index], answered, questions, failing=failing))
         if index:
-            results[-1] = beside(results[-1], results[0], len(questions))
+            results[-1] = compare_to_baseline(results[-1], results[0], len(questions))
         yield EvaluatedVariantDone(index=index, result=results[-1])
     yield EvaluationDone(evaluation=_evaluation(request, tuple(results), questions, stopped=stop.is_set()))
 
@@ -91,7 +91,7 @@ def variant_of(variant: Variant, answered: list[ItemResult], questions: Sequence
             "coverage": Coverage(quantized=0 if scheme.is_baseline else 60, total=62),
             "peak_bytes": int(30e6 * (scheme.bits or 32) / 32) + 10_000_000,
             "projected_bytes": int(20e6 * (scheme.bits or 32) / 32) if scheme.kind == "simulated" else None,
-            **(counted(answered, questions) if answered else {}),
+            **(summarize(answered, questions) if answered else {}),
             **({"total_s": len(answered) * SECONDS_PER_ITEM * slowdown, "per_item_s": SECONDS_PER_ITEM * slowdown} if answered else {}),
         }
     )  # fmt: skip
@@ -100,12 +100,12 @@ def variant_of(variant: Variant, answered: list[ItemResult], questions: Sequence
 def evaluation_of(request: EvaluationRequest, questions: Sequence[TaskItem] | None = None) -> Evaluation:
     """A finished evaluation; by default of the first questions of the request's task."""
     if questions is None:
-        questions = [item.question for item in spread(bundled_items(request.task) or INVENTED, request.limit or 40)]
+        questions = [item.question for item in stratified_sample(bundled_items(request.task) or INVENTED, request.limit or 40)]
     results: list[EvaluatedVariant] = []
     for variant in request.variants:
         answered = [invented_answer(variant.scheme, index, question) for index, question in enumerate(questions)]
         result = variant_of(variant, answered, questions)
-        results.append(beside(result, results[0], len(questions)) if results else result)
+        results.append(compare_to_baseline(result, results[0], len(questions)) if results else result)
     return _evaluation(request, tuple(results), tuple(questions), stopped=False)
 
 

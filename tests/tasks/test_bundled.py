@@ -9,7 +9,7 @@ from PIL import Image
 
 from qdash.catalog.models import ASSETS
 from qdash.inputs import check_prompt, read_picture
-from qdash.tasks import TASKS, Item, bundled_items, spread
+from qdash.tasks import TASKS, Item, bundled_items, stratified_sample
 from qdash.tasks.rules import GRADERS
 
 
@@ -54,19 +54,19 @@ def test_the_true_answer_is_right_by_the_tasks_rule_and_every_prompt_passes(key:
 def test_a_part_has_all_kinds_alike(key: str, limit: int) -> None:
     items = bundled_items(key)  # type: ignore[arg-type]
     assert items is not None
-    part = spread(items, limit)
+    part = stratified_sample(items, limit)
     assert len(part) == limit
     counts = cells(part).values()
     assert max(counts) - min(counts) <= 1
-    assert spread(items, limit + 1)[:limit] == part
+    assert stratified_sample(items, limit + 1)[:limit] == part
 
 
 def test_questions_of_one_kind_are_the_first_ones() -> None:
     cloze = bundled_items("cloze")
     assert cloze is not None
     same = tuple(item for item in cloze if (item.question.group, item.question.language) == ("names", "en"))
-    assert spread(same, 7) == same[:7]
-    assert spread(same, None) == spread(same, 10_000) == same
+    assert stratified_sample(same, 7) == same[:7]
+    assert stratified_sample(same, None) == stratified_sample(same, 10_000) == same
 
 
 def test_lambada_and_ones_own_have_no_questions_here() -> None:

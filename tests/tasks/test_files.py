@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qdash.errors import QdashError
 from qdash.records import Reply, TaskItem
 from qdash.report import evaluation_items_to_csv
-from qdash.tasks import judged, lambada_items, read_custom
+from qdash.tasks import grade, lambada_items, read_custom
 from tests.history.examples import evaluation
 
 
@@ -220,8 +220,8 @@ def test_passages_of_lambada_are_read_from_csv_too() -> None:
 @pytest.mark.parametrize(("reply", "right"), [("It is four.", True), ("4", True), ("five", False), ("4 or four", True)])
 def test_any_of_the_answers_counts(reply: str, right: bool) -> None:
     question = TaskItem(prompt="2 + 2?", answer="4", alternatives=("four",))
-    assert judged(Reply(index=0, text=reply, new_tokens=1), question, "words").correct is right
-    assert judged(Reply(index=0, text="four", new_tokens=1), question, "exact").correct
+    assert grade(Reply(index=0, text=reply, new_tokens=1), question, "words").correct is right
+    assert grade(Reply(index=0, text="four", new_tokens=1), question, "exact").correct
     assert question.expected == "4 or four"
 
 

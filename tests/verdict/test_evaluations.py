@@ -26,7 +26,7 @@ from qdash.records import (
     Variant,
 )
 from qdash.report import evaluation_to_html
-from qdash.tasks import beside, counted
+from qdash.tasks import compare_to_baseline, summarize
 from qdash.ui.results.evaluation_view import rows_html
 from qdash.verdict.evaluations import AS_WELL, costs, evaluation_judges_nothing, evaluation_verdict
 from tests.support.scripted_evaluation import evaluation_of
@@ -43,12 +43,12 @@ def evaluation(*rights: list[bool], noise: float | None = 0.02, **changes: Any) 
     results: list[EvaluatedVariant] = []
     for place, (key, right) in enumerate(zip(KEYS, rights, strict=False)):
         items = [ItemResult(index=at, answer="yes" if good else "no", correct=good) for at, good in enumerate(right)]
-        figures: dict[str, Any] = counted(items, questions)
+        figures: dict[str, Any] = summarize(items, questions)
         kind = "simulated" if key.startswith("fp") else "real"
         result = EvaluatedVariant(
             scheme=key, label=key.upper(), kind=kind, status="ok", model="m", total_s=10.0 + place, coverage=COVERED, **figures
         )
-        results.append(beside(result, results[0], count) if results else result)
+        results.append(compare_to_baseline(result, results[0], count) if results else result)
     floor = None if noise is None else EvaluationNoise(relative=noise, first_s=1, again_s=1, items=count)
     known = {"request": request, "variants": tuple(results), "questions": tuple(questions), "noise_floor": floor}
     return evaluation_of(request, questions).model_copy(update={**known, **changes})
