@@ -33,7 +33,7 @@ AWKWARD = re.compile(
 
 def test_percentages_have_one_notation() -> None:
     """No sentence of the package sets a space before the sign; a number divided by another is code."""
-    spaced = re.compile(r"""(?<!/ )(?<!//)\b\d+ %(?! \w)|\} %["<`]""")
+    spaced = re.compile(r"""(?<!/ )(?<!//)\b\d+ %(?! \w|\})|\} %["<`]""")
     sources = [
         path
         for folder in ("qdash", "docs")
