@@ -72,7 +72,7 @@ class Script(Executor):
             return Answer(text="a cat", new_tokens=2, complete=True, tokens=self.tokens)
         if method == "record_reference":
             return REFERENCE.model_copy(update={"tokens": arguments[1] if isinstance(arguments[1], tuple) else (7,)})
-        if method == "score":
+        if method == "compare_to_reference":
             kl = 0.0 if spec.scheme == "original" else 0.25
             return AGREEMENT.model_copy(update={"kl_mean_nats": kl, "tokens": len(arguments[1].tokens)})
         return MemoryWatched(peak_bytes=400)
