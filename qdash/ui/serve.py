@@ -127,13 +127,11 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     ]
     if limits.public:
         middleware.append(Middleware(VisitorCookie, path=limits.url_path))
-    if limits.public:  # else Gradio keeps it for an hour, in case the visitor comes back
-        tabs.when_gone.append(partial(forget_state, blocks))
+        tabs.when_gone.append(partial(forget_state, blocks))  # else Gradio keeps it for an hour, in case the visitor comes back
+        switch_threads_often()
     tabs.when_gone.append(partial(forget_messages, blocks))
     sweep(tabs)
     keep_no_statistics()
-    if limits.public:
-        switch_threads_often()
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
         _, url, _ = blocks.launch(

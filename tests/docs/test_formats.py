@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.browser.conftest import browser  # noqa: F401  # a fixture
-from tests.browser.test_learn_rounding import in_page_of
 from tests.docs.test_extending import DOCUMENT
 from tests.support.edited import ROOT, edited_package, run_edited
 
@@ -102,14 +100,6 @@ def test_scales_that_are_rounded_up_saturate_nothing(seen: dict[str, Any]) -> No
     levels = np.array(found["mapping"]["codes"][0]["values"])
     nearest = np.abs((numbers / scale)[..., None] - levels).min(axis=-1)
     np.testing.assert_allclose(np.abs(restored / scale - numbers / scale), nearest, atol=1e-6)
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("key", KEYS)
-def test_javascript_rounds_like_torch(seen: dict[str, Any], browser: Any, key: str) -> None:  # noqa: F811
-    found = seen["found"][key]
-    for numbers, restored in zip(found["numbers"], found["restored"], strict=True):
-        assert in_page_of(browser, seen["script"], numbers, found["mapping"]) == restored
 
 
 def test_the_command_line_lists_and_measures_them(package: Path, checkpoint: Any, tmp_path: Path) -> None:
