@@ -237,8 +237,8 @@ def _ratio(value: float | None) -> str:
 def _conditions(comparison: Comparison) -> str:
     host = comparison.host
     baseline = f"{comparison.variants[0].dtype or 'unknown'} baseline"
-    timing = (condition.words for condition in timing_conditions(comparison))
-    said = (device_words(host), no_gpu_words(host), baseline, *timing, "medians", host.execution)
+    timing = (condition.words for condition in timing_conditions(comparison, spread=False))
+    said = (device_words(host), no_gpu_words(host), baseline, *timing, host.execution)
     return " · ".join(filter(None, said))
 
 

@@ -58,8 +58,8 @@ class Condition(NamedTuple):
     term: Literal["repeated", "busy", "noise"] | None = None
 
 
-def timing_conditions(comparison: Comparison) -> tuple[Condition, ...]:
-    """How times were taken, how far equal ones lie apart, and how busy the machine was with other work."""
+def timing_conditions(comparison: Comparison, *, spread: bool = True) -> tuple[Condition, ...]:
+    """How times were taken, how far equal ones lie apart, and how busy the machine was; `spread`: p10–p90 are shown beside medians."""
     measurement, rounds, floor = comparison.request.measurement, comparison.rounds, comparison.noise_floor
     if not any(result.latency for result in comparison.variants):
         return (Condition("not timed"),)
@@ -70,6 +70,7 @@ def timing_conditions(comparison: Comparison) -> tuple[Condition, ...]:
     if rounds is not None and rounds.busy is not None:
         device = "processor" if comparison.host.device == "cpu" else "GPU"
         said.append(Condition(f"other programs used {percent(rounds.busy)} of the {device}", "busy"))
+    said.append(Condition("median, p10–p90" if spread else "medians"))
     return (*said, Condition(f"noise ±{percent(floor.relative)}" if floor else "noise unknown", "noise"))
 
 

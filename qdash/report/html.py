@@ -195,7 +195,6 @@ def _conditions(comparison: Comparison) -> tuple[str, ...]:
         *([why_cpu] if why_cpu else []),
         f"{comparison.variants[0].dtype or 'unknown'} baseline",
         *(condition.words for condition in timing_conditions(comparison)),
-        "median (p10–p90)",
         host.execution,
         versions(host),
         f"qdash {comparison.qdash_version}",

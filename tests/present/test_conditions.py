@@ -2,8 +2,11 @@
 
 import pytest
 
+from qdash.cli import screen
 from qdash.present.conditions import timing_conditions
 from qdash.records import Comparison, Ratio, Relative, Rounds
+from qdash.report import html
+from qdash.ui.results.conditions import conditions_html
 from tests.report.examples import COMPARISON
 
 
@@ -41,3 +44,11 @@ def test_variants_may_have_been_timed_in_different_numbers_of_rounds() -> None:
 def test_a_comparison_without_times_says_so() -> None:
     untimed = tuple(result.model_copy(update={"latency": None}) for result in COMPARISON.variants)
     assert _told(COMPARISON.model_copy(update={"variants": untimed})) == "not timed"
+    assert "median, p10–p90" in _told(COMPARISON)
+
+
+def test_no_place_tells_of_medians_that_were_not_taken() -> None:
+    untimed = tuple(result.model_copy(update={"latency": None}) for result in COMPARISON.variants)
+    comparison = COMPARISON.model_copy(update={"variants": untimed})
+    for said in (conditions_html(comparison), screen._conditions(comparison), " ".join(html._conditions(comparison))):
+        assert "not timed" in said and "median" not in said

@@ -24,7 +24,6 @@ def conditions_html(comparison: Comparison) -> Markup:
         *([("no GPU", why_no_gpu)] if why_no_gpu else []),
         (f"{baseline.dtype or 'unknown'} baseline", ""),
         *((words, text.TIPS[tip] if tip else "") for words, tip in timing_conditions(comparison)),
-        ("median, p10–p90", ""),
         (host.execution, ""),
     ]
     return cells_html(cells, versions(host))
