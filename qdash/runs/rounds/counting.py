@@ -16,7 +16,7 @@ PRECISE = 0.03
 """An interval that reaches this share of its ratio to either side is narrow enough."""
 
 ROUGH = 1.25
-"""On a busy machine a ratio is not left alone before its interval reaches at most so far, as a factor, to either side."""
+"""On a busy machine more rounds are taken until the interval of a ratio reaches at most this factor to either side."""
 
 MOST_ROUNDS = 30
 """The most rounds, unless more were chosen, where other programs disturb them or a large difference is unclear: enough to tell twice the
