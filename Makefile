@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLING := Installing the requirements into .venv. The first time, this takes two minutes or more and up to 6 GB of disk, most of it for PyTorch.
 
+# Tests start hundreds of processes, each of which would compile the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test gpu soak lint clean
 
 run: .venv/ready

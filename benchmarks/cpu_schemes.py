@@ -1,6 +1,6 @@
 """How fast and how large every real scheme is on this CPU: a comparison as the page makes it, on a real-size text model.
 
-    python -m benchmarks.cpu_schemes [--model random:…] [--runs 5] [--tokens 50] [--out FILE]
+    python -m benchmarks.cpu_schemes [--model smollm2-135m] [--runs 5] [--tokens 50] [--out FILE]
     python -m benchmarks.cpu_schemes --markdown FILE
 
 By default the model is a random Qwen3 of 216 M parameters, in bfloat16 on disk. Every real scheme that runs here is

@@ -1,11 +1,12 @@
 """Many visitors at once on a public page, over a backend that plays a script: answers are one's own, clicks are answered, nothing grows.
 
-    python -m benchmarks.visitors [--visitors 50] [--seconds 900] [--out benchmarks/results/visitors.json]
+    python -m benchmarks.visitors [--visitors 50] [--seconds 900] [--arriving 30] [--out benchmarks/results/visitors.json]
 
-Each visitor opens a tab, presses Compare with a question of its own, reads its stream to the end, and starts again, sometimes in a new tab
-and sometimes by leaving in the middle. Everything is on the loopback address; each has a network address of its own, as a proxy would tell
-it. The goals: no answer is mixed up, 95% of clicks are answered within a second, and the server's memory does not grow by more than 150 MB
-after the first quarter. The last line is one JSON document, and the exit status tells whether the goals were met.
+The visitors arrive one after another within `--arriving` seconds (0: all at once). Each opens a tab, presses Compare with a question of
+its own, reads its stream to the end, and starts again, sometimes in a new tab and sometimes by leaving in the middle. Everything is on the
+loopback address; each has a network address of its own, as a proxy would tell it. The goals: no answer is mixed up, 95% of clicks are
+answered within a second, and the server's memory does not grow by more than 150 MB after the first quarter. The last line is one JSON
+document, and the exit status tells whether the goals were met.
 """
 
 import argparse
@@ -66,16 +67,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--arriving", type=float, default=30, help="seconds within which the visitors arrive")
     parser.add_argument("--out", type=Path, help="where to write the document, beside the last line")
     chosen = parser.parse_args()
-    document = told(run(chosen.visitors, chosen.seconds), chosen.visitors, chosen.seconds)
+    conditions = {"visitors": chosen.visitors, "seconds": chosen.seconds, "arriving_s": chosen.arriving}
+    document = told(run(chosen.visitors, chosen.seconds, chosen.arriving), conditions)
     if chosen.out is not None:
         chosen.out.write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(document))
     return 0 if document["met"] else 1
 
 
-def told(found: Findings, visitors: int, seconds: float) -> dict[str, Any]:
+def told(found: Findings, conditions: dict[str, Any]) -> dict[str, Any]:
     """What was found, and under which conditions, as a document."""
     machine = {"device": this_machine().cpu_name, "cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
     counts = {name: getattr(found, name) for name in ("mixed", "refused", "finished", "left", "growth_bytes")}
@@ -83,13 +86,13 @@ def told(found: Findings, visitors: int, seconds: float) -> dict[str, Any]:
         "benchmark": "visitors",
         "goal": {"p95_s": GOAL_S, "growth_bytes": GOAL_BYTES},
         "met": found.good,
-        "conditions": {"visitors": visitors, "seconds": seconds, **machine},
+        "conditions": conditions | machine,
         "results": {"clicks": len(found.clicks), "median_s": round(found.median_s, 3), "p95_s": round(found.p95_s, 3), **counts},
     }
 
 
-def run(visitors: int, seconds: float) -> Findings:
-    """Let so many visitors use a server of their own for so long."""
+def run(visitors: int, seconds: float, arriving: float = 0) -> Findings:
+    """Let so many visitors, who arrive within `arriving` seconds, use a server of their own for so long."""
     found = Findings()
     limits = {"QDASH_PUBLIC": "1", "QDASH_MAX_QUEUE": str(2 * visitors + 8)}
     with tempfile.TemporaryDirectory() as folder, serving(["-m", "tests.support.scripted"], Path(folder), **limits) as server:
@@ -99,8 +102,9 @@ def run(visitors: int, seconds: float) -> Findings:
         threads = [Thread(target=_visit, args=(server.url, config, number, until, found), daemon=True) for number in range(visitors)]
         for thread in threads:
             thread.start()
+            time.sleep(arriving / visitors)
         process = psutil.Process(server.pid)
-        time.sleep(seconds / 4)
+        time.sleep(max(seconds / 4 - arriving, 0))
         warm = process.memory_info().rss
         for thread in threads:
             thread.join(timeout=max(until - time.monotonic(), 0) + 120)

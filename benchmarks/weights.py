@@ -125,7 +125,7 @@ def measured(weight: Tensor, schemes: list[Scheme]) -> None:
     """What `engine.weights.measure_weight_error` does with a layer."""
     row_dequantizers = {scheme.key: row_dequantizer_of(scheme, spec(weight), "x", weight) for scheme in schemes}
     known = {key: row_dequantizer for key, row_dequantizer in row_dequantizers.items() if row_dequantizer is not None}
-    group_sizes = {scheme.key: group_size(scheme, "x", weight.shape[1]) for scheme in schemes}
+    group_sizes = {scheme.key: group_size(scheme, "x", known[scheme.key], weight.shape[1]) for scheme in schemes if scheme.key in known}
     measure_layer(weight, known, group_sizes, lambda: None)
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pynvml
@@ -108,9 +108,10 @@ class Machine(Record):
             return fitting[0]
         if choice == "auto":
             return "cpu"
-        message = " ".join([f"The device “{choice}” cannot be used on this machine.", *self.problems])
-        said = f"Choose one of: {', '.join(self.choices)}. {'' if self.public else remedy_for(self.problems)}"
-        raise QdashError(message, said.rstrip(), "unavailable")
+        problems, cure = " ".join(self.problems), "" if self.public else remedy_for(self.problems)
+        choices, what = ", ".join(self.choices), f"The device “{choice}” cannot be used on this machine."
+        message = f"{what} {problems}" if problems else what
+        raise QdashError(message, f"Choose one of: {choices}. {cure}" if cure else f"Choose one of: {choices}.", "unavailable")
 
     @property
     def public(self) -> bool:
@@ -185,16 +186,23 @@ def _nvml_free_bytes(uuid: str) -> int | None:
 
 def remedy_for(problems: tuple[str, ...]) -> str:
     """What to do about GPUs that cannot be used; empty where nothing is known."""
-    return next((remedy for sign, remedy in _REMEDIES if any(sign in problem for problem in problems)), "")
+    return next((cure.remedy for cure in _CURES if any(cure.sign in problem for problem in problems)), "")
 
 
-_REMEDIES = (
-    ("hides every GPU", "Unset the variable, or set it to the number of a GPU, to use one."),
-    ("too old", "Update the NVIDIA driver, or install a PyTorch that is built for an older CUDA, to use the GPU."),
-    ("no kernel image", "Use the CPU, or install a PyTorch that supports this GPU."),
-    ("build for CPUs only", "Install a CUDA build of PyTorch to use an NVIDIA GPU."),
-    ("no NVIDIA driver", "Install the NVIDIA driver to use an NVIDIA GPU."),
-    ("out of memory", "Close the programs that use the GPU, then start qdash again."),
+class Cure(NamedTuple):
+    """What to do about a problem with `sign` in it."""
+
+    sign: str
+    remedy: str
+
+
+_CURES = (
+    Cure(sign="hides every GPU", remedy="Unset the variable, or set it to the number of a GPU, to use one."),
+    Cure(sign="too old", remedy="Update the NVIDIA driver, or install a PyTorch that is built for an older CUDA, to use the GPU."),
+    Cure(sign="no kernel image", remedy="Use the CPU, or install a PyTorch that supports this GPU."),
+    Cure(sign="build for CPUs only", remedy="Install a CUDA build of PyTorch to use an NVIDIA GPU."),
+    Cure(sign="no NVIDIA driver", remedy="Install the NVIDIA driver to use an NVIDIA GPU."),
+    Cure(sign="out of memory", remedy="Close the programs that use the GPU, then start qdash again."),
 )
 
 
@@ -202,7 +210,7 @@ _REMEDIES = (
 def _probed() -> Machine:
     packages = {name: version for name in (*libraries(), *MORE_PACKAGES) if (version := _version(name)) is not None}
     memory_bytes = psutil.virtual_memory().total
-    asked = _gpus() if "torch" in packages else {"accelerators": (), "problems": ("PyTorch is not installed.",)}
+    asked = _gpus() if "torch" in packages else _none(problem="PyTorch is not installed.")
     here = Machine(
         device="cpu",
         cpu_name=_cpu_name(),
@@ -230,12 +238,16 @@ def _ask_pytorch() -> dict[str, Any]:
         output = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=True).stdout
         return json.loads(output.splitlines()[-1])
     except subprocess.TimeoutExpired:
-        problem = f"PyTorch did not say within {_PROBE_TIMEOUT_S} seconds which GPUs it can use."
+        return _none(problem=f"PyTorch did not say within {_PROBE_TIMEOUT_S} seconds which GPUs it can use.")
     except subprocess.CalledProcessError as error:
         last = next((line.strip() for line in reversed(error.stderr.splitlines()) if line.strip()), f"exit status {error.returncode}")
-        problem = f"PyTorch ended while it looked for a GPU ({last[:200]})."
+        return _none(problem=f"PyTorch ended while it looked for a GPU ({last[:200]}).")
     except (OSError, ValueError, IndexError) as error:
-        problem = f"PyTorch could not be asked for a GPU ({error})."
+        return _none(problem=f"PyTorch could not be asked for a GPU ({error}).")
+
+
+def _none(*, problem: str) -> dict[str, Any]:
+    """The fields where there is no GPU."""
     return {"accelerators": (), "problems": (problem,)}
 
 

@@ -13,6 +13,10 @@ from qdash.records import Measurement, Variant
 from qdash.settings import settings
 
 _ELSEWHERE = "Choose a smaller one; or run qdash on your own machine for any other."
+PUBLIC_CONTEXT = 2048
+"""The most tokens of a context that a public server measures."""
+PUBLIC_QUESTIONS = 64
+"""The most questions that a mix is found and proved on in public mode."""
 _STORED_BYTES = 2
 """Of a weight as published, and as random ones are made."""
 
@@ -51,6 +55,21 @@ def check_measurement(measurement: Measurement) -> None:
     for name, (value, most) in asked.items():
         if limits.public and value > most:
             raise QdashError(f"{name}: {value:,} are too many; this server allows {most:,}.", "Open Measurement and correct it.")
+
+
+def check_context(tokens: int, conversations: int) -> None:
+    """Raise QdashError for a context that is longer than a public server measures: reading it takes time and memory."""
+    if settings().public and tokens * conversations > PUBLIC_CONTEXT:
+        message = (
+            f"{tokens * conversations:,} tokens are too many to measure; this server allows {PUBLIC_CONTEXT:,}, all conversations together."
+        )
+        raise QdashError(message, "Choose a shorter context; it can be estimated at any length.")
+
+
+def check_questions(number: int) -> None:
+    """Raise QdashError for more questions than a public server follows the answers of, layer by layer."""
+    if settings().public and number > PUBLIC_QUESTIONS:
+        raise QdashError(f"{number:,} questions are too many; this server allows {PUBLIC_QUESTIONS:,}.", "Ask fewer.")
 
 
 def check_count(variants: Sequence[Variant]) -> None:

@@ -8,10 +8,10 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_cache_path, user_data_path, user_downloads_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -19,6 +19,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from qdash.errors import QdashError
 
 _GRADIO = {"host": "GRADIO_SERVER_NAME", "port": "GRADIO_SERVER_PORT", "root_path": "GRADIO_ROOT_PATH"}
+LANGUAGES = Path(__file__).parent / "present" / "languages"
+"""A file for each language into which the page is translated."""
+
 _ROOT_PATH = re.compile(r"(https?://[^/\s?#]+)?(/[^\s?#;]*)?")
 
 
@@ -40,6 +43,13 @@ def _without_slash(root_path: str) -> str:
 
 def _names(text: Any) -> Any:
     return [name.strip() for name in text.split(",") if name.strip()] if isinstance(text, str) else text
+
+
+def _known_language(name: str) -> str:
+    known = ["en", *sorted(file.stem for file in LANGUAGES.glob("*.po"))]
+    if name not in known:
+        raise PydanticCustomError("language", f"Input should be {' or '.join(known)}")  # type: ignore[arg-type] - a name it may vary in
+    return name
 
 
 def _history_file() -> Path:
@@ -81,9 +91,13 @@ class Settings(BaseSettings):
     """In public mode, the most jobs of one visitor that run or wait."""
     public_jobs_per_address: int = Field(default=8, ge=1)
     """The same for all visitors of one network address; of an IPv6 address its network (/64) counts."""
+    language: Annotated[str, AfterValidator(_known_language)] = "en"
+    """Of the page, the terminal and the reports: English or one of the files in qdash/present/languages."""
     password: SecretStr | None = None
     """Whoever opens the page has to give it, under any name: for showing the page in a network of one's own."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("qdash", appauthor=False))
+    save_dir: Path = Field(default_factory=lambda: user_downloads_path() / "qdash")
+    """Where the page saves versions of models. Public pages save none."""
     memory_fraction: float = Field(default=0.7, gt=0, le=1)
     """Share of the machine's memory that workers may hold together, as far as it is free."""
     gpu_memory_fraction: float = Field(default=0.9, gt=0, le=1)
@@ -95,9 +109,10 @@ class Settings(BaseSettings):
     max_running: int = Field(default=8, ge=1)
     """How many comparisons the page works on at a time: all make their answers first, in order of arrival, and are timed one after another.
     Their models take turns in memory."""
-    execution: Literal["auto", "process", "inline"] = "auto"
+    execution: str = "auto"
     """Where models run. auto: in worker processes, and on a ZeroGPU Space on the GPU it lends. process: in worker processes everywhere.
-    inline: in the process of the page or the command, for hosts that forbid child processes; there a crash ends everything."""
+    inline: in the process of the page or the command, for hosts that forbid child processes; there a crash ends everything. Other names are
+    those of `execution.EXECUTORS`."""
     gpu_seconds: int = Field(default=120, ge=10, le=3600)
     """On a ZeroGPU Space, the longest time in seconds that one comparison, evaluation or other job may ask for a GPU. Each asks for what
     it is expected to take, and a visitor's quota has to have that left. A comparison that takes longer than it asked for ends early and

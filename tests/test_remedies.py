@@ -20,10 +20,15 @@ FOR_OWNERS = re.compile(
     r"QDASH_[A-Z]|\bHF_[A-Z]|TMPDIR|(?i:\binstall\b|hf auth|terminal where|server's log|qdash doctor|\brestart\b|sqlite3 "
     r"|permissions|free some space)"
 )
-# What only owners read: the command line, and why a server does not start or answer to a name. `machine.remedy_for` is tried below.
-OWNERS_READ = {"settings.py", "machine.py", "ui/serve.py", "ui/start.py", "ui/server/address.py", "ui/server/same_origin.py"}
-# Never part of a sentence: names of variables, and a pattern that reads the messages of libraries.
-NO_SENTENCE = re.compile(r"[A-Z_]+|pip install .*\\w.*")
+# What only owners read: the command line, saving and healing, which public pages do not offer, and why a server does not start or does not
+# answer to a name.
+# `machine.remedy_for` is tried below.
+OWNERS_READ = {
+    "settings.py", "machine.py", "execution/__init__.py", "ui/serve.py", "ui/start.py", "ui/server/address.py", "ui/server/same_origin.py",
+    "checkpoints/new_folder.py", "checkpoints/upload.py", "checkpoints/uploading.py", "runs/healing_passages.py",
+}  # fmt: skip
+# Never part of a sentence: names of variables, a command of uv, and a pattern that reads the messages of libraries.
+NO_SENTENCE = re.compile(r"[A-Z_]+|install|pip install .*\\w.*")
 
 
 def _sentences(tree: ast.AST, to_owners: bool, named: set[str]) -> Iterator[str]:

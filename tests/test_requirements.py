@@ -49,6 +49,8 @@ def test_spaces_run_what_is_tested() -> None:
 
 def test_torchao_compiles_without_an_error() -> None:
     """As when it is first imported, under the warning filters of the tests: pip has compiled it by then, other installers have not."""
-    (folder,) = find_spec("torchao").submodule_search_locations
+    found = find_spec("torchao")
+    assert found is not None and found.submodule_search_locations is not None
+    (folder,) = found.submodule_search_locations
     for path in Path(folder).rglob("*.py"):
         ast.parse(path.read_text(), str(path))

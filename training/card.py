@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qdash.tasks.generators.vocabulary import COLOURS, SHAPES, THINGS
 from training.publishing import accuracy_table, read_facts, weights_size, write_card_text
-from training.vocabulary import COLOURS, SHAPES, THINGS
 
 _FRONT = """---
 license: apache-2.0

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qdash.tasks.generators.phrases import groups
+from qdash.tasks.generators.questions import place_of
+from qdash.tasks.generators.vocabulary import COLOUR_INDEX, COLOURS, KIND_INDEX, KINDS, PLACES
+from qdash.tasks.generators.world import Scene
 from training.architecture import GRID, IMAGE_TOKENS
-from training.phrases import groups
-from training.questions import place_of
-from training.vocabulary import COLOUR_INDEX, COLOURS, KIND_INDEX, KINDS, PLACES
-from training.world import Scene
 
 IGNORE = -100
 

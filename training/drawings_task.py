@@ -15,7 +15,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from PIL import Image
 
-from training.drawing import draw_scene
+from qdash.tasks.generators.drawing import draw_scene
 from training.holdout import HeldOutItem, held_out_items
 
 DRAWINGS_FILE = Path(__file__).parent.parent / "qdash" / "assets" / "tasks" / "drawings.zip"

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 
+from qdash.tasks.generators.drawing import draw_scene
 from training.card import write_card
-from training.drawing import draw_scene
 from training.holdout import HeldOutItem, digest, held_out_items
 
 MODEL_FOLDER = Path(__file__).parent.parent / "qdash" / "assets" / "models" / "tiny-vlm"

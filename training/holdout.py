@@ -9,9 +9,9 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-from training.phrases import LANGUAGES
-from training.questions import TYPES, Question, ask
-from training.world import Scene, sample_scene
+from qdash.tasks.generators.phrases import LANGUAGES
+from qdash.tasks.generators.questions import TYPES, Question, ask
+from qdash.tasks.generators.world import Scene, sample_scene
 
 HELD_OUT_SEED = 10_000_000_000
 """The first seed of held-out scenes; training never reaches it."""
@@ -32,12 +32,12 @@ def held_out_items(per_cell: int = 110) -> list[HeldOutItem]:
     for _ in range(per_cell):
         for type_ in TYPES:
             for language in LANGUAGES:
-                question = None
-                while question is None:
+                while True:
                     seed += 1
                     scene, rng = sample_scene(seed), random.Random(f"held-out {seed}")
-                    question = ask(scene, type_, language, rng, held_out=True)
-                items.append(HeldOutItem(scene, question))
+                    if question := ask(scene, type_, language, rng, held_out=True):
+                        items.append(HeldOutItem(scene, question))
+                        break
     return items
 
 

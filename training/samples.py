@@ -12,10 +12,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.drawing import draw_scene
-from training.phrases import description
-from training.vocabulary import COLOUR_INDEX, COLOURS, KIND_INDEX, KINDS
-from training.world import Scene, SceneObject
+from qdash.tasks.generators.drawing import draw_scene
+from qdash.tasks.generators.phrases import description
+from qdash.tasks.generators.vocabulary import COLOUR_INDEX, COLOURS, KIND_INDEX, KINDS
+from qdash.tasks.generators.world import Scene, SceneObject
 
 SAMPLES_FOLDER = Path(__file__).parent.parent / "qdash" / "assets" / "samples"
 

@@ -15,35 +15,19 @@ import torch
 from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
+from qdash.tasks.generators.asking import random_question
+from qdash.tasks.generators.drawing import draw_scene, roughen
+from qdash.tasks.generators.phrases import LANGUAGES
+from qdash.tasks.generators.questions import TYPES, Question
+from qdash.tasks.generators.world import Scene, sample_scene
 from training.architecture import IMAGE_SIZE
 from training.dense import dense_targets
-from training.drawing import draw_scene, roughen
 from training.packing import Packer
-from training.phrases import LANGUAGES
 from training.prefetch import Batch, batches
-from training.questions import TYPES, Question, ask
-from training.world import Scene, sample_scene
-
-SKIPPED_SIDEWAYS = 0.7
-"""How many yes-or-no questions about left and right to skip: describing teaches that order already, but not up and down."""
 
 MAX_SEGMENTS = 24
 MAX_MISSES = 4
 """How many questions may fail to fit before a sequence counts as full; then it holds about a dozen."""
-
-TYPE_WEIGHTS: dict[str, float] = {
-    "describe": 2.5,
-    "count_all": 0.5,
-    "count_kind": 1.5,
-    "colour": 0.6,
-    "which": 1.0,
-    "where": 0.9,
-    "exists": 1.0,
-    "relation": 5.0,
-    "background": 0.3,
-    "outside": 0.7,
-}
-"""How often each type is asked in training; harder ones more often."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +72,9 @@ def to_square(picture: Image.Image) -> np.ndarray:
 def packed_questions(scene: Scene, tokenizer: PreTrainedTokenizerFast, rng: random.Random) -> dict[str, np.ndarray]:
     """Random questions about a scene until they stop fitting; "types" holds each one's type × language index."""
     packer, types, misses = Packer(), [], 0
-    names, weights = list(TYPE_WEIGHTS), list(TYPE_WEIGHTS.values())
     while len(types) < MAX_SEGMENTS and misses < MAX_MISSES:
-        question = ask(scene, rng.choices(names, weights)[0], rng.choice(LANGUAGES), rng)
-        if question is None or (rng.random() < SKIPPED_SIDEWAYS and is_sideways(question)):
+        question = random_question(scene, rng)
+        if question is None:
             continue
         if packer.add((tokenizer.encode(question.text), tokenizer.encode(question.answer))):
             types.append(cell(question))
@@ -106,13 +89,6 @@ def packed_questions(scene: Scene, tokenizer: PreTrainedTokenizerFast, rng: rand
         "answer": packed.answer,
         "types": padded_types,
     }
-
-
-def is_sideways(question: Question) -> bool:
-    """Whether it asks for yes or no about left and right."""
-    if question.type != "relation" or question.answer not in {"Yes.", "No.", "是的。", "不是。"}:
-        return False
-    return not any(word in question.text for word in ("above", "below", "上面", "下面"))
 
 
 def cell(question: Question) -> int:

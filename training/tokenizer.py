@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from transformers import PreTrainedTokenizerFast
 
+from qdash.tasks.generators.outside import outside_question
+from qdash.tasks.generators.phrases import LANGUAGES
+from qdash.tasks.generators.questions import TYPES, ask
+from qdash.tasks.generators.world import sample_scene
 from training.byte_level import train_byte_level
-from training.outside import outside_question
-from training.phrases import LANGUAGES
-from training.questions import TYPES, ask
 from training.reading import readable
-from training.world import sample_scene
 
 VOCAB_SIZE = 1024
 PAD, IMAGE, USER, ASSISTANT, END = "<pad>", "<image>", "<user>", "<assistant>", "<end>"

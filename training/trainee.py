@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 
+from qdash.tasks.generators.questions import TYPES
 from training.architecture import build_model
 from training.dense import DenseHeads
 from training.packing import PREFIX_LENGTH, window_mask
-from training.questions import TYPES
 
 
 class Trainee(nn.Module):

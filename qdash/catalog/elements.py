@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import frexp
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,13 @@ class Table:
 
 Element = Float | Integer | Table
 
+Ties = Literal["even", "up", "away"]
+"""Where a number goes that lies halfway between two values.
+
+even: to the even code; in a `Table` to the lower level, as in bitsandbytes' kernels. Of integers only: away from zero, or up, which is
+found as ggml does, by cutting x − lowest + ½ in float32 (a sum that is rounded to a whole number counts as one).
+"""
+
 
 def largest_exponent(element: Element) -> int:
     """⌊log2 of the element's largest value⌋."""
@@ -95,21 +103,38 @@ def largest_exponent(element: Element) -> int:
 
 
 @cache
-def thresholds(element: Element) -> tuple[float, ...]:
-    """For each two neighbours the greatest float32 that is rounded down: x becomes the value number |{t : t < x}|.
-
-    Halfway between two values x goes to the even code, in a `Table` to the lower level, as in bitsandbytes' kernels.
-    """
+def thresholds(element: Element, ties: Ties = "even") -> tuple[float, ...]:
+    """For each two neighbours the greatest float32 that is rounded down: x becomes the value number |{t : t < x}|."""
     values = element.values
-    zero = None if isinstance(element, Table) else values.index(0.0)
+    if ties == "up":
+        return tuple(_threshold_of_sum(high, 0.5 - values[0]) for high in values[1:])
     pairs = enumerate(zip(values, values[1:], strict=False))
-    return tuple(_threshold(low, high, zero is None or (at - zero) % 2 == 0) for at, (low, high) in pairs)
+    return tuple(_threshold(low, high, _tie_goes_down(element, at, ties)) for at, (low, high) in pairs)
+
+
+def _tie_goes_down(element: Element, at: int, ties: Ties) -> bool:
+    """Whether the value number `at` is chosen of itself and the next, where both are as near."""
+    if ties == "away":
+        return element.values[at] < 0
+    return isinstance(element, Table) or (at - element.values.index(0.0)) % 2 == 0
 
 
 def _threshold(low: float, high: float, tie_goes_down: bool) -> float:
     middle = (low + high) / 2
-    (rounded,) = struct.unpack("<f", struct.pack("<f", middle))
+    rounded = _in_float32(middle)
     return rounded if rounded < middle or (rounded == middle and tie_goes_down) else _float32_below(rounded)
+
+
+def _threshold_of_sum(high: float, added: float) -> float:
+    """The greatest float32 whose sum with `added`, in float32, is less than that of `high` − ½."""
+    found = high - 0.5
+    while _in_float32(found + added) >= high - 0.5 + added:
+        found = _float32_below(found)
+    return found
+
+
+def _in_float32(value: float) -> float:
+    return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 def _float32_below(value: float) -> float:
@@ -130,3 +155,6 @@ NF4 = Table((
     0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
 ))  # fmt: skip
 """Quantiles of a normal distribution (Dettmers et al. 2023, "QLoRA", appendix E). bitsandbytes rounds to them."""
+
+IQ4 = Table(tuple(map(float, (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113))))
+"""The levels of ggml's IQ4_NL and IQ4_XS: 8-bit integers, close together in the middle. None is zero."""

@@ -6,80 +6,27 @@ these rows. `Format.to_page` is the JSON that JavaScript reads.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from qdash.catalog.elements import E2M1, E2M3, E3M2, E4M3, E5M2, Element, Float, Integer, thresholds
-from qdash.catalog.sharing import Granularity
-
-
-@dataclass(frozen=True)
-class ScaleType:
-    """What a scale is stored as. `kind` names the arithmetic, in `engine/formats/rules.py` and `learn_rounding.js` alike.
-
-    - float32, bfloat16: s = max|w| / largest, rounded to that.
-    - e8m0: a power of two, 2^(⌊log2 max|w|⌋ − ⌊log2 largest⌋), so the largest weights may saturate (OCP MX).
-    - float: s = max|w| / largest, rounded to the values of `element`.
-    """
-
-    kind: str
-    bits: int
-    element: Float | None = None
-
-
-FLOAT32 = ScaleType("float32", 32)
-BFLOAT16 = ScaleType("bfloat16", 16)
-E8M0 = ScaleType("e8m0", 8)
-E4M3_SCALE = ScaleType("float", E4M3.bits, E4M3)
-
-
-@dataclass(frozen=True)
-class ScaleRule:
-    """Which weights share a scale, and how it is found.
-
-    `shares`: a row (an output channel, or a token of an activation), a group or a block along the input, or the whole tensor. The last
-    group of a row may be shorter; a block has to divide the row.
-
-    `spans`: "absmax": w ≈ s · code, symmetric about zero. "minmax": w ≈ s · code + minimum, the minimum stored in the type of the scale,
-    and the range of the codes begins at zero. "minmax with zero": the same of a range that always includes zero.
-
-    `tensor_scale`: each scale is stored relative to one float32 for the whole tensor, max|W| / (largest scale · largest code).
-    """
-
-    shares: Granularity
-    scale: ScaleType = FLOAT32
-    spans: Literal["absmax", "minmax", "minmax with zero"] = "absmax"
-    tensor_scale: bool = False
-
-    @property
-    def affine(self) -> bool:
-        """Whether a minimum is stored beside the scale."""
-        return self.spans != "absmax"
-
-    @property
-    def scale_bits(self) -> int:
-        """Bits of the scale, and of the minimum where there is one."""
-        return self.scale.bits * (2 if self.affine else 1)
-
-    @property
-    def needs_tensor(self) -> bool:
-        """Whether rows cannot be rounded without knowing the whole tensor."""
-        return self.shares == "tensor" or self.tensor_scale
-
-    def to_page(self) -> dict[str, Any]:
-        """For JSON."""
-        element = self.scale.element
-        scale: dict[str, Any] = {"kind": self.scale.kind}
-        if element is not None:
-            scale |= {"name": element.name, "smallest": element.smallest_normal, "largest": element.largest}
-            scale |= {"values": element.values, "thresholds": thresholds(element)}
-        return {"spans": self.spans, "affine": self.affine, "tensor": self.tensor_scale, "scale": scale}
-
-
-BY_ROW = ScaleRule("row")
-MX = ScaleRule("block", E8M0)
-NVFP4 = ScaleRule("block", E4M3_SCALE, tensor_scale=True)
-BY_GROUP = ScaleRule("group", BFLOAT16, "minmax with zero")
-BY_TENSOR = ScaleRule("tensor", FLOAT32, "minmax")
+from qdash.catalog.elements import E2M1, E2M3, E3M2, E4M3, E5M2, IQ4, Element, Integer
+from qdash.catalog.scale_rules import (
+    BY_GROUP,
+    BY_ROW,
+    BY_TENSOR,
+    GGUF,
+    GGUF_EXTREME,
+    GGUF_MINMAX,
+    IQ4_NL,
+    IQ4_XS,
+    MX,
+    NVFP4,
+    Q2_K,
+    Q3_K,
+    Q4_K,
+    Q5_K,
+    Q6_K,
+    ScaleRule,
+)
 
 
 @dataclass(frozen=True)
@@ -103,12 +50,18 @@ class Format:
     """Whether the scheme rounds the inputs of layers as well."""
     scheme: str = ""
     """The key of the scheme; empty: that of the format."""
+    group: Literal["", "GGUF"] = ""
+    """What it is listed with, where that is not what its element and rule say."""
 
     def __post_init__(self) -> None:
         if (self.rule.shares in ("block", "group")) != (self.size is not None):
             raise ValueError(f"{self.key}: a {self.rule.shares} {'has no' if self.size else 'needs a'} size.")
         if self.rule.affine and self.element.values[0] != 0:
             raise ValueError(f"{self.key}: codes beside a minimum begin at zero, not at {self.element.values[0]:g}.")
+        if self.rule.superblock and (not self.size or self.rule.superblock % self.size):
+            raise ValueError(f"{self.key}: a superblock of {self.rule.superblock} is not made of blocks of {self.size}.")
+        if not self.rule.makes_sense:
+            raise ValueError(f"{self.key}: scales of the kind {self.rule.scale.kind} cannot be found so.")
 
     @property
     def bits(self) -> int:
@@ -123,7 +76,8 @@ class Format:
     @property
     def stored_bits(self) -> float:
         """Per weight, with the scales of blocks and groups; what is stored once for a row or a tensor is not in it."""
-        return self.bits + (self.rule.scale_bits / self.size if self.size else 0)
+        of_superblock = self.rule.superblock_bits / self.rule.superblock if self.rule.superblock else 0
+        return self.bits + (self.rule.scale_bits / self.size if self.size else 0) + of_superblock
 
     @property
     def row_scale_bits(self) -> int:
@@ -131,9 +85,19 @@ class Format:
         return self.rule.scale_bits if self.rule.shares == "row" else 0
 
     @property
-    def divides_only(self) -> bool:
-        """Whether `size` has to divide the inputs of a layer, as the kernels of block formats want it."""
-        return self.rule.shares == "block"
+    def divisor(self) -> int:
+        """What has to divide the inputs of a layer: the block or superblock, as kernels of block formats want it; 1 for other formats."""
+        return self.rule.superblock or self.size or 1 if self.rule.shares == "block" else 1
+
+    @property
+    def extent(self) -> int | None:
+        """How many weights are rounded without regard to others: the superblock, or what shares a scale."""
+        return self.rule.superblock or self.size
+
+    @property
+    def end(self) -> float:
+        """The code onto which the largest weight is scaled."""
+        return self.element.values[0] if self.rule.spans == "extreme" else self.element.largest
 
 
 _OCP_FP8 = "OCP 8-bit Floating Point Specification 1.0, section 5"
@@ -142,6 +106,9 @@ _NVFP4 = "NVIDIA cuDNN and Blackwell documentation of NVFP4; per-tensor scale as
 _INT_ROW = "symmetric, without the lowest code of two's complement, as LLM.int8() (Dettmers et al. 2022, section 2)"
 _INT_GROUP = "asymmetric round-to-nearest in groups, as the baseline of GPTQ (Frantar et al. 2022, section 2)"
 _MINMAX = "linear min–max quantization of a whole tensor (Jacob et al. 2018, section 2.1)"
+
+_GGML = "ggml's block types (ggml-common.h)"
+_GGML_K = "ggml's k-quants: superblocks of 256 (ggml-common.h)"
 
 FORMATS: dict[str, Format] = {
     number_format.key: number_format
@@ -199,6 +166,7 @@ FORMATS: dict[str, Format] = {
             "int4-row", "W4A4", Integer(-7, 7), BY_ROW, _INT_ROW,
             "True 4-bit integers: weights with one scale per row, activations with one per token.", activations=True, scheme="sim-w4a4",
         ),
+        Format("int4-g64", "INT4", Integer(0, 15), BY_GROUP, _INT_GROUP, "16 levels for every group of 64 weights.", size=64),
         Format("int3-g64", "INT3", Integer(0, 7), BY_GROUP, _INT_GROUP, "8 levels for every group of 64 weights.", size=64),
         Format("int2-g64", "INT2", Integer(0, 3), BY_GROUP, _INT_GROUP, "4 levels for every group of 64 weights.", size=64),
         Format(
@@ -208,6 +176,63 @@ FORMATS: dict[str, Format] = {
         Format(
             "minmax-4", "Min–max, 16 levels", Integer(0, 15), BY_TENSOR, _MINMAX,
             "16 equal steps from a layer's smallest weight to its largest.",
+        ),
+        Format(
+            "q4_0", "Q4_0", Integer(-8, 7), GGUF_EXTREME, _GGML,
+            "4-bit integers in blocks of 32, each with a 16-bit scale; the largest weight becomes −8.", size=32, group="GGUF",
+        ),
+        Format(
+            "q4_1", "Q4_1", Integer(0, 15), GGUF_MINMAX, _GGML,
+            "16 equal steps from the smallest weight to the largest in blocks of 32, each with a scale and a minimum in 16 bits.",
+            size=32, group="GGUF",
+        ),
+        Format(
+            "q5_0", "Q5_0", Integer(-16, 15), GGUF_EXTREME, _GGML,
+            "5-bit integers in blocks of 32, each with a 16-bit scale; the largest weight becomes −16.", size=32, group="GGUF",
+        ),
+        Format(
+            "q5_1", "Q5_1", Integer(0, 31), GGUF_MINMAX, _GGML,
+            "32 equal steps from the smallest weight to the largest in blocks of 32, each with a scale and a minimum in 16 bits.",
+            size=32, group="GGUF",
+        ),
+        Format(
+            "q8_0", "Q8_0", Integer(-127, 127), GGUF, _GGML,
+            "8-bit integers in blocks of 32, each with a 16-bit scale.", size=32, group="GGUF",
+        ),
+        Format(
+            "q2_k", "Q2_K", Integer(0, 3), Q2_K, _GGML_K,
+            "4 steps in blocks of 16; each block has a scale and a minimum of 4 bits. Scales are searched for the least error.",
+            size=16, group="GGUF",
+        ),
+        Format(
+            "q3_k", "Q3_K", Integer(-4, 3), Q3_K, _GGML_K,
+            "3-bit integers in blocks of 16; each block has a scale of 6 bits. Scales are searched for the least error.",
+            size=16, group="GGUF",
+        ),
+        Format(
+            "q4_k", "Q4_K", Integer(0, 15), Q4_K, _GGML_K,
+            "16 steps in blocks of 32; each block has a scale and a minimum of 6 bits. Scales are searched for the least error.",
+            size=32, group="GGUF",
+        ),
+        Format(
+            "q5_k", "Q5_K", Integer(0, 31), Q5_K, _GGML_K,
+            "32 steps in blocks of 32; each block has a scale and a minimum of 6 bits. Scales are searched for the least error.",
+            size=32, group="GGUF",
+        ),
+        Format(
+            "q6_k", "Q6_K", Integer(-32, 31), Q6_K, _GGML_K,
+            "6-bit integers in blocks of 16; each block has a scale of 8 bits. Scales are searched for the least error.",
+            size=16, group="GGUF",
+        ),
+        Format(
+            "iq4_nl", "IQ4_NL", IQ4, IQ4_NL, _GGML,
+            "16 levels, closer together in the middle, in blocks of 32, each with a 16-bit scale. Scales are searched for the least error.",
+            size=32, group="GGUF",
+        ),
+        Format(
+            "iq4_xs", "IQ4_XS", IQ4, IQ4_XS, _GGML_K,
+            "The levels of IQ4_NL in blocks of 32; each block has a scale of 6 bits. Scales are searched for the least error.",
+            size=32, group="GGUF",
         ),
     )
 }  # fmt: skip

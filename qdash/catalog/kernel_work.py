@@ -3,6 +3,9 @@
 UNPACKING = "unpacking the weights"
 """What kernels do besides multiplying, where it is not said in how many bits the weights are."""
 
+BESIDE_MULTIPLYING = "the work beside multiplying"
+"""The same of several kernels that do different things."""
+
 
 def rounding_inputs(rounds: str, how: str) -> str:
     """Layers that multiply few bits by few bits. `rounds` begins the sentence, “It rounds”; `how` says how the range is found."""

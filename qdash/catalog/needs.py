@@ -36,6 +36,15 @@ class Surroundings(Protocol):
         ...
 
 
+MISSING = {
+    "package": "{package}, which is not installed here",
+    "cpu": "the CPU",
+    "cuda": "a CUDA device",
+    "capability": "a GPU with compute capability {least} or higher; this one has {own}",
+}
+"""What may be missing, as the end of “… needs”."""
+
+
 @dataclass(frozen=True)
 class Need:
     """Something that a scheme cannot do without; what is None does not matter.
@@ -60,11 +69,12 @@ class Need:
     def missing(self, here: Surroundings) -> str | None:
         """What is not there, as the end of “… needs”; None if all is."""
         if self.package is not None and self.package not in here.packages:
-            return f"{self.package}, which is not installed here"
+            return MISSING["package"].format(package=self.package)
         here_type = here.device.partition(":")[0]
         if self.device is not None and here_type != self.device:
-            return {"cpu": "the CPU", "cuda": "a CUDA device"}[self.device]
+            return MISSING[self.device]
         if self.capability is not None and here_type == "cuda" and (here.compute_capability or (0, 0)) < self.capability:
             own = ".".join(map(str, here.compute_capability or ("unknown",)))
-            return f"a GPU with compute capability {self.capability[0]}.{self.capability[1]} or higher; this one has {own}"
+            least = ".".join(map(str, self.capability))
+            return MISSING["capability"].format(least=least, own=own)
         return None

@@ -10,6 +10,9 @@ import re
 PARTS = ("vision", "projector", "language", "attention", "mlp", "head")
 """What a recipe may name. The first three and the head divide a model; attention and mlp are found in towers and language model alike."""
 
+DIVIDING = ("vision", "projector", "language", "head")
+"""Those that divide a model."""
+
 _HEAD = re.compile(r"(^|\.)(lm_head|embed_out|output_head)(\.|$)")
 _PROJECTOR = re.compile(r"(^|[._])(projector|connector|merger|aligner|modality_projection|mm_proj)")
 _VISION = re.compile(r"(^|[._])(vision|visual|vit|image)")

@@ -11,6 +11,7 @@ T1_PROMPT = "这张图片中有什么？请描述一下。"
 T1_SAMPLE = "t1-square.png"
 T2_PROMPT = "She had been looking for the key all morning. At last she opened the old wooden box, and there it was: the"
 T3_PROMPT = "Hello, how are you?"
+PARIS = "What is the capital of France, and what is it famous for?"
 STORY = "Mia went to the kitchen. Tom took the red ball to the garden. Mia picked up the lamp and walked to the attic. The lamp is in the"
 
 
@@ -45,6 +46,11 @@ PRESETS: tuple[Preset, ...] = (
         "starter", "Starter", ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3"),
         "8, 6 and 4 bits beside the original, on the bundled drawing reader",
         Setup("tiny-vlm", T1_PROMPT, tokens=50, runs=5, sample=T1_SAMPLE),
+    ),
+    Preset(
+        "paris", "Paris", ("original", "bnb-int8", "bnb-nf4", "int3-g64", "int2-g64"),
+        "8, 4, 3 and 2 bits on a real language model of 135 M parameters: a download of 93 MB, once",
+        Setup("smollm2-135m", PARIS, tokens=40, runs=3),
     ),
     Preset(
         "stories", "Stories", ("fp16", "fp8-e4m3", "fp8-e5m2", "fp6-e2m3", "fp6-e3m2", "bnb-int8", "int3-g64", "int2-g64"),

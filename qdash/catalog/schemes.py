@@ -8,6 +8,10 @@ from dataclasses import replace
 
 from qdash.catalog.families.bitsandbytes import ABSMAX, DOUBLE_ABSMAX, BitsAndBytesParams, bitsandbytes_scheme
 from qdash.catalog.families.floating import float_scheme
+from qdash.catalog.families.gguf import GGUF_FILE
+from qdash.catalog.families.pruning import PRUNING_SCHEMES, is_pruning, pruning_scheme
+from qdash.catalog.families.qat import qat_scheme
+from qdash.catalog.families.rounding import rounding_scheme
 from qdash.catalog.families.simulated import scheme_of_format
 from qdash.catalog.families.torch_dynamic import TORCH_DYNAMIC
 from qdash.catalog.families.torchao import (
@@ -27,9 +31,15 @@ from qdash.catalog.recipes import is_recipe, recipe_scheme
 from qdash.catalog.scheme import Family, Scheme
 from qdash.errors import QdashError
 
-__all__ = ["SCHEMES", "Scheme", "families", "find_scheme", "known_scheme", "libraries", "order_variants", "packages", "unavailable"]
+__all__ = [
+    "SCHEMES", "Scheme", "families", "find_scheme", "known_scheme", "libraries", "order_variants", "packages", "saveable_instead",
+    "unavailable",
+]  # fmt: skip
 
 _FP8_WEIGHTS = "FP8 weights (ao-fp8wo)"
+_GPTQ = "weights are rounded one after another, and those still to come make up for the error in the layer's output."
+_AWQ = "before rounding, weights that meet large inputs are made larger, by a scale of each input that is tried out."
+_HQQ = "the minimum of each group is searched for many small errors and a few large ones, from the weights alone."
 _NF4 = BitsAndBytesParams(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
 
 SCHEMES: dict[str, Scheme] = {
@@ -97,13 +107,28 @@ SCHEMES: dict[str, Scheme] = {
                 Need(f"Choose {_FP8_WEIGHTS}.", capability=(8, 9)),
             ),
         ),
+        Scheme(
+            "gguf", "GGUF, as stored", GGUF_FILE, "real", None, None,
+            "The blocks of a GGUF file, each layer in the type that the file has it in, unpacked before computing.",
+            floats_first=True,
+        ),
         *map(scheme_of_format, FORMATS.values()),
+        *PRUNING_SCHEMES,
+        rounding_scheme("gptq", "int4-g64", "GPTQ-INT4", f"As INT4; {_GPTQ}"),
+        rounding_scheme("gptq", "int3-g64", "GPTQ-INT3", f"As INT3; {_GPTQ}"),
+        rounding_scheme("gptq", "int2-g64", "GPTQ-INT2", f"As INT2; {_GPTQ}"),
+        rounding_scheme("awq", "int4-g64", "AWQ-INT4", f"As INT4; {_AWQ}"),
+        rounding_scheme("hqq", "int4-g64", "HQQ-INT4", f"As INT4; {_HQQ}"),
+        rounding_scheme("hqq", "int3-g64", "HQQ-INT3", f"As INT3; {_HQQ}"),
+        qat_scheme("qat-int4", "INT4, healed", "int4-g64"),
+        qat_scheme("qat-int3", "INT3, healed", "int3-g64"),
+        qat_scheme("qat-int2", "INT2, healed", "int2-g64"),
     )
 }  # fmt: skip
 
 
 def find_scheme(key: str) -> Scheme:
-    """Look a scheme up, or build the one that a recipe stands for (see `recipes`); raises QdashError naming what there is."""
+    """Look a scheme up, or build the one that a recipe or a share to prune stands for; raises QdashError naming what there is."""
     if is_recipe(key):
         return recipe_scheme(key, _listed_scheme)
     return _listed_scheme(key)
@@ -135,6 +160,8 @@ def libraries() -> tuple[str, ...]:
 def _listed_scheme(key: str) -> Scheme:
     if key in SCHEMES:
         return SCHEMES[key]
+    if is_pruning(key):
+        return pruning_scheme(key)
     raise QdashError(f"There is no scheme “{key[:80]}”.", f"Choose from: {', '.join(SCHEMES)}.")
 
 
@@ -145,6 +172,19 @@ def unavailable(scheme: Scheme, here: Surroundings) -> QdashError | None:
         if missing is not None:
             return QdashError(f"{scheme.label} needs {missing}.", need.remedy_in(here), "unavailable")
     return None
+
+
+def saveable_instead(scheme: Scheme, here: Surroundings, *, others_only: bool = False) -> list[Scheme]:
+    """Schemes with weights of as many bits as those of `scheme` that can be saved and run `here`; `others_only`: of other families."""
+    return [
+        other
+        for other in SCHEMES.values()
+        if other.bits == scheme.bits
+        and other.key != scheme.key
+        and other.family.unsaveable(other) is None
+        and unavailable(other, here) is None
+        and not (others_only and other.family == scheme.family)
+    ]
 
 
 def order_variants(keys: list[str]) -> list[str]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from html import escape
 from textwrap import shorten, wrap
 
-import plotly.graph_objects as go
-
 from qdash.catalog.schemes import known_scheme
+from qdash.charts.draft import Draft
 from qdash.charts.palette import palette
 from qdash.charts.style import styled
+from qdash.present.formatting import stand_in
+from qdash.present.language import _
 from qdash.records import EvaluatedVariant, VariantResult
 
 ROW_PX = 40
@@ -44,38 +45,42 @@ def colour_of(scheme: str, dark: bool) -> str:
     return palette(dark).of(known.bits if known else None)
 
 
-def framed(figure: go.Figure, names: list[str], *, longest: float, title: str, dark: bool) -> go.Figure:
+def framed(draft: Draft, names: list[str], *, longest: float, title: str, dark: bool) -> None:
     """Rows top down, an axis from zero to the end of the longest bar, room for words behind it."""
     rows = max(len(names), FEWEST_ROWS)
-    styled(figure, dark=dark, height=round(rows * ROW_PX) + 46)
-    figure.update_layout(barmode="overlay", bargap=1 - BAR_SHARE, margin_r=WORDS_PX)
-    figure.update_yaxes(
+    styled(draft, dark=dark, height=round(rows * ROW_PX) + 46)
+    draft.layout(barmode="overlay", bargap=1 - BAR_SHARE, margin={"r": WORDS_PX})
+    draft.y_axis(
         type="category", categoryorder="array", categoryarray=names, range=[rows - 0.5, -0.5],
         showgrid=False, showline=False, zeroline=False, ticks="outside", ticklen=8, tickcolor="rgba(0,0,0,0)",
     )  # fmt: skip
-    figure.update_xaxes(range=[0, longest or 1.0], title_text=title, showline=False, zeroline=True, nticks=4, tickangle=0)
-    return figure
+    draft.x_axis(range=[0, longest or 1.0], title={"text": title}, showline=False, zeroline=True, nticks=4, tickangle=0)
 
 
-def words(figure: go.Figure, name: str, at: float, text: str, *, dark: bool, strong: bool) -> None:
+def words(draft: Draft, name: str, at: float, text: str, *, dark: bool, strong: bool) -> None:
     """Write `text` behind the bar of row `name` that ends at `at`."""
     colours = palette(dark)
-    figure.add_annotation(
-        x=at, y=name, text=f"<b>{text}</b>" if strong else text, showarrow=False, xanchor="left", xshift=7, align="left",
+    draft.note(
+        x=at, y=name, text=f"<b>{text}</b>" if strong else text, xanchor="left", xshift=7, align="left",
         font={"size": 12 if strong else 11, "color": colours.ink if strong else colours.soft},
     )  # fmt: skip
 
 
-def empty(figure: go.Figure, why: str, *, dark: bool) -> None:
+def empty(draft: Draft, why: str, *, dark: bool) -> None:
     """Take the axis from a chart without bars, and write `why` in its place."""
-    figure.update_xaxes(showgrid=False, zeroline=False, showticklabels=False, ticks="", title_text=why)
-    figure.update_xaxes(title_font={"size": 12, "color": palette(dark).soft})
+    font = {"size": 12, "color": palette(dark).soft}
+    draft.x_axis(showgrid=False, zeroline=False, showticklabels=False, ticks="", title={"text": why, "font": font})
 
 
 def missing_words(variant: VariantResult | EvaluatedVariant) -> str:
     """What stands in place of the bar of a variant without figures."""
     if variant.status == "ok":
-        return "not timed"
+        return _("not timed")
     if variant.error is not None and variant.error.kind == "cancelled":
-        return "stopped"
-    return "✕ failed" if variant.status == "failed" else "not run"
+        return _("stopped")
+    return f"✕ {_('failed')}" if variant.status == "failed" else _("not run")
+
+
+def speed_of_stand_in(variant: VariantResult | EvaluatedVariant) -> str:
+    """What stands behind the bar of a simulated variant's time, in two lines."""
+    return _("speed of the{line_break}{stand_in}", line_break="<br>", stand_in=stand_in(variant.dtype))

@@ -7,9 +7,11 @@ from textwrap import shorten
 import plotly.graph_objects as go
 
 from qdash.charts.dots import DOT_PX, dot
+from qdash.charts.draft import Draft
 from qdash.charts.palette import palette
 from qdash.charts.rows import colour_of
 from qdash.charts.style import styled
+from qdash.present.language import _, decimal, ngettext
 from qdash.records import SchemeWeights, WeightReport
 
 HEIGHT_PX = 270
@@ -32,27 +34,27 @@ def sqnr_against_bits(report: WeightReport, *, dark: bool = False) -> go.Figure 
     placed = [scheme for scheme in report.schemes if scheme.sqnr_db is not None and scheme.bits_per_weight is not None]
     if not placed:
         return None
-    figure, colours = go.Figure(), palette(dark)
+    draft, colours = Draft(), palette(dark)
     most = max(MOST_BITS, *(_bits(scheme) + 1 for scheme in placed))
     top = max(DB_PER_BIT * most, *(_decibels(scheme) * 1.08 for scheme in placed))
     bottom = min(0.0, *(_decibels(scheme) * 1.08 for scheme in placed))
     ends = [LEAST_BITS, most]
-    figure.add_scatter(
+    draft.scatter(
         x=ends, y=[DB_PER_BIT * bits for bits in ends], mode="lines", line={"color": colours.soft, "width": 1.2, "dash": "dash"},
         hoverinfo="skip",
     )  # fmt: skip
     for scheme in placed:
-        _dot(figure, scheme, dark)
+        _dot(draft, scheme, dark)
     for scheme in _labelled(placed, top - bottom):
-        _label(figure, scheme, most, dark)
-    styled(figure, dark=dark, height=HEIGHT_PX)
-    figure.add_annotation(
-        x=most, y=DB_PER_BIT * most, text="6.02 dB per bit", showarrow=False, xanchor="right", yanchor="bottom", xshift=-34,
-        yshift=-12, font={"size": 11, "color": colours.soft},
+        _label(draft, scheme, most, dark)
+    styled(draft, dark=dark, height=HEIGHT_PX)
+    draft.note(
+        x=most, y=DB_PER_BIT * most, text=_("{decibels} dB per bit", decibels=decimal(DB_PER_BIT, 2)), xanchor="right", yanchor="bottom",
+        xshift=-34, yshift=-12, font={"size": 11, "color": colours.soft},
     )  # fmt: skip
-    figure.update_xaxes(title_text="bits per weight, with scales", range=[LEAST_BITS, most], dtick=1, tick0=2, zeroline=False)
-    figure.update_yaxes(title_text="SQNR, dB", range=[bottom, top], nticks=6, zeroline=bottom < 0)
-    return figure
+    draft.x_axis(title={"text": _("bits per weight, with scales")}, range=[LEAST_BITS, most], dtick=1, tick0=2, zeroline=False)
+    draft.y_axis(title={"text": "SQNR, dB"}, range=[bottom, top], nticks=6, zeroline=bottom < 0)
+    return draft.figure()
 
 
 def _bits(scheme: SchemeWeights) -> float:
@@ -63,9 +65,9 @@ def _decibels(scheme: SchemeWeights) -> float:
     return scheme.sqnr_db or 0.0
 
 
-def _dot(figure: go.Figure, scheme: SchemeWeights, dark: bool) -> None:
+def _dot(draft: Draft, scheme: SchemeWeights, dark: bool) -> None:
     dot(
-        figure, _bits(scheme), _decibels(scheme), colour=colour_of(scheme.scheme, dark), simulated=scheme.kind == "simulated",
+        draft, _bits(scheme), _decibels(scheme), colour=colour_of(scheme.scheme, dark), simulated=scheme.kind == "simulated",
         name=escape(scheme.label, quote=False), hovertemplate=_hover(scheme),
     )  # fmt: skip
 
@@ -80,11 +82,11 @@ def _labelled(schemes: Sequence[SchemeWeights], height: float) -> list[SchemeWei
     return kept
 
 
-def _label(figure: go.Figure, scheme: SchemeWeights, most: float, dark: bool) -> None:
+def _label(draft: Draft, scheme: SchemeWeights, most: float, dark: bool) -> None:
     """Below the dot, where the line is not; near the right border, as far right as there is room."""
     last = _bits(scheme) > most - LABEL_BITS
-    figure.add_annotation(
-        x=most if last else _bits(scheme), y=_decibels(scheme), showarrow=False,
+    draft.note(
+        x=most if last else _bits(scheme), y=_decibels(scheme),
         xanchor="right" if last else "center", yanchor="top", yshift=-DOT_PX + 1,
         text=escape(shorten(scheme.label, 24, placeholder="…"), quote=False), font={"size": 11.5, "color": palette(dark).ink},
     )  # fmt: skip
@@ -93,10 +95,14 @@ def _label(figure: go.Figure, scheme: SchemeWeights, most: float, dark: bool) ->
 def _hover(scheme: SchemeWeights) -> str:
     lines = [
         f"<b>{escape(scheme.label)}</b>",
-        f"{_bits(scheme):.2f} bits per weight, SQNR {_decibels(scheme):.2f} dB",
-        f"{len(scheme.layers)} layers",
-        f"largest error {scheme.max_abs_error:.4g}",
+        _(
+            "{bits} bits per weight, SQNR {decibels} dB",
+            bits=decimal(_bits(scheme), 2, grouped=False),
+            decibels=decimal(_decibels(scheme), 2, grouped=False),
+        ),
+        ngettext("{number} layers", "{number} layers", len(scheme.layers), number=len(scheme.layers)),
+        _("largest error {error}", error=f"{scheme.max_abs_error:.4g}"),
         f"MSE {scheme.mse:.3g}",
-        f"cosine {scheme.cosine:.6f}",
+        _("cosine {value}", value=f"{scheme.cosine:.6f}"),
     ]
     return "<br>".join(lines) + "<extra></extra>"

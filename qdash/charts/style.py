@@ -8,15 +8,17 @@ from typing import Any
 import plotly.graph_objects as go
 
 from qdash.catalog.models import model_name
+from qdash.charts.draft import Draft
 from qdash.charts.palette import Palette, palette
+from qdash.present.language import recorded
 
 FONT = 'Inter, system-ui, "Noto Sans CJK SC", sans-serif'
 
 
-def styled(figure: go.Figure, *, dark: bool, height: int) -> go.Figure:
-    """Give `figure` the house style: transparent, in the theme's colours, `height` pixels high."""
+def styled(draft: Draft, *, dark: bool, height: int) -> None:
+    """Give `draft` the house style: transparent, in the theme's colours, `height` pixels high."""
     colours = palette(dark)
-    figure.update_layout(
+    draft.layout(
         template="none",
         height=height,
         margin={"l": 8, "r": 16, "t": 6, "b": 34},
@@ -27,15 +29,14 @@ def styled(figure: go.Figure, *, dark: bool, height: int) -> go.Figure:
         hoverlabel={"bgcolor": colours.panel, "bordercolor": colours.line, "font": {"color": colours.ink, "family": FONT, "size": 12}},
         dragmode=False,
     )
-    figure.update_xaxes(automargin=True, fixedrange=True, **_axis(colours))
-    figure.update_yaxes(automargin=True, fixedrange=True, **_axis(colours))
-    return figure
+    draft.x_axis(automargin=True, fixedrange=True, **_axis(colours))
+    draft.y_axis(automargin=True, fixedrange=True, **_axis(colours))
 
 
 def saved_as(figure: go.Figure, what: str, title: str, model: str) -> go.Figure:
     """Say what the picture of `figure` is called once it is saved, and what stands above it (see qdash/markup/save_picture.js)."""
     name = re.sub(r"(?:[^\w.]|\.{2,})+", "-", f"qdash {what} {PurePath(model).name}".lower()).strip("-.")
-    figure.update_layout(meta={"file": name[:100], "title": escape(title), "model": escape(model_name(model))})
+    figure.update_layout(meta={"file": name[:100], "title": escape(title), "model": escape(recorded(model_name(model)))})
     return figure
 
 

@@ -15,10 +15,12 @@ from textwrap import shorten
 import plotly.graph_objects as go
 
 from qdash.charts.dots import dot
+from qdash.charts.draft import Draft
 from qdash.charts.label_placement import FONT_PX, Dot, Spot, place_labels, share_numbers
 from qdash.charts.palette import palette
 from qdash.charts.style import styled
-from qdash.charts.tradeoff_points import Trade, Trades
+from qdash.charts.tradeoff_points import Against, Trade, Trades
+from qdash.present.language import N_, _
 from qdash.records.agreement import SAME_NATS
 
 LEAST_PX, MOST_PX, PER_VARIANT_PX = 206, 620, 20
@@ -28,7 +30,12 @@ LOG_FROM = 20.0
 """Costs that differ by more than this factor are drawn by their logarithm too."""
 
 MIB = 2**20
-_COST_TITLES = {"size": "weights", "peak": "peak memory", "time": "time"}
+_COST_TITLES: dict[Against, str] = {
+    "size": N_("smaller ← weights, {unit}"),
+    "peak": N_("smaller ← peak memory, {unit}"),
+    "time": N_("faster ← time, {unit} a question"),
+}
+_TOKEN_TIME = N_("faster ← time, {unit} a token")
 
 
 @dataclass(frozen=True)
@@ -55,24 +62,24 @@ class AxisScale:
 
 def trade_off(trades: Trades, *, dark: bool = False) -> go.Figure:
     """The chart. A dot carries its variant's place in the record as customdata, for what a click on it opens; open dots are simulated."""
-    figure = go.Figure()
-    styled(figure, dark=dark, height=_height(len(trades.points)))
-    figure.update_layout(margin={"t": TOP_PX, "b": BOTTOM_PX}, hovermode="closest")
+    draft = Draft()
+    styled(draft, dark=dark, height=_height(len(trades.points)))
+    draft.layout(margin={"t": TOP_PX, "b": BOTTOM_PX}, hovermode="closest")
     if not trades.points:
-        return _without(figure, trades, dark)
+        return _without(draft, trades, dark)
     across, up = _cost_scale(trades), _quality_scale(trades)
     front = trades.front
-    _steps(figure, front, across, up, dark)
+    _steps(draft, front, across, up, dark)
     for point in trades.points:
-        _dot(figure, point, point in front, across, up, dark)
-    _labels(figure, trades, across, up, dark)
-    _axis(figure.update_xaxes, across, title=f"smaller ← {across.title}" if trades.against != "time" else f"faster ← {across.title}")
-    _axis(figure.update_yaxes, up, title=None)
-    figure.add_annotation(
-        xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=6, showarrow=False, text=up.title,
+        _dot(draft, point, point in front, across, up, dark)
+    _labels(draft, trades, across, up, dark)
+    _axis(draft.x_axis, across, title=across.title)
+    _axis(draft.y_axis, up, title=None)
+    draft.note(
+        xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=6, text=up.title,
         font={"size": 11, "color": palette(dark).soft},
     )  # fmt: skip
-    return figure
+    return draft.figure()
 
 
 def _height(count: int) -> int:
@@ -84,31 +91,29 @@ def _plot_px(count: int) -> int:
     return _height(count) - TOP_PX - BOTTOM_PX
 
 
-def _without(figure: go.Figure, trades: Trades, dark: bool) -> go.Figure:
+def _without(draft: Draft, trades: Trades, dark: bool) -> go.Figure:
     """Words instead of dots."""
     reasons = dict.fromkeys(why for _, why in trades.left_out)
-    said = "<br>".join(["There is nothing to plot.", *(escape(reason, quote=False) for reason in list(reasons)[:3])])
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.add_annotation(
-        xref="paper", yref="paper", x=0.5, y=0.5, text=said, showarrow=False, font={"size": 12, "color": palette(dark).soft}
-    )
-    return figure
+    said = "<br>".join([_("There is nothing to plot."), *(escape(reason, quote=False) for reason in list(reasons)[:3])])
+    draft.x_axis(visible=False)
+    draft.y_axis(visible=False)
+    draft.note(xref="paper", yref="paper", x=0.5, y=0.5, text=said, font={"size": 12, "color": palette(dark).soft})
+    return draft.figure()
 
 
-def _steps(figure: go.Figure, front: Sequence[Trade], across: AxisScale, up: AxisScale, dark: bool) -> None:
-    figure.add_scatter(
+def _steps(draft: Draft, front: Sequence[Trade], across: AxisScale, up: AxisScale, dark: bool) -> None:
+    draft.scatter(
         x=[across.at(point.cost.value) for point in front], y=[up.at(point.quality) for point in front], mode="lines",
         line={"color": palette(dark).soft, "width": 1.3, "shape": "hv"}, hoverinfo="skip",
     )  # fmt: skip
 
 
-def _dot(figure: go.Figure, point: Trade, best: bool, across: AxisScale, up: AxisScale, dark: bool) -> None:
+def _dot(draft: Draft, point: Trade, best: bool, across: AxisScale, up: AxisScale, dark: bool) -> None:
     x, y = across.at(point.cost.value), up.at(point.quality)
     colour = palette(dark).of(point.bits)
     whiskers = {"type": "data", "symmetric": False, "color": colour, "thickness": 1.2, "width": 3}
     dot(
-        figure, x, y, colour=colour, simulated=point.simulated, customdata=[point.place],
+        draft, x, y, colour=colour, simulated=point.simulated, customdata=[point.place],
         name=escape(point.label, quote=False), hovertemplate=_hover(point, best),
         error_y={**whiskers, "array": [up.at(point.high) - y], "arrayminus": [y - up.at(point.low)], "visible": point.high > point.low},
         error_x={
@@ -133,7 +138,9 @@ def numbers_words(trades: Trades) -> str:
     """What the numbers stand for: “4 NF4 4-bit · 7 INT3, INT2”; empty where every dot has its name."""
     groups = numbered(trades)
     words = " · ".join(f"{group[0].place + 1} {', '.join(point.label for point in group)}" for group in groups)
-    return words + (". Dots too close together share a number." if any(len(group) > 1 for group in groups) else "")
+    if any(len(group) > 1 for group in groups):
+        return _("{numbers}. Dots too close together share a number.", numbers=words)
+    return words
 
 
 def _names(points: Sequence[Trade]) -> list[str]:
@@ -151,23 +158,21 @@ def _dots(points: Sequence[Trade], across: AxisScale, up: AxisScale) -> list[Dot
     return [Dot(across.share(point.cost.value), *map(up.share, (point.quality, point.low, point.high))) for point in points]
 
 
-def _labels(figure: go.Figure, trades: Trades, across: AxisScale, up: AxisScale, dark: bool) -> None:
+def _labels(draft: Draft, trades: Trades, across: AxisScale, up: AxisScale, dark: bool) -> None:
     """Names beside the dots that have room for one, numbers in the others."""
     front, names, spots = trades.front, _names(trades.points), _spots(trades, across, up)
     numbers = {group[0] for group in numbered(trades)}
     for at, point in enumerate(trades.points):
-        where = {"x": across.at(point.cost.value), "y": up.at(point.quality), "showarrow": False, "borderpad": 0}
+        where = {"x": across.at(point.cost.value), "y": up.at(point.quality), "borderpad": 0}
         if at in spots:
             spot, colour = spots[at], palette(dark).ink if point in front else palette(dark).soft
-            figure.add_annotation(
+            draft.note(
                 **where, text=escape(names[at], quote=False), name="label", font={"size": FONT_PX, "color": colour},
                 xanchor=spot.xanchor, yanchor=spot.yanchor, xshift=spot.xshift, yshift=spot.yshift,
             )  # fmt: skip
         elif point in numbers:
             colour = palette(dark).ink if point.simulated else palette(dark).panel
-            figure.add_annotation(
-                **where, text=f"<b>{point.place + 1}</b>", name="number", font={"size": 8, "color": colour}, captureevents=False
-            )
+            draft.note(**where, text=f"<b>{point.place + 1}</b>", name="number", font={"size": 8, "color": colour}, captureevents=False)
 
 
 def _strokes(front: Sequence[Trade], across: AxisScale, up: AxisScale) -> list[tuple[float, float, float, float]]:
@@ -182,9 +187,9 @@ def _strokes(front: Sequence[Trade], across: AxisScale, up: AxisScale) -> list[t
 def _hover(point: Trade, best: bool) -> str:
     lines = [f"<b>{escape(point.label)}</b>", escape(point.cost.said), escape(point.said)]
     lines += (
-        ["simulated: when it runs here, it has neither this size nor this speed"] * point.simulated
-        + ["one of the best trade-offs"] * best
-        + ["click: go to its card"]
+        [_("simulated: when it runs here, it has neither this size nor this speed")] * point.simulated
+        + [_("one of the best trade-offs")] * best
+        + [_("click: go to its card")]
     )
     return "<br>".join(lines) + "<extra></extra>"
 
@@ -193,9 +198,8 @@ def _cost_scale(trades: Trades) -> AxisScale:
     values = [point.cost.value for point in trades.points]
     most = max(point.cost.high for point in trades.points)
     name, per_unit = _unit(trades.against, most)
-    title = f"{_COST_TITLES[trades.against]}, {name}"
-    if trades.against == "time":
-        title += " a token" if trades.better == "less" else " a question"
+    per_token = trades.against == "time" and trades.better == "less"
+    title = _(_TOKEN_TIME if per_token else _COST_TITLES[trades.against], unit=name)
     if min(values) > 0 and max(values) / min(values) > LOG_FROM:
         low, high = (log10(value / per_unit) for value in (min(point.cost.low for point in trades.points), most))
         return AxisScale(title, low - 0.12, high + 0.12, per_unit, True, zero=1e-300, ticks=_decades(low, high))
@@ -213,15 +217,15 @@ def _quality_scale(trades: Trades) -> AxisScale:
         low = min(point.low for point in trades.points)
         high = max(point.high for point in trades.points)
         air = max(0.02, (high - low) * 0.2)  # names have room above and below the whiskers
-        return AxisScale("right answers", (low - air) * 100, (high + air) * 100, 0.01, False, ticks=_percents(low - air, high + air))
+        return AxisScale(_("right answers"), (low - air) * 100, (high + air) * 100, 0.01, False, ticks=_percents(low - air, high + air))
     least = min((max(point.low, point.quality / 10) for point in trades.points if point.quality > 0), default=SAME_NATS)
     decade = max(floor(log10(least)), -6)
     top = max((log10(point.high) for point in trades.points if point.high > 0), default=decade + 1)
     top = max(top, decade + 0.7)
-    ticks = ((decade - 1.0, "none"), *(_decades(decade, top) or ()))
+    ticks = ((decade - 1.0, _("none")), *(_decades(decade, top) or ()))
     # Room for a name above the highest dot.
     return AxisScale(
-        "distance from the original (KL), nats",
+        _("distance from the original (KL), nats"),
         decade - 1.25,
         top + 0.13 * (top - decade + 1.25),
         1.0,
@@ -255,4 +259,4 @@ def _power(exponent: int) -> str:
 
 def _axis(update: Callable[..., object], scale: AxisScale, *, title: str | None) -> None:
     ticks = {} if scale.ticks is None else {"tickvals": [at for at, _ in scale.ticks], "ticktext": [words for _, words in scale.ticks]}
-    update(range=[scale.low, scale.high], title_text=title, zeroline=False, **({"nticks": 5} if scale.ticks is None else ticks))
+    update(range=[scale.low, scale.high], title={"text": title}, zeroline=False, **({"nticks": 5} if scale.ticks is None else ticks))

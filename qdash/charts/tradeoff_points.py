@@ -12,6 +12,7 @@ from typing import Literal
 
 from qdash.charts.pareto import pareto_front
 from qdash.present.formatting import between, mib, ms, nats, percent
+from qdash.present.language import N_, _
 from qdash.records import Comparison, EvaluatedVariant, Evaluation, VariantResult
 from qdash.records.agreement import SAME_NATS
 from qdash.verdict import Grade, judge
@@ -19,10 +20,11 @@ from qdash.verdict.evaluations import costs, evaluation_pace
 from qdash.verdict.evidence import pace_of
 
 Against = Literal["size", "peak", "time"]
-AGAINST: dict[Against, str] = {"size": "Size", "peak": "Peak", "time": "Time"}
+AGAINST: dict[Against, str] = {"size": N_("Size"), "peak": N_("Peak"), "time": N_("Time")}
+"""Costs by their key, and what a switch calls them."""
 
 _ERRORS = 2  # standard errors to both sides: about 95%
-_PEAKED, _TIMED = "simulated: its peak is that of a stand-in", "simulated: its time is that of a stand-in"
+_PEAKED, _TIMED = N_("simulated: its peak is that of a stand-in"), N_("simulated: its time is that of a stand-in")
 
 
 @dataclass(frozen=True)
@@ -116,36 +118,42 @@ def evaluation_trades(evaluation: Evaluation, against: Against = "size") -> Trad
 
 def _compared(place: int, result: VariantResult, against: Against, *, is_original: bool) -> Trade | str:
     if result.status != "ok":
-        return "not run"
+        return _("not run")
     cost = _COSTS[against](result)
     if isinstance(cost, str):
         return cost
     if is_original and result.scores_finite is False:
-        return "its scores are NaN or infinite"
+        return _("its scores are NaN or infinite")
     if is_original:
-        return _trade(place, result, cost, 0.0, 0.0, 0.0, "the original itself")
+        return _trade(place, result, cost, 0.0, 0.0, 0.0, _("the original itself"))
     agreement = result.agreement
     if agreement is None:
-        return "not compared token by token"
+        return _("not compared token by token")
     mean = agreement.kl_mean_nats
     if mean is None or not isfinite(mean):
-        return "broken: its scores are NaN or infinite"
+        return _("broken: its scores are NaN or infinite")
     error = agreement.kl_se or 0.0
     doubt = _ERRORS * error if isfinite(error) and error > 0 else 0.0
     mean = 0.0 if mean <= SAME_NATS else mean  # rounding is drawn as none
     sure = f" ± {nats(doubt)}" if doubt else ""
-    said = f"KL {nats(mean)}{sure} nats · same word {percent(agreement.top1)}"
+    said = f"KL {nats(mean)}{sure} nats · {_('same word {share}', share=percent(agreement.top1))}"
     return _trade(place, result, cost, mean, max(mean - doubt, 0.0), mean + doubt, said)
 
 
 def _evaluated(place: int, result: EvaluatedVariant, against: Against, noise: float) -> Trade | str:
     share = result.accuracy
     if share is None:
-        return "not run"
+        return _("not run")
     cost = _evaluated_cost(result, against, noise)
     if isinstance(cost, str):
         return cost
-    said = f"{percent(share.value, 1)} right ({between(share.low, share.high)}), {share.successes} of {share.total}"
+    said = _(
+        "{share} right ({interval}), {right} of {total}",
+        share=percent(share.value, 1),
+        interval=between(share.low, share.high),
+        right=share.successes,
+        total=share.total,
+    )
     return _trade(place, result, cost, share.value, share.low, share.high, said)
 
 
@@ -161,31 +169,36 @@ def _exactly(size: float, said: str) -> TradeCost:
 
 def _size(result: VariantResult) -> TradeCost | str:
     if result.memory is None:
-        return "size not measured"
+        return _("size not measured")
     if result.kind == "simulated":
         projected = result.memory.projected_bytes
-        return _exactly(projected, f"weights {mib(projected)}, projected") if projected else "its size in the format is not known"
-    return _exactly(result.memory.weights_bytes, f"weights {mib(result.memory.weights_bytes)}")
+        return _exactly(projected, _weights(projected, projected=True)) if projected else _("its size in the format is not known")
+    return _exactly(result.memory.weights_bytes, _weights(result.memory.weights_bytes))
+
+
+def _weights(size: int, *, projected: bool = False) -> str:
+    return _("weights {size}, projected", size=mib(size)) if projected else _("weights {size}", size=mib(size))
 
 
 def _peak(result: VariantResult) -> TradeCost | str:
     if result.memory is None:
-        return "size not measured"
+        return _("size not measured")
     if result.kind == "simulated":
-        return _PEAKED
+        return _(_PEAKED)
     if result.memory.peak_bytes is None:
-        return "not timed, so its peak is not known"
+        return _("not timed, so its peak is not known")
     peak = max(result.memory.peak_bytes, result.memory.weights_bytes)
-    return _exactly(peak, f"peak {mib(peak)}")
+    return _exactly(peak, _("peak {size}", size=mib(peak)))
 
 
 def _time(result: VariantResult) -> TradeCost | str:
     if result.latency is None:
-        return "not timed"
+        return _("not timed")
     if result.kind == "simulated":
-        return _TIMED
+        return _(_TIMED)
     timing = result.latency.tpot_s
-    return TradeCost(timing.median, timing.p10, timing.p90, f"{ms(timing.median)} a token (p10–p90 {ms(timing.p10)} – {ms(timing.p90)})")
+    said = _("{time} a token (p10–p90 {low} – {high})", time=ms(timing.median), low=ms(timing.p10), high=ms(timing.p90))
+    return TradeCost(timing.median, timing.p10, timing.p90, said)
 
 
 _COSTS: dict[Against, Callable[[VariantResult], TradeCost | str]] = {"size": _size, "peak": _peak, "time": _time}
@@ -194,16 +207,15 @@ _COSTS: dict[Against, Callable[[VariantResult], TradeCost | str]] = {"size": _si
 def _evaluated_cost(result: EvaluatedVariant, against: Against, noise: float) -> TradeCost | str:
     if against == "size":
         size = result.projected_bytes if result.kind == "simulated" else result.weights_bytes
-        words = ", projected" if result.kind == "simulated" else ""
-        return _exactly(size, f"weights {mib(size)}{words}") if size else "its size is not known"
+        return _exactly(size, _weights(size, projected=result.kind == "simulated")) if size else _("its size is not known")
     if against == "peak":
         if result.kind == "simulated":
-            return _PEAKED
+            return _(_PEAKED)
         peak = result.peak_bytes
-        return _exactly(peak, f"peak {mib(peak)}") if peak else "its peak is not known"
+        return _exactly(peak, _("peak {size}", size=mib(peak))) if peak else _("its peak is not known")
     if result.kind == "simulated":
-        return _TIMED
+        return _(_TIMED)
     if result.per_item_s is None:
-        return "not timed"
+        return _("not timed")
     time = result.per_item_s
-    return TradeCost(time, time / (1 + noise), time * (1 + noise), f"{ms(time)} a question")
+    return TradeCost(time, time / (1 + noise), time * (1 + noise), _("{time} a question", time=ms(time)))

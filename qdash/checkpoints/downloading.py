@@ -31,6 +31,15 @@ def download(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Ste
     """
     if checkpoint.folder is not None:
         return checkpoint
+    yield from download_files(checkpoint, stop)
+    folder = cached_folder(str(checkpoint.repo))
+    if folder is None:
+        raise _failure("", str(checkpoint.repo))
+    return checkpoint.model_copy(update={"folder": str(folder), "download_bytes": 0})
+
+
+def download_files(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Step, None, None]:
+    """Fetch the files of a checkpoint whose weights are not here; raises the same."""
     assert checkpoint.repo is not None
     check_disk(checkpoint.repo, checkpoint.download_bytes, Path(constants.HF_HUB_CACHE).absolute(), "HF_HOME")
     process = _start(checkpoint)
@@ -39,10 +48,8 @@ def download(checkpoint: Checkpoint, stop: Event | None = None) -> Generator[Ste
         output = process.communicate()[0]
     finally:
         _end(process)
-    folder = cached_folder(checkpoint.repo)
-    if process.returncode or folder is None:
+    if process.returncode:
         raise _failure(output, checkpoint.repo)
-    return checkpoint.model_copy(update={"folder": str(folder), "download_bytes": 0})
 
 
 def _start(checkpoint: Checkpoint) -> subprocess.Popen[str]:

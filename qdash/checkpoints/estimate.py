@@ -37,10 +37,14 @@ class Sizes(Record):
 
 def sizes(checkpoint: Checkpoint, scheme: Scheme, dtype: Dtype, table: LayerTable | None) -> Sizes:
     """All of these with everything else in `dtype`; from the headers alone where there is no `table`."""
-    rough = table is None and checkpoint.quantization is None
+    blocks = checkpoint.blocks if scheme.family.keeps_file else None
+    # Which layers can keep their blocks is known once the file is unpacked.
+    rough = table is None and checkpoint.quantization is None and (blocks is None or checkpoint.folder is None)
     share = None
-    if table is not None and checkpoint.quantization is None:
-        taken = sum(math.prod(layer.shape) for layer in table.layers if _stored(table, layer, scheme, _BOTH) is not None)
+    if blocks is not None:
+        share = blocks.weights / (blocks.weights + blocks.beside)
+    elif table is not None and checkpoint.quantization is None:
+        taken = sum(math.prod(layer.shape) for layer in table.layers if _stored(table, layer, scheme, dtype, _BOTH))
         share = taken / table.parameters if table.parameters else 0.0
     return Sizes(
         estimated_bytes=estimate_bytes(checkpoint, scheme, dtype, table),
@@ -85,6 +89,8 @@ def _bytes(
     if checkpoint.quantization is not None:  # it loads as it is or not at all
         return checkpoint.quantization.weights_bytes
     dtype = scheme.own_dtype or dtype
+    if scheme.family.keeps_file and checkpoint.blocks is not None and "real" in stored:
+        return checkpoint.blocks.nbytes + checkpoint.blocks.beside * _BYTES[dtype]
     if table is None:
         return sum(_tensor_bits(tensor, _stored_as(tensor, scheme, stored), dtype) for tensor in checkpoint.own_tensors) // 8
     bits = sum(_layer_bits(table, layer, scheme, dtype, stored if experts or len(layer.shape) == 2 else ()) for layer in table.layers)
@@ -93,17 +99,27 @@ def _bytes(
 
 def _layer_bits(table: LayerTable, layer: ConvertibleLayer, scheme: Scheme, dtype: Dtype, kinds: Collection[Kind]) -> float:
     plain = 8 * layer.widths[dtype]
-    found = _stored(table, layer, scheme, kinds)
+    found = _stored(table, layer, scheme, dtype, kinds)
     if found is None:
         return (math.prod(layer.shape) + layer.bias) * plain
     weight_bits, bias_bits = found
     return weight_bits + layer.bias * (bias_bits or plain)
 
 
-def _stored(table: LayerTable, layer: ConvertibleLayer, scheme: Scheme, kinds: Collection[Kind]) -> tuple[float, int | None] | None:
+def _stored(
+    table: LayerTable, layer: ConvertibleLayer, scheme: Scheme, dtype: Dtype, kinds: Collection[Kind]
+) -> tuple[float, float | None] | None:
     """Bits of a layer's weight, and of a number of its bias, under the scheme that takes it; None for plain floats."""
     own = _own_scheme(scheme, layer.name)
-    return table.stored.get(own.key, {}).get(shape_key(layer.shape)) if own is not None and own.kind in kinds else None
+    if own is None or own.kind not in kinds:
+        return None
+    if own.family.prunes:
+        kept, plain = own.family.kept(own, layer.shape, layer.cut), 8 * layer.widths[dtype]
+        if kept is None:
+            return None
+        outputs_cut = own.kind == "real" and layer.cut is not None and layer.cut.side != "inputs"
+        return math.prod(layer.shape) * own.family.value_bits(own, plain, 1 - kept), plain * kept if outputs_cut else None
+    return table.stored.get(own.key, {}).get(shape_key(layer.shape))
 
 
 def _own_scheme(scheme: Scheme, path: str) -> Scheme | None:
@@ -113,14 +129,14 @@ def _own_scheme(scheme: Scheme, path: str) -> Scheme | None:
 
 
 def _stored_as(tensor: TensorInfo, scheme: Scheme, kinds: Collection[Kind]) -> Scheme | None:
-    """The scheme that decides how a tensor is stored; None for plain floats."""
+    """The scheme that decides how a tensor is stored; None for plain floats, as pruned layers are."""
     own = _own_scheme(scheme, tensor.name.removesuffix(".weight")) if is_quantizable(tensor) else None
-    return own if own is not None and own.kind in kinds else None
+    return own if own is not None and own.kind in kinds and not own.family.prunes else None
 
 
 def _tensor_bits(tensor: TensorInfo, scheme: Scheme | None, dtype: str) -> int:
     if tensor.dtype not in DTYPES:
         return tensor.values * BITS.get(tensor.dtype, 8)
     if scheme is not None:
-        return round(tensor.values * scheme.stored_bits) + tensor.shape[0] * scheme.row_scale_bits
+        return round(scheme.weight_bits(*tensor.shape))
     return tensor.values * _BYTES[dtype] * 8

@@ -43,11 +43,8 @@ class HubFiles:
         self.repo = repo
         self.where = f"The model {repo}"
         self._api = HfApi()
-        with hub_errors(repo):
-            info = self._api.model_info(repo, files_metadata=True, timeout=TIMEOUT_S)
-        self.revision: str = info.sha or "main"
-        files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-        self.sizes: Mapping[str, int] = {name: size for name, size in sorted(files.items()) if "/" not in name}
+        self.revision, files = repository(repo)
+        self.sizes: Mapping[str, int] = {name: size for name, size in files.items() if "/" not in name}
 
     def read(self, name: str) -> bytes:
         """The contents of a small file, which is then in the cache."""
@@ -62,6 +59,13 @@ class HubFiles:
 
     def equal(self, first: tuple[str, str], second: tuple[str, str]) -> None:
         """Not known before the weights are here."""
+
+
+def repository(repo: str) -> tuple[str, dict[str, int]]:
+    """The newest revision of a repository, and the sizes of its files by path."""
+    with hub_errors(repo):
+        info = HfApi().model_info(repo, files_metadata=True, timeout=TIMEOUT_S)
+    return info.sha or "main", dict(sorted((file.rfilename, file.size or 0) for file in info.siblings or ()))
 
 
 def config_file(repo: str, revision: str) -> Path:

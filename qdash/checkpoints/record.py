@@ -2,11 +2,11 @@
 
 import math
 from collections import Counter
-from typing import Literal
 
 from pydantic import Field
 
-from qdash.records import Record
+from qdash.catalog.models import MODELS, is_random
+from qdash.records import ModelTask, Preparation, Record
 
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 """Names of the floating-point codes of the safetensors format."""
@@ -63,16 +63,24 @@ class PublishedQuantization(Record):
         return f"As published ({self.name})"
 
 
+class GgufBlocks(Record):
+    """What of a model its GGUF file has in blocks that layers can keep: so many weights in `nbytes`; `beside`: all other numbers."""
+
+    nbytes: int
+    weights: int
+    beside: int
+
+
 class Checkpoint(Record):
     """A model that passed every check that needs no weights.
 
     `folder` is None until a hub model has been downloaded, which takes `download_bytes` for `files`, or until random weights of as many
-    bytes have been made. `revision` is the hub's commit, or for a folder a digest that changes with its files.
+    bytes have been made or unpacked from a GGUF file. `revision` is the hub's commit, or for a folder a digest that changes with its files.
     """
 
     model: str
     label: str
-    task: Literal["image-text-to-text", "text-generation"]
+    task: ModelTask
     folder: str | None
     revision: str
     model_type: str
@@ -85,8 +93,24 @@ class Checkpoint(Record):
     """In tokens; None where the configuration leaves it to the class."""
     quantization: PublishedQuantization | None = None
     repo: str | None = None
+    gguf: str | None = None
+    """The GGUF file that it is unpacked from."""
+    blocks: GgufBlocks | None = None
+    """None for other models, and where the file is still to be fetched."""
     files: tuple[str, ...] = ()
     download_bytes: int = 0
+
+    @property
+    def from_gguf(self) -> bool:
+        """Whether it comes from a GGUF file, here or still to be fetched."""
+        return self.blocks is not None or (self.model in MODELS and MODELS[self.model].package is not None)
+
+    @property
+    def preparation(self) -> Preparation:
+        """What brings its files to this machine while `folder` is None."""
+        if self.gguf is not None:
+            return "unpacking"
+        return "making" if is_random(self.model) else "downloading"
 
     @property
     def parameters(self) -> int:

@@ -12,11 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from qdash.catalog.models import ModelTask
+from qdash.catalog.types import ModelTask
 
-Kind = ModelTask | Literal["text-to-text", "fill-in"]
+HeadKind = ModelTask | Literal["text-to-text", "fill-in"]
+"""What a class of transformers does: what qdash runs, and two that it refuses."""
 
-_TABLES: dict[str, Kind] = {
+_TABLES: dict[str, HeadKind] = {
     "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES": "image-text-to-text",
     "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES": "text-generation",
     "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES": "text-to-text",
@@ -56,26 +57,33 @@ def _says_encoder(config: dict[str, Any]) -> bool:
     return bool(said) if said is not None else _class_says_encoder(str(config.get("model_type", "")))
 
 
-@cache
 def _class_says_encoder(model_type: str) -> bool:
     """The default of `is_encoder_decoder` in transformers' class for this type; False where it has none."""
-    package, name = _transformers(), re.sub(r"\W", "_", model_type)
-    source = package / "models" / name / f"configuration_{name}.py" if package and name else None
-    if source is None or not source.is_file():
-        return False
-    return any(_is_default(item, model_type) for item in ast.parse(source.read_text(encoding="utf-8")).body)
+    return class_defaults(model_type).get("is_encoder_decoder") is True
 
 
-def _is_default(item: ast.stmt, model_type: str) -> bool:
-    """Whether this is the configuration class of `model_type` and says `is_encoder_decoder = True`."""
-    if not isinstance(item, ast.ClassDef):
-        return False
+@cache
+def class_defaults(model_type: str) -> dict[str, Any]:
+    """What transformers' configuration class for this type says where a config.json leaves a value out, as far as these are literals."""
+    package, name = transformers_folder(), re.sub(r"\W", "_", model_type)
+    if package is None or not name:
+        return {}
+    for module in (name, name.removesuffix("_text")):
+        source = package / "models" / module / f"configuration_{module}.py"
+        if source.is_file():
+            classes = [_literals(item) for item in ast.parse(source.read_text(encoding="utf-8")).body if isinstance(item, ast.ClassDef)]
+            return next((values for values in classes if values.get("model_type") == model_type), {})
+    return {}
+
+
+def _literals(item: ast.ClassDef) -> dict[str, Any]:
+    """The values of a class's own fields that are literals."""
     values = {}
     for line in item.body:
         target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0] if isinstance(line, ast.Assign) else None
         if isinstance(target, ast.Name) and isinstance(line, ast.Assign | ast.AnnAssign) and isinstance(line.value, ast.Constant):
             values[target.id] = line.value.value
-    return values.get("model_type") == model_type and values.get("is_encoder_decoder") is True
+    return values
 
 
 @cache
@@ -88,20 +96,20 @@ def native_tasks() -> dict[str, frozenset[ModelTask]]:
     return {model_type: own for model_type, own in found.items() if own}
 
 
-def _transformers() -> Path | None:
+def transformers_folder() -> Path | None:
     """Where the package is; None if it is not installed."""
     package = find_spec("transformers")
     return None if package is None or package.origin is None else Path(package.origin).parent
 
 
 @cache
-def _kinds() -> dict[str, frozenset[Kind]]:
+def _kinds() -> dict[str, frozenset[HeadKind]]:
     """Model type → what transformers has a class for."""
-    package = _transformers()
+    package = transformers_folder()
     if package is None:
         return {}
     source = package / "models" / "auto" / "modeling_auto.py"
-    found: dict[str, set[Kind]] = {}
+    found: dict[str, set[HeadKind]] = {}
     for statement in ast.parse(source.read_text(encoding="utf-8")).body:
         if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
             continue

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from qdash import __version__
 from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import libraries
+from qdash.checkpoints.helper_process import environment
 from qdash.checkpoints.hub import config_file
 from qdash.checkpoints.record import Checkpoint
 from qdash.errors import QdashError
@@ -32,13 +33,12 @@ from qdash.records import Device, LayerTable, WorkerSpec
 from qdash.settings import settings
 from qdash.whole_files import write_whole
 
-VERSION = 1
+VERSION = 2
 """Counts up when the figures of a table change their meaning."""
 
 ENGINE = "qdash.engine.table"  # by name: this side never loads torch
 TIMEOUT_S = 180
 POLL_S = 0.1
-_SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 
 _made: dict[Path, LayerTable | None] = {}
 _makers: dict[Path, Thread] = {}
@@ -50,9 +50,9 @@ def layer_table(
 ) -> LayerTable | None:
     """The table of `checkpoint` for schemes on `device`; None if it is quantized already, not known within `wait_s`, or cannot be made.
 
-    The first call begins to make it. The wait ends as soon as it is `stopped`.
+    A GGUF file has no configuration until it is unpacked. The first call begins to make the table. The wait ends once it is `stopped`.
     """
-    if checkpoint.quantization is not None:
+    if checkpoint.quantization is not None or (checkpoint.blocks is not None and checkpoint.folder is None):
         return None
     path = _path(checkpoint, device)
     with _lock:
@@ -91,11 +91,11 @@ def _make(path: Path, checkpoint: Checkpoint, device: Device) -> None:
 
 def _job(checkpoint: Checkpoint, device: Device) -> dict[str, Any]:
     known = {"revision": checkpoint.revision, "task": checkpoint.task, "scheme": None, "dtype": "float32", "threads": 1}
-    spec = WorkerSpec.model_validate({**known, "folder": str(_folder(checkpoint)), "device": device})
+    spec = WorkerSpec.model_validate({**known, "folder": str(configured_folder(checkpoint)), "device": device})
     return {"spec": spec.model_dump(), "tensors": [tensor.name for tensor in checkpoint.tensors]}
 
 
-def _folder(checkpoint: Checkpoint) -> Path:
+def configured_folder(checkpoint: Checkpoint) -> Path:
     """A folder with the model's config.json, and its weights if these are here."""
     made_of = _architecture(checkpoint)
     if made_of is not None:
@@ -143,11 +143,9 @@ def _answer(connection: Any, job: dict[str, Any]) -> None:
 
 
 def _started(job: dict[str, Any]) -> str:
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
-    root = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", ENGINE]
-    done = subprocess.run(command, input=json.dumps(job), env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    command, known = [sys.executable, "-m", ENGINE], environment(PYTHONPATH=path)
+    done = subprocess.run(command, input=json.dumps(job), env=known, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
     return done.stdout
 
 

@@ -7,7 +7,7 @@ Pickled weights and remote code are refused because both run whatever their auth
 from collections.abc import Iterator
 from typing import Any
 
-from qdash.catalog.models import ModelTask
+from qdash.catalog.types import ModelTask
 from qdash.checkpoints.codes import check_plain
 from qdash.checkpoints.files import INDEX, SINGLE, Files, damaged, read_json
 from qdash.checkpoints.prefixes import check_names

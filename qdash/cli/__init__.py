@@ -13,17 +13,24 @@ from typing import Annotated
 import typer
 
 from qdash import __version__
+from qdash.cli.display import display
 from qdash.cli.doctor import doctor
 from qdash.cli.eval import evaluation
+from qdash.cli.fit import fit
+from qdash.cli.heal import heal
 from qdash.cli.history import commands as history
 from qdash.cli.inspect import inspect
 from qdash.cli.inventory import models, schemes
+from qdash.cli.mix import mix
 from qdash.cli.run import run
+from qdash.cli.save import save
+from qdash.cli.sensitivity import sensitivity
 from qdash.cli.serve import serve
 from qdash.cli.weights import weights
 from qdash.errors import QdashError
+from qdash.present.language import recorded
 
-# Typer's usage errors have no public base class but this one's.
+# Typer's usage errors have no public base class but this one's, so its type, which has `format_message`, cannot be named either.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 commands = typer.Typer(
@@ -33,7 +40,7 @@ commands = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (serve, run, weights, inspect, schemes, models, doctor):
+for command in (serve, run, weights, sensitivity, inspect, fit, mix, heal, save, schemes, models, doctor):
     commands.command()(command)
 commands.add_typer(history, name="history")
 commands.command("eval")(evaluation)
@@ -52,9 +59,9 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
         return status
     except QdashError as error:
-        return 130 if error.kind == "cancelled" else _complain(str(error))
+        return 130 if error.kind == "cancelled" else _complain(f"{recorded(error.message)} {recorded(error.remedy)}")
     except _UsageError as error:
-        return _complain(f"{error.format_message().rstrip('.')}. See “qdash --help”.")  # type: ignore[attr-defined]
+        return _complain(f"{error.format_message().rstrip('.')}. See “qdash --help”.")  # type: ignore[attr-defined] - see _UsageError
     except KeyboardInterrupt:
         return 130
     except OSError as error:
@@ -77,5 +84,5 @@ def _give_up_output() -> None:
 
 
 def _complain(message: str) -> int:
-    print(f"qdash: {' '.join(message.split())}", file=sys.stderr)
+    display().warn(message)
     return 2

@@ -10,15 +10,18 @@ from pydantic import TypeAdapter, ValidationError
 from qdash.catalog.recipes import is_recipe
 from qdash.errors import QdashError
 from qdash.machine import this_machine
-from qdash.records import DeviceChoice, Dtype, Measurement, Variant
+from qdash.records import DeviceChoice, Dtype, Measurement, Request, Variant
+from qdash.runs.plan import variants_of
 
-ModelOption = Annotated[str, typer.Option("--model", help="A name from “qdash models”, a folder, or a hub id.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", help="A name from “qdash models”, a folder, a GGUF file, or a hub id: owner/name or owner/name:file.gguf.")
+]
 SchemesOption = Annotated[
     str,
     typer.Option(
         "--schemes",
         help="Schemes from “qdash schemes”, separated by commas. Consecutive rules part=scheme form one recipe: "
-        "vision=bnb-int8,language=bnb-nf4; a semicolon ends a recipe.",
+        "vision=bnb-int8,language=bnb-nf4; a semicolon ends a recipe. The rule kv=int8 or kv=int4 keeps the KV cache in few bits.",
     ),
 ]
 RowOption = Annotated[
@@ -71,6 +74,14 @@ def row(text: str) -> Variant:
     if not (model and at and scheme):
         raise QdashError(f"--row {text} is not MODEL@SCHEME.", "Write a model and a scheme, such as tiny-vlm@bnb-nf4.")
     return Variant(model=model, scheme=scheme)
+
+
+def request_for_one(model: str, scheme: str, device: str, baseline_dtype: Dtype | None) -> Request:
+    """A request whose last variant is the one scheme that `scheme` names, after its baseline; raises QdashError."""
+    schemes = listed(scheme)
+    if len(schemes) != 1:
+        raise QdashError(f"--scheme {scheme} names {len(schemes)} schemes.", "Give one.")
+    return Request(variants=variants_of(model, schemes), prompt="", device=device, baseline_dtype=baseline_dtype)
 
 
 def measurement(**values: Any) -> Measurement:

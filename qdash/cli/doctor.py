@@ -8,13 +8,16 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import constants
 
 from qdash import __version__, checkpoints
 from qdash.catalog.models import MODELS
-from qdash.catalog.schemes import SCHEMES, libraries
+from qdash.catalog.schemes import SCHEMES, Scheme, libraries
+from qdash.cli.display import display
+from qdash.cli.display.blocks import Listing, Paragraph
 from qdash.cli.inventory import availability
 from qdash.errors import INSTALL_AGAIN, QdashError
 from qdash.machine import UNTESTED, Accelerator, available_bytes, gpu_free_bytes, remedy_for, this_machine
@@ -41,22 +44,17 @@ def doctor() -> int:
 
     Exit status: 0 the original runs; 3 it does not.
     """
-    machine = this_machine()
-    print(f"qdash {__version__}, Python {machine.python} on {machine.platform}")
+    machine, shown = this_machine(), display()
+    shown.show(Paragraph(f"qdash {__version__}, Python {machine.python} on {machine.platform}"))
     failures = _tried()
-    _print_devices()
-    print("\nPackages")
-    for name in IMPORTS:
-        print(f"  {name:14}{_package(name, failures)}")
-    print("\nSchemes")
-    for scheme in SCHEMES.values():
-        broken = next((need.package for need in scheme.needs if need.package in failures), None)
-        print(f"  {scheme.key:14}{f'no: {broken} cannot be imported, see above' if broken else availability(scheme)}")
-    print("\nModels")
-    for model in MODELS.values():
-        print(f"  {model.key:38}{_model(model.key)}")
-    _print_cache()
-    print("\nThe bundled models need no network; hub models are downloaded once, and random weights are made once.")
+    shown.show(
+        *map(Paragraph, _devices()),
+        Listing("\nPackages", tuple((name, _package(name, failures)) for name in IMPORTS)),
+        Listing("\nSchemes", tuple((scheme.key, _scheme(scheme, failures)) for scheme in SCHEMES.values())),
+        Listing("\nModels", tuple((key, _model(key)) for key in MODELS)),
+        Paragraph(f"\n{_cache()}"),
+        Paragraph("\nThe bundled models need no network; hub models are downloaded once, and random weights are made once."),
+    )
     return 3 if any(name in failures or name not in machine.packages for name in REQUIRED) else 0
 
 
@@ -70,15 +68,15 @@ def _tried() -> dict[str, str]:
     return json.loads(output.splitlines()[-1])
 
 
-def _print_devices() -> None:
+def _devices() -> Iterator[str]:
     machine = this_machine()
-    print(f"CPU: {machine.cores} cores, {available_bytes() / 2**30:.1f} of {machine.memory_bytes / 2**30:.1f} GiB memory free")
+    yield f"CPU: {machine.cores} cores, {available_bytes() / 2**30:.1f} of {machine.memory_bytes / 2**30:.1f} GiB memory free"
     for accelerator in machine.accelerators:
-        print(f"GPU: {_accelerator(accelerator)}{', chosen by “auto”' if accelerator.device == machine.device else ''}")
+        yield f"GPU: {_accelerator(accelerator)}{', chosen by “auto”' if accelerator.device == machine.device else ''}"
     for problem in machine.problems:
-        print(f"GPU: cannot be used. {problem} {remedy_for((problem,))}".rstrip())
+        yield f"GPU: cannot be used. {problem} {remedy_for((problem,))}".rstrip()
     if not machine.accelerators:
-        print("Everything runs on the CPU.")
+        yield "Everything runs on the CPU."
 
 
 def _accelerator(accelerator: Accelerator) -> str:
@@ -99,11 +97,18 @@ def _package(name: str, failures: dict[str, str]) -> str:
     return f"{version}, cannot be imported: {failures[name]}. Reinstall it." if name in failures else version
 
 
+def _scheme(scheme: Scheme, failures: dict[str, str]) -> str:
+    broken = next((need.package for need in scheme.needs if need.package in failures), None)
+    return f"no: {broken} cannot be imported, see above" if broken else availability(scheme)
+
+
 def _model(key: str) -> str:
     """Whether a model is on this machine already, without asking the network."""
     entry = MODELS[key]
     if entry.kind == "random":
         return "made" if checkpoints.is_cached(key) else "will be made on first use"
+    if entry.package is not None:
+        return "unpacked" if checkpoints.is_cached(key) else f"will be fetched on first use, {entry.package.download_bytes / 1e6:.0f} MB"
     if entry.kind == "hub":
         return "downloaded" if checkpoints.is_cached(key) else "will be downloaded on first use"
     try:
@@ -113,7 +118,7 @@ def _model(key: str) -> str:
     return "bundled"
 
 
-def _print_cache() -> None:
+def _cache() -> str:
     cache = Path(constants.HF_HUB_CACHE).absolute()
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    print(f"\nDownloads go to {cache}, {shutil.disk_usage(existing).free / 2**30:.1f} GiB free. HF_HOME changes that.")
+    return f"Downloads go to {cache}, {shutil.disk_usage(existing).free / 2**30:.1f} GiB free. HF_HOME changes that."

@@ -21,10 +21,12 @@ from qdash.cli.arguments import (
     listed,
     row,
 )
-from qdash.cli.evaluation_screen import evaluating, print_evaluation
+from qdash.cli.display import display
 from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
+from qdash.cli.shown.evaluation import evaluation_blocks
+from qdash.cli.shown.progress import evaluation_bar
 from qdash.errors import QdashError
 from qdash.records import Evaluation, EvaluationDone, EvaluationRequest, Rule
 from qdash.report import evaluation_items_to_csv, evaluation_to_csv, evaluation_to_html, evaluation_to_json
@@ -42,7 +44,7 @@ def evaluation(
     schemes: SchemesOption = "",
     rows: RowOption = None,
     task: Annotated[
-        str | None, typer.Option(help="cloze, drawings, lambada or own; if left out, own with --file, else the task that suits the model.")
+        str | None, typer.Option(help=f"One of {', '.join(TASKS)}; if left out, own with --file, else the task that suits the model.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(help="Number of questions, the same for each kind; 0: all. If left out, the task's own.")
@@ -84,7 +86,7 @@ def evaluation(
     with stoppable() as stop:
         done = _evaluated(request, questions, stop)
         if not outputs.to_stdout:
-            print_evaluation(done)
+            display().show(*evaluation_blocks(done))
         remember(done)
         writers = {"json": evaluation_to_json, "csv": evaluation_to_csv, "html": evaluation_to_html, "items": evaluation_items_to_csv}
         outputs.write(done, writers)
@@ -125,9 +127,9 @@ def _request(**values: Any) -> EvaluationRequest:
 
 def _evaluated(request: EvaluationRequest, questions: tuple[Item, ...] | None, stop: Event) -> Evaluation:
     """Run the evaluation with a progress bar."""
-    with closing(execution.create(settings())) as executor, evaluating(request) as show:
+    with closing(execution.create(settings())) as executor, display().progress(evaluation_bar(request)) as moved:
         for event in evaluate(request, executor, stop, questions):
-            show(event)
+            moved(event)
             if isinstance(event, EvaluationDone):
                 return event.evaluation
     raise AssertionError("an evaluation ends with EvaluationDone")

@@ -3,21 +3,23 @@
 This is the local user's history; the histories of a public server's visitors cannot be reached from here.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qdash.cli.arguments import JsonOption
+from qdash.cli.display import display
+from qdash.cli.display.blocks import Paragraph, Table
 from qdash.cli.outputs import Outputs
-from qdash.cli.screen import print_comparison, print_table
+from qdash.cli.shown.comparison import comparison_blocks
 from qdash.errors import QdashError
 from qdash.history import History, Kept, history
 from qdash.history.exchange import MOST_FILE_BYTES, export_runs, import_runs
 from qdash.history.figures import figures_of
 from qdash.history.kinds import has_results
 from qdash.present.formatting import several
+from qdash.present.language import _
 from qdash.records import Comparison
 
 commands = typer.Typer(help="List, show, export, import and delete saved runs.")
@@ -40,14 +42,14 @@ def list_runs(
     """List saved runs, newest first."""
     unusable = history().why_in_memory()
     if unusable is not None:
-        print(f"qdash: new runs are not saved. {unusable}", file=sys.stderr)
+        display().warn(f"new runs are not saved. {unusable}")
     listing = history().listing(search=search, limit=max(limit, 1))
-    rows = [
+    rows = tuple(
         (entry.key[:_SHORT], f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}", entry.model, entry.headline) for entry in listing.entries
-    ]
-    print_table(("run", "when", "model", "headline"), rows)
+    )
+    display().show(Table(("run", "when", "model", "headline"), rows))
     if listing.total > len(rows):
-        print(f"{listing.total - len(rows)} more: use --limit.")
+        display().show(Paragraph(f"{listing.total - len(rows)} more: use --limit."))
 
 
 @commands.command()
@@ -55,12 +57,13 @@ def show(run: Annotated[str, typer.Argument(metavar="RUN", help="The first chara
     """Show a saved run again."""
     record = history().open(_key(run)).record
     if isinstance(record, Comparison):
-        print_comparison(record)
+        display().show(*comparison_blocks(record))
         return
     figures = figures_of(record)
-    names = list(dict.fromkeys(figure.name for variant in figures.variants for figure in variant.figures))
-    said = [(variant.label, {figure.name: figure.said for figure in variant.figures}) for variant in figures.variants]
-    print_table(("scheme", *names), [(label, *(cells.get(name, "–") for name in names)) for label, cells in said])
+    names = list(dict.fromkeys(_(figure.name) for variant in figures.variants for figure in variant.figures))
+    said = [(variant.label, {_(figure.name): figure.said for figure in variant.figures}) for variant in figures.variants]
+    rows = tuple((label, *(cells.get(name, "–") for name in names)) for label, cells in said)
+    display().show(Table(("scheme", *names), rows))
 
 
 @commands.command()
@@ -86,13 +89,14 @@ def import_file(file: Annotated[Path, typer.Argument(help="A JSON file that “e
     found = import_runs(_on_disk(), data, name=str(file))
     there = len(found.keys) - found.new
     known = f"; {several(there, 'was', 'were')} there already" if there else ""
-    print(f"{several(found.new, 'run', 'runs')} imported{known}.")
+    display().show(Paragraph(f"{several(found.new, 'run', 'runs')} imported{known}."))
 
 
 @commands.command()
 def delete(runs: _Runs) -> None:
     """Delete runs."""
-    print(f"{several(_on_disk().delete([_key(run) for run in runs]), 'run', 'runs')} deleted.")
+    deleted = _on_disk().delete([_key(run) for run in runs])
+    display().show(Paragraph(f"{several(deleted, 'run', 'runs')} deleted."))
 
 
 def remember(record: Kept, png: bytes | None = None) -> None:
@@ -101,7 +105,7 @@ def remember(record: Kept, png: bytes | None = None) -> None:
         try:
             _on_disk().keep(record, png=png)
         except QdashError as error:
-            print(f"qdash: not kept in the history. {error}", file=sys.stderr)
+            display().warn(f"not kept in the history. {error}")
 
 
 def _on_disk() -> History:

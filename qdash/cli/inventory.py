@@ -7,7 +7,8 @@ import typer
 
 from qdash.catalog.models import MODELS, Model
 from qdash.catalog.schemes import SCHEMES, Scheme, unavailable
-from qdash.cli.screen import print_table
+from qdash.cli.display import display
+from qdash.cli.display.blocks import Table
 from qdash.machine import this_machine
 
 _Markdown = Annotated[bool, typer.Option("--markdown", help="Print the README's table.")]
@@ -21,8 +22,8 @@ def schemes(markdown: _Markdown = False, json: _Json = False) -> None:
     elif json:
         print(json_.dumps([_scheme_record(scheme) for scheme in SCHEMES.values()], indent=2, ensure_ascii=False))
     else:
-        rows = [(scheme.key, scheme.label, bits_of(scheme), scheme.kind, availability(scheme)) for scheme in SCHEMES.values()]
-        print_table(("key", "name", "bits", "kind", "here"), rows)
+        rows = tuple((scheme.key, scheme.label, bits_of(scheme), scheme.kind, availability(scheme)) for scheme in SCHEMES.values())
+        display().show(Table(("key", "name", "bits", "kind", "here"), rows))
 
 
 def models(markdown: _Markdown = False, json: _Json = False) -> None:
@@ -32,8 +33,8 @@ def models(markdown: _Markdown = False, json: _Json = False) -> None:
     elif json:
         print(json_.dumps([_model_record(model) for model in MODELS.values()], indent=2, ensure_ascii=False))
     else:
-        rows = [(model.key, model.task, count_of(model), model.licence, model.about) for model in MODELS.values()]
-        print_table(("key", "task", "parameters", "licence", "about"), rows)
+        rows = tuple((model.key, model.task, count_of(model), model.licence, model.about) for model in MODELS.values())
+        display().show(Table(("key", "task", "parameters", "licence", "about"), rows))
 
 
 def schemes_markdown() -> str:

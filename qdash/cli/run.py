@@ -23,10 +23,12 @@ from qdash.cli.arguments import (
     measurement,
     row,
 )
+from qdash.cli.display import display
 from qdash.cli.history import remember
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
-from qdash.cli.screen import print_comparison, progress, warn_if_busy
+from qdash.cli.shown.comparison import busy_hint, comparison_blocks
+from qdash.cli.shown.progress import comparison_bar
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, read_picture, read_reference_text
 from qdash.records import Comparison, ComparisonDone, Measurement, Picture, Request
@@ -85,7 +87,7 @@ def run(
     with stoppable() as stop:
         comparison = _compared(request, png, stop)
         if not outputs.to_stdout:
-            print_comparison(comparison)
+            display().show(*comparison_blocks(comparison))
         remember(comparison, png)
         outputs.write(comparison, {"json": to_json, "csv": to_csv, "html": lambda done: to_html(done, png)})
         if stop.is_set():
@@ -105,19 +107,20 @@ def _picture(model: str, image: str | None) -> tuple[Picture | None, bytes | Non
 
 
 def _compared(request: Request, png: bytes | None, stop: Event) -> Comparison:
-    """Warn if the machine is busy, then run the comparison with a progress bar."""
+    """Tell if the machine is busy, then run the comparison with a progress bar."""
     load = OthersLoad(device_of(request))
     with closing(execution.create(settings())) as executor:
         # Meanwhile the process that workers are forked from imports its libraries, so no time is lost.
         time.sleep(LOOK_S)
-        warn_if_busy(load.share())
+        if hint := busy_hint(load.share()):
+            display().hint(hint)
         return _shown(request, png, executor, stop)
 
 
 def _shown(request: Request, png: bytes | None, executor: execution.Executor, stop: Event) -> Comparison:
-    with progress(request) as show:
+    with display().progress(comparison_bar(request)) as moved:
         for event in compare(request, png, executor, stop):
-            show(event)
+            moved(event)
             if isinstance(event, ComparisonDone):
                 return event.comparison
     raise AssertionError("a comparison ends with ComparisonDone")

@@ -29,6 +29,6 @@ def serve(host: _Host = None, port: _Port = None) -> None:
     given = {"QDASH_HOST": host, "QDASH_PORT": port}
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
     # Imported here, not above: no other command needs the page.
-    from qdash.ui.start import serve_page  # noqa: PLC0415
+    from qdash.ui.start import serve_page  # noqa: PLC0415 - see above
 
     serve_page()

@@ -25,6 +25,16 @@ def name_of(device: torch.device) -> Device:
     return str(device) if device.type in ("cuda", "xpu") else device.type
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether `device`, which is the current one of its type, multiplies in bfloat16 natively. Metal does not say, and older Apple GPUs do
+    not.
+    """
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
+    return device.type != "mps" and torch.get_device_module(device.type).is_bf16_supported(including_emulation=False)
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until the device has finished all its work."""
     if device.type != "cpu":

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from math import isnan
 from time import perf_counter
 
 from transformers import PreTrainedModel
 
 from qdash.engine.accelerator import synchronize
-from qdash.engine.batches import Encoded, alike, answers, can_share
+from qdash.engine.batches import Encoded, Made, alike, answers, can_share
 from qdash.engine.failures import cancelled, is_out_of_memory
 from qdash.engine.generation import bare_probabilities
 from qdash.engine.meters import PeakMemory, trim
-from qdash.engine.prompting import Inputs, Processor, build_inputs, check_question, check_room, read_image, tokenizer_of
-from qdash.engine.vocabulary import check_tokens
+from qdash.engine.prompting import Inputs, Processor, build_inputs, check_question, check_room, plain_inputs, read_image, tokenizer_of
 from qdash.records import BatchAnswered, BatchRequest, BatchStats, Reply
 
 
@@ -125,7 +125,7 @@ class BatchRunner:
             raise cancelled()
         question = self.request.questions[index]
         if self.request.plain:
-            inputs: Inputs = _plain_inputs(self.processor, question.prompt, self.model)
+            inputs: Inputs = plain_inputs(self.processor, question.prompt, self.model)
         else:
             inputs = build_inputs(self.processor, question.prompt, read_image(question), self.model)
         check_room(self.model, inputs, self.request.max_new_tokens)
@@ -144,16 +144,17 @@ class BatchRunner:
             if not is_out_of_memory(error) or len(part) == 1:
                 raise
         else:
-            return [self._reply(item, tokens) for item, tokens in zip(part, made, strict=True)]
+            return [self._reply(item, row) for item, row in zip(part, made, strict=True)]
         trim(self.model.device)
         middle = len(part) // 2
         return self._part(part[:middle]) + self._part(part[middle:])
 
-    def _reply(self, item: Encoded, tokens: list[int]) -> Reply:
-        kept = tokens[: self.request.max_new_tokens]
+    def _reply(self, item: Encoded, made: Made) -> Reply:
+        kept = made.tokens[: self.request.max_new_tokens]
         text = str(tokenizer_of(self.processor).decode(kept, skip_special_tokens=True))
-        on_target = tuple(tokens[: len(item.target)]) == item.target if item.target else None
-        return Reply(index=item.index, text=text, new_tokens=len(kept), on_target=on_target)
+        on_target = tuple(made.tokens[: len(item.target)]) == item.target if item.target else None
+        margins = tuple(None if isnan(margin) else round(margin, 6) for margin in made.margins[: self.request.max_new_tokens])
+        return Reply(index=item.index, text=text, tokens=tuple(kept), margins=margins, on_target=on_target)
 
     def _target(self, index: int, inputs: Inputs) -> tuple[int, ...]:
         """The tokens that the target adds to the prompt, as lm-eval cuts them: those of both together after those of the prompt."""
@@ -162,10 +163,3 @@ class BatchRunner:
             return ()
         whole = tokenizer_of(self.processor).encode(self.request.questions[index].prompt + target)
         return tuple(whole[inputs["input_ids"].shape[1] :])
-
-
-def _plain_inputs(processor: Processor, text: str, model: PreTrainedModel) -> Inputs:
-    """A text to be continued as it stands, without a chat template."""
-    encoded = tokenizer_of(processor)(text, return_tensors="pt")
-    check_tokens(model, tokenizer_of(processor), encoded["input_ids"].flatten().tolist())  # type: ignore[union-attr]
-    return {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ that read their padding, as some recurrent ones do, differ altogether: two quest
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -37,9 +38,12 @@ class Encoded:
         return self.inputs["input_ids"].shape[1]
 
 
-def alike(batch: Sequence[Encoded]) -> Iterator[list[Encoded]]:
+EncodedT = TypeVar("EncodedT", bound=Encoded)
+
+
+def alike(batch: Sequence[EncodedT]) -> Iterator[list[EncodedT]]:
     """The batch in parts whose pictures have the same shape: those of a tiled picture differ in the number of tiles."""
-    parts: dict[tuple[tuple[str, tuple[int, ...]], ...], list[Encoded]] = {}
+    parts: dict[tuple[tuple[str, tuple[int, ...]], ...], list[EncodedT]] = {}
     for item in batch:
         shapes = tuple(
             (name, tuple(value.shape[1:])) for name, value in item.inputs.items() if value.shape != item.inputs["input_ids"].shape
@@ -48,23 +52,43 @@ def alike(batch: Sequence[Encoded]) -> Iterator[list[Encoded]]:
     yield from parts.values()
 
 
-def laid_side_by_side(batch: Sequence[Encoded], pad_id: int) -> Inputs:
-    """One batch of several; what is per token is padded on the left (ids with `pad_id`, masks and types with 0), the rest is stacked."""
+def laid_side_by_side(batch: Sequence[Encoded], pad_id: int, *, left: bool = True) -> Inputs:
+    """One batch of several; what is per token is padded on the left, or the right (ids with `pad_id`, masks and types with 0), the rest is
+    stacked.
+    """
     longest = max(item.length for item in batch)
     joined: Inputs = {}
     for name in batch[0].inputs:
         rows = [item.inputs[name] for item in batch]
         if rows[0].shape == batch[0].inputs["input_ids"].shape:
             fill = pad_id if name == "input_ids" else 0
-            rows = [torch.nn.functional.pad(row, (longest - row.shape[1], 0), value=fill) for row in rows]
+            missing = [longest - row.shape[1] for row in rows]
+            sides = [(number, 0) if left else (0, number) for number in missing]
+            rows = [torch.nn.functional.pad(row, side, value=fill) for row, side in zip(rows, sides, strict=True)]
         joined[name] = torch.cat(rows)
     return joined
 
 
-def answers(model: PreTrainedModel, batch: Sequence[Encoded], max_new_tokens: int, stop: Callable[[], bool]) -> list[list[int]]:
-    """The new tokens of each row up to its end token, which is not among them; raises QdashError("cancelled")."""
+@dataclass(frozen=True)
+class Made:
+    """The new `tokens` of a row up to its end token, which is not among them.
+
+    `margins`: by how much each of them was ahead of the second likeliest, as probabilities (0 to 1), the end token included.
+    """
+
+    tokens: list[int]
+    margins: list[float]
+
+
+def answers(model: PreTrainedModel, batch: Sequence[Encoded], max_new_tokens: int, stop: Callable[[], bool]) -> list[Made]:
+    """What each row is answered; raises QdashError("cancelled")."""
     inputs, ends = laid_side_by_side(batch, _pad_id(model)), end_tokens(model.generation_config or GenerationConfig())
-    return [_until(row, ends) for row in generate_rows(model, inputs, Watch(model, stop), max_new_tokens=max_new_tokens)]
+    kept: list[Tensor] = []
+    watching = LogitsProcessorList([_Margins(kept)])
+    rows = generate_rows(model, inputs, Watch(model, stop), max_new_tokens=max_new_tokens, logits_processor=watching)
+    made = [_until(row, ends) for row in rows]
+    margins = torch.stack(kept, dim=1).tolist() if kept else [[] for _ in rows]
+    return [Made(tokens, row[: len(tokens) + 1]) for tokens, row in zip(made, margins, strict=True)]
 
 
 def can_share(model: PreTrainedModel, pair: Sequence[Encoded], stop: Callable[[], bool]) -> bool:
@@ -97,6 +121,19 @@ class _Keeps(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         self._kept.append(scores.float().clone())
+        return scores
+
+
+class _Margins(LogitsProcessor):
+    """Changes nothing, and keeps by how much the likeliest token of each row is ahead of the next, [rows]."""
+
+    def __init__(self, kept: list[Tensor]) -> None:
+        self._kept = kept
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        two = scores.topk(2, dim=-1).values.float()
+        likeliest, next_one = (two - scores.float().logsumexp(-1, keepdim=True)).exp().unbind(-1)
+        self._kept.append(likeliest - next_one)
         return scores
 
 

@@ -2,13 +2,15 @@
 
 The samples are built in, so that nothing is downloaded and every run measures the same: short texts of several kinds and languages, and
 for vision models pictures drawn here, one beside every text where a model must see one. They set one number a layer, its largest absolute
-input, so few suffice; what an answer exceeds of it is clipped.
+input, so few suffice; what an answer exceeds of it is clipped. Schemes that need more of a layer's inputs have the model write its own
+texts besides: see `input_moments`.
 """
 
 import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
+from random import Random
 
 import torch
 from PIL import Image, ImageDraw
@@ -33,6 +35,7 @@ QUESTIONS = (
     "How many shapes are there, and which colours do they have?",
 )
 SIDE = 336  # pixels
+DRAWINGS = 16
 
 _UNCALIBRATED = "qdash_uncalibrated"
 
@@ -43,15 +46,20 @@ def input_ranges(model: PreTrainedModel, names: Collection[str], build: Quantize
     Layers that no sample reached, or only with zeros, NaN or infinity, are missing, and remember it: see `why_uncalibrated`.
     """
     seen: dict[str, float] = {}
-    samples = list(_samples(build.processor, model))
+    asked = list(samples(build.processor, model))
     with torch.no_grad(), _watching(model, names, seen):
-        for done, inputs in enumerate(samples):
-            build.report(done / len(samples), "calibrating")
+        for done, inputs in enumerate(asked):
+            build.report(done / len(asked), "calibrating")
             model(**laid_out(model, inputs), use_cache=False)
     ranges = {name: seen[name] for name in names if 0 < seen.get(name, 0) < math.inf}
     for name in names:
-        setattr(model.get_submodule(name), _UNCALIBRATED, name not in ranges)
+        note_uncalibrated(model.get_submodule(name), name not in ranges)
     return ranges
+
+
+def note_uncalibrated(layer: nn.Module, uncalibrated: bool) -> None:
+    """Let a layer remember whether calibration left it without a usable input: see `why_uncalibrated`."""
+    setattr(layer, _UNCALIBRATED, uncalibrated)
 
 
 def why_uncalibrated(layer: nn.Module) -> str | None:
@@ -77,7 +85,8 @@ def _look(seen: dict[str, float], name: str, layer: nn.Module, inputs: tuple[Ten
         seen[name] = largest if largest != largest else max(seen.get(name, 0.0), largest)
 
 
-def _samples(processor: Processor, model: PreTrainedModel) -> Iterator[Inputs]:
+def samples(processor: Processor, model: PreTrainedModel) -> Iterator[Inputs]:
+    """The inputs of every sample question."""
     pictures = (_gradient(), _shapes(), _stripes())
     always = needs_picture(processor)
     for number, text in enumerate(TEXTS):
@@ -85,6 +94,31 @@ def _samples(processor: Processor, model: PreTrainedModel) -> Iterator[Inputs]:
     if isinstance(processor, ProcessorMixin):
         for question, picture in zip(QUESTIONS, pictures, strict=True):
             yield build_inputs(processor, question, picture, model)
+
+
+def drawings(processor: Processor, model: PreTrainedModel) -> Iterator[Inputs]:
+    """The inputs of questions about more pictures, with other shapes and colours in each; of none for a model that sees nothing."""
+    if isinstance(processor, ProcessorMixin):
+        for seed in range(DRAWINGS):
+            yield build_inputs(processor, QUESTIONS[seed % len(QUESTIONS)], _drawing(Random(seed)), model)
+
+
+def _drawing(chance: Random) -> Image.Image:
+    image = Image.new("RGB", (SIDE, SIDE), _colour(chance) if chance.random() < 0.5 else "white")
+    draw = ImageDraw.Draw(image)
+    for _ in range(chance.randint(1, 6)):
+        left, top = chance.randrange(SIDE - 36), chance.randrange(SIDE - 36)
+        right, bottom = left + chance.randrange(20, SIDE // 2), top + chance.randrange(20, SIDE // 2)
+        shape = chance.choice(("rectangle", "ellipse", "triangle"))
+        if shape == "triangle":
+            draw.polygon([(left, bottom), ((left + right) / 2, top), (right, bottom)], fill=_colour(chance))
+        else:
+            getattr(draw, shape)((left, top, right, bottom), fill=_colour(chance))
+    return image
+
+
+def _colour(chance: Random) -> tuple[int, int, int]:
+    return chance.randrange(256), chance.randrange(256), chance.randrange(256)
 
 
 def _gradient() -> Image.Image:

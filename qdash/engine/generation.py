@@ -6,6 +6,7 @@ users get. Stop is honoured between tokens, and while the prompt is read between
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from transformers.generation.streamers import BaseStreamer
 
 from qdash.engine.failures import cancelled
+from qdash.engine.kv_cache import generating
 from qdash.engine.prompting import Inputs, check_room, context_length
 from qdash.records import Answer
 
@@ -65,8 +67,9 @@ def generate(model: PreTrainedModel, inputs: Inputs, watch: "Watch", **options: 
 
 def generate_rows(model: PreTrainedModel, inputs: Inputs, watch: "Watch", **options: object) -> list[list[int]]:
     """The tokens that `model.generate` adds to each row of a batch, those after a row's end token included."""
+    itself: Any = model  # its own class has `generate`, the type does not
     with watch:
-        made = model.generate(**inputs, stopping_criteria=StoppingCriteriaList([watch]), **options)  # type: ignore[operator]
+        made = itself.generate(**inputs, stopping_criteria=StoppingCriteriaList([watch]), **generating(model), **options)
     assert isinstance(made, Tensor)
     return made[:, watch.first_place :].tolist()
 
@@ -94,7 +97,7 @@ class Watch(StoppingCriteria):
     def __exit__(self, *_: object) -> None:
         self._unhook()
 
-    def __call__(self, input_ids: Tensor, scores: object, **kwargs: object) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: object) -> Tensor:  # type: ignore[override] - its tensors are booleans
         """Called by `generate` after every token; never ends the answer by itself."""
         if not self._begun:
             self._begun, self.first_place = True, input_ids.shape[1] - 1

@@ -16,9 +16,10 @@ from transformers.pytorch_utils import Conv1D
 from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import should_convert_module
 
-from qdash.catalog.parts import part_of
-from qdash.catalog.recipes import rule_for, rules_of
+from qdash.catalog.parts import DIVIDING, part_of
+from qdash.catalog.recipes import is_mix, rule_for, rules_of
 from qdash.catalog.schemes import Scheme
+from qdash.engine.kv_cache import cache_coverage
 from qdash.engine.outside_reads import read_outside
 from qdash.engine.parameters import Experts, Weight, WeightKind, all_weights, fused_experts, mark, scheme_of, shape
 from qdash.records import Coverage, PartCoverage, Skip
@@ -55,7 +56,8 @@ def replace_layer(model: nn.Module, name: str, layer: nn.Module) -> None:
 def linear_layers(model: nn.Module) -> dict[str, nn.Module]:
     """Every linear layer by its path in `model`, quantized ones included, whatever they have become."""
     found = (nn.Linear, Conv1D)
-    return {name: module for name, module in model.named_modules() if isinstance(module, found) or scheme_of(module) is not None}
+    modules = ((name, module) for name, module in model.named_modules() if not isinstance(module, nn.Embedding))
+    return {name: module for name, module in modules if isinstance(module, found) or scheme_of(module) is not None}
 
 
 def kept_patterns(model: PreTrainedModel) -> list[str]:
@@ -95,7 +97,8 @@ def coverage(model: PreTrainedModel, scheme: Scheme, unsupported_reason: Reason)
     left = [name for name, layer in layers.items() if scheme_of(layer) is None]
     done = sum(weight.count for weight in weights if weight.scheme)
     # Where nothing was meant to be quantized, nothing was skipped.
-    skipped = () if scheme.is_baseline and not done else tuple(_skips(model, left, weights, unsupported_reason))
+    leaves = scheme.is_baseline or rules_of(scheme) == ()
+    skipped = () if leaves and not done else tuple(_skips(model, left, weights, unsupported_reason))
     return Coverage(
         quantized=len(layers) - len(left),
         total=len(layers),
@@ -103,6 +106,7 @@ def coverage(model: PreTrainedModel, scheme: Scheme, unsupported_reason: Reason)
         parts=_parts(scheme, layers, layers.keys() - set(left), weights),
         quantized_parameters=done,
         parameters=sum(weight.count for weight in weights),
+        cache=cache_coverage(model),
     )
 
 
@@ -126,8 +130,10 @@ def _unmeasured(unsupported_reason: Reason, name: str, layer: nn.Module | Expert
 
 
 def _parts(scheme: Scheme, layers: Iterable[str], quantized: Iterable[str], weights: Sequence[Weight]) -> tuple[PartCoverage, ...]:
-    """By the rules of a recipe, what no rule matched last; otherwise by the parts that divide a model."""
+    """By the rules of a recipe, what no rule matched last; otherwise, and of a mix of many rules, by the parts that divide a model."""
     rules = rules_of(scheme)
+    if rules is not None and is_mix(rules):
+        rules = None
 
     def own(name: str) -> tuple[str, str | None] | None:
         return rule_for(scheme, name) if rules is not None else (part_of(name), None)
@@ -138,7 +144,7 @@ def _parts(scheme: Scheme, layers: Iterable[str], quantized: Iterable[str], weig
     for weight in weights:
         parameters[own(weight.name)] += weight.count
         done_parameters[own(weight.name)] += weight.count if weight.scheme else 0
-    order = [*(rules or ()), *((part, None) for part in ("vision", "projector", "language", "head")), None]
+    order = [*(rules or ()), *((part, None) for part in DIVIDING), None]
     return tuple(
         PartCoverage(
             part=rule[0] if rule else None, scheme=rule[1] if rule else None, quantized=done[rule], total=total[rule],

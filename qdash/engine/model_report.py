@@ -18,29 +18,32 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from qdash.catalog.parts import part_of
+from qdash.catalog.parts import DIVIDING, part_of
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import find_scheme
 from qdash.engine.layers import linear_layers, quantized_layers, scheme_of, shape
 from qdash.engine.parameters import Experts, all_weights, quantized_experts
-from qdash.engine.saving import save
+from qdash.engine.saving import listed, save
 from qdash.engine.schemes import SchemeFamily
 from qdash.engine.sizes import held_tensors, packed_bytes, weights_bytes
 from qdash.records import InspectorReport, PartInside, QuantizedInside, SavedFile
 
-ORDER = ("vision", "projector", "language", "head")
-
 
 def report_model(
-    model: PreTrainedModel, scheme: Scheme, family: SchemeFamily, projected_bytes: int | None, folder: Path | None
+    model: PreTrainedModel,
+    scheme: Scheme,
+    family: SchemeFamily,
+    projected_bytes: int | None,
+    folder: Path | None,
+    unsaveable: str | None = None,
 ) -> InspectorReport:
     """Count a loaded model and save it below `folder` for a moment (None: do not); the model stays as it is.
 
-    `family` is the one that loaded it: for a checkpoint published quantized not that of `scheme`. The caller fills in the model's name, the
-    conditions and the explanations, and says why if there is no `folder`.
+    `family` is the one that loaded it: for a checkpoint published quantized not that of `scheme`. `unsaveable`: why it cannot be
+    saved, if so. The caller fills in the model's name, the conditions and the explanations, and says why if there is no `folder`.
     """
     counted = sum(parameter.numel() for parameter in model.parameters())
-    files, saved_as, not_saved = _saved(model, family, folder) if folder is not None else (None, None, None)
+    files, saved_as, not_saved = _saved(model, family, folder, unsaveable) if folder is not None else (None, None, None)
     parts = _parts(model)
     return InspectorReport(
         model="",
@@ -116,7 +119,7 @@ def _parts(model: PreTrainedModel) -> tuple[PartInside, ...]:
             stored=_by_size(tallies[part].stored),
             computes_in=tuple(tallies[part].computes_in),
         )
-        for part in ORDER
+        for part in DIVIDING
         if part in tallies
     )
 
@@ -135,7 +138,7 @@ def _quantized(model: PreTrainedModel) -> QuantizedInside | None:
         schemes=dict(Counter(scheme_of(layer) or "" for layer in layers.values())),
         experts=dict(Counter(key for key, _ in quantized_experts(model).values())),
         counted=sum(parameter.numel() for name, parameter in own if name != "bias"),
-        parameters=sum(map(_weights, layers.values())) + sum(math.prod(own.shape) for own in experts),
+        parameters=sum(map(_weights, _apart(layers.values()))) + sum(math.prod(own.shape) for own in experts),
         stored=_by_size(stored),
         computes_in=tuple(dict.fromkeys(dtype for layer in layers.values() for dtype in arithmetic(layer, model.dtype))),
     )
@@ -161,6 +164,11 @@ def _weights(layer: nn.Module) -> int:
     return outputs * inputs
 
 
+def _apart(layers: Iterable[nn.Module]) -> Iterable[nn.Module]:
+    """Without those that share their weight with one before, as a tied output head does."""
+    return {id(weight if isinstance(weight := layer.weight, Tensor) else layer): layer for layer in layers}.values()
+
+
 def _holder(experts: Experts) -> nn.Module:
     """A module with all that quantized experts take, and no more."""
     packed = getattr(experts.module, "parametrizations", {})
@@ -178,10 +186,9 @@ def _quantization_config(model: PreTrainedModel) -> dict[str, Any] | None:
 
 
 def _saved(
-    model: PreTrainedModel, family: SchemeFamily, folder: Path
+    model: PreTrainedModel, family: SchemeFamily, folder: Path, unsaveable: str | None
 ) -> tuple[tuple[SavedFile, ...] | None, dict[str, int] | None, str | None]:
     """Files and dtypes in them; or why there are none."""
-    unsaveable = family.unsaveable(model)
     if unsaveable is not None:
         return None, None, unsaveable
     with tempfile.TemporaryDirectory(dir=folder) as target:
@@ -190,16 +197,14 @@ def _saved(
         except Exception as error:  # whatever the package that quantized it objects to
             lines = (line.strip() for line in str(error).splitlines())
             return None, None, f"save_pretrained refused: {next(filter(None, lines), type(error).__name__)[:300].rstrip('.')}"
-        files = sorted(file for file in Path(target).rglob("*") if file.is_file())
-        listed = tuple(SavedFile(name=str(file.relative_to(target)), size_bytes=file.stat().st_size) for file in files)
-        return listed, _saved_as(file for file in files if file.suffix == ".safetensors"), None
+        return listed(Path(target)), _saved_as(sorted(Path(target).rglob("*.safetensors"))), None
 
 
 def _saved_as(files: Iterable[Path]) -> dict[str, int]:
     stored: Counter[str] = Counter()
     for file in files:
         with safe_open(file, "pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118
+            for name in tensors.keys():  # noqa: SIM118 - it is no dict
                 tensor = tensors.get_tensor(name)
                 stored[dtype_name(tensor.dtype)] += tensor.nbytes
     return _by_size(stored)

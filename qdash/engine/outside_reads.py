@@ -23,20 +23,23 @@ _COMPARISONS: dict[type, Any] = {ast.Eq: eq, ast.NotEq: ne, ast.Gt: gt, ast.GtE:
 _ABOUT = {"dtype", "device", "shape", "ndim", "size", "dim", "is_meta", "requires_grad", "numel"}
 
 
-def read_outside(model: nn.Module) -> dict[str, str]:
-    """Paths of the linear layers of `model` whose weight is read by another module's code → why they are left as they are."""
+LINEAR = (nn.Linear, Conv1D)
+
+
+def read_outside(model: nn.Module, kinds: tuple[type[nn.Module], ...] = LINEAR) -> dict[str, str]:
+    """Paths of the layers of `model`, of these `kinds`, whose weight is read by another module's code → why they are left as they are."""
     found: dict[str, str] = {}
     for path, module in model.named_modules():
         if not module._modules:
             continue  # a layer without parts can read no weight but its own
         for child in {read for method in _methods(type(module)) for read in _reads(method, module)}:
-            for name in _layers(module, child):
+            for name in _layers(module, child, kinds):
                 found[f"{path}.{name}" if path else name] = f"{type(module).__name__} reads its weight itself, as plain floats"
     return found
 
 
-def _layers(module: nn.Module, child: str) -> Iterator[str]:
-    """Names of the linear layers that `child` of `module` is, or that a list by this name holds."""
+def _layers(module: nn.Module, child: str, kinds: tuple[type[nn.Module], ...]) -> Iterator[str]:
+    """Names of the layers that `child` of `module` is, or that a list by this name holds."""
     part = module
     for step in child.split("."):
         part = getattr(part, step, None)
@@ -44,7 +47,7 @@ def _layers(module: nn.Module, child: str) -> Iterator[str]:
             return
     own = part.named_children() if isinstance(part, nn.ModuleList | nn.ModuleDict) else [("", part)]
     for name, layer in own:
-        if type(layer) in (nn.Linear, Conv1D):  # no scheme takes others
+        if type(layer) in kinds:
             yield f"{child}.{name}" if name else child
 
 

@@ -16,7 +16,7 @@ from transformers.pytorch_utils import Conv1D
 WeightKind = Literal["linear", "experts", "convolution", "embedding", "attention", "recurrent", "matrix", "vector"]
 """What a weight is part of. “matrix”: another class's own, as a router's; “vector”: norms and biases, those of experts too."""
 
-_MARK, _EXPERTS_MARK = "qdash_scheme", "qdash_experts"
+_MARK, _EXPERTS_MARK, _REMOVED = "qdash_scheme", "qdash_experts", "qdash_removed"
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 # Classes that do not say themselves whether each expert's matrix is stored as (out, in) or as (in, out).
@@ -64,6 +64,16 @@ def scheme_of(layer: nn.Module) -> str | None:
     return getattr(layer, _MARK, None)
 
 
+def note_removed(layer: nn.Module, numbers: int) -> None:
+    """Note on a layer how many of its numbers, weights and biases, were cut out."""
+    setattr(layer, _REMOVED, removed_from(layer) + numbers)
+
+
+def removed_from(layer: nn.Module) -> int:
+    """How many of a layer's numbers were cut out."""
+    return getattr(layer, _REMOVED, 0)
+
+
 def mark_experts(experts: Experts, scheme: str) -> None:
     """Note which scheme quantized a parameter of fused experts, and what it was."""
     known = getattr(experts.module, _EXPERTS_MARK, {})
@@ -88,9 +98,11 @@ def fused_experts(model: nn.Module) -> dict[str, Experts]:
 
 
 def shape(layer: nn.Module) -> tuple[int, int]:
-    """(outputs, inputs) of a linear layer, however its weight is stored."""
+    """(outputs, inputs) of a linear layer, however its weight is stored; (rows, columns) of an embedding."""
     if isinstance(layer, Conv1D):
         return layer.nf, layer.nx
+    if isinstance(layer, nn.Embedding):
+        return layer.num_embeddings, layer.embedding_dim
     # Not all quantized layers are nn.Linear, but all name their sizes as it does.
     outputs, inputs = layer.out_features, layer.in_features
     assert isinstance(outputs, int) and isinstance(inputs, int)
@@ -111,7 +123,7 @@ def all_weights(model: nn.Module) -> Iterator[Weight]:
         if isinstance(module, ParametrizationList):  # what it holds belongs to the experts around it
             continue
         if scheme_of(module) is not None:
-            yield from _quantized(path, module)
+            yield from _quantized(path, module, id(getattr(module, "weight", None)) in seen)
             seen.update(map(id, module.parameters(recurse=False)))
         for scheme, experts in getattr(module, _EXPERTS_MARK, {}).values():
             count = experts.shape[0] * experts.shape[1] * experts.shape[2]
@@ -128,9 +140,12 @@ def joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _quantized(path: str, layer: nn.Module) -> Iterator[Weight]:
+def _quantized(path: str, layer: nn.Module, shared: bool) -> Iterator[Weight]:
+    """`shared`: with a layer that was met before."""
     outputs, inputs = shape(layer)
-    yield Weight(path, joined(path, "weight"), layer, "linear", (outputs, inputs), outputs * inputs, scheme_of(layer))
+    kind: WeightKind = "embedding" if isinstance(layer, nn.Embedding) else "linear"
+    if not shared:
+        yield Weight(path, joined(path, "weight"), layer, kind, (outputs, inputs), outputs * inputs, scheme_of(layer))
     bias = bias_of(layer)
     if bias is not None:
         yield Weight(joined(path, "bias"), joined(path, "bias"), layer, "vector", tuple(bias.shape), bias.numel())

@@ -4,8 +4,10 @@ import inspect
 import io
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
 from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
@@ -25,7 +27,10 @@ def read_image(question: Question) -> Image.Image | None:
 
 def tokenizer_of(processor: Processor) -> PreTrainedTokenizerBase:
     """The tokenizer in a processor, or the tokenizer itself."""
-    return processor.tokenizer if isinstance(processor, ProcessorMixin) else processor  # type: ignore[attr-defined]
+    if not isinstance(processor, ProcessorMixin):
+        return processor
+    whole: Any = processor  # its class gets the attribute from the names of its parts
+    return whole.tokenizer
 
 
 def check_question(processor: Processor, question: Question) -> None:
@@ -71,6 +76,19 @@ def build_inputs(processor: Processor, prompt: str, image: Image.Image | None, m
         del inputs["token_type_ids"]
     # Pixels get the model's dtype, ids and grids stay integers.
     return {name: value.to(model.device, model.dtype if value.is_floating_point() else None) for name, value in inputs.items()}
+
+
+def plain_inputs(processor: Processor, text: str, model: PreTrainedModel) -> Inputs:
+    """A text to be continued as it stands, without a chat template."""
+    encoded: Any = tokenizer_of(processor)(text, return_tensors="pt")  # tensors, because of `return_tensors`
+    check_tokens(model, tokenizer_of(processor), encoded["input_ids"].flatten().tolist())
+    return {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
+
+
+def inputs_of(tokens: Sequence[int], model: PreTrainedModel) -> Inputs:
+    """These tokens as a text to be continued, whatever a tokenizer would put before them."""
+    ids = torch.tensor([tokens], device=model.device)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def needs_picture(processor: Processor) -> bool:

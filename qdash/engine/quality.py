@@ -10,6 +10,7 @@ import hashlib
 import math
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,7 +18,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from qdash.engine.accelerator import float64_device
 from qdash.engine.generation import whole_characters
+from qdash.engine.kv_cache import rounds_cache
 from qdash.engine.prompting import Inputs, check_room, context_length
+from qdash.engine.tails import flips_of, margins_of, tail_of
 from qdash.engine.teacher_forcing import GeneratedLogits, in_one_pass, step_by_step, teacher_forced_logits, vocab_size
 from qdash.errors import QdashError
 from qdash.records import Agreement, Reference, TokenAgreement
@@ -59,10 +62,14 @@ def record_reference(
     on_token: OnToken,
     stop: Callable[[], bool],
     generated: GeneratedLogits | None = None,
+    *,
+    stepwise: bool = False,
 ) -> Reference:
     """The distributions of `model` at each of `tokens` after the prompt `inputs`; at most as many as fit its context and MAX_SCORED_TOKENS.
 
-    `generated`: the logits known from generating these tokens, so that they need not be computed again.
+    `generated`: the logits known from generating these tokens, so that they need not be computed again. `stepwise`: they are scored one at
+    a time even if one pass would do, for variants that can be scored in no other way.
+
     Raises QdashError: "bad_input" if there is nothing to score, "not_finite" if logits are NaN or infinite, "cancelled".
     """
     tokens = tuple(tokens[: _room(model, inputs)])
@@ -74,21 +81,26 @@ def record_reference(
     width = vocab_size(model)
     kept = width if width <= WHOLE_VOCABULARY else LIKELIEST
     ids, log_p = torch.empty(len(tokens), kept, dtype=torch.int32), torch.empty(len(tokens), kept)
-    tail, own = torch.empty(len(tokens)), torch.empty(len(tokens), dtype=torch.float64)
+    tail = torch.empty(len(tokens))
+    own, margins = (torch.empty(len(tokens), dtype=torch.float64) for _ in range(2))
 
     def take(place: int, logits: Tensor) -> None:
         logits = logits.to(home)
         here = slice(place, place + len(logits))
+        margins[here] = margins_of(logits)
         likeliest = logits.topk(kept).indices
         ids[here] = likeliest.int()
         log_p[here], tail[here], own[here] = log_probs(logits, likeliest, targets[here])
         on_token(here.stop, len(tokens))
 
-    one_pass = teacher_forced_logits(model, inputs, tokens, take, stop, generated)
+    if stepwise:
+        step_by_step(model, inputs, tokens, take, stop)
+    one_pass = not stepwise and teacher_forced_logits(model, inputs, tokens, take, stop, generated)
     if not bool(own.isfinite().all()):
         raise QdashError("The original's own scores are NaN or infinite.", NOT_FINITE_REMEDY, "not_finite")
     return Reference(
         tokens=tokens,
+        prompt=tuple(inputs["input_ids"][0].tolist()),
         pieces=pieces_of(tokenizer, tokens[:MAX_SHOWN_TOKENS]),
         vocabulary=fingerprint(tokenizer),
         width=width,
@@ -96,6 +108,8 @@ def record_reference(
         log_probs=log_p.numpy().tobytes(),
         ids=ids.numpy().tobytes(),
         tail=tail.numpy().tobytes(),
+        own=own.numpy().tobytes(),
+        margins=margins.numpy().tobytes(),
         ppl=_perplexity(own),
         step_by_step=not one_pass,
     )
@@ -111,6 +125,8 @@ def compare_to_reference(
 ) -> Agreement:
     """How closely `model` follows `reference` after the prompt `inputs`; it is scored in the way that the reference was.
 
+    A model with a rounded KV cache is always scored token by token: only then is the cache what it is while an answer is made.
+
     Raises QdashError: "bad_input" for another vocabulary or a shorter context, "cancelled".
     """
     if fingerprint(tokenizer) != reference.vocabulary:
@@ -119,21 +135,24 @@ def compare_to_reference(
         raise _other_vocabulary(f"it gives {vocab_size(model):,} scores per token, not {reference.width:,}")
     check_room(model, inputs, len(reference.tokens) - 1)
     home = float64_device(model.device)
-    ids, log_p, p_tail = (array.to(home) for array in _arrays(reference))
+    ids, log_p, p_tail = (array.to(home) for array in distributions(reference))
     targets = torch.tensor(reference.tokens, device=home)
-    kl, own = (torch.empty(len(targets), dtype=torch.float64) for _ in range(2))
+    kl, own, margins = (torch.empty(len(targets), dtype=torch.float64) for _ in range(3))
     others = torch.empty(len(targets), dtype=torch.int64)
 
     def take(place: int, logits: Tensor) -> None:
         logits = logits.to(home)
         here = slice(place, place + len(logits))
+        margins[here] = margins_of(logits)
         others[here] = _other_token(logits, ids[here, 0])
         log_q, q_tail, own[here] = log_probs(logits, ids[here], targets[here])
         kl[here] = divergence(log_p[here], p_tail[here], log_q, q_tail)
         on_token(here.stop, len(reference.tokens))
 
-    (step_by_step if reference.step_by_step else in_one_pass)(model, inputs, reference.tokens, take, stop)
-    return _agreement(tokenizer, reference, kl, others, own)
+    (step_by_step if reference.step_by_step or rounds_cache(model) else in_one_pass)(model, inputs, reference.tokens, take, stop)
+    same_prompt = tuple(inputs["input_ids"][0].tolist()) == reference.prompt
+    agreement = _agreement(tokenizer, reference, ids[:, 0].cpu(), _Scored(kl, own, margins, others))
+    return agreement.model_copy(update={"same_prompt": same_prompt})
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -161,23 +180,46 @@ def _other_token(logits: Tensor, original: Tensor) -> Tensor:
     return torch.where(same, -1, logits.argmax(-1))
 
 
-def _agreement(tokenizer: PreTrainedTokenizerBase, reference: Reference, kl: Tensor, others: Tensor, own: Tensor) -> Agreement:
-    """The figures of n positions; `others`: the likeliest token there if it is not the original's, else −1."""
-    diverging = (others >= 0).nonzero()[:, 0].tolist()
-    count = len(reference.tokens)
+@dataclass(frozen=True)
+class _Scored:
+    """What a variant gave at n tokens, [n] each: `kl` in nats, log-probability `own` of the text's token, its margins, and `others`, its
+    likeliest token if it is not the original's, else −1.
+    """
+
+    kl: Tensor
+    own: Tensor
+    margins: Tensor
+    others: Tensor
+
+
+def _agreement(tokenizer: PreTrainedTokenizerBase, reference: Reference, likeliest: Tensor, found: _Scored) -> Agreement:
+    """`likeliest`: the original's likeliest tokens [n]."""
+    diverging = (found.others >= 0).nonzero()[:, 0].tolist()
+    count, targets = len(reference.tokens), torch.tensor(reference.tokens)
+    own, margins = (torch.frombuffer(bytearray(values), dtype=torch.float64) for values in (reference.own, reference.margins))
+    delta_p = found.own.exp() - own.exp()
     return Agreement(
-        kl_mean_nats=_finite(kl.mean()),
-        kl_se=_finite(kl.std(correction=1) / math.sqrt(count)) if count > 1 else None,
+        kl_mean_nats=_finite(found.kl.mean()),
+        kl_se=_finite(found.kl.std(correction=1) / math.sqrt(count)) if count > 1 else None,
         top1=1 - len(diverging) / count,
         ppl_original=reference.ppl,
-        ppl=_perplexity(own),
+        ppl=_perplexity(found.own),
         first_divergence=diverging[0] if diverging else None,
         tokens=count,
         exact=reference.kept == reference.width,
         per_token=tuple(
-            TokenAgreement(piece=piece[:_PIECE_CHARS], kl_nats=_finite(nats), instead=None if other < 0 else _word(tokenizer, int(other)))
-            for piece, nats, other in zip(reference.pieces, kl, others, strict=False)
+            TokenAgreement(
+                piece=piece[:_PIECE_CHARS],
+                kl_nats=_finite(found.kl[place]),
+                instead=None if found.others[place] < 0 else _word(tokenizer, int(found.others[place])),
+                margin_original=_rounded(margins[place]),
+                margin=_rounded(found.margins[place]),
+                delta_p=_rounded(delta_p[place]),
+            )
+            for place, piece in enumerate(reference.pieces)
         ),
+        flips=flips_of(found.others, likeliest, targets, margins),
+        tail=tail_of(found.kl, delta_p),
     )
 
 
@@ -185,8 +227,8 @@ def _word(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     return str(tokenizer.decode([token]))[:_PIECE_CHARS]
 
 
-def _arrays(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:
-    """`ids` int64 [n, k], `log_probs` float32 [n, k] and `tail` float32 [n]."""
+def distributions(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a reference `ids` int64 [n, k], `log_probs` float32 [n, k] and `tail` float32 [n]."""
     shape = (len(reference.tokens), reference.kept)
     return (
         torch.frombuffer(bytearray(reference.ids), dtype=torch.int32).view(shape).long(),
@@ -209,6 +251,12 @@ def _perplexity(own: Tensor) -> float | None:
 def _finite(value: Tensor) -> float | None:
     number = float(value)
     return number if math.isfinite(number) else None
+
+
+def _rounded(value: Tensor) -> float | None:
+    """To a millionth, which keeps files small."""
+    number = _finite(value)
+    return None if number is None else round(number, 6)
 
 
 def _other_vocabulary(how: str) -> QdashError:

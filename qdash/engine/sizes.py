@@ -1,5 +1,6 @@
 """How many bytes a model takes when it is at rest: in memory, in its file, and in the format that a simulated scheme stands for."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from qdash.catalog.schemes import find_scheme
+from qdash.catalog.parts import DIVIDING, part_of
+from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.layers import quantized_layers, scheme_of, shape
-from qdash.engine.parameters import quantized_experts
+from qdash.engine.parameters import all_weights, quantized_experts, removed_from
+from qdash.records import Pruned, PrunedLayer, PrunedPart
 
 # Where bitsandbytes keeps what belongs to a weight beside the tensor itself: on the parameter, its quantization state, the layer's state.
 CARRIED = ("CB", "SCB", "quant_state", "state2", "absmax", "code", "offset")
@@ -37,20 +40,72 @@ def saved_bytes(model: nn.Module) -> int:
 
 def projected_bytes(model: nn.Module) -> int:
     """`weights_bytes` if every weight of a simulated scheme were really stored in the scheme's bits, row scales included."""
-    saved_bits = 0.0
-    for layer in quantized_layers(model).values():
-        scheme = find_scheme(scheme_of(layer) or "")
-        if scheme.kind == "simulated":
-            outputs, inputs = shape(layer)
-            weight = layer.weight
-            assert isinstance(weight, Tensor)
-            saved_bits += 8 * weight.nbytes - outputs * (inputs * scheme.stored_bits + scheme.row_scale_bits)
+    simulated = [layer for layer in quantized_layers(model).values() if _scheme(layer).kind == "simulated"]
+    spared_bits = sum(_spared_bits(layer, _scheme(layer)) for layer in simulated)
     for key, experts in quantized_experts(model).values():
         scheme, (count, outputs, inputs) = find_scheme(key), experts.shape
         if scheme.kind == "simulated":
-            own = count * outputs * (inputs * scheme.stored_bits + scheme.row_scale_bits)
-            saved_bits += 8 * experts.matrices().nbytes - own
-    return weights_bytes(model) - round(saved_bits / 8)
+            spared_bits += 8 * experts.matrices().nbytes - scheme.weight_bits(count * outputs, inputs)
+    return weights_bytes(model) - round(spared_bits / 8)
+
+
+def pruned_of(model: nn.Module) -> Pruned | None:
+    """How sparse the layers are that were pruned, and with them the model; None if none was."""
+    found = {path: layer for path, layer in quantized_layers(model).items() if _scheme(layer).family.prunes}
+    if not found:
+        return None
+    layers = tuple(_pruned_layer(path, layer) for path, layer in found.items())
+    weights, zeros, removed = Counter[str](), Counter[str](), Counter[str]()
+    for weight in all_weights(model):
+        weights[part_of(weight.name)] += weight.count
+    for layer in layers:
+        weights[part_of(layer.name)] += layer.removed
+        zeros[part_of(layer.name)] += layer.zero
+        removed[part_of(layer.name)] += layer.removed
+    left_bytes = weights_bytes(model)
+    masked = [layer for layer in found.values() if _is_masked(layer)]
+    return Pruned(
+        weights=weights.total(), zero=zeros.total(), removed=removed.total(), layers=layers, left_bytes=left_bytes,
+        dense_bytes=left_bytes + sum(removed_from(layer) * _weight_of(layer).itemsize for layer in found.values()),
+        sparse_bytes=left_bytes - round(sum(_spared_bits(layer, _scheme(layer)) for layer in masked) / 8) if masked else None,
+        parts=tuple(
+            PrunedPart(part=part, weights=weights[part], zero=zeros[part], removed=removed[part]) for part in DIVIDING if weights[part]
+        ),
+    )  # fmt: skip
+
+
+def _pruned_layer(path: str, layer: nn.Module) -> PrunedLayer:
+    """Zeros of a layer that was cut are those it had."""
+    removed, zero = removed_from(layer), _zeros(layer) if _is_masked(layer) else 0
+    return PrunedLayer(name=path, weights=_weight_of(layer).numel() + removed, zero=zero, removed=removed)
+
+
+def _is_masked(layer: nn.Module) -> bool:
+    return _scheme(layer).kind == "simulated"
+
+
+def _spared_bits(layer: nn.Module, scheme: Scheme) -> float:
+    """Bits that a layer's weight, held in floats, would take less if it were stored as `scheme` stores it."""
+    weight, (outputs, inputs) = _weight_of(layer), shape(layer)
+    plain_bits = 8 * weight.itemsize
+    zeros = _zeros(layer) / max(weight.numel(), 1) if scheme.family.prunes else 0.0
+    own = scheme.weight_bits(outputs, inputs, scheme.family.value_bits(scheme, plain_bits, zeros))
+    return outputs * inputs * plain_bits - own
+
+
+def _scheme(layer: nn.Module) -> Scheme:
+    return find_scheme(scheme_of(layer) or "")
+
+
+def _weight_of(layer: nn.Module) -> Tensor:
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
+def _zeros(layer: nn.Module) -> int:
+    weight = _weight_of(layer)
+    return weight.numel() - int(torch.count_nonzero(weight))
 
 
 def held_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -62,6 +62,20 @@ def stored_layers(folder: Path, skeleton: PreTrainedModel, modules: Collection[s
         ]
 
 
+@contextmanager
+def stored_parameters(folder: Path, skeleton: PreTrainedModel) -> Iterator[dict[str, Read]]:
+    """How to read each parameter and buffer that `folder` holds, as the model has it, by its path there; in the checkpoint's order.
+
+    Readable inside the context. Raises QdashError("checkpoint") as `stored_layers` does.
+    """
+    with ExitStack() as files:
+        yield {
+            path: partial(_read_parameter, folder, group, path, skeleton)
+            for group in _groups(_open(folder, files), skeleton)
+            for path in _parameters(group)
+        }
+
+
 def _open(folder: Path, files: ExitStack) -> dict[str, Read]:
     """How to read each tensor of the checkpoint, single file or sharded, by the name it has there."""
     tensors: dict[str, Read] = {}
@@ -137,9 +151,13 @@ def _name(group: _Group, module: str) -> str:
     return group.sources[0][0].removesuffix(".weight") if alone else module
 
 
-def _read(folder: Path, group: _Group, parameter: str, skeleton: PreTrainedModel) -> Tensor:
+def _read_parameter(folder: Path, group: _Group, parameter: str, skeleton: PreTrainedModel) -> Tensor:
     with _readable(folder):
-        weight = group.sources[0][2]() if group.converter is None else _converted(group, group.converter, parameter, skeleton)
+        return group.sources[0][2]() if group.converter is None else _converted(group, group.converter, parameter, skeleton)
+
+
+def _read(folder: Path, group: _Group, parameter: str, skeleton: PreTrainedModel) -> Tensor:
+    weight = _read_parameter(folder, group, parameter, skeleton)
     layer = skeleton.get_submodule(parameter.removesuffix(".weight"))
     return weight.T.contiguous() if isinstance(layer, Conv1D) else weight
 

@@ -18,10 +18,12 @@ from transformers import PreTrainedModel
 from transformers.core_model_loading import build_glob_alternation
 from transformers.utils import logging
 
+from qdash.catalog.cutting import Cut
 from qdash.catalog.schemes import SCHEMES, Scheme
 from qdash.engine.layers import convertible_experts, convertible_layers, shape
 from qdash.engine.loading import load_skeleton
 from qdash.engine.parameters import Experts, bias_of
+from qdash.engine.pruning.blocks import find_blocks
 from qdash.engine.schemes import family_of, unsupported_reason
 from qdash.engine.stored import own_names, tensor_files
 from qdash.errors import QdashError
@@ -43,17 +45,18 @@ def layer_table(spec: WorkerSpec, tensors: Collection[str]) -> LayerTable:
     layers: Layers = {**convertible_layers(skeleton), **convertible_experts(skeleton)}
     widths: dict[Dtype, dict[str, int]] = {dtype: _widths(built, dtype) for dtype, built in skeletons.items()}
     apart = _untied(skeleton, tensors, Path(spec.folder))
+    cuts = {name: block.cut(name) for block in find_blocks(skeleton).all() for name in block.names()}
     own = {parameter for name, layer in layers.items() for parameter in _own(name, layer)}
     beside = {name: tensor for name, tensor in _tensors(skeleton, apart) if name not in own}
     return LayerTable(
         parameters=sum(tensor.numel() for name, tensor in _tensors(skeleton, apart) if isinstance(tensor, nn.Parameter)),
         beside_bytes={dtype: sum(tensor.numel() * widths[dtype][name] for name, tensor in beside.items()) for dtype in DTYPES},
-        layers=tuple(_convertible(name, layer, widths) for name, layer in layers.items()),
+        layers=tuple(_convertible(name, layer, widths, cuts.get(name)) for name, layer in layers.items()),
         stored={scheme.key: stored for scheme in SCHEMES.values() if (stored := _stored(scheme, spec, layers)) is not None},
     )
 
 
-def _convertible(name: str, layer: nn.Module | Experts, widths: dict[Dtype, dict[str, int]]) -> ConvertibleLayer:
+def _convertible(name: str, layer: nn.Module | Experts, widths: dict[Dtype, dict[str, int]], cut: Cut | None) -> ConvertibleLayer:
     weight, *_ = _own(name, layer)
     bias = None if isinstance(layer, Experts) else bias_of(layer)
     return ConvertibleLayer(
@@ -61,12 +64,13 @@ def _convertible(name: str, layer: nn.Module | Experts, widths: dict[Dtype, dict
         shape=_shape(layer),
         bias=0 if bias is None else bias.numel(),
         widths={dtype: widths[dtype][weight] for dtype in DTYPES},
+        cut=cut,
     )
 
 
 def _stored(scheme: Scheme, spec: WorkerSpec, layers: Layers) -> dict[str, tuple[float, int | None]] | None:
-    """Bits by shape; None for floats, and for a scheme whose package is not here."""
-    if scheme.is_baseline:
+    """Bits by shape; None for floats, for a scheme whose package is not here, and for what depends on more than shapes."""
+    if scheme.is_baseline or scheme.family.keeps_file or scheme.family.prunes:
         return None
     found: dict[str, tuple[float, int | None]] = {}
     with suppress(QdashError):

@@ -26,6 +26,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from qdash.engine.failures import is_out_of_memory
 from qdash.engine.generation import Watch, bare_probabilities, generate
+from qdash.engine.kv_cache import rounds_cache
 from qdash.engine.layers import quantized_layers
 from qdash.engine.prompting import Inputs
 from qdash.errors import QdashError
@@ -137,9 +138,9 @@ def _looks_ahead(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...]
 def tolerance(model: PreTrainedModel) -> float:
     """By how much the logarithm of a probability may differ between two ways of computing it that are the same on paper.
 
-    Sums are in another order: nothing in float32, more in types of fewer digits, and as much again where layers round their inputs.
+    Sums are in another order: nothing in float32, more in types of fewer digits, and as much again where inputs or a cache are rounded.
     """
-    if quantized_layers(model) or getattr(model, "is_quantized", False):
+    if quantized_layers(model) or getattr(model, "is_quantized", False) or rounds_cache(model):
         return 0.25
     return max(TOLERANCE, 32 * torch.finfo(model.dtype).eps)
 
@@ -234,9 +235,9 @@ def laid_out(model: PreTrainedModel, inputs: Inputs, tokens: tuple[int, ...] = (
     ids = inputs["input_ids"]
     known: dict[str, Any] = {name: value for name, value in inputs.items() if name != "input_ids"} | {"use_cache": False}
     for _ in tokens:
-        known = model._update_model_kwargs_for_generation(_NoOutput(), known, is_encoder_decoder=False)  # type: ignore[arg-type]
+        known = model._update_model_kwargs_for_generation(_NoOutput(), known, is_encoder_decoder=False)  # type: ignore[arg-type] - no output to read
     whole = torch.cat((ids, torch.tensor([tokens], dtype=ids.dtype, device=ids.device)), dim=1)
-    given = model.prepare_inputs_for_generation(whole, is_first_iteration=True, **known)  # type: ignore[operator]
+    given = model.prepare_inputs_for_generation(whole, is_first_iteration=True, **known)  # type: ignore[operator] - a method of its mixin
     # The caller says which logits it wants; Bamba, FalconH1, NemotronH, Zamba and Zamba2 ask for the last ones here.
     return {name: value for name, value in given.items() if value is not None and name not in ("use_cache", "logits_to_keep")}
 

@@ -127,11 +127,11 @@ def _places_marker(processor: Processor, marker: str) -> bool:
     """Whether the processor itself puts the marker before a text without one, as BLIP-2's does: a second one would stand for nothing."""
     if processor not in _placing:
         try:
-            made: Any = processor(text="a", images=Image.new("RGB", (64, 64)))  # type: ignore[operator]
+            made: Any = processor(text="a", images=Image.new("RGB", (64, 64)))  # type: ignore[operator] - told by its class alone
             tokens = made["input_ids"][0]
         except Exception:  # of any type: some refuse a text without it
             tokens = []
-        _placing[processor] = processor.tokenizer.convert_tokens_to_ids(marker) in list(tokens)  # type: ignore[union-attr]
+        _placing[processor] = processor.tokenizer.convert_tokens_to_ids(marker) in list(tokens)  # type: ignore[union-attr] - processors that see have one
     return _placing[processor]
 
 
@@ -146,7 +146,7 @@ def _rendered(processor: Processor, content: Content, template: str) -> str:
 
 def _made(processor: Processor, **arguments: Any) -> Any:
     try:
-        return processor(**arguments, return_tensors="pt")  # type: ignore[operator]
+        return processor(**arguments, return_tensors="pt")  # type: ignore[operator] - see above
     except Exception as error:  # of any type, as above
         raise _refused(error, "The model's own processor cannot prepare this question") from error
 

@@ -26,7 +26,7 @@ def check_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tok
         raise QdashError(message, "Type a prompt; if there is one, this model's tokenizer does not know any of its characters.")
     rows = rows_of(model)
     largest = max(tokens)
-    if rows is None or largest < rows or largest in _markers(model):
+    if rows is None or largest < rows or largest in markers_of(model):
         return
     known = len(tokenizer)
     message = (
@@ -39,7 +39,7 @@ def check_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tok
     raise QdashError(message + more, remedy, "checkpoint")
 
 
-def _markers(model: PreTrainedModel) -> set[object]:
+def markers_of(model: PreTrainedModel) -> set[object]:
     """Tokens that stand for pictures, videos or sound, whose place in the input is filled before it is looked up."""
     names = ("image_token_id", "image_token_index", "video_token_id", "video_token_index", "audio_token_id", "audio_token_index")
     return {getattr(model.config, name, None) for name in names}

@@ -16,12 +16,17 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from qdash.catalog.schemes import find_scheme
+from qdash.catalog.recipes import cache_of
+from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine import accelerator
 from qdash.engine.batch_generation import run_batches
+from qdash.engine.compress.healing import heal
+from qdash.engine.compress.sensitivity import Sensitivity
+from qdash.engine.context_peak import context_peak
 from qdash.engine.failures import cancelled, memory_errors, model_errors
 from qdash.engine.generation import answer
 from qdash.engine.generation_config import greedy
+from qdash.engine.kv_cache import round_cache
 from qdash.engine.layers import coverage
 from qdash.engine.loading import begin, load_model, load_processor, load_skeleton
 from qdash.engine.meters import PeakMemory, copy_out_of_file, release_freed, trim, used_bytes
@@ -33,38 +38,54 @@ from qdash.engine.prompting import (
     build_inputs,
     check_no_marker,
     check_question,
+    inputs_of,
+    plain_inputs,
     read_image,
     tokenizer_of,
 )
 from qdash.engine.quality import compare_to_reference, record_reference
-from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, row_dequantizer_of, unsupported_reason
+from qdash.engine.same_logits import compare_logits, logits_along
+from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, held_rows, row_dequantizer_of, unsupported_reason
 from qdash.engine.schemes.published import is_published_quantized
-from qdash.engine.sizes import projected_bytes, saved_bytes, weights_bytes
+from qdash.engine.sizes import projected_bytes, pruned_of, saved_bytes, weights_bytes
 from qdash.engine.teacher_forcing import GeneratedLogits, recording_logits
 from qdash.engine.templates import template_notes
 from qdash.engine.timing import timed_run, warm_up
 from qdash.engine.vocabulary import check_tokens, rows_of
-from qdash.engine.weights import go_on, measure_weight_error
+from qdash.engine.weights import Restore, go_on, measure_weight_error
+from qdash.engine.weights.against import Side, compare_files
 from qdash.engine.weights.detail import WeightPosition, layer_detail
+from qdash.engine.writing import Writing
 from qdash.records import (
     Agreement,
     Answer,
     BatchRequest,
     BatchStats,
     Emitted,
+    Healed,
+    HealJob,
     InspectorReport,
     LayerDetail,
     Loaded,
+    Logits,
     Measurement,
     MemoryWatched,
     Question,
     Reference,
+    ReloadCheck,
+    SchemeWeights,
+    SensitivityBegun,
+    SensitivityRequest,
     Step,
     TextSoFar,
     TimedRun,
+    WeightFile,
     WeightReport,
     WorkerSpec,
+    Written,
 )
+
+CHANGES_ITSELF = "it changes its own weights when it is first called, and would change those of the saved model once more"
 
 Emit = Callable[[Emitted], None]
 Stop = Callable[[], bool]
@@ -129,22 +150,56 @@ class Worker:
         with self._working("timing", trims=False):
             return timed_run(held.model, held.processor, question.prompt, read_image(question), tokens, stop)
 
-    def record_reference(self, question: Question, said: tuple[int, ...] | str, *, emit: Emit, stop: Stop) -> Reference:
-        """What this variant says at every token of `said` after the question: of an answer given by its tokens, or of a text."""
+    def measure_context(self, tokens: int, conversations: int, *, emit: Emit, stop: Stop) -> MemoryWatched:
+        """The peak of `conversations` texts of `tokens` tokens each, read together and continued by a few. Also "bad_input"."""
+        held = self._loaded(emit, stop)
+        with self._working("reading the context"):
+            return context_peak(held.model, tokens, conversations, self._idle_bytes(held), stop)
+
+    def measure_sensitivity(self, request: SensitivityRequest, *, emit: Emit, stop: Stop) -> SensitivityBegun:
+        """What quantizing each layer alone does to this variant's own answers; emits how that is found out, then layer by layer.
+
+        Also "bad_input". The model is as it was afterwards.
+        """
+        held = self._loaded(emit, stop)
+        with self._working("measuring what layers cost"):
+            build = QuantizeContext(self.spec, held.processor, lambda fraction, words: None)
+            return Sensitivity(held.model, held.processor, build, emit, stop).find(request)
+
+    def heal(self, job: HealJob, *, emit: Emit, stop: Stop) -> Healed:
+        """Train what the job's scheme rounds to say with it what this variant, the original in float32, says.
+
+        Emits the steps, and a point whenever the held-out passages were scored; from then on the best weights are in the job's folder. Also
+        "bad_input", and "unavailable" where there is nothing to train.
+        """
+        held = self._loaded(emit, stop)
+        with self._working("training"):
+            return heal(held.model, held.processor, self.spec, job, self._idle_bytes(held), emit, stop)
+
+    def record_reference(
+        self, question: Question, said: tuple[int, ...] | str, stepwise: bool = False, *, emit: Emit, stop: Stop
+    ) -> Reference:
+        """What this variant says at every token of `said` after the question: of an answer given by its tokens, or of a text.
+
+        `stepwise`: the tokens are scored one at a time.
+        """
         with self._scoring(question, emit, stop) as (held, inputs):
             tokenizer = tokenizer_of(held.processor)
             if isinstance(said, str):
                 check_no_marker(held.processor, said, "reference text")
-                said = tuple(tokenizer(said, add_special_tokens=False)["input_ids"])
-                check_tokens(held.model, tokenizer, said or (0,))
+                said = self._tokens(held, said)
             generated = self._generated[1] if self._generated is not None and self._generated[0] == question else None
-            return record_reference(
-                held.model, tokenizer, inputs, before_marker(held.processor, said), partial(_report_token, emit), stop, generated
-            )
+            tokens, on_token = before_marker(held.processor, said), partial(_report_token, emit)
+            return record_reference(held.model, tokenizer, inputs, tokens, on_token, stop, generated, stepwise=stepwise)
 
     def compare_to_reference(self, question: Question, reference: Reference, *, emit: Emit, stop: Stop) -> Agreement:
-        """How closely this variant follows `reference`. Also "bad_input" for a variant with another vocabulary."""
+        """How closely this variant follows `reference`. Also "bad_input" for a variant with another vocabulary.
+
+        After a plain text it reads the reference's own tokens, so that tokenizers that begin a text in other ways make no difference.
+        """
         with self._scoring(question, emit, stop) as (held, inputs):
+            if question.plain:
+                inputs = inputs_of(reference.prompt, held.model)
             return compare_to_reference(held.model, tokenizer_of(held.processor), inputs, reference, partial(_report_token, emit), stop)
 
     def run_batches(self, request: BatchRequest, *, emit: Emit, stop: Stop, pause: Stop = lambda: False) -> BatchStats:
@@ -156,27 +211,67 @@ class Worker:
     def report_model(self, folder: str | None, *, emit: Emit, stop: Stop) -> InspectorReport:
         """What is inside the variant; it is saved in `folder` for a moment, to see what that gives. None: it is not saved."""
         held = self._loaded(emit, stop)
-        _report(emit, stop, None, "counting" if folder is None else "counting and saving")
+        _report(emit, stop, None, words="counting" if folder is None else "counting and saving")
         with self._working("inspecting"):
             scheme, projected = find_scheme(self.spec.scheme or ""), held.loaded.projected_bytes
-            report = report_model(held.model, scheme, held.family, projected, None if folder is None else Path(folder))
+            unsaveable = held.family.unsaveable(scheme, self.spec, load_skeleton(self.spec)) if folder is not None else None
+            report = report_model(held.model, scheme, held.family, projected, None if folder is None else Path(folder), unsaveable)
             return report.model_copy(update={"coverage": held.loaded.coverage})
 
+    def saving_problem(self, *, emit: Emit, stop: Stop) -> str | None:
+        """Why this variant cannot be saved so that it loads again, as a clause; None if nothing is known. Needs no loaded model."""
+        with self._working("looking at the model's layers"):
+            scheme, skeleton = find_scheme(self.spec.scheme or ""), load_skeleton(self.spec)
+            if not is_published_quantized(skeleton.config) and begin(skeleton):
+                return CHANGES_ITSELF
+            return family_for(scheme, skeleton).unsaveable(scheme, self.spec, skeleton)
+
+    def save(self, folder: str, room_bytes: int, *, emit: Emit, stop: Stop) -> Written:
+        """Load the variant anew and write it into an empty folder, with all that turns a question into its inputs.
+
+        Anew, because what a first call repacks cannot always be packed back to the same bits. Nothing is written where it would take more
+        than `room_bytes`.
+        """
+        self.release()
+        with self._working("saving"):
+            writing = Writing(Path(self.spec.folder), Path(folder), room_bytes, partial(_report, emit, stop, None))
+            self.held = self._load(emit, stop, writing)
+            return writing.written(self.held.loaded)
+
+    def logits(self, question: Question, text: str, *, emit: Emit, stop: Stop) -> Logits:
+        """What this variant predicts at each token of `text` after the question."""
+        with self._scoring(question, emit, stop) as (held, inputs):
+            return logits_along(held.model, inputs, self._tokens(held, text), stop)
+
+    def compare_logits(self, question: Question, text: str, expected: Logits, *, emit: Emit, stop: Stop) -> ReloadCheck:
+        """How far this variant's logits are from `expected`."""
+        with self._scoring(question, emit, stop) as (held, inputs):
+            return compare_logits(held.model, inputs, self._tokens(held, text), expected, stop)
+
     def measure_weight_error(self, schemes: Sequence[str], *, emit: Emit, stop: Stop) -> WeightReport:
-        """Error statistics of the checkpoint's weights under `schemes`; needs no loaded model. Emits what is known of each layer."""
+        """Error statistics of the checkpoint's weights under `schemes`. Emits what is known of each layer.
+
+        Needs a loaded model only for a scheme that is calibrated, which has to be this worker's own.
+        """
         chosen = [find_scheme(key) for key in schemes]
+        restores = {scheme.key: self._restore(scheme, emit, stop) for scheme in chosen}
         with self._working("comparing weights"):
-            restores = {scheme.key: partial(row_dequantizer_of, scheme, self.spec) for scheme in chosen}
             folder, device = Path(self.spec.folder), self.spec.device
             return measure_weight_error(folder, load_skeleton(self.spec), chosen, restores, emit=emit, stop=stop, device=device)
 
     def measure_layer(self, scheme: str, layer: str, row: int | None, column: int, *, emit: Emit, stop: Stop) -> LayerDetail:
-        """One layer of the checkpoint, near enough to see single weights; needs no loaded model."""
+        """One layer of the checkpoint, near enough to see single weights; needs a loaded model as `measure_weight_error` does."""
         chosen = find_scheme(scheme)
+        restore, position = self._restore(chosen, emit, stop), WeightPosition(layer, row, column)
         with self._working("comparing weights"):
-            restore, position = partial(row_dequantizer_of, chosen, self.spec), WeightPosition(layer, row, column)
             folder, skeleton = Path(self.spec.folder), load_skeleton(self.spec)
             return layer_detail(folder, skeleton, chosen, restore, position, partial(go_on, stop), self.spec.device)
+
+    def compare_files(self, own: WeightFile, other: WeightFile, *, emit: Emit, stop: Stop) -> SchemeWeights:
+        """The weights of another file of the model against its own; needs no loaded model. Emits what is known of each layer."""
+        with self._working("comparing weights"):
+            sides = (Side(file.name, Path(file.spec.folder), load_skeleton(file.spec), file.types) for file in (own, other))
+            return compare_files(*sides, emit=emit, stop=stop)
 
     def release(self) -> None:
         """Drop the model, and give its memory back to the system and the device."""
@@ -185,10 +280,27 @@ class Worker:
         _TAKEN.pop(self, None)
         release_freed(self._device)
 
+    def _restore(self, scheme: Scheme, emit: Emit, stop: Stop) -> Restore:
+        if not scheme.calibrated:
+            return partial(row_dequantizer_of, scheme, self.spec)
+        if scheme.key != self.spec.scheme:
+            raise ValueError(f"A worker of {self.spec.scheme} cannot tell the weights of {scheme.key}.")
+        return partial(held_rows, self._loaded(emit, stop).model)
+
+    @staticmethod
+    def _tokens(held: Held, text: str) -> tuple[int, ...]:
+        tokenizer = tokenizer_of(held.processor)
+        tokens = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+        check_tokens(held.model, tokenizer, tokens or (0,))
+        return tokens
+
     @contextmanager
     def _scoring(self, question: Question, emit: Emit, stop: Stop) -> Iterator[tuple[Held, Inputs]]:
         held = self._loaded(emit, stop)
         with self._working("comparing word by word"):
+            if question.plain:
+                yield held, plain_inputs(held.processor, question.prompt, held.model)
+                return
             check_question(held.processor, question)
             yield held, build_inputs(held.processor, question.prompt, read_image(question), held.model)
 
@@ -212,7 +324,7 @@ class Worker:
         assert self.held is not None
         return self.held
 
-    def _load(self, emit: Emit, stop: Stop) -> Held:
+    def _load(self, emit: Emit, stop: Stop, writing: Writing | None = None) -> Held:
         spec = self.spec
         scheme = find_scheme(spec.scheme or "")
         skeleton = load_skeleton(spec)
@@ -232,9 +344,14 @@ class Worker:
             processor = load_processor(spec)
             family.transform(model, scheme, QuantizeContext(spec, processor, partial(_report, emit, stop)))
             saved = saved_bytes(model)
+            if writing is not None:
+                writing.write(model, family, scheme, processor, saved)
             family.run_lazy_packing(model)
             accelerator.synchronize(self._device)
             load_s = perf_counter() - started
+        cache = cache_of(scheme)
+        if cache is not None:  # not sooner: this runs the model, which may repack layers
+            round_cache(model, cache)
         model.generation_config = greedy(model.generation_config, rows_of(model))
         release_freed(self._device)
         _TAKEN[self] = used_bytes(self._device) - idle_bytes
@@ -245,9 +362,9 @@ class Worker:
             saved_bytes=saved,
             projected_bytes=projected_bytes(model) if scheme.kind == "simulated" else None,
             dtype=str(arguments["dtype"]).removeprefix("torch."),
-            coverage=coverage(model, scheme, partial(unsupported_reason, scheme, spec)),
+            coverage=coverage(model, scheme, partial(unsupported_reason, scheme, spec)).model_copy(update={"pruned": pruned_of(model)}),
             snippet=snippet,
-            notes=(*notes, *template_notes(processor, spec)),
+            notes=(*notes, *template_notes(processor, spec), *family.notes(scheme, spec)),
         )
         return Held(model, family, processor, idle_bytes - beside, loaded)
 

@@ -130,19 +130,35 @@ class Executor(Protocol):
         """Memory that warm workers on `device` have reserved: they can be closed to make room."""
         return 0
 
+    def end(self, spec: WorkerSpec) -> None:
+        """End the worker of `spec`, if there is one: its files are about to go."""
+        return
+
     def close(self) -> None:
         """End every worker."""
         ...
 
 
+EXECUTORS = {"process": "process.ProcessExecutor", "inline": "inline.InlineExecutor"}
+"""The executors that can be asked for: module in this folder, and class."""
+
+_ON_ZEROGPU = "zerogpu.executor.ZeroGPUExecutor"
+
+
 def create(settings: Settings) -> Executor:
-    """The executor for this host, or the one that `settings.execution` names. Nothing else constructs executors."""
-    if settings.execution == "inline":
-        module, name = "inline", "InlineExecutor"
-    elif on_zerogpu():
-        module, name = "zerogpu.executor", "ZeroGPUExecutor"
-    else:
-        module, name = "process", "ProcessExecutor"
+    """The executor for this host, or the one that `settings.execution` names. Nothing else constructs executors.
+
+    Raises QdashError for a name that is not in the table.
+    """
+    module, _, name = _chosen(settings.execution).rpartition(".")
     # Imported here: each brings what only its own host has or needs.
     executor: Executor = getattr(import_module(f"qdash.execution.{module}"), name)()
     return executor
+
+
+def _chosen(name: str) -> str:
+    if name == "auto":
+        return _ON_ZEROGPU if on_zerogpu() else EXECUTORS["process"]
+    if name not in EXECUTORS:
+        raise QdashError(f"QDASH_EXECUTION is “{name}”. It should be one of {', '.join(('auto', *EXECUTORS))}.", "Correct or unset it.")
+    return EXECUTORS[name]

@@ -16,19 +16,30 @@ from qdash.records import (
     BatchAnswered,
     BatchRequest,
     BatchStats,
+    Healed,
+    Healing,
+    HealJob,
     InspectorReport,
+    LayerDamage,
     LayerDetail,
     Loaded,
+    Logits,
     MeasuredLayer,
     Measurement,
     MemoryWatched,
     Question,
     Reference,
+    ReloadCheck,
+    SchemeWeights,
+    SensitivityBegun,
+    SensitivityRequest,
     Step,
     TextSoFar,
     TimedRun,
+    WeightFile,
     WeightReport,
     WorkerSpec,
+    Written,
 )
 from qdash.remedies import files_are_the_servers
 
@@ -58,11 +69,25 @@ class WorkerClient:
         """See `Worker.time`."""
         return self._run(_time(question, tokens), reserve_bytes)
 
+    def measure_context(self, tokens: int, conversations: int, *, reserve_bytes: int = 0) -> Generator[Step, None, MemoryWatched]:
+        """See `Worker.measure_context`."""
+        return self._run(Call("measure_context", (tokens, conversations)), reserve_bytes)
+
+    def measure_sensitivity(
+        self, request: SensitivityRequest, *, reserve_bytes: int = 0
+    ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityBegun]:
+        """See `Worker.measure_sensitivity`."""
+        return self._run(Call("measure_sensitivity", (request,)), reserve_bytes)
+
+    def heal(self, job: HealJob, *, reserve_bytes: int = 0) -> Generator[Step | Healing, None, Healed]:
+        """See `Worker.heal`."""
+        return self._run(Call("heal", (job,)), reserve_bytes)
+
     def record_reference(
-        self, question: Question, said: tuple[int, ...] | str, *, reserve_bytes: int = 0
+        self, question: Question, said: tuple[int, ...] | str, stepwise: bool = False, *, reserve_bytes: int = 0
     ) -> Generator[Step, None, Reference]:
         """See `Worker.record_reference`."""
-        return self._run(Call("record_reference", (question, said)), reserve_bytes)
+        return self._run(Call("record_reference", (question, said, stepwise)), reserve_bytes)
 
     def compare_to_reference(self, question: Question, reference: Reference, *, reserve_bytes: int = 0) -> Generator[Step, None, Agreement]:
         """See `Worker.compare_to_reference`."""
@@ -78,6 +103,24 @@ class WorkerClient:
         """See `Worker.report_model`."""
         return self._run(Call("report_model", (folder,)), reserve_bytes)
 
+    def saving_problem(self, *, reserve_bytes: int = 0) -> Generator[Step, None, str | None]:
+        """See `Worker.saving_problem`."""
+        return self._run(Call("saving_problem", ()), reserve_bytes)
+
+    def save(self, folder: str, room_bytes: int, *, reserve_bytes: int = 0) -> Generator[Step, None, Written]:
+        """See `Worker.save`."""
+        return self._run(Call("save", (folder, room_bytes)), reserve_bytes)
+
+    def logits(self, question: Question, text: str, *, reserve_bytes: int = 0) -> Generator[Step, None, Logits]:
+        """See `Worker.logits`."""
+        return self._run(Call("logits", (question, text)), reserve_bytes)
+
+    def compare_logits(
+        self, question: Question, text: str, expected: Logits, *, reserve_bytes: int = 0
+    ) -> Generator[Step, None, ReloadCheck]:
+        """See `Worker.compare_logits`."""
+        return self._run(Call("compare_logits", (question, text, expected)), reserve_bytes)
+
     def measure_weight_error(
         self, schemes: Sequence[str], *, reserve_bytes: int = 0
     ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
@@ -89,6 +132,12 @@ class WorkerClient:
     ) -> Generator[Step, None, LayerDetail]:
         """See `Worker.measure_layer`."""
         return self._run(Call("measure_layer", (scheme, layer, row, column)), reserve_bytes)
+
+    def compare_files(
+        self, own: WeightFile, other: WeightFile, *, reserve_bytes: int = 0
+    ) -> Generator[Step | MeasuredLayer, None, SchemeWeights]:
+        """See `Worker.compare_files`."""
+        return self._run(Call("compare_files", (own, other)), reserve_bytes)
 
     def _run(self, call: Call, reserve_bytes: int) -> Generator[Any, None, Any]:
         about: dict[str, Any] = {"reserve_bytes": reserve_bytes, "stop": self.stop, "rank": self.rank, "gives_way": call.gives_way}

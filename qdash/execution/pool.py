@@ -117,6 +117,10 @@ class PooledExecutor(Executor):
         yield Step(detail="memory ran out: trying again with all other workers closed")
         return (yield from self._attempt(spec, call, reserve_bytes, stop, pause))
 
+    def end(self, spec: WorkerSpec) -> None:
+        """End the worker of `spec`, if there is one."""
+        self._drop(spec)
+
     def held_bytes(self, device: str) -> int:
         """What the warm workers on `device` have reserved."""
         return sum(held for spec, held in self._reserved().items() if spec.device == device)

@@ -205,7 +205,7 @@ def _start_forkserver() -> None:
 
 def _own_sockets() -> None:
     """Where `multiprocessing` puts the server's socket: a folder that the next qdash finds if this one is killed. It has no setting."""
-    known = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    known = multiprocessing.current_process()._config  # type: ignore[attr-defined] - what a child inherits
     if known.get("tempdir") is not None:
         return
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qdash.present.language import N_, SOURCE, in_language
 from qdash.records import Comparison, ErrorRecord, EvaluatedVariant, Evaluation, Request, Variant, VariantResult
 from qdash.records.history import RunKind, Share
 from qdash.verdict import verdict
@@ -19,9 +20,18 @@ MOST_WORDS = 4000
 """Characters of a question that can be searched for."""
 
 
+_ASKED = {
+    (False, False): N_("{number} questions"),
+    (False, True): N_("{number} questions from {file}"),
+    (True, False): N_("{number} question"),
+    (True, True): N_("{number} question from {file}"),
+}
+"""By whether it is one, and whether it comes from a file."""
+
+
 @dataclass(frozen=True)
 class Summary:
-    """What the list says of a run; `schemes` and all of what was `asked` can be searched too."""
+    """What the list says of a run, in English as all that is kept; `schemes` and all of what was `asked` can be searched too."""
 
     model: str
     labels: tuple[str, ...]
@@ -54,6 +64,7 @@ def has_results(record: Kept) -> bool:
     return any(result.status == "ok" or (isinstance(result, EvaluatedVariant) and result.items) for result in record.variants)
 
 
+@in_language(SOURCE)  # what is kept can be shown in any language
 def _comparison_summary(comparison: Comparison) -> Summary:
     labels = tuple(result.label for result in comparison.variants)
     schemes = tuple(result.scheme for result in comparison.variants)
@@ -61,6 +72,7 @@ def _comparison_summary(comparison: Comparison) -> Summary:
     return Summary(comparison.variants[0].model, labels, headline, comparison.request.prompt, schemes)
 
 
+@in_language(SOURCE)
 def _evaluation_summary(evaluation: Evaluation) -> Summary:
     labels = tuple(result.label for result in evaluation.variants)
     headline = f"{evaluation.task_label}: {evaluation_verdict(evaluation).plain.strip()}"
@@ -71,7 +83,7 @@ def _evaluation_summary(evaluation: Evaluation) -> Summary:
 def _about(evaluation: Evaluation) -> str:
     """“200 questions from mine.csv”; where they come with qdash, the headline says which they are."""
     count, source = len(evaluation.questions), evaluation.request.source
-    return f"{count:,} question{'' if count == 1 else 's'}{f' from {source}' if source else ''}"
+    return _ASKED[count == 1, source is not None].format(number=f"{count:,}", file=source)
 
 
 def _shared_comparison(comparison: Comparison, share: Share) -> Comparison:

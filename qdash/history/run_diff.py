@@ -13,14 +13,17 @@ from typing import Literal, TypeVar
 from qdash.errors import QdashError
 from qdash.history.figures import Condition, Figure, Figures, figures_of
 from qdash.history.kinds import Kept
+from qdash.present.language import N_, _, ngettext, recorded
 
 Judged = Literal["same", "better", "worse", "changed", "unsure", "apart", "missing"]
-SAME = "≈ same"
+SAME = N_("≈ same")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the table, in words. `judged` "apart": not comparable; "unsure": whether they differ cannot be told."""
+    """One line of the table. `name` is English; the rest is what is shown. `judged` "apart": not comparable; "unsure": whether they differ
+    cannot be told.
+    """
 
     name: str
     before: str
@@ -48,7 +51,9 @@ class VariantChanges:
 
 @dataclass(frozen=True)
 class Difference:
-    """`headline` and `why` are plain sentences; `conditions` has those that differ, `same_conditions` the names of the others."""
+    """`headline` and `why` are plain sentences; `conditions` has those that differ, `same_conditions` the English names of the
+    others.
+    """
 
     headline: str
     why: str
@@ -89,14 +94,15 @@ def _condition(before: Condition | None, after: Condition | None) -> Change:
     assert known is not None
     said = [entry.said if entry else "—" for entry in (before, after)]
     same = before is not None and after is not None and before.value == after.value
-    return Change(known.name, said[0], said[1], "same" if same else "changed", "same" if same else "changed")
+    return Change(known.name, said[0], said[1], _("same") if same else _("changed"), "same" if same else "changed")
 
 
 def _variants(first: Figures, second: Figures, changed: set[str]) -> Iterable[VariantChanges]:
     one, other = ({(variant.model, variant.scheme): variant for variant in figures.variants} for figures in (first, second))
-    alone = len({model for model, _ in (*one, *other)}) == 2 and len({model for model, _ in one}) == len({model for model, _ in other}) == 1
+    models = [{model for model, _scheme in group} for group in (one, other)]
+    alone = len(models[0] | models[1]) == 2 and len(models[0]) == len(models[1]) == 1
     if alone:  # one model in each run: its schemes are compared across models
-        one, other = ({("", scheme): variant for (_, scheme), variant in group.items()} for group in (one, other))
+        one, other = ({("", scheme): variant for (_model, scheme), variant in group.items()} for group in (one, other))
     for key in dict.fromkeys((*one, *other)):
         before, after = one.get(key), other.get(key)
         known = after or before
@@ -122,7 +128,7 @@ def _change(before: Figure | None, after: Figure | None, *, changed: set[str]) -
         return Change(known.name, said[0], said[1], "", "missing")
     apart = [need for need in known.needs if need in changed]
     if apart:
-        return Change(known.name, said[0], said[1], f"different {apart[0]}", "apart")
+        return Change(known.name, said[0], said[1], _("different {condition}", condition=_(apart[0])), "apart")
     words, judged = _judged(before, after)
     return Change(known.name, said[0], said[1], words, judged)
 
@@ -130,14 +136,14 @@ def _change(before: Figure | None, after: Figure | None, *, changed: set[str]) -
 def _judged(before: Figure, after: Figure) -> tuple[str, Judged]:
     first, second = before.value, after.value
     if isinstance(first, str) or isinstance(second, str):
-        return ("same", "same") if first == second else ("changed", "changed")
+        return (_("same"), "same") if first == second else (_("changed"), "changed")
     if first == second:
-        return SAME, "same"
+        return _(SAME), "same"
     unsure = before.unsure or after.unsure
     if unsure:
-        return f"not compared: {unsure}", "unsure"
+        return _("not compared: {reason}", reason=_(unsure)), "unsure"
     if before.same_as(after):
-        return SAME, "same"
+        return _(SAME), "same"
     words = before.spoken_change(first, second)
     if not before.better or not (isfinite(first) and isfinite(second)):
         return words, "changed"
@@ -147,23 +153,32 @@ def _judged(before: Figure, after: Figure) -> tuple[str, Judged]:
 def _headline(variants: Sequence[VariantChanges]) -> str:
     both = [variant for variant in variants if variant.only is None]
     if not both:
-        return "The two runs have no version in common."
+        return _("The two runs have no version in common.")
     differing = [(variant.label, [change for change in variant.changes if change.differs]) for variant in both]
-    found = [change for _, changes in differing for change in changes]
+    found = [change for _label, changes in differing for change in changes]
     compared = sum(change.judged not in ("apart", "missing") for variant in both for change in variant.changes)
     unsure = sum(change.judged == "unsure" for variant in both for change in variant.changes)
     if not found and unsure:
-        return f"No figure differs by more than measurement noise; {unsure} of {compared} cannot be compared."
+        return _("No figure differs by more than measurement noise; {number} of {total} cannot be compared.", number=unsure, total=compared)
     if not found:
-        return "No figure differs by more than measurement noise." if compared else "Nothing in these runs can be compared."
-    firsts = [f"{label}: {changes[0].name} {changes[0].words}" for label, changes in differing if changes]
-    number = "One figure differs" if len(found) == 1 else f"{len(found)} of {compared} figures differ"
-    return f"{number} by more than measurement noise. {'; '.join(firsts[:2])}{' …' if len(found) > len(firsts[:2]) else '.'}"
+        nothing = _("Nothing in these runs can be compared.")
+        return _("No figure differs by more than measurement noise.") if compared else nothing
+    firsts = [f"{recorded(label)}: {_(changes[0].name)} {changes[0].words}" for label, changes in differing if changes]
+    number = ngettext(
+        "One figure differs by more than measurement noise.",
+        "{number} of {total} figures differ by more than measurement noise.",
+        len(found),
+        total=compared,
+    )
+    return f"{number} {'; '.join(firsts[:2])}{' …' if len(found) > len(firsts[:2]) else '.'}"
 
 
 def _why(changed: Sequence[Change]) -> str:
     if not changed:
-        return "Both ran under the same conditions."
-    said = "; ".join(f"{change.name} {change.before} → {change.after}" for change in changed[:4] if len(change.before + change.after) < 80)
-    names = said or ", ".join(change.name for change in changed[:4])
-    return f"Run under different conditions ({names}{' …' if len(changed) > 4 else ''}): this may explain the differences."
+        return _("Both ran under the same conditions.")
+    said = "; ".join(
+        f"{_(change.name)} {change.before} → {change.after}" for change in changed[:4] if len(change.before + change.after) < 80
+    )
+    names = said or ", ".join(_(change.name) for change in changed[:4])
+    more = " …" if len(changed) > 4 else ""
+    return _("Run under different conditions ({conditions}): this may explain the differences.", conditions=f"{names}{more}")

@@ -99,7 +99,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of a JPEG's segments, up to the first that begins pixels or is not what it should be."""
     place = 2
     while True:
-        place = _FILL.match(data, place).end()  # type: ignore[union-attr]
+        place = _FILL.match(data, place).end()  # type: ignore[union-attr] - matches anything
         if data[place : place + 1] != b"\xff" or place + 4 > len(data):
             return
         marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")

@@ -90,7 +90,7 @@ def _lower(data: bytes, kind: str | None, mode: str) -> NDArray | None:
     if order is None:
         return None
     with Image.open(io.BytesIO(data), formats=(kind,) if kind else None) as image:
-        image.tile = [tile._replace(args=_exchanged(tile.args, mode, mode[:-1] + order)) for tile in image.tile]  # type: ignore[attr-defined]
+        image.tile = [tile._replace(args=_exchanged(tile.args, mode, mode[:-1] + order)) for tile in image.tile]  # type: ignore[attr-defined] - of files that are read
         try:
             image.load()
         except (ValueError, SyntaxError, OSError):

@@ -7,13 +7,19 @@ The page's own script does the arithmetic, so that a slider answers at once. All
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qdash.catalog.elements import NF4, Element, Float, Integer, thresholds
-from qdash.catalog.formats import BY_GROUP, BY_ROW, BY_TENSOR, FORMATS, Format, ScaleRule
+from qdash.catalog.elements import NF4, Element, Float, Integer, Ties, thresholds
+from qdash.catalog.formats import FORMATS, Format
+from qdash.catalog.scale_rules import BY_GROUP, BY_ROW, BY_TENSOR, ScaleRule
+from qdash.present.language import N_, _
 
 MappingRule = ScaleRule | Literal["affine"]
 """As in `catalog.formats`, for whatever shares a scale here; or "affine", the textbook's: r ≈ S · (q − Z) with a whole number Z."""
 
-Heading = Literal["Integers", "Floats", "Tables", "Blocks"]
+Heading = Literal["Integers", "Floats", "Tables", "Blocks", "GGUF"]
+HEADINGS: dict[Heading, str] = {
+    "Integers": N_("Integers"), "Floats": N_("Floats"), "Tables": N_("Tables"), "Blocks": N_("Blocks"), "GGUF": N_("GGUF"),
+}  # fmt: skip
+"""The families, as sentences of the catalogue of messages."""
 
 BITS = range(2, 9)
 """Widths of the integers."""
@@ -44,12 +50,12 @@ class Codes:
         """What the range is scaled onto."""
         return float(self.element.largest)
 
-    def to_page(self) -> dict[str, Any]:
-        """For JSON; `layout`: exponent bits, mantissa bits and bias of a float."""
+    def to_page(self, ties: Ties) -> dict[str, Any]:
+        """For JSON; `layout`: exponent bits, mantissa bits and bias of a float. `ties`: as the rule has it."""
         element = self.element
         return {
             "name": self.name, "bits": self.bits, "kind": type(element).__name__.lower(),
-            "values": self.values, "thresholds": thresholds(element), "largest": self.largest,
+            "values": self.values, "thresholds": thresholds(element, ties), "largest": self.largest,
             "layout": (element.exponent_bits, element.mantissa_bits, element.bias) if isinstance(element, Float) else None,
         }  # fmt: skip
 
@@ -74,6 +80,13 @@ class Mapping:
         return 32 if self.rule == "affine" else self.rule.scale_bits
 
     @property
+    def superblock_bits(self) -> float:
+        """Stored for each number: its part of what a superblock has."""
+        if self.rule == "affine" or not self.rule.superblock:
+            return 0.0
+        return self.rule.superblock_bits / self.rule.superblock
+
+    @property
     def code_stored(self) -> bool:
         """Whether the zero point, as wide as a code, is stored beside the scale."""
         return self.rule == "affine"
@@ -84,12 +97,12 @@ class Mapping:
         return 32 if self.rule != "affine" and self.rule.tensor_scale else 0
 
     def to_page(self) -> dict[str, Any]:
-        """What the page's script wants to know, for JSON."""
+        """What the page's script wants to know, for JSON; words in the language that is set."""
+        rule, ties = ("affine", "even") if self.rule == "affine" else (self.rule.to_page(), self.rule.ties)
         return {
-            "key": self.key, "label": self.label, "family": self.family, "about": self.about,
-            "rule": "affine" if self.rule == "affine" else self.rule.to_page(),
-            "shared": self.shared_bits, "zero": self.code_stored, "once": self.once_bits, "size": self.size, "usual": self.usual_size,
-            "codes": [codes.to_page() for codes in self.codes],
+            "key": self.key, "label": _(self.label), "family": self.family, "about": _(self.about), "rule": rule,
+            "shared": self.shared_bits, "zero": self.code_stored, "once": self.once_bits, "each": self.superblock_bits,
+            "size": self.size, "usual": self.usual_size, "codes": [codes.to_page(ties) for codes in self.codes],
         }  # fmt: skip
 
 
@@ -111,30 +124,35 @@ def _of_catalogue(row: Format) -> Mapping:
 
 
 def _family(row: Format) -> Heading:
+    if row.group:
+        return row.group
     if row.size is not None:
         return "Blocks"
     return "Floats" if isinstance(row.element, Float) else "Integers" if isinstance(row.element, Integer) else "Tables"
 
 
 _INTEGERS = (
-    Mapping("symmetric", "Symmetric", "Integers", BY_ROW, tuple(map(_symmetric, BITS)), "Whole numbers times a scale S. Zero stays zero."),
     Mapping(
-        "affine", "Affine", "Integers", "affine", tuple(map(_signed, BITS)),
-        "A scale S and a zero point Z, which moves the levels to where the numbers are.",
+        "symmetric", N_("Symmetric"), "Integers", BY_ROW, tuple(map(_symmetric, BITS)),
+        N_("Whole numbers times a scale S. Zero stays zero."),
     ),
     Mapping(
-        "minmax", "Min–max", "Integers", BY_TENSOR, tuple(map(_counted, BITS)),
-        "Levels at equal steps from the smallest number to the largest.",
+        "affine", N_("Affine"), "Integers", "affine", tuple(map(_signed, BITS)),
+        N_("A scale S and a zero point Z, which moves the levels to where the numbers are."),
     ),
     Mapping(
-        "group", "Groups", "Integers", BY_GROUP, tuple(map(_counted, BITS)),
-        "A scale and a minimum for each group, 16 bits each, as in INT3 and INT2 under Compare.", usual_size=FORMATS["int3-g64"].size,
+        "minmax", N_("Min–max"), "Integers", BY_TENSOR, tuple(map(_counted, BITS)),
+        N_("Levels at equal steps from the smallest number to the largest."),
+    ),
+    Mapping(
+        "group", N_("Groups"), "Integers", BY_GROUP, tuple(map(_counted, BITS)),
+        N_("A scale and a minimum for each group, 16 bits each, as in INT3 and INT2 under Compare."), usual_size=FORMATS["int3-g64"].size,
     ),
 )  # fmt: skip
 """Of any width; formats of integers under these rules need no choice of their own."""
 
 _NF4 = Mapping(
-    "nf4", "NF4", "Tables", BY_ROW, (Codes("NF4", NF4),), "16 levels at the quantiles of a normal distribution, with one for zero."
+    "nf4", "NF4", "Tables", BY_ROW, (Codes("NF4", NF4),), N_("16 levels at the quantiles of a normal distribution, with one for zero.")
 )
 
 _RULES_OF_INTEGERS = {mapping.rule for mapping in _INTEGERS}

@@ -15,8 +15,9 @@ from markupsafe import Markup
 
 from qdash.catalog.models import model_name
 from qdash.markup.colours import bits_class, colour_classes
-from qdash.present.coverage import covered, covered_by_part, left_alone
+from qdash.present.coverage import cache_words, covered, covered_by_part, left_alone
 from qdash.present.formatting import mib
+from qdash.present.language import _, decimal, ngettext, recorded
 
 _PACKAGE = "qdash"
 _AT_AN_EDGE = re.compile(r"\A\s*\n\s*|\s*\n\s*\Z|(?<=>)\s*\n\s*|\s*\n\s*(?=<)")
@@ -43,8 +44,10 @@ def environment() -> Environment:
     made = Environment(
         loader=PackageLoader(_PACKAGE, ""), autoescape=True, undefined=StrictUndefined, extensions=[Layout], auto_reload=False
     )
-    made.globals |= {"bits_class": bits_class, "colour_classes": colour_classes, "model_name": model_name}
-    made.filters |= {"covered": covered, "covered_by_part": covered_by_part, "grouped": "{:,}".format, "left_alone": left_alone, "mib": mib}
+    made.globals |= {"bits_class": bits_class, "colour_classes": colour_classes, "model_name": model_name, "_": _, "ngettext": ngettext}
+    made.globals |= {"recorded": recorded}
+    made.filters |= {"cache_words": cache_words, "covered": covered, "covered_by_part": covered_by_part}
+    made.filters |= {"grouped": decimal, "left_alone": left_alone, "mib": mib}
     return made
 
 

@@ -3,10 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from qdash.present.formatting import percent
-from qdash.records import Coverage, PartCoverage, Skip
+from qdash.present.formatting import mib, percent
+from qdash.present.language import N_, _, decimal, recorded
+from qdash.present.layer_names import spoken_part
+from qdash.records import CacheCoverage, Coverage, PartCoverage, Pruned, Skip
 
 _NUMBER = re.compile(r"\.\d+")
 
@@ -16,20 +18,31 @@ _USUALLY_LEFT = ("embedding", "output head")
 
 def covered(coverage: Coverage) -> str:
     """“62% of the weights, 8 of 9 linear layers”; the layers alone in records that know no more."""
-    layers = f"{coverage.quantized} of {coverage.total}"
-    return f"{layers} layers" if coverage.share is None else f"{part_of_all(coverage.share)} of the weights, {layers} linear layers"
+    done, total = coverage.quantized, coverage.total
+    if coverage.pruned is not None and coverage.pruned_alone:
+        share = part_of_all(coverage.pruned.share)
+        return _("{share} of the weights pruned, in {done} of {total} linear layers", share=share, done=done, total=total)
+    if coverage.cache is not None and not done:
+        return _("no weights, the KV cache alone")
+    if coverage.share is None:
+        return _("{done} of {total} layers", done=done, total=total)
+    return _("{share} of the weights, {done} of {total} linear layers", share=part_of_all(coverage.share), done=done, total=total)
 
 
 def covered_briefly(coverage: Coverage) -> str:
-    """“62%” of the weights, or “8 of 9” layers in records that know no more: for a column."""
-    return f"{coverage.quantized} of {coverage.total}" if coverage.share is None else part_of_all(coverage.share)
+    """“62%” of the weights, or “8 of 9” layers in records that know no more: for a column. Without any, “KV cache” where that is."""
+    if coverage.pruned is not None and coverage.pruned_alone:
+        return _("{share} pruned", share=part_of_all(coverage.pruned.share))
+    if coverage.cache is not None and not coverage.quantized:
+        return _("KV cache")
+    return _of(coverage.quantized, coverage.total) if coverage.share is None else part_of_all(coverage.share)
 
 
 def part_of_all(part: float) -> str:
     """A share that is 0% or 100% only if it is nothing or all: “under 1%”, “over 99%”."""
     if 0 < part < 0.005:
-        return "under 1%"
-    return "over 99%" if 0.995 <= part < 1 else percent(part)
+        return _("under {share}", share=percent(0.01))
+    return _("over {share}", share=percent(0.99)) if 0.995 <= part < 1 else percent(part)
 
 
 def covered_by_part(coverage: Coverage) -> str:
@@ -37,17 +50,74 @@ def covered_by_part(coverage: Coverage) -> str:
 
     In records that know no weights, layers: “vision 12 of 12”.
     """
+    if coverage.pruned is not None and coverage.pruned_alone and not any(part.scheme for part in coverage.parts):
+        return pruned_by_part(coverage.pruned)
     parts = ((part, f"={part.scheme}" if part.scheme else "") for part in coverage.parts)
-    return " · ".join(f"{part.part or 'other'}{asked} {_covered_part(part)}" for part, asked in parts)
+    return " · ".join(f"{spoken_part(part.part)}{asked} {_covered_part(part)}" for part, asked in parts)
+
+
+def cache_words(cache: CacheCoverage) -> str:
+    """“KV cache: 4 bits in groups of 64, 960 B a token (6,144 B as floats); simulated. The newest tokens, up to 128, stay floats.”"""
+    values = {
+        "bits": decimal(cache.bits), "group": decimal(cache.group_size), "size": decimal(cache.token_bytes),
+        "floats": decimal(cache.float_token_bytes), "tokens": decimal(cache.float_tokens),
+    }  # fmt: skip
+    if cache.backend is None:
+        told = N_(
+            "KV cache: {bits} bits in groups of {group}, simulated; stored so, a token would take {size} B ({floats} B as floats). "
+            "Up to {tokens} of the newest tokens stay floats."
+        )
+        return _(told, **values)
+    told = N_(
+        "KV cache: {bits} bits in groups of {group}, by {backend}; a token takes {size} B ({floats} B as floats). "
+        "Up to {tokens} of the newest tokens stay floats."
+    )
+    return _(told, **values, backend=cache.backend)
+
+
+def pruned_by_part(pruned: Pruned) -> str:
+    """“vision 30% · language 28%”: what was pruned of each part's weights."""
+    return " · ".join(f"{spoken_part(part.part)} {part_of_all(part.share)}" for part in pruned.parts)
+
+
+def pruned_words(pruned: Pruned) -> str:
+    """How sparse a model is, part by part, and the sizes that this makes and does not make."""
+    values = {
+        "share": part_of_all(pruned.share), "weights": decimal(pruned.weights), "parts": pruned_by_part(pruned),
+        "dense": mib(pruned.dense_bytes), "left": mib(pruned.left_bytes), "sparse": mib(pruned.sparse_bytes or 0),
+    }  # fmt: skip
+    if pruned.sparse_bytes is None:
+        return _("{share} of {weights} weights were cut out ({parts}): of {dense}, {left} are left.", **values)
+    if pruned.removed:
+        both = N_(
+            "{share} of {weights} weights were pruned ({parts}). Without those that were cut out the model takes {left}, not {dense}, "
+            "with every zero stored; as a sparse file, a mask of one bit a weight and the values that are not zero, it would take {sparse}."
+        )
+        return _(both, **values)
+    told = N_(
+        "{share} of {weights} weights were pruned ({parts}). With every zero stored, as here, the model takes {dense}; as a sparse file, a "
+        "mask of one bit a weight and the values that are not zero, it would take {sparse}."
+    )
+    return _(told, **values)
+
+
+def cache_briefly(cache: CacheCoverage) -> str:
+    """“4 bits · 960 B a token”."""
+    return _("{bits} bits · {size} B a token", bits=decimal(cache.bits), size=decimal(cache.token_bytes))
 
 
 def _covered_part(part: PartCoverage) -> str:
     if part.quantized_parameters is None or not part.parameters:
-        return f"{part.quantized} of {part.total}"
+        return _of(part.quantized, part.total)
     return part_of_all(part.quantized_parameters / part.parameters)
 
 
-class Left(NamedTuple):
+def _of(done: int, total: int) -> str:
+    return _("{done} of {total}", done=done, total=total)
+
+
+@dataclass(frozen=True)
+class Left:
     """Weights that were left as they were for one reason. `names` stands for `count` of them: “model.layers.*.mlp.gate”."""
 
     names: str
@@ -88,7 +158,9 @@ def left_unusual(coverage: Coverage) -> bool:
 
 def _left_words(reason: str, part: float) -> str:
     what, colon, why = reason.partition(": ")
-    return f"{what} {part_of_all(part)} ({why})" if colon else f"linear layers {part_of_all(part)} ({reason})"
+    if not colon:
+        return _("linear layers {share} ({reason})", share=part_of_all(part), reason=recorded(reason))
+    return _("{what} {share} ({reason})", what=recorded(what), share=part_of_all(part), reason=recorded(why))
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

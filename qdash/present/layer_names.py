@@ -4,10 +4,22 @@ projection gets the same name on the page, in reports and in a terminal.
 
 from typing import Protocol
 
+from qdash.present.language import N_, _
+
 _USUAL = (
     "q", "k", "v", "qkv", "query", "key", "value", "query key value", "in", "o", "out", "dense", "gate", "up", "gate up", "fc1", "w1",
     "fc2", "down", "w2", "w3",
 )  # fmt: skip
+
+
+_PARTS = {
+    "vision": N_("vision"),
+    "projector": N_("projector"),
+    "language": N_("language"),
+    "head": N_("head"),
+    "attention": N_("attention"),
+    "mlp": N_("mlp"),
+}
 
 
 class Placed(Protocol):
@@ -42,13 +54,18 @@ def projection_of(path: str) -> str:
 
 def spoken_name(layer: Placed) -> str:
     """“language · layer 3 · down projection”, “projector · linear 1”."""
-    block = [] if layer.block is None else [f"layer {layer.block}"]
-    return " · ".join((layer.part, *block, spoken_kind(layer.projection)))
+    block = [] if layer.block is None else [_("layer {number}", number=layer.block)]
+    return " · ".join((spoken_part(layer.part), *block, spoken_kind(layer.projection)))
+
+
+def spoken_part(part: str | None) -> str:
+    """The name of a part of a model; None is what no rule of a recipe names."""
+    return _(_PARTS.get(part, part)) if part else _("other")
 
 
 def spoken_kind(projection: str) -> str:
     """“down projection” for down_proj; other names with spaces."""
-    return f"{kind(projection)} projection" if projection.endswith("_proj") else kind(projection)
+    return _("{kind} projection", kind=kind(projection)) if projection.endswith("_proj") else kind(projection)
 
 
 def kind(projection: str) -> str:

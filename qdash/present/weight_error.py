@@ -3,8 +3,10 @@
 from math import isfinite
 
 from qdash.present.coverage import left_unusual, left_words
-from qdash.present.formatting import and_listed, several
-from qdash.present.layer_names import Placed, spoken_kind
+from qdash.present.emphasis import Span, spans, strong
+from qdash.present.formatting import and_listed
+from qdash.present.language import _, decimal, ngettext
+from qdash.present.layer_names import Placed, spoken_kind, spoken_part
 from qdash.records import LayerWeights, SchemeWeights, WeightReport
 
 
@@ -13,58 +15,76 @@ def unmeasured(report: WeightReport) -> str | None:
     known = [scheme.coverage for scheme in report.schemes if scheme.coverage is not None and left_unusual(scheme.coverage)]
     least = min(known, key=lambda coverage: coverage.quantized_parameters or 0, default=None)
     left = left_words(least) if least is not None else None
-    return f"Not measured: {left}." if left else None
+    return _("Not measured: {parts}.", parts=left) if left else None
 
 
-Words = tuple[tuple[str, bool], ...]
-"""Pieces of a sentence, and whether each is to stand out."""
-
-
-def disturbed(report: WeightReport) -> Words:
+def disturbed(report: WeightReport) -> tuple[Span, ...]:
     """Which rounding error is larger, by how much, and where it is largest; then the schemes that quantize nothing."""
     idle = [scheme.label for scheme in report.schemes if not scheme.layers]
     ranked = sorted((scheme for scheme in report.schemes if scheme.layers), key=decibels_of)
-    nothing = f"{and_listed(idle)} {'quantizes' if len(idle) == 1 else 'quantize'} nothing in this model." if idle else ""
-    if not ranked:
-        return ((nothing, False),)
-    return (*_ranked(ranked), *(((f" {nothing}", False),) if idle else ()))
+    sentences = _ranked(ranked) if ranked else []
+    if idle:
+        names = and_listed(idle)
+        sentences += [
+            ngettext("{names} quantizes nothing in this model.", "{names} quantize nothing in this model.", len(idle), names=names)
+        ]
+    return spans(" ".join(sentences))
 
 
-def _ranked(ranked: list[SchemeWeights]) -> Words:
+def _ranked(ranked: list[SchemeWeights]) -> list[str]:
     worst, best = ranked[0], ranked[-1]
     layer = min(worst.layers, key=decibels_of, default=None)
-    where: Words = ((" Most affected: ", False), *owner(layer), (".", False)) if layer else ()
     unknown = [scheme.label for scheme in ranked if _none_finite(scheme)]
     if unknown:
-        return ((f"The weights that {and_listed(unknown)} would quantize are NaN or infinite, so there is no error to measure.", False),)
+        names = and_listed(unknown)
+        return [_("The weights that {names} would quantize are NaN or infinite, so there is no error to measure.", names=names)]
+    where = [_("Most affected: {layer}.", layer=owner_words(layer))] if layer else []
+    return [_difference(worst, best), *where]
+
+
+def _difference(worst: SchemeWeights, best: SchemeWeights) -> str:
+    """Which of two schemes rounds more, and by how much."""
     if worst is best:
-        return (f"With {worst.label}, the weights are ", False), (decibels(worst), True), (" above the rounding error.", False), *where
+        above = strong(decibels(worst))
+        return _("With {scheme}, the weights are {decibels} above the rounding error.", scheme=worst.label, decibels=above)
     if best.sqnr_db is None:
-        return (f"{best.label} changes nothing; {worst.label} rounds the weights.", False), *where
+        return _("{best} changes nothing; {worst} rounds the weights.", best=best.label, worst=worst.label)
     factor = 10 ** ((decibels_of(best) - decibels_of(worst)) / 20)
-    times = f"{factor:.1f}×" if factor < 9.95 else f"{factor:.0f}×"
-    return (f"With {worst.label}, the rounding error is ", False), (f"{times} larger", True), (f" than with {best.label}.", False), *where
+    larger = strong(_("{factor}× larger", factor=decimal(factor, 1 if factor < 9.95 else 0, grouped=False)))
+    return _("With {worst}, the rounding error is {larger} than with {best}.", worst=worst.label, best=best.label, larger=larger)
 
 
-def owner(layer: Placed) -> Words:
+def owner(layer: Placed) -> tuple[Span, ...]:
     """“layer 3’s down projection”; a layer outside the language model with its part."""
-    block = "" if layer.block is None else f"layer {layer.block}"
-    of = " ".join(filter(None, ("" if layer.part == "language" and block else layer.part, block)))
-    return (f"{of}’s ", False), (spoken_kind(layer.projection), True)
+    return spans(owner_words(layer))
+
+
+def owner_words(layer: Placed) -> str:
+    """`owner` within a sentence that is split later."""
+    part, kind = spoken_part(layer.part), strong(spoken_kind(layer.projection))
+    if layer.block is None:
+        return _("{part}’s {kind}", part=part, kind=kind)
+    if layer.part == "language":
+        return _("layer {number}’s {kind}", number=layer.block, kind=kind)
+    return _("{part} layer {number}’s {kind}", part=part, number=layer.block, kind=kind)
 
 
 def decibels(error: SchemeWeights | LayerWeights) -> str:
     """An SQNR, or why there is none."""
     if error.sqnr_db is not None and isfinite(error.sqnr_db):
-        return f"{error.sqnr_db:.1f} dB"
+        return f"{decimal(error.sqnr_db, 1, grouped=False)} dB"
     if isinstance(error, SchemeWeights) and not error.layers:
-        return "nothing quantized"
-    return "no finite weights" if error.sqnr_db is not None or _none_finite(error) else "no error"
+        return _("nothing quantized")
+    return _("no finite weights") if error.sqnr_db is not None or _none_finite(error) else _("no error")
 
 
 def left_out(nonfinite: int) -> str:
     """“1 weight is NaN or infinite and left out of all figures”."""
-    return f"{several(nonfinite, 'weight is', 'weights are')} NaN or infinite and left out of all figures"
+    return ngettext(
+        "{number} weight is NaN or infinite and left out of all figures",
+        "{number} weights are NaN or infinite and left out of all figures",
+        nonfinite,
+    )
 
 
 def _none_finite(error: SchemeWeights | LayerWeights) -> bool:

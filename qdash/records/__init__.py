@@ -4,8 +4,8 @@ Everything that crosses a process, a file or the screen is one of these frozen r
 never formatted text, and round-trip through JSON, which is also the documented output of the command line. No torch, no gradio.
 """
 
-from qdash.records.agreement import Agreement, Reference, TokenAgreement
-from qdash.records.base import Kind, Record, Status
+from qdash.records.agreement import Agreement, Flips, Reference, Tail, TokenAgreement
+from qdash.records.base import Record
 from qdash.records.evaluation import (
     EvaluatedVariant,
     EvaluatedVariantDone,
@@ -25,6 +25,8 @@ from qdash.records.evaluation import (
     TaskKey,
 )
 from qdash.records.events import AnswerText, ComparisonDone, Event, Progress, Stage, VariantAnswered, VariantDone
+from qdash.records.fit import FitReport, FitScheme, FitSizes, MeasuredContext
+from qdash.records.heal import Healed, HealEstimate, HealJob, HealReport
 from qdash.records.inspector import Explanation, InspectorReport, PartInside, QuantizedInside, SavedFile
 from qdash.records.messages import (
     Answer,
@@ -32,19 +34,25 @@ from qdash.records.messages import (
     BatchRequest,
     BatchStats,
     Emitted,
+    Healing,
+    HealPoint,
     Loaded,
     MeasuredLayer,
     MemoryWatched,
+    Passage,
     Question,
     Reply,
     Step,
     TextSoFar,
     TimedRun,
+    WeightFile,
     WorkerSpec,
 )
+from qdash.records.mix import KlDifference, Mix, MixLayer, MixProof, MixReport, ProofName
 from qdash.records.request import Measurement, Picture, Request, Variant
 from qdash.records.results import (
     BUSY_SHARE,
+    CacheCoverage,
     Comparison,
     Coverage,
     ErrorRecord,
@@ -53,6 +61,10 @@ from qdash.records.results import (
     Memory,
     NoiseFloor,
     PartCoverage,
+    Pruned,
+    PrunedLayer,
+    PrunedPart,
+    PrunedShare,
     Ratio,
     Relative,
     Rounds,
@@ -60,8 +72,17 @@ from qdash.records.results import (
     Timing,
     VariantResult,
 )
+from qdash.records.saving import Logits, Narrowed, ReloadCheck, Saved, Written
+from qdash.records.sensitivity import (
+    FollowedItem,
+    LayerDamage,
+    SensitivityBegun,
+    SensitivityMethod,
+    SensitivityReport,
+    SensitivityRequest,
+)
 from qdash.records.table import ConvertibleLayer, LayerTable, shape_key
-from qdash.records.types import Device, DeviceChoice, DeviceType, Dtype, device_type
+from qdash.records.types import Device, DeviceChoice, DeviceType, Dtype, Granularity, Kind, ModelTask, Preparation, Status, device_type
 from qdash.records.weights import (
     Histogram,
     LayerDetail,
@@ -69,12 +90,20 @@ from qdash.records.weights import (
     LayerPlace,
     LayerWeights,
     SchemeWeights,
-    Shares,
+    StoredModel,
+    StoredType,
+    TypedLayer,
     WeightError,
     WeightReport,
 )
 
 __all__ = [
+    "KlDifference",
+    "Mix",
+    "MixLayer",
+    "MixProof",
+    "MixReport",
+    "ProofName",
     "BUSY_SHARE",
     "Agreement",
     "Answer",
@@ -103,26 +132,50 @@ __all__ = [
     "Event",
     "BatchRequest",
     "Explanation",
+    "Flips",
+    "FitReport",
+    "FitScheme",
+    "FitSizes",
+    "Healed",
+    "HealEstimate",
+    "HealJob",
+    "HealPoint",
+    "HealReport",
+    "Healing",
     "Histogram",
     "Host",
     "InspectorReport",
     "ItemResult",
     "ItemsAnswered",
     "Kind",
+    "Granularity",
+    "MeasuredContext",
+    "ModelTask",
+    "Preparation",
+    "Pruned",
+    "PrunedLayer",
+    "PrunedPart",
+    "PrunedShare",
     "Latency",
+    "FollowedItem",
+    "LayerDamage",
     "LayerDetail",
     "LayerHistograms",
     "LayerPlace",
     "LayerTable",
     "LayerWeights",
     "Loaded",
+    "Logits",
     "MeasuredLayer",
     "Measurement",
     "Memory",
     "MemoryWatched",
+    "Narrowed",
     "NoiseFloor",
     "Paired",
+    "CacheCoverage",
     "PartCoverage",
+    "Passage",
     "PartInside",
     "Picture",
     "Progress",
@@ -133,30 +186,41 @@ __all__ = [
     "Record",
     "Reference",
     "Relative",
+    "ReloadCheck",
     "Reply",
     "Request",
     "Rounds",
     "Rule",
+    "Saved",
     "SavedFile",
     "SchemeWeights",
-    "Shares",
+    "SensitivityBegun",
+    "SensitivityMethod",
+    "SensitivityReport",
+    "SensitivityRequest",
     "Skip",
     "Stage",
     "Status",
     "Step",
+    "StoredModel",
+    "StoredType",
+    "Tail",
     "TaskItem",
     "TaskKey",
     "TextSoFar",
     "TimedRun",
     "Timing",
     "TokenAgreement",
+    "TypedLayer",
     "Variant",
     "VariantAnswered",
     "VariantDone",
     "VariantResult",
     "WeightError",
+    "WeightFile",
     "WeightReport",
     "WorkerSpec",
+    "Written",
     "device_type",
     "shape_key",
 ]

@@ -1,11 +1,6 @@
 """The base of all records: frozen, and strict about unknown fields."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
-
-Kind = Literal["real", "simulated"]
-Status = Literal["ok", "failed", "skipped"]
 
 
 class Record(BaseModel):

@@ -7,19 +7,21 @@ answered to each, so that two variants can be compared question by question.
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from qdash import __version__
-from qdash.records.base import Kind, Record, Status
+from qdash.records.base import Record
 from qdash.records.request import Picture, Variant
 from qdash.records.results import Coverage, ErrorRecord, Host, Ratio
-from qdash.records.types import DeviceChoice, Dtype
+from qdash.records.types import DeviceChoice, Dtype, Kind, Preparation, Status
 
-TaskKey = Literal["cloze", "drawings", "lambada", "own"]
+TaskKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+"""The key of a row in `qdash.tasks.TASKS`, or, in a saved run, of one that another version had."""
+
 Rule = Literal["exact", "first_word", "words"]
 """When an answer is right: it is the target; its first word is; the target's words are among its own (see `qdash.tasks.rules`)."""
 
-EvaluationStage = Literal["queued", "locating", "downloading", "loading", "answering", "re-timing"]
+EvaluationStage = Literal["queued", "locating", Preparation, "loading", "answering", "re-timing"]
 
 MAX_ITEMS = 10_000
 """Questions of one evaluation at most."""
@@ -77,6 +79,11 @@ class ItemResult(Record):
     correct: bool
     last_word: bool | None = None
     """Whether greedy decoding makes exactly the target's tokens first, which is what lm-eval counts. None for other tasks."""
+    margin_original: float | None = None
+    """At the token where this answer leaves the original's: by how much the original's own token was ahead of the second likeliest, as
+    probabilities (0 to 1). None where the answers are the same, for the original, another model, and in records of earlier versions."""
+    margin: float | None = None
+    """The same of this variant's token there."""
 
 
 class EvaluatedVariant(Record):

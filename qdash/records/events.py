@@ -6,8 +6,9 @@ from pydantic import Field
 
 from qdash.records.base import Record
 from qdash.records.results import Comparison, VariantResult
+from qdash.records.types import Preparation
 
-Stage = Literal["queued", "locating", "downloading", "making", "loading", "answering", "warming up", "timing", "scoring"]
+Stage = Literal["queued", "locating", Preparation, "loading", "answering", "warming up", "timing", "scoring"]
 
 
 class Progress(Record):

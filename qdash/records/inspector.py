@@ -6,8 +6,9 @@ from typing import Any
 from pydantic import Field
 
 from qdash import __version__
-from qdash.records.base import Kind, Record
+from qdash.records.base import Record
 from qdash.records.results import Coverage, Host
+from qdash.records.types import Kind
 
 
 class PartInside(Record):

@@ -1,13 +1,12 @@
 """Messages between runs and workers: what a worker is told, what it emits, what it returns."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from qdash.records.base import Record
 from qdash.records.results import Coverage
-from qdash.records.types import Device, Dtype
-from qdash.records.weights import LayerPlace
+from qdash.records.sensitivity import LayerDamage, SensitivityBegun
+from qdash.records.types import Device, Dtype, ModelTask, Preparation
+from qdash.records.weights import LayerPlace, StoredType
 
 
 class WorkerSpec(Record):
@@ -18,25 +17,65 @@ class WorkerSpec(Record):
 
     folder: str
     revision: str
-    task: Literal["image-text-to-text", "text-generation"]
+    task: ModelTask
     scheme: str | None
     device: Device
     dtype: Dtype
     threads: int
+    healed: tuple[str, ...] = ()
+    """Folders of the healed versions of this checkpoint that the schemes may need; each begins with its scheme's key."""
+
+
+class WeightFile(Record):
+    """A model whose weights are compared with those of another: `name` is what it was asked for by.
+
+    `types`: path of a parameter → how its file stores it; None where the tensors that are read are as the file stores them.
+    """
+
+    name: str
+    spec: WorkerSpec
+    types: dict[str, StoredType] | None = Field(None, repr=False)
 
 
 class Question(Record):
-    """A question to a worker: text, and an image as PNG bytes (RGB, already checked)."""
+    """A question to a worker: text, and an image as PNG bytes (RGB, already checked). A `plain` text is to be gone on from as it stands."""
 
     prompt: str
-    png: bytes | None = Field(None, repr=False)
+    plain: bool = False
+    png: bytes | None = Field(default=None, repr=False)
+
+
+class Passage(Record):
+    """What a model is trained to say after a question: `answer`, and then to end where it `ends`."""
+
+    question: Question
+    answer: str
+    ends: bool = True
 
 
 class Step(Record):
-    """A worker moved on: `fraction` of the call done (None: unknown)."""
+    """A call moved on: `fraction` of it done (None: unknown). `preparation`: where a model is fetched in several ways, the one at work."""
 
     fraction: float | None = None
     detail: str = ""
+    preparation: Preparation | None = None
+
+
+class HealPoint(Record):
+    """Where training stood after `seconds` and `steps`. `train_kl`: mean over the steps since the point before (None: none yet);
+    `held_out_kl`: on passages that are not trained on. Both are the divergence from the original in nats per token.
+    """
+
+    seconds: float
+    steps: int
+    train_kl: float | None
+    held_out_kl: float
+
+
+class Healing(Step):
+    """Training moved on; `points`: all scores of the held-out passages so far. The weights of the best are kept by then."""
+
+    points: tuple[HealPoint, ...]
 
 
 class TextSoFar(Record):
@@ -52,11 +91,15 @@ class MeasuredLayer(LayerPlace):
 
 
 class Reply(Record):
-    """The answer to question `index` of a batch request. `on_target`: it begins with exactly the target's tokens (None: no target)."""
+    """The answer to question `index` of a batch request. `on_target`: it begins with exactly the target's tokens (None: no target).
+
+    `margins`: by how much each token, and the end token after them, was ahead of the second likeliest, 0 to 1. None: no number.
+    """
 
     index: int
     text: str
-    new_tokens: int
+    tokens: tuple[int, ...] = ()
+    margins: tuple[float | None, ...] = ()
     on_target: bool | None = None
 
 
@@ -70,7 +113,7 @@ class BatchAnswered(Record):
     eta_s: float
 
 
-Emitted = Step | TextSoFar | MeasuredLayer | BatchAnswered
+Emitted = Step | Healing | TextSoFar | MeasuredLayer | BatchAnswered | SensitivityBegun | LayerDamage
 """What a worker may emit while a call runs; `execution.client` tells which call emits what."""
 
 

@@ -10,9 +10,9 @@ from pydantic import Field
 from qdash import __version__
 from qdash.errors import ErrorKind, QdashError
 from qdash.records.agreement import Agreement
-from qdash.records.base import Kind, Record, Status
+from qdash.records.base import Record
 from qdash.records.request import Request
-from qdash.records.types import Device
+from qdash.records.types import Device, Kind, Status
 
 
 class ErrorRecord(Record):
@@ -112,10 +112,67 @@ class PartCoverage(Record):
     parameters: int | None = None
 
 
+class CacheCoverage(Record):
+    """How the keys and values of earlier tokens are kept while an answer is made, if not as floats.
+
+    In `bits` each, in groups of `group_size` with a scale and a zero point; up to `float_tokens` of the newest tokens stay floats.
+    `backend`: what stores them for transformers' quantized cache; None: the rounding is simulated. Of one token, all layers together take
+    `token_bytes` in these bits, `float_token_bytes` as floats.
+    """
+
+    bits: int
+    group_size: int
+    float_tokens: int
+    backend: str | None
+    token_bytes: int
+    float_token_bytes: int
+
+
+class PrunedShare(Record):
+    """Of `weights` that there were, `zero` are zero now, and `removed` were cut out."""
+
+    weights: int
+    zero: int
+    removed: int
+
+    @property
+    def share(self) -> float:
+        """What was pruned, 0 to 1."""
+        return (self.zero + self.removed) / self.weights if self.weights else 0.0
+
+
+class PrunedPart(PrunedShare):
+    """One part of the model: a name of `catalog.parts`. All its parameters count."""
+
+    part: str
+
+
+class PrunedLayer(PrunedShare):
+    """One layer that was pruned: its path. The biases of what was cut out count too."""
+
+    name: str
+
+
+class Pruned(PrunedShare):
+    """How sparse pruning made a model: all its parameters, each part's, and each pruned layer's weights.
+
+    Three sizes: `dense_bytes` of the weights before anything was pruned, `left_bytes` of what is in memory, zeros stored like any other
+    number, and `sparse_bytes` of that as a sparse file, which has a mask of one bit a weight, and the values that are not zero, for each
+    layer with zeros; None where there are none.
+    """
+
+    parts: tuple[PrunedPart, ...]
+    layers: tuple[PrunedLayer, ...]
+    dense_bytes: int
+    left_bytes: int
+    sparse_bytes: int | None
+
+
 class Coverage(Record):
     """How much of the model was really quantized, in all and part by part: linear layers, and parameters of every kind.
 
-    A weight that two layers share counts once. `quantized_parameters` and `parameters` are None in records of earlier versions.
+    A weight that two layers share counts once. `quantized_parameters` and `parameters` are None in records of earlier versions. `cache`:
+    the KV cache, None where it is left as it is. `pruned`: how sparse it is, None where nothing was pruned.
     """
 
     quantized: int
@@ -124,6 +181,13 @@ class Coverage(Record):
     parts: tuple[PartCoverage, ...] = ()
     quantized_parameters: int | None = None
     parameters: int | None = None
+    cache: CacheCoverage | None = None
+    pruned: Pruned | None = None
+
+    @property
+    def pruned_alone(self) -> bool:
+        """Whether every layer that a scheme took was pruned, and none quantized."""
+        return self.pruned is not None and len(self.pruned.layers) == self.quantized
 
     @property
     def share(self) -> float | None:

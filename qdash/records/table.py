@@ -1,5 +1,6 @@
 """What schemes can take of a model, told from its classes without its weights: sizes before loading are arithmetic over this."""
 
+from qdash.catalog.cutting import Cut
 from qdash.records.base import Record
 from qdash.records.types import Dtype
 
@@ -8,13 +9,14 @@ class ConvertibleLayer(Record):
     """A linear layer that transformers' quantizers convert, its weight (outputs, inputs), or fused experts (experts, outputs, inputs).
 
     `name` is its path in the model, `bias` how many numbers its bias has, `widths` the bytes of a number where it stays in floats, by the
-    dtype that is asked for.
+    dtype that is asked for; `cut`: what it has of a block that can be made smaller.
     """
 
     name: str
     shape: tuple[int, ...]
     bias: int
     widths: dict[Dtype, int]
+    cut: Cut | None = None
 
 
 class LayerTable(Record):

@@ -1,11 +1,18 @@
-"""The small types that every layer shares: devices and dtypes, under the names that PyTorch gives them."""
+"""The small types that every record shares: devices and dtypes under PyTorch's names, tasks under those of transformers."""
 
 from typing import Annotated, Literal, get_args
 
 from pydantic import StringConstraints
 
-Dtype = Literal["float32", "float16", "bfloat16"]
-DeviceType = Literal["cpu", "cuda", "mps", "xpu"]
+from qdash.catalog.types import DeviceType, Dtype, Granularity, Kind, ModelTask
+
+__all__ = ["Device", "DeviceChoice", "DeviceType", "Dtype", "Granularity", "Kind", "ModelTask", "Preparation", "Status", "device_type"]
+
+Status = Literal["ok", "failed", "skipped"]
+"""How a variant ended."""
+
+Preparation = Literal["downloading", "making", "unpacking"]
+"""What brings the files of a model to this machine: a download, random weights, a GGUF file."""
 
 Device = Annotated[str, StringConstraints(pattern=r"^(cpu|mps|(cuda|xpu)(:\d{1,2})?)$")]
 """A device as PyTorch writes it: `cpu`, `cuda:0`, `mps`, `xpu:1`. Without a number: the first of its type."""

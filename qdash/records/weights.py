@@ -1,17 +1,14 @@
 """What quantization did to the weights of a model, layer by layer, and inside one layer."""
 
 from datetime import UTC, datetime
-from typing import Literal
 
 from pydantic import Field
 
 from qdash import __version__
-from qdash.records.base import Kind, Record
+from qdash.records.agreement import Agreement
+from qdash.records.base import Record
 from qdash.records.results import Coverage
-from qdash.records.types import Device
-
-Shares = Literal["row", "group", "block", "tensor"]
-"""What has a scale of its own: an output row, a group of inputs with a minimum beside the scale, a block with a scale alone, everything."""
+from qdash.records.types import Device, Granularity, Kind
 
 
 class Histogram(Record):
@@ -38,6 +35,44 @@ class WeightError(Record):
     cosine: float
     clipped: float = 0.0
     zeroed: float = 0.0
+
+
+class StoredType(Record):
+    """How a tensor is stored: a name of ggml's or of safetensors' types ("Q4_K", "BF16"), and bits a weight with scales.
+
+    Where several stored tensors become one, as the experts of a block do, `type` names each of their types, the most common first.
+    """
+
+    type: str
+    bits: float
+
+
+class StoredModel(Record):
+    """What the weights of a model take in its files. What is stored twice though the model has it once, as a tied head, counts once."""
+
+    model: str
+    label: str
+    parameters: int
+    """Numbers in its tensors: embeddings, norms and biases included."""
+    tensor_bytes: int
+    """What these take, scales included."""
+    file_bytes: int
+    """Of the files that hold them: headers and, in a GGUF file, the tokenizer included."""
+    bits_per_weight: float
+    """8 · `tensor_bytes` / `parameters`: everything counted."""
+    types: dict[str, int]
+    """Type → how many weights it holds, the most common first."""
+
+
+class TypedLayer(Record):
+    """How a GGUF file stores a layer of more than one dimension; name, part, block and projection are those of `LayerPlace`."""
+
+    name: str
+    part: str
+    block: int | None
+    projection: str
+    parameters: int
+    stored: StoredType
 
 
 class LayerHistograms(Record):
@@ -74,10 +109,23 @@ class LayerWeights(LayerPlace, WeightError):
     worst_row: int | None = None
     """The output row of the lowest SQNR; None where no row has an error."""
     histograms: LayerHistograms | None = None
+    stored: StoredType | None = None
+    """How the model's own file stores it; None where it was not asked or is not known."""
+    other: StoredType | None = None
+    """How the other file stores it, where two files are compared."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether every number is the same in both."""
+        return self.sqnr_db is None and self.nonfinite == 0
 
 
 class SchemeWeights(WeightError):
-    """Error of a scheme over all layers it quantizes, and layer by layer."""
+    """Error of a scheme over all layers it quantizes, and layer by layer; or of another file of the same model (`other`).
+
+    For another file `scheme` is the name that it was asked for by, and Ŵ are its weights: all of them, embeddings, norms and biases
+    included.
+    """
 
     scheme: str
     label: str
@@ -90,6 +138,14 @@ class SchemeWeights(WeightError):
     histograms: LayerHistograms | None = None
     coverage: Coverage | None = None
     """How much of all weights these layers are, and what was not measured and why; None in records of earlier versions."""
+    other: StoredModel | None = None
+    """The other file; None for a scheme."""
+    not_compared: dict[str, int] = {}
+    """Part of the model that only one of the two files has, as the vision tower, → its weights."""
+    drift: Agreement | None = None
+    """How closely the other file's model follows the first one's along a text; None where that was not measured."""
+    drift_problem: str | None = None
+    """Why it could not be measured."""
 
 
 class WeightReport(Record):
@@ -104,6 +160,10 @@ class WeightReport(Record):
     cached: bool = False
     """Whether all of it was computed earlier and is only opened again."""
     schemes: tuple[SchemeWeights, ...]
+    stored: StoredModel | None = None
+    """What its files take, where other files are compared with it."""
+    types: tuple[TypedLayer, ...] = ()
+    """How its GGUF file stores its layers, embeddings and head included; empty where it has none."""
 
 
 class LayerDetail(Record):
@@ -118,7 +178,7 @@ class LayerDetail(Record):
     first: int
     last: int
     """In output row `row`, the inputs from `first` up to but not including `last` share a scale."""
-    shares: Shares
+    shares: Granularity
     scale: float | None
     zero_point: float | None
     """ŵ = scale · (code − zero_point) of these weights; the zero point is 0 where codes are symmetric. None where there is no scale."""

@@ -1,7 +1,7 @@
 """CSV for spreadsheets: one row a variant, or one a layer; the unit is in each column's name; conditions repeat in every row.
 
 Answers are untrusted text. A spreadsheet runs a cell that begins with =, +, - or @ as a formula, so text cells that do get an
-apostrophe in front (OWASP, "CSV injection"). Numbers are left alone.
+apostrophe in front (OWASP, "CSV injection"). Numbers are left alone. Whatever the language, a file for programs is in English.
 """
 
 import csv
@@ -11,17 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qdash.present.coverage import covered_by_part
+from qdash.present.language import SOURCE, in_language
 from qdash.records import (
     Agreement,
     Comparison,
     EvaluatedVariant,
     Evaluation,
+    Flips,
     ItemResult,
     Latency,
     LayerWeights,
     Record,
     Relative,
     SchemeWeights,
+    StoredModel,
+    Tail,
     Timing,
     VariantResult,
     WeightReport,
@@ -30,26 +34,34 @@ from qdash.verdict import judge
 from qdash.verdict.evidence import pace_of
 
 CsvValue = str | int | float | None
+_ITEM_FIELDS = ("answer", "correct", "last_word", "margin_original", "margin")
 _ERROR_COLUMNS = ("sqnr_db", "mse", "max_abs_error", "cosine", "clipped", "zeroed", "parameters", "nonfinite")
 
 
+@in_language(SOURCE)
 def to_csv(comparison: Comparison) -> str:
     """A comparison, one row a variant. Empty cells were not measured."""
     conditions = _conditions(comparison)
     return _csv([{**_variant(result), **_grade(result, comparison), **conditions} for result in comparison.variants])
 
 
+@in_language(SOURCE)
 def weights_to_csv(report: WeightReport) -> str:
-    """A weight report: for each scheme one row over all its layers, `layer` empty, then one a layer."""
-    return _csv([row for scheme in report.schemes for row in _weight_rows(scheme)])
+    """A weight report: for each scheme one row over all its layers, `layer` empty, then one a layer.
+
+    Where files are compared, columns of their own say how each stores a layer.
+    """
+    return _csv([row for scheme in report.schemes for row in _weight_rows(scheme, report.stored)])
 
 
+@in_language(SOURCE)
 def evaluation_to_csv(evaluation: Evaluation) -> str:
     """An evaluation, one row a variant; the right answers to each kind of question have columns of their own."""
     conditions = _evaluation_conditions(evaluation)
     return _csv([{**_evaluated(result, evaluation), **conditions} for result in evaluation.variants])
 
 
+@in_language(SOURCE)
 def evaluation_items_to_csv(evaluation: Evaluation) -> str:
     """An evaluation, one row a question: what each variant answered, and whether that is right. Empty: not answered."""
     answers = [{item.index: item for item in result.items} for result in evaluation.variants]
@@ -61,7 +73,7 @@ def evaluation_items_to_csv(evaluation: Evaluation) -> str:
         row["picture_sha256"] = question.picture.sha256 if question.picture else None
         for result, given in zip(evaluation.variants, answers, strict=True):
             item: ItemResult | None = given.get(index)
-            row |= {f"{result.label}: {name}": value for name, value in _flat(item, ("answer", "correct", "last_word")).items()}
+            row |= {f"{result.label}: {name}": value for name, value in _flat(item, _ITEM_FIELDS).items()}
         rows.append(row)
     return _csv(rows)
 
@@ -117,6 +129,7 @@ def _variant(result: VariantResult) -> dict[str, CsvValue]:
         "skipped_layers": len(coverage.skipped) if coverage else None,
         "quantized_parameters": coverage.quantized_parameters if coverage else None,
         "total_parameters": coverage.parameters if coverage else None,
+        "kv_cache_bits": coverage.cache.bits if coverage and coverage.cache else None,
         "quantized_by_part": covered_by_part(coverage) if coverage else None,
         **{f"error_{name}": value for name, value in _flat(result.error, ("kind", "message", "remedy")).items()},
     }
@@ -132,7 +145,13 @@ def _intervals(relative: Relative | None) -> dict[str, CsvValue]:
 
 
 def _agreement(prefix: str, agreement: Agreement | None) -> dict[str, CsvValue]:
-    return {f"{prefix}_{name}": value for name, value in _flat(agreement, _FIELDS["agreement"]).items()}
+    flips, tail = (agreement.flips, agreement.tail) if agreement else (None, None)
+    figures = {
+        **_flat(agreement, _FIELDS["agreement"]),
+        **{f"flips_{name}": value for name, value in _flat(flips, tuple(Flips.model_fields)).items()},
+        **_flat(tail, tuple(Tail.model_fields)),
+    }
+    return {f"{prefix}_{name}": value for name, value in figures.items()}
 
 
 def _grade(result: VariantResult, comparison: Comparison) -> dict[str, CsvValue]:
@@ -186,13 +205,24 @@ def _conditions(comparison: Comparison) -> dict[str, CsvValue]:
     }
 
 
-def _weight_rows(scheme: SchemeWeights) -> Iterator[dict[str, CsvValue]]:
+def _weight_rows(scheme: SchemeWeights, own: StoredModel | None) -> Iterator[dict[str, CsvValue]]:
     head: dict[str, CsvValue] = {"scheme": scheme.scheme, "label": scheme.label, "kind": scheme.kind}
     everything: dict[str, CsvValue] = dict.fromkeys(("layer", "shape", "part", "block", "projection"))
-    yield {**head, **everything, **_flat(scheme, _ERROR_COLUMNS), "bits_per_weight": scheme.bits_per_weight, "worst_row": None}
+    whole = _files(None, None, own.bits_per_weight, scheme.bits_per_weight) if own else {}
+    yield {**head, **everything, **_flat(scheme, _ERROR_COLUMNS), "bits_per_weight": scheme.bits_per_weight, "worst_row": None, **whole}
     for layer in scheme.layers:
         place: dict[str, CsvValue] = {"layer": layer.name, "shape": _shape(layer), **_flat(layer, ("part", "block", "projection"))}
-        yield {**head, **place, **_flat(layer, _ERROR_COLUMNS), "bits_per_weight": None, "worst_row": layer.worst_row}
+        types = _layer_files(layer) if own else {}
+        yield {**head, **place, **_flat(layer, _ERROR_COLUMNS), "bits_per_weight": None, "worst_row": layer.worst_row, **types}
+
+
+def _layer_files(layer: LayerWeights) -> dict[str, CsvValue]:
+    stored, other = layer.stored, layer.other
+    return _files(stored and stored.type, other and other.type, stored and stored.bits, other and other.bits)
+
+
+def _files(stored_type: str | None, other_type: str | None, stored_bits: float | None, other_bits: float | None) -> dict[str, CsvValue]:
+    return {"stored_type": stored_type, "stored_bits": stored_bits, "other_type": other_type, "other_bits": other_bits}
 
 
 def _shape(layer: LayerWeights) -> str:

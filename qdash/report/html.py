@@ -10,44 +10,35 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from qdash.catalog.schemes import known_scheme
-from qdash.charts import comparison_trades, latency_bars, memory_bars, trade_off
+from qdash.charts import comparison_trades, trade_off
+from qdash.charts.on_compare import COMPARE_CHARTS
 from qdash.charts.tradeoff import numbers_words
-from qdash.present.conditions import device_words, no_gpu_words, timing_conditions, versions
+from qdash.present.conditions import baseline_words, device_words, no_gpu_words, timing_conditions, versions
 from qdash.present.coverage import covered_briefly
 from qdash.present.formatting import ANSWERS_HIDDEN, mib, ms, nats, percent
+from qdash.present.kinds import spoken_scheme_kind
+from qdash.present.language import N_, _, decimal, recorded
 from qdash.present.text_diff import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.report.page import chart, page
 from qdash.verdict import judge, verdict
+from qdash.verdict.close_calls import flips_told
 from qdash.verdict.evidence import told_time
 from qdash.verdict.judging import divergence_words, reference_words
+from qdash.verdict.tails import HEADINGS as TAIL_HEADINGS
+from qdash.verdict.tails import tail_rows, tail_words
 from qdash.verdict.token_divergence import TokenCell, cells, summary
 
 
 def to_html(comparison: Comparison, picture: bytes | None = None) -> str:
     """The page; `picture` is a PNG, or the WebP that a history keeps, of our own making; left out if None."""
-    model, tokens = comparison.variants[0].model, comparison.request.measurement.max_new_tokens
+    model, numbers = comparison.variants[0].model, numbers_words(comparison_trades(comparison))
     charts = (
-        chart(
-            "latency",
-            f"Time for {tokens} tokens",
-            "Shorter is faster. Light: until the first token.",
-            latency_bars,
-            comparison,
-            model=model,
-        ),
-        chart(
-            "memory",
-            "Memory",
-            "Solid: weights. Light: peak while answering. Tick: estimated in advance. Dashes: projected.",
-            memory_bars,
-            comparison,
-            model=model,
-        ),
+        *(chart(row.key, row.title_alone(comparison), row.reading_alone(), row.draw, comparison, model=model) for row in COMPARE_CHARTS),
         chart(
             "tradeoff",
-            "Size vs. quality",
-            f"Lower left is better. The line joins the best trade-offs. Open: simulated. {numbers_words(comparison_trades(comparison))}",
+            _("Size vs. quality"),
+            f"{_('Lower left is better. The line joins the best trade-offs. Open: simulated.')} {numbers}",
             _trade_off,
             comparison,
             model=model,
@@ -60,9 +51,12 @@ def to_html(comparison: Comparison, picture: bytes | None = None) -> str:
         model=model,
         created_at=comparison.created_at,
         picture=_data_uri(picture) if picture else None,
-        headings=HEADINGS,
+        headings=[_(heading) for heading in HEADINGS],
         cards=[_card(result, comparison) for result in comparison.variants],
         rows=[_row(result, comparison) for result in comparison.variants],
+        tails=tail_rows(comparison),
+        tail_headings=[_(heading) for heading in TAIL_HEADINGS],
+        tail_words=tail_words(),
         charts=[drawn for drawn in charts if drawn],
         conditions=_conditions(comparison),
     )
@@ -95,10 +89,11 @@ class ReportCard:
 
 @dataclass(frozen=True)
 class Strip:
-    """The distance from the original at each token of a text."""
+    """The distance from the original at each token of a text, and what flipped."""
 
     name: str
     summary: str
+    flips: str
     cells: tuple[TokenCell, ...]
 
 
@@ -113,9 +108,9 @@ def _card(result: VariantResult, comparison: Comparison) -> ReportCard:
     float_scheme = scheme is not None and scheme.is_baseline
     return ReportCard(
         result=result,
-        badge=result.dtype if float_scheme and result.dtype else result.kind,
+        badge=result.dtype if float_scheme and result.dtype else spoken_scheme_kind(result.kind),
         spans=tuple(spans) if answer else (),
-        silence=ANSWERS_HIDDEN if hidden else "no answer",
+        silence=_(ANSWERS_HIDDEN) if hidden else _("no answer"),
         tone=tone,
         outcome=outcome,
         because=because,
@@ -128,39 +123,43 @@ def _outcome(result: VariantResult, comparison: Comparison) -> tuple[str, str, s
     """Tone, words, and what they rest on."""
     baseline = comparison.variants[0]
     if result.status != "ok":
-        return ("bad", "✕ Failed", "") if result.status == "failed" else ("warn", "– Not run", "")
+        return ("bad", f"✕ {_('Failed')}", "") if result.status == "failed" else ("warn", f"– {_('Not run')}", "")
     judgement = None if result is baseline else judge(result, baseline, comparison)
     if judgement is None:
-        return *reference_words(baseline, comparison), baseline.agreement_problem or ""
+        return *reference_words(baseline, comparison), recorded(baseline.agreement_problem or "")
     return judgement.tone, f"{judgement.icon} {judgement.words}", f"{judgement.because} {judgement.evidence}"
 
 
 def _strips(result: VariantResult) -> tuple[Strip, ...]:
-    found = (("Along the original's answer", result.agreement), ("Along the reference text", result.agreement_text))
-    return tuple(Strip(name, summary(one), cells(one)) for name, one in found if one is not None and one.per_token)
+    found = ((_("Along the original's answer"), result.agreement, True), (_("Along the reference text"), result.agreement_text, False))
+    return tuple(
+        Strip(name, summary(one), flips_told(one, own_answer=own), cells(one))
+        for name, one, own in found
+        if one is not None and one.per_token
+    )
 
 
 def _facts(result: VariantResult) -> tuple[tuple[str, str], ...]:
     if result.memory is None:
         return ()
     simulated = result.memory.projected_bytes is not None
-    weights = f"{mib(result.memory.projected_bytes or 0)} projected" if simulated else mib(result.memory.weights_bytes)
+    weights = _("{size} projected", size=mib(result.memory.projected_bytes or 0)) if simulated else mib(result.memory.weights_bytes)
     latency = result.latency
     speed = (ms(latency.ttft_s.median), ms(latency.tpot_s.median)) if latency else ("–", "–")
     if simulated:
-        speed = ("not measured (simulated)", "–")
-    return (("First token", speed[0]), ("Per token", speed[1]), ("Weights", weights), *_agreements(result))
+        speed = (_("not measured (simulated)"), "–")
+    return ((_("First token"), speed[0]), (_("Per token"), speed[1]), (_("Weights"), weights), *_agreements(result))
 
 
 def _agreements(result: VariantResult) -> tuple[tuple[str, str], ...]:
-    found = (("Agreement", result.agreement), ("On the text", result.agreement_text))
+    found = ((_("Agreement"), result.agreement), (_("On the text"), result.agreement_text))
     told = tuple((name, f"{percent(one.top1)} · {divergence_words(one)}") for name, one in found if one is not None)
-    return (*told, ("Not compared", result.agreement_problem)) if result.agreement_problem else told
+    return (*told, (_("Not compared"), recorded(result.agreement_problem))) if result.agreement_problem else told
 
 
 HEADINGS = (
-    "Variant", "First token", "Per token", "Total", "Weights", "Peak", "Saved", "Time ÷", "Weights ÷", "KL, nats", "Same word",
-    "Weights quantized",
+    N_("Variant"), N_("First token"), N_("Per token"), N_("Total"), N_("Weights"), N_("Peak"), N_("Saved"), N_("Time ÷"),
+    N_("Weights ÷"), N_("KL, nats"), N_("Same word"), N_("Weights quantized"),
 )  # fmt: skip
 
 
@@ -184,7 +183,7 @@ def _row(result: VariantResult, comparison: Comparison) -> tuple[str, ...]:
 
 
 def _ratio(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else decimal(value, 2, grouped=False)
 
 
 def _conditions(comparison: Comparison) -> tuple[str, ...]:
@@ -193,7 +192,7 @@ def _conditions(comparison: Comparison) -> tuple[str, ...]:
     return (
         device_words(host),
         *([why_cpu] if why_cpu else []),
-        f"{comparison.variants[0].dtype or 'unknown'} baseline",
+        baseline_words(comparison.variants[0].dtype),
         *(condition.words for condition in timing_conditions(comparison)),
         host.execution,
         versions(host),

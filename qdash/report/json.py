@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from qdash.records import Comparison, Evaluation, InspectorReport, WeightReport
+from qdash.records import Comparison, Evaluation, FitReport, HealReport, InspectorReport, MixReport, Saved, SensitivityReport, WeightReport
 
 COMPARISON_KEYS = ("qdash_version", "created_at", "host", "request", "noise_floor", "rounds", "variants")
 VARIANT_KEYS = (
@@ -19,7 +19,9 @@ WEIGHT_KEYS = ("schemes",)
 SCHEME_KEYS = ("scheme", "kind", "sqnr_db", "mse", "max_abs_error", "cosine", "layers")
 EVALUATION_KEYS = ("qdash_version", "created_at", "host", "request", "task_label", "rule", "max_new_tokens", "noise_floor", "variants")
 EVALUATED_KEYS = ("scheme", "kind", "accuracy", "drop", "total_s", "per_item_s", "speedup", "label", "status", "error")
+SENSITIVITY_KEYS = ("method", "items", "spearman", "layers")
 _NUMBERS = re.compile(r'\[\n\s+(?:(?:-?[\d.eE+-]+|null|"-?Infinity"|"NaN"),?\n\s+)+\]')  # no text has a line break of its own in JSON
+MIX_KEYS = ("recipe", "budget_bytes", "predicted_kl_nats", "proof")
 LAYER_KEYS = ("name", "shape", "sqnr_db", "mse", "max_abs_error", "cosine")
 
 
@@ -48,9 +50,34 @@ def evaluation_to_json(evaluation: Evaluation) -> str:
     return _text(data)
 
 
+def saved_to_json(saved: Saved) -> str:
+    """What was saved, and how it was checked, as an indented JSON document."""
+    return _text(_plain(saved))
+
+
 def inspection_to_json(report: InspectorReport) -> str:
     """A model report as an indented JSON document."""
     return _text(_plain(report))
+
+
+def heal_to_json(report: HealReport) -> str:
+    """A healed version as an indented JSON document."""
+    return _text(_plain(report))
+
+
+def mix_to_json(report: MixReport) -> str:
+    """A mix and its proof as an indented JSON document; what every layer costs comes last."""
+    return _on_one_line(_text(_ordered(_plain(report), MIX_KEYS)))
+
+
+def fit_to_json(report: FitReport) -> str:
+    """What a context takes as an indented JSON document."""
+    return _text(_plain(report))
+
+
+def sensitivity_to_json(report: SensitivityReport) -> str:
+    """What each layer costs as an indented JSON document; how that was found out comes first."""
+    return _text(_ordered(_plain(report), SENSITIVITY_KEYS))
 
 
 def _without_histograms(report: WeightReport) -> WeightReport:
@@ -66,7 +93,9 @@ def _without_histograms(report: WeightReport) -> WeightReport:
     return report.model_copy(update={"schemes": tuple(schemes)})
 
 
-def _plain(record: Comparison | WeightReport | InspectorReport | Evaluation) -> dict[str, Any]:
+def _plain(
+    record: Comparison | WeightReport | InspectorReport | Evaluation | FitReport | HealReport | MixReport | Saved | SensitivityReport,
+) -> dict[str, Any]:
     return json.loads(record.model_dump_json())
 
 

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from qdash.charts.style import saved_as
 from qdash.markup import save_picture_script, template
+from qdash.present.language import language
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def chart(
 
 def page(kind: str, **values: object) -> str:
     """A report of a `kind`, which has a template of this name, with everything it needs inside."""
-    return template(f"report/{kind}.html.jinja").render(**values, **_inside())
+    return template(f"report/{kind}.html.jinja").render(**values, **_inside(), language=language())
 
 
 @cache

@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 
 from qdash import checkpoints
 from qdash.catalog.models import is_random
+from qdash.catalog.recipes import cache_of
+from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
 from qdash.execution import Executor, Rank, StopSignal
 from qdash.execution.forward import forward_events
 from qdash.records import (
+    Agreement,
     Answer,
     AnswerText,
     Comparison,
@@ -141,6 +144,7 @@ class _Answers(VariantRun[Request]):
             answer = yield from _relayed(worker.answer(self.question, limit, reserve_bytes=held_bytes), index, "answering")
             known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
             known.update((yield from (self._compare_to_references(index) if index else self._record_references(answer))))
+            known["notes"] += _prompt_notes(known.get("agreement"))
         elif not index:
             self.unreferenced = "The original has random weights, so there is nothing to compare with word by word."
         result = VariantResult(**known, memory=_memory(loaded, None if sizes.rough else sizes.estimated_bytes))
@@ -151,10 +155,11 @@ class _Answers(VariantRun[Request]):
     def _record_references(self, answer: Answer) -> Generator[Event, None, dict[str, Any]]:
         """Record the baseline's logits along its answer, and along the request's text."""
         along = {"agreement": answer.tokens, "agreement_text": self.request.reference_text}
+        stepwise = any(cache_of(find_scheme(variant.scheme)) is not None for variant in self.request.variants)
         try:
             for name, said in along.items():
                 if said:
-                    call = self.worker(0).record_reference(self.question, said)
+                    call = self.worker(0).record_reference(self.question, said, stepwise=stepwise)
                     self.references[name] = yield from _relayed(call, 0, "scoring")
             self.unreferenced = None
         except QdashError as error:
@@ -210,6 +215,13 @@ def _cut_off(result: VariantResult, error: QdashError) -> VariantResult:
     return result if error.kind == "cancelled" else result.model_copy(update={"error": ErrorRecord.of(error)})
 
 
+def _prompt_notes(agreement: Agreement | None) -> tuple[str, ...]:
+    """That a variant read the question in other tokens, where it did."""
+    if agreement is None or agreement.same_prompt:
+        return ()
+    return ("Its chat template lays the question out in other tokens than the original’s, and its divergence has that in it.",)
+
+
 def _memory(loaded: Loaded, estimated_bytes: int | None) -> Memory:
     """What is known before a variant is timed: without the peak."""
     return Memory(
@@ -232,8 +244,7 @@ def _locate_all(request: Request, stop: StopEvent | None) -> Generator[Event, No
         try:
             checkpoint = checkpoints.locate(variant.model, stop)
             if checkpoint.folder is None:
-                stage = "making" if is_random(variant.model) else "downloading"
-                checkpoint = yield from _relayed(checkpoints.obtain(checkpoint, stop), index, stage)
+                checkpoint = yield from _relayed(checkpoints.obtain(checkpoint, stop), index, checkpoint.preparation)
             found[variant.model] = checkpoint
         except QdashError as error:
             found[variant.model] = error
@@ -253,4 +264,4 @@ def _events_of(index: int, stage: Stage, item: Emitted) -> Iterator[Event]:
     if isinstance(item, TextSoFar):
         yield AnswerText(index=index, text=item.text)
     elif isinstance(item, Step):
-        yield Progress(index=index, stage=stage, fraction=item.fraction, detail=item.detail)
+        yield Progress(index=index, stage=item.preparation or stage, fraction=item.fraction, detail=item.detail)

@@ -44,11 +44,12 @@ def obtain_all(request: EvaluationRequest, located: Found, items: int, stop: Sto
         checkpoint = found[variant.model]
         if isinstance(checkpoint, QdashError) or checkpoint.folder is not None or unavailable(find_scheme(variant.scheme), here):
             continue
-        yield EvaluationProgress(index=index, stage="downloading", total=items)
+        stage = checkpoint.preparation
+        yield EvaluationProgress(index=index, stage=stage, total=items)
         steps = checkpoints.obtain(checkpoint, stop)
         try:
             found[variant.model] = yield from forward_events(
-                steps, lambda step, index=index: (progress_of(index, "downloading", step, items),)
+                steps, lambda step, index=index, stage=stage: (progress_of(index, step.preparation or stage, step, items),)
             )
         except QdashError as error:
             found[variant.model] = error

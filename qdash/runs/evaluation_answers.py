@@ -24,6 +24,7 @@ from qdash.records import (
     ItemResult,
     ItemsAnswered,
     Question,
+    Reply,
     Rule,
     Step,
 )
@@ -49,6 +50,8 @@ class EvaluationAnswers(VariantRun[EvaluationRequest]):
     """Its answers so far."""
     first: list[BatchAnswered] = field(default_factory=list)
     """Of the baseline."""
+    own: dict[int, Reply] = field(default_factory=dict)
+    """What the baseline answered, by question."""
     shares: dict[str, bool] = field(default_factory=dict)
     """Whether questions to a model may share a batch, by model: the first of its variants that is asked finds out for all."""
 
@@ -182,7 +185,12 @@ class EvaluationAnswers(VariantRun[EvaluationRequest]):
         )  # fmt: skip
 
     def _answered(self, index: int) -> ItemsAnswered:
-        new = [grade(reply, self.items[reply.index].question, self.rule) for reply in self.batches[-1].replies]
+        replies = self.batches[-1].replies
+        if index == 0:
+            self.own.update({reply.index: reply for reply in replies})
+        # Of another model the tokens may be others.
+        own = self.own if self.request.variants[index].model == self.request.variants[0].model else {}
+        new = [grade(reply, self.items[reply.index].question, self.rule, own.get(reply.index)) for reply in replies]
         self.judged += new
         accuracy = accuracy_of(self.judged)
         assert accuracy is not None
@@ -197,7 +205,7 @@ class EvaluationAnswers(VariantRun[EvaluationRequest]):
             **summarize(self.judged, [item.question for item in self.items]),
             "total_s": seconds,
             "per_item_s": seconds / len(self.judged),
-            "new_tokens": sum(reply.new_tokens for batch in self.batches for reply in batch.replies),
+            "new_tokens": sum(len(reply.tokens) for batch in self.batches for reply in batch.replies),
         }
 
 

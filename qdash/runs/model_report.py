@@ -45,7 +45,7 @@ def report_model(
     checkpoint = yield from checkpoints.obtain(checkpoints.locate(variant.model, stop), stop)
     dtype = dtype_of(request, _baseline(request, stop))
     spec = worker_spec(checkpoint, scheme.key, here.device, dtype)
-    problem = checkpoints.published_problem(checkpoint, scheme, here)
+    problem = checkpoints.unsuited(checkpoint, scheme, here)
     if problem:
         raise problem
     room_bytes = memory_budget_bytes(here.device, executor.held_bytes(here.device))

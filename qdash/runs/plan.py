@@ -1,15 +1,17 @@
 """What a request means on this machine, before anything is loaded: device, dtype, threads, what can run, how much memory it takes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from qdash import checkpoints
-from qdash.catalog.models import is_random, model_name
+from qdash.catalog.recipes import cache_of
 from qdash.catalog.schemes import find_scheme, order_variants, unavailable
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.machine import Accelerator, Machine, memory_budget_bytes, this_machine
-from qdash.records import Device, Dtype, ErrorRecord, EvaluationRequest, Host, Record, Request, Variant, WorkerSpec
+from qdash.present.telling_apart import told_apart
+from qdash.records import Device, Dtype, ErrorRecord, EvaluationRequest, Host, Preparation, Record, Request, Variant, WorkerSpec
 from qdash.settings import settings
 
 Asked = Request | EvaluationRequest
@@ -37,14 +39,15 @@ class VariantPlan(Record):
 
     @property
     def takes_nothing(self) -> bool:
-        """Whether a quantizing scheme leaves the whole model as it is."""
-        return self.share == 0 and not find_scheme(self.scheme).is_baseline
+        """Whether a quantizing scheme leaves the whole model as it is, its KV cache included."""
+        scheme = find_scheme(self.scheme)
+        return self.share == 0 and not scheme.is_baseline and cache_of(scheme) is None
 
 
 class Plan(Record):
     """The pre-flight of a comparison. `needed_bytes` is memory with every variant kept warm, `largest_bytes` what loading the largest one
     takes at its worst moment, `available_bytes` what workers may hold. `download_bytes` is what is not here yet, `made_bytes` the random
-    weights that are still to be made.
+    weights that are still to be made, `unpacked_bytes` what GGUF files will take on the disk once they are unpacked.
 
     `model` and `parameters` are the baseline's; variants that cannot run count for nothing.
     """
@@ -57,6 +60,7 @@ class Plan(Record):
     available_bytes: int
     download_bytes: int
     made_bytes: int = 0
+    unpacked_bytes: int = 0
 
     @property
     def rough(self) -> bool:
@@ -86,9 +90,14 @@ def plan(request: Request, held_bytes: Callable[[Device], int] = lambda device: 
         needed_bytes=sum(with_worker(variant.estimated_bytes, device) for variant in running),
         largest_bytes=max((with_worker(variant.loading_bytes, device) for variant in running), default=0),
         available_bytes=memory_budget_bytes(device, held_bytes(device)),
-        download_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if not is_random(checkpoint.model)),
-        made_bytes=sum(checkpoint.download_bytes for checkpoint in found.values() if is_random(checkpoint.model)),
+        download_bytes=_bytes_of("downloading", found.values()),
+        made_bytes=_bytes_of("making", found.values()),
+        unpacked_bytes=_bytes_of("unpacking", found.values()),
     )
+
+
+def _bytes_of(preparation: Preparation, found: Iterable[Checkpoint]) -> int:
+    return sum(checkpoint.download_bytes for checkpoint in found if checkpoint.preparation == preparation)
 
 
 def variants_of(model: str, schemes: Sequence[str], rows: Sequence[Variant] = ()) -> tuple[Variant, ...]:
@@ -102,7 +111,7 @@ def variants_of(model: str, schemes: Sequence[str], rows: Sequence[Variant] = ()
 
 
 def labels_of(variants: Sequence[Variant], published: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
-    """What each variant is called: its scheme, with its model in front where that is not the baseline's.
+    """What each variant is called: its scheme, with its model in front where that is not the baseline's; files of one name with folders.
 
     `published` has another word for “Original” where a model was published quantized.
     """
@@ -111,10 +120,21 @@ def labels_of(variants: Sequence[Variant], published: Mapping[str, str] = Mappin
         published.get(variant.model, scheme.label) if scheme.key == "original" else scheme.label
         for variant, scheme in zip(variants, schemes, strict=True)
     ]
-    return tuple(
-        label if variant.model == variants[0].model else f"{model_name(variant.model)}: {label}"
+    names = told_apart(list(dict.fromkeys(variant.model for variant in variants)))
+    return _numbered(
+        label if variant.model == variants[0].model else f"{names[variant.model]}: {label}"
         for variant, label in zip(variants, labels, strict=True)
     )
+
+
+def _numbered(labels: Iterable[str]) -> tuple[str, ...]:
+    """Recipes of many rules may be called alike: the second of them gets “(2)”, and so on."""
+    seen: Counter[str] = Counter()
+    told: list[str] = []
+    for label in labels:
+        seen[label] += 1
+        told.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return tuple(told)
 
 
 def check_runnable(request: Asked) -> None:
@@ -180,12 +200,13 @@ def worker_spec(checkpoint: Checkpoint, scheme: str | None, device: Device, dtyp
         device=device,
         dtype=dtype,
         threads=_threads(),
+        healed=checkpoints.healed_folders(checkpoint, scheme),
     )
 
 
 def _variant_plan(checkpoint: Checkpoint, variant: Variant, dtype: Dtype, here: Machine) -> VariantPlan:
     scheme = find_scheme(variant.scheme)
-    problem = unavailable(scheme, here) or checkpoints.published_problem(checkpoint, scheme, here)
+    problem = unavailable(scheme, here) or checkpoints.unsuited(checkpoint, scheme, here)
     # The page asks at every change of the form: what is not known yet is made meanwhile.
     sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, here.device, wait_s=0)
     return VariantPlan(

@@ -36,7 +36,7 @@ class VariantRun(Generic[Asked]):
         if problem:
             raise problem
         checkpoint = self.checkpoint(index)
-        problem = checkpoints.published_problem(checkpoint, scheme, here)
+        problem = checkpoints.unsuited(checkpoint, scheme, here)
         if problem:
             raise problem
         self.specs[index] = worker_spec(checkpoint, scheme.key, self.device, self.dtype)

@@ -63,6 +63,23 @@ def weight_error_work(found: Checkpoint, schemes: Sequence[str], device: Device)
     return Work(device, (VariantWork("measure_weight_error", found.model, ",".join(schemes), found.weights_bytes * (1 + len(schemes))),))
 
 
+def sensitivity_work(found: Checkpoint, schemes: Sequence[str], loading_bytes: int, passes: int, device: Device) -> Work:
+    """Loading the model, and `passes` along the answers."""
+    return Work(device, (VariantWork("measure_sensitivity", found.model, ",".join(schemes), loading_bytes, passes),))
+
+
+def compared_files_work(found: Checkpoint, others: Sequence[Checkpoint]) -> Work:
+    """Reading the weights of two files for each of `others`, on the CPU."""
+    read = (VariantWork("compare_files", other.model, found.model, found.weights_bytes + other.weights_bytes) for other in others)
+    return Work("cpu", tuple(read))
+
+
+def drift_work(found: Sequence[Checkpoint], loading_bytes: Sequence[int], tokens: int, device: Device) -> Work:
+    """Loading each model, and `tokens` passes, as many as a model takes that has to be asked token by token."""
+    parts = zip(found, loading_bytes, strict=True)
+    return Work(device, tuple(VariantWork("drift", checkpoint.model, "original", size, tokens) for checkpoint, size in parts))
+
+
 def _loading_bytes(request: Request | EvaluationRequest, found: Found, index: int) -> int:
     variant = request.variants[index]
     checkpoint, baseline = found[variant.model], found.get(request.variants[0].model)

@@ -7,10 +7,12 @@ from qdash.tasks.item import Item, stratified_sample
 from qdash.tasks.lambada import lambada_items
 from qdash.tasks.rules import GRADERS
 from qdash.tasks.scoring import accuracy_of, compare_to_baseline, differing, grade, summarize
+from qdash.tasks.split import item_id, split_items
 from qdash.tasks.task import TASKS, Task, find_task
 from qdash.tasks.truth import Truth, truth_of
 
 __all__ = [
     "GRADERS", "TASKS", "Bundle", "Item", "Task", "Truth", "accuracy_of", "bundled_items", "chosen_files", "compare_to_baseline",
-    "differing", "find_task", "grade", "lambada_items", "read_custom", "stratified_sample", "summarize", "truth_of",
+    "differing", "find_task", "grade", "item_id", "lambada_items", "read_custom", "split_items", "stratified_sample", "summarize",
+    "truth_of",
 ]  # fmt: skip

@@ -27,11 +27,11 @@ Open = Callable[[str], Path | bytes]
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files that came together. `read` takes a name of `names` and "picture" or "questions"; `where` says what they are in."""
+    """Files that came together. `read` takes a name of `names` and "picture" or "questions"; `archive`: the ZIP file that they are in."""
 
     names: tuple[str, ...]
     read: Callable[[str, str], bytes]
-    where: str
+    archive: str | None = None
 
     def questions(self) -> str:
         """The name of the file that has the questions; raises QdashError unless it is one."""
@@ -42,8 +42,16 @@ class Bundle:
                 return nearest[0]
             if nearest:
                 also = f"{shown(nearest[0])} and {shown(nearest[1])}"
-                raise QdashError(f"Which file has the questions? {also} are both {self.where}.", "Keep one of them.")
-        raise QdashError(f"There is no file of questions {self.where}.", f"Add one, with a name that ends with {', '.join(_TABLES)}.")
+                message = (
+                    f"Which file has the questions? {also} are both in {self.archive}." if self.archive is not None else
+                    f"Which file has the questions? {also} are both among the files that were chosen."
+                )  # fmt: skip
+                raise QdashError(message, "Keep one of them.")
+        missing = (
+            f"There is no file of questions in {self.archive}." if self.archive is not None else
+            "There is no file of questions among the files that were chosen."
+        )  # fmt: skip
+        raise QdashError(missing, f"Add one, with a name that ends with {', '.join(_TABLES)}.")
 
     def pictures(self, questions: str) -> Open:
         """Opens pictures by the names in the file `questions`: from its folder, then from the top."""
@@ -63,7 +71,11 @@ class Bundle:
         wanted = {_stem(name): name for name in self.names}
         near = get_close_matches(_stem(plain_name(image)), wanted, n=1)
         remedy = f"The nearest name there is {shown(wanted[near[0]])}." if near else "Add it, or correct its name in the file of questions."
-        raise QdashError(f"the picture {shown(image)} is not {self.where}.", remedy)
+        message = (
+            f"the picture {shown(image)} is not in {self.archive}." if self.archive is not None else
+            f"the picture {shown(image)} is not among the files that were chosen."
+        )  # fmt: skip
+        raise QdashError(message, remedy)
 
 
 def _stem(name: str) -> str:
@@ -82,13 +94,13 @@ def zipped(data: bytes, name: str) -> Bundle | None:
         return None  # a damaged document: what it is says more
     if "[Content_Types].xml" in archive.names or "mimetype" in archive.names:
         return None
-    return Bundle(archive.names, archive.read, f"in {name}")
+    return Bundle(archive.names, archive.read, name)
 
 
 def chosen_files(files: Mapping[str, Path]) -> Bundle:
     """Files that a browser sent, by the names they have there, which come without folders."""
     known = {posixpath.basename(plain_name(name)): path for name, path in files.items()}
-    return Bundle(tuple(known), lambda name, kind: read_file(known[name], kind), "among the files that were chosen")
+    return Bundle(tuple(known), lambda name, kind: read_file(known[name], kind))
 
 
 def in_folder(folder: Path) -> Open:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qdash.errors import QdashError
-from qdash.tasks.rows import MOST_COLUMNS, Columns, FileRow, check_names, listed, normal
+from qdash.tasks.rows import MOST_COLUMNS, Columns, FileRow, at_line, check_names, listed, normal
 
 _DELIMITERS = ",;\t|"
 _NAMED = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -18,7 +18,6 @@ _SEP = re.compile(r'"?sep=(.)"?[,;\t| ]*(\r\n?|\n|$)', re.IGNORECASE)
 _BLANK = re.compile(r"(?:[ \t]*+(?:\r\n?|\n))*+")
 _LINE_END = re.compile(r"\r\n?|\n")
 _QUOTED = re.compile(r' *+"([^"]*+(?:""[^"]*+)*+)" *+')
-_AS_FIELDS = "Give every row as many fields as the first line has; put text with a {} in it into quotation marks."
 _DOUBLED = 'Put the whole field into quotation marks, and write those inside it twice: "She said ""yes"".".'
 
 
@@ -47,11 +46,11 @@ def csv_rows(text: str, name: str, columns: Columns) -> Iterator[FileRow]:
     Quoted fields may have line ends in them. Lines and rows without anything are left out. Raises QdashError with line and column.
     """
     told = _SEP.match(text)
-    start = _BLANK.match(text, told.end() if told else 0).end()  # type: ignore[union-attr]
+    start = _BLANK.match(text, told.end() if told else 0).end()  # type: ignore[union-attr] - matches anything
     content = _Text(text, name, told[1] if told else _delimiter(text, name, start, columns))
     header, place = _record(content, start, MOST_COLUMNS)
     names = [field.text for field in header]
-    check_names([found for found in names if normal(found)], columns, f"{name}, line {_line_ends(text, 0, start) + 1}", "column")
+    check_names([found for found in names if normal(found)], columns, at_line(name, _line_ends(text, 0, start) + 1), "column")
     line = 1 + _line_ends(text, 0, place)
     while place < len(text):
         fields, end = _record(content, place, len(names))
@@ -66,7 +65,7 @@ def has_columns(text: str, columns: Columns) -> bool:
     told = _SEP.match(text)
     if told:
         return True
-    start = _BLANK.match(text).end()  # type: ignore[union-attr]
+    start = _BLANK.match(text).end()  # type: ignore[union-attr] - matches anything
     return any(_fits(_Text(text, "", delimiter), start, columns) for delimiter in _DELIMITERS)
 
 
@@ -92,7 +91,7 @@ def _values(content: _Text, names: Sequence[str], fields: Sequence[_Field], line
     """The fields by name."""
     if len(fields) < len(names):
         found = f"{content.name}, line {line:,}: this row has {_fields(len(fields))}, the first line {len(names)}: {listed(names)}."
-        raise QdashError(found, _AS_FIELDS.format(_NAMED.get(content.delimiter, content.delimiter)))
+        raise QdashError(found, _as_fields(content.delimiter))
     unnamed = next((field for name, field in zip(names, fields, strict=True) if not name.strip() and field.text.strip()), None)
     if unnamed is not None:
         raise QdashError(
@@ -114,7 +113,7 @@ def _record(content: _Text, place: int, most: int) -> tuple[list[_Field], int]:
         elif field.text.strip():
             raise _too_many(content, field, fields, most)
         if content.text[end : end + 1] != content.delimiter:
-            return fields, _LINE_END.match(content.text, end).end() if end < len(content.text) else end  # type: ignore[union-attr]
+            return fields, _LINE_END.match(content.text, end).end() if end < len(content.text) else end  # type: ignore[union-attr] - a line ends here
         place = end + 1
 
 
@@ -136,17 +135,21 @@ def _field(content: _Text, place: int, plain: re.Pattern[str]) -> tuple[_Field, 
 
 
 def _too_many(content: _Text, field: _Field, fields: list[_Field], most: int) -> QdashError:
-    sign = _NAMED.get(content.delimiter, content.delimiter)
     if most == MOST_COLUMNS:
         return QdashError(f"{content.where(field.place)}: there are more than {most:,} columns.", "Keep those that are needed.")
     message = (
         f"{content.where(field.place)}: this row has more than the {_fields(most)} of the first line: “{field.text.strip()[:40]}” is left."
     )
-    return QdashError(message, _AS_FIELDS.format(sign))
+    return QdashError(message, _as_fields(content.delimiter))
+
+
+def _as_fields(delimiter: str) -> str:
+    sign = _NAMED.get(delimiter, delimiter)
+    return f"Give every row as many fields as the first line has; put text with a {sign} in it into quotation marks."
 
 
 def _fields(count: int) -> str:
-    return f"{count:,} {'field' if count == 1 else 'fields'}"
+    return f"{count:,} field" if count == 1 else f"{count:,} fields"
 
 
 def _line_ends(text: str, start: int, end: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qdash.errors import QdashError
-from qdash.tasks.rows import MOST_COLUMNS, Columns, FileRow, check_names, normal
+from qdash.tasks.rows import MOST_COLUMNS, Columns, FileRow, at_line, check_names, normal
 
 _SPACE = re.compile(r"[ \t\r\n]*+")
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -37,7 +37,7 @@ def json_rows(text: str, name: str, columns: Columns) -> Iterator[FileRow]:
         value, place = _value(text, place, name)
         if not isinstance(value, _Object):
             raise QdashError(f"{name}, line {line:,}: this is not a JSON object.", columns.example)
-        yield FileRow(line, _values(value, columns, f"{name}, line {line:,}"), is_csv=False)
+        yield FileRow(line, _values(value, columns, at_line(name, line)), is_csv=False)
         place = _after_comma(text, place, name) if array else place
     if array:
         _check_end(text, place, name)
@@ -82,7 +82,7 @@ def _check_end(text: str, place: int, name: str) -> None:
 
 
 def _after_space(text: str, place: int) -> int:
-    return _SPACE.match(text, place).end()  # type: ignore[union-attr]
+    return _SPACE.match(text, place).end()  # type: ignore[union-attr] - matches anything
 
 
 def _not_json(text: str, place: int, name: str, why: str) -> QdashError:

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from string import ascii_lowercase
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from qdash.errors import QdashError
 from qdash.inputs import clean_text
+from qdash.present.language import N_
 
 _NAMES_SHOWN, _NAME_CHARS = 12, 40
 MOST_COLUMNS = 1000
+_AT_LINE = N_("{name}, line {line}")
 _SYNONYMS = {
     "image": {"img", "picture", "pictures", "photo", *(f"{word}{sign}{what}" for word in ("image", "img") for sign in ("_", "") for what in
         ("path", "url", "uri", "file", "name", "id"))},
@@ -57,24 +59,46 @@ def listed(names: Iterable[object]) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1]))) if shown else "none"
 
 
-def check_names(names: Sequence[str], columns: Columns, where: str, what: str) -> None:
-    """Refuse names that are missing, there twice, or nearly one of those known. `what`: "column" or "key"; `where`: file and line."""
-    plain = [normal(name) for name in names]
+def at_line(name: str, line: int) -> str:
+    """Where something is in a file: “mine.csv, line 3”."""
+    return _AT_LINE.format(name=name, line=f"{line:,}")
+
+
+def check_names(names: Sequence[str], columns: Columns, where: str, what: Literal["column", "key"]) -> None:
+    """Refuse names that are missing, there twice, or nearly one of those known. `where`: file and line."""
+    plain, key = [normal(name) for name in names], what == "key"
     missing = [name for name in columns.needed if name not in plain]
-    have = f"its {what}s are {listed(names)}" if len(names) != 1 else f"its only {what} is {listed(names)}"
+    have = _have(names, key=key)
     if missing:
-        raise QdashError(f"{where}: there is no {what} {listed(missing)}; {have}.", columns.example)
+        message = (
+            f"{where}: there is no key {listed(missing)}; {have}." if key else f"{where}: there is no column {listed(missing)}; {have}."
+        )
+        raise QdashError(message, columns.example)
     twice = next((name for name in columns.known if plain.count(name) > 1), None)
     if twice is not None:
-        raise QdashError(f"{where}: the {what} “{twice}” appears {plain.count(twice)} times; {have}.", "Keep one of them.")
+        times = plain.count(twice)
+        message = (
+            f"{where}: the key “{twice}” appears {times} times; {have}." if key else
+            f"{where}: the column “{twice}” appears {times} times; {have}."
+        )  # fmt: skip
+        raise QdashError(message, "Keep one of them.")
     for name in plain:
         meant = _meant(name, columns, plain)
         if meant is not None:
             if meant in plain:
                 remedy = f'Remove it; if several answers are right, write them as one list in “{meant}”: ["4", "four"].'
                 raise QdashError(f"{where}: beside “{meant}” there is “{name[:_NAME_CHARS]}”, which would be ignored.", remedy)
-            message = f"{where}: “{name[:_NAME_CHARS]}” is not a known {what}; {have}."
+            message = (
+                f"{where}: “{name[:_NAME_CHARS]}” is not a known key; {have}." if key else
+                f"{where}: “{name[:_NAME_CHARS]}” is not a known column; {have}."
+            )  # fmt: skip
             raise QdashError(message, f"If “{meant}” is meant, rename it; otherwise remove it.")
+
+
+def _have(names: Sequence[str], *, key: bool) -> str:
+    if len(names) == 1:
+        return f"its only key is {listed(names)}" if key else f"its only column is {listed(names)}"
+    return f"its keys are {listed(names)}" if key else f"its columns are {listed(names)}"
 
 
 def _meant(name: str, columns: Columns, present: Sequence[str]) -> str | None:

@@ -10,10 +10,23 @@ from qdash.stats.binomial import paired, proportion
 from qdash.tasks.rules import GRADERS
 
 
-def grade(reply: Reply, question: TaskItem, rule: Rule) -> ItemResult:
-    """The reply with its verdict: right by the rule for any of the answers that are."""
+def grade(reply: Reply, question: TaskItem, rule: Rule, original: Reply | None = None) -> ItemResult:
+    """The reply with its verdict: right by the rule for any of the answers that are. `original`: the baseline's reply to this question."""
     correct = any(GRADERS[rule](reply.text, answer) for answer in question.answers)
-    return ItemResult(index=reply.index, answer=reply.text, correct=correct, last_word=reply.on_target)
+    item = ItemResult(index=reply.index, answer=reply.text, correct=correct, last_word=reply.on_target)
+    place = None if original is None else _parting(reply, original)
+    if original is None or place is None:
+        return item
+    return item.model_copy(update={"margin_original": original.margins[place], "margin": reply.margins[place]})
+
+
+def _parting(reply: Reply, original: Reply) -> int | None:
+    """The first token that is not the original's, the end included; None where there is none, or where the margins there are not known."""
+    ours, theirs = reply.tokens, original.tokens
+    together = min(len(ours), len(theirs))
+    place = next((at for at in range(together) if ours[at] != theirs[at]), together)
+    same = ours == theirs
+    return None if same or place >= min(len(reply.margins), len(original.margins)) else place
 
 
 def accuracy_of(items: Sequence[ItemResult]) -> Proportion | None:

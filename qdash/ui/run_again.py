@@ -19,6 +19,7 @@ from qdash.history import Run
 from qdash.inputs import read_picture
 from qdash.machine import this_machine
 from qdash.offer import check_measurement
+from qdash.present.language import _, recorded
 from qdash.records import Comparison, Evaluation, EvaluationRequest, Measurement, Picture, Request, Variant
 from qdash.settings import settings
 from qdash.ui.components import text
@@ -48,7 +49,7 @@ class Again:
     @property
     def words(self) -> str:
         """The notes as plain sentences."""
-        return " ".join([*([f"{text.AGAIN_LEFT} {', '.join(dict.fromkeys(self.left))}."] if self.left else []), *self.notes])
+        return " ".join([*([_(text.AGAIN_LEFT, things=", ".join(dict.fromkeys(self.left)))] if self.left else []), *self.notes])
 
 
 def again(run: Run, here: Values, backend: Backend) -> Again:
@@ -68,7 +69,7 @@ def _fill_device(made: Again, request: Request | EvaluationRequest) -> None:
     made.values |= {"baseline_dtype": request.baseline_dtype or "", "device": request.device}
     if request.device not in this_machine().choices:
         made.values["device"] = "auto"
-        made.left.append(f"the device {request.device}")
+        made.left.append(_("the device {device}", device=request.device))
 
 
 def _fill_variants(made: Again, variants: tuple[Variant, ...]) -> None:
@@ -76,16 +77,16 @@ def _fill_variants(made: Again, variants: tuple[Variant, ...]) -> None:
     offered = _is_offered(model)
     made.values["model"] = model if offered else next(iter(MODELS))
     if not offered:
-        made.left.append(f"the model {model_name(model)}")
+        made.left.append(_("the model {model}", model=recorded(model_name(model))))
     entries: list[Any] = []
     for variant in variants:
         scheme, own = known_scheme(variant.scheme), variant.model == model
         if scheme is None or unavailable(scheme, machine) is not None:
-            made.left.append(f"the scheme {scheme.label if scheme else variant.scheme}")
+            made.left.append(_("the scheme {scheme}", scheme=recorded(scheme.label) if scheme else variant.scheme))
         elif own or _is_offered(variant.model):
             entries.append(variant.scheme if own else variant.model_dump())
         else:
-            made.left.append(f"the model {model_name(variant.model)}")
+            made.left.append(_("the model {model}", model=recorded(model_name(variant.model))))
     chosen = entries or preset_keys(STARTER, machine)
     if not _same(chosen, made.values["schemes"]):
         made.values["schemes"] = chosen
@@ -111,7 +112,7 @@ def _fill_comparison(made: Again, request: Request, run: Run, sees: bool) -> Non
     made.values["question"] = request.prompt
     if not request.prompt:
         made.values["question"] = suggestions(made.values["model"], made.values["picture"].get("sample") if sees else None)[0]
-        made.left.append("the question, which this link does not show")
+        made.left.append(_("the question, which this link does not show"))
     made.values["reference_text"] = request.reference_text or ("" if made.values["reference_text"] else made.values["reference_text"])
     _fill_measurement(made, request.measurement)
 
@@ -121,10 +122,10 @@ def _fill_measurement(made: Again, asked: Measurement) -> None:
         check_measurement(asked)
     except QdashError:
         asked = Measurement(max_answer_tokens=asked.max_answer_tokens)
-        made.left.append("the measurement, which is more than this server allows")
+        made.left.append(_("the measurement, which is more than this server allows"))
     made.values |= {"runs": asked.runs, "warmup": asked.warmup, "tokens": asked.max_new_tokens}
     if asked.max_answer_tokens != Measurement().max_answer_tokens:
-        made.left.append("the longest answer, which only the command line sets")
+        made.left.append(_("the longest answer, which only the command line sets"))
 
 
 def _fill_picture(made: Again, asked: Picture | None, run: Run) -> None:
@@ -135,15 +136,15 @@ def _fill_picture(made: Again, asked: Picture | None, run: Run) -> None:
     if sample is not None:
         return
     if run.picture is None:
-        made.left.append(f"the picture, which {'was not kept' if run.own else 'this link does not show'}")
+        made.left.append(_("the picture, which was not kept") if run.own else _("the picture, which this link does not show"))
         return
     try:
         made.files.append(str(_handed_out(run.picture)))
     except OSError:  # no room for it
-        made.left.append("the picture")
+        made.left.append(_("the picture"))
         return
     made.values["picture"] = {"upload": made.files[0]}
-    made.notes.append(text.AGAIN_COPY)
+    made.notes.append(_(text.AGAIN_COPY))
 
 
 @cache
@@ -173,9 +174,11 @@ def _fill_evaluation(made: Again, evaluation: Evaluation, backend: Backend) -> N
     made.values |= {"task": request.task, "limit": request.limit}
     if request.task not in keys:
         made.values["task"] = next(iter(keys), None)
-        made.left.append(f"the task {evaluation.task_label}")
+        made.left.append(_("the task {task}", task=recorded(evaluation.task_label)))
     elif request.task == "own" or request.source:
-        made.left.append(f"the file of questions{f' {request.source}' if request.source else ''}, which has to be chosen again")
+        chosen = _("the file of questions, which has to be chosen again")
+        named = _("the file of questions {file}, which has to be chosen again", file=request.source)
+        made.left.append(named if request.source else chosen)
     plain = EvaluationRequest(variants=request.variants, task=request.task)
     if any(getattr(request, name) != getattr(plain, name) for name in ("rule", "max_new_tokens", "batch_size")):
-        made.left.append("what only the command line sets")
+        made.left.append(_("what only the command line sets"))

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from qdash.present.language import _
 from qdash.records import Comparison
 from qdash.ui.components import text
 from qdash.ui.components.events import QUICK
@@ -46,7 +47,7 @@ def wire_again(page: HistoryPage, sidebar: Sidebar, quality: QualityPage, tabs: 
         blocks.upload_file_set.update(made.files)
         changes = {name: value for name, value in made.values.items() if value != here[name]}
         before = {name: here[name] for name in changes}
-        said, _ = told(here, made.values, text.AGAIN_SET, made.words or ("" if changes else text.AGAIN_SAME))
+        said, _before = told(here, made.values, text.AGAIN_SET, made.words or ("" if changes else _(text.AGAIN_SAME)))
         if changes.keys() & {"task", "limit"}:
             changes |= _task_shown(made.values, backend)
         if before.keys() & {"model", "task", "limit"}:  # another model may take its own task

@@ -17,11 +17,13 @@ from pydantic import SecretStr
 from starlette.middleware import Middleware
 
 from qdash import execution, scratch
-from qdash.checkpoints.random import making
+from qdash.checkpoints import made_once
 from qdash.errors import QdashError
 from qdash.markup import save_picture_script
+from qdash.present.language import _
 from qdash.private_folder import private_folder
 from qdash.settings import on_a_space, settings
+from qdash.ui.components.script_words import script_words
 from qdash.ui.components.static import STATIC, css, script
 from qdash.ui.components.theme import theme
 from qdash.ui.layout import build
@@ -70,7 +72,8 @@ def _delete_leftovers() -> None:
     cache = settings().cache_dir
     for place in (Path(tempfile.gettempdir()), cache, *(entry for entry in _entries(cache) if entry.is_dir())):
         scratch.sweep(place)
-    making.sweep(cache / "random")
+    for made in ("random", "gguf"):
+        made_once.sweep(cache / made)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -134,15 +137,15 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     keep_no_statistics()
     blocks.queue(max_size=limits.max_queue, default_concurrency_limit=limits.max_queue, api_open=False)
     try:
-        _, url, _ = blocks.launch(
+        _app, url, _share = blocks.launch(
             server_name=address.host, server_port=address.port, root_path=limits.root_path,
-            theme=theme(), css=css(), head="".join(f"<script>{code}</script>" for code in (script("page"), save_picture_script())),
+            theme=theme(), css=css(), head=head(),
             max_file_size=limits.max_upload_bytes,
             max_threads=limits.max_queue + 16,  # every visitor in the queue holds a thread
             app_kwargs={"middleware": middleware},
             favicon_path=str(STATIC / "favicon.svg"),
             auth=_password_check(limits.password),  # type: ignore[arg-type] - Gradio also takes one that is awaited
-            auth_message="This page asks for a password; any name will do.",
+            auth_message=_("This page asks for a password; any name will do."),
             footer_links=[], run_history=False, ssr_mode=False, pwa=False, share=False, show_error=False,
             enable_monitoring=False, mcp_server=False, quiet=True, prevent_thread_lock=True,
         )  # fmt: skip
@@ -151,6 +154,12 @@ def serve(blocks: gr.Blocks, tabs: Tabs) -> None:
     with suppress(OSError):  # no room for the log: the message is lost
         print(f"qdash is at {url}{f', for a proxy that shows it at {limits.root_path}' if limits.root_path else ''}", flush=True)
     blocks.block_thread()
+
+
+def head() -> str:
+    """The scripts of the whole page, their words first."""
+    scripts = (script_words(), script("say"), script("page"), save_picture_script())
+    return "".join(f"<script>{code}</script>" for code in scripts if code)
 
 
 def switch_threads_often() -> None:

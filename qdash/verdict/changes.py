@@ -2,7 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Literal
 
+from qdash.present.language import N_, _, ngettext
 from qdash.present.text_diff import differing_spans
 from qdash.tasks.rules import words_of
 
@@ -34,41 +36,59 @@ _FUNCTION_WORDS = frozenset(
     )
 )
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+HowMuch = Literal["nothing", "no answer", "shorter", "most", "word", "passage", "places"]
+
+_ON_CHIP: dict[HowMuch, str] = {
+    "nothing": N_("same answer"),
+    "no answer": N_("no answer"),
+    "shorter": N_("shorter answer"),
+    "most": N_("most words changed"),
+    "word": N_("one word changed"),
+    "passage": N_("one passage changed"),
+}
 
 
 @dataclass(frozen=True)
 class AnswerChange:
-    """`on_card` is a label (“Same answer”), `in_sentence` a predicate (“changes one word”).
+    """How much of an answer differs from the original's; `places`: in how many places.
 
     `content`: the share (0 to 1) of content words that differ or are missing.
     """
 
-    differs: bool
-    on_card: str
-    in_sentence: str
+    how_much: HowMuch
     content: float = 0.0
+    places: int = 0
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does."""
+        return self.how_much != "nothing"
+
+    @property
+    def on_chip(self) -> str:
+        """“same answer”, “one word changed”."""
+        if self.how_much == "places":
+            return ngettext("{number} place changed", "{number} places changed", self.places)
+        return _(_ON_CHIP[self.how_much])
 
 
 def change_of(original: str, answer: str) -> AnswerChange:
     """Compare two answers; white space at their ends does not count."""
     original, answer = original.strip(), answer.strip()
     if original == answer:
-        return AnswerChange(False, "Same answer", "gives the same answer")
+        return AnswerChange("nothing")
     if not answer:
-        return AnswerChange(True, "No answer", "gives no answer", 1.0)
+        return AnswerChange("no answer", 1.0)
     content = content_changed(original, answer)
     spans = differing_spans(original, answer)
     changed = [span for span, differs in spans if differs]
     if not changed:
-        return AnswerChange(True, "Shorter answer", "leaves words out", content)
+        return AnswerChange("shorter", content)
     if sum(map(len, changed)) > len(answer) / 2:
-        return AnswerChange(True, "Most words changed", "gives a different answer", content)
+        return AnswerChange("most", content)
     if len(changed) == 1:
-        unit = "word" if len(changed[0].split()) == 1 and len(changed[0]) <= 20 else "passage"
-        return AnswerChange(True, f"One {unit} changed", f"changes one {unit}", content)
-    number = _NUMBERS[len(changed)] if len(changed) < len(_NUMBERS) else str(len(changed))
-    return AnswerChange(True, f"{len(changed)} places changed", f"differs in {number} places", content)
+        return AnswerChange("word" if len(changed[0].split()) == 1 and len(changed[0]) <= 20 else "passage", content)
+    return AnswerChange("places", content, len(changed))
 
 
 def content_changed(original: str, answer: str) -> float:

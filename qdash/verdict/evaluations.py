@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from math import isfinite, isnan, nan, sqrt
 from typing import Literal
 
-from qdash.present.formatting import and_listed, between, percent, points_of, several
+from qdash.present.emphasis import Span, capitalized, spans, strong
+from qdash.present.formatting import and_listed, between, percent, points_of
+from qdash.present.language import N_, _, decimal, ngettext
 from qdash.records import EvaluatedVariant, Evaluation
 from qdash.stats.binomial import proportion
-from qdash.verdict.evidence import quantized_share, quantized_words
+from qdash.verdict.evidence import quantized_reason, quantized_share
+from qdash.verdict.judging import COVERAGE_NOT_KNOWN
+from qdash.verdict.naming import Reason, by_reason
 from qdash.verdict.pace import LEAST_ROUNDS, UNKNOWN_NOISE, Pace, Times, pace_for
 from qdash.verdict.rules import LEAST_SHARE
-from qdash.verdict.seen import by_reason
-from qdash.verdict.sentences import Span, Verdict
+from qdash.verdict.sentences import Verdict
 
 LEVEL = 0.05
 AS_WELL = 0.02
@@ -37,8 +40,8 @@ class Cost:
 
     `drop` with its 95% interval, as shares; `judged` after Holm's correction.
 
-    "same": any loss is surely small; "open": no difference was found, but a loss could have gone unnoticed; "not judged": `why_not` is a
-    clause that says why.
+    "same": any loss is surely small; "open": no difference was found, but a loss could have gone unnoticed; "not judged": `reason` says
+    why.
     """
 
     result: EvaluatedVariant
@@ -49,7 +52,12 @@ class Cost:
     right: int
     original_right: int
     judged: Judged
-    why_not: str = ""
+    reason: Reason | None = None
+
+    @property
+    def why_not(self) -> str:
+        """The reason as a clause; empty for a variant that is judged."""
+        return self.reason.one if self.reason else ""
 
 
 def costs(evaluation: Evaluation) -> tuple[Cost, ...]:
@@ -59,8 +67,8 @@ def costs(evaluation: Evaluation) -> tuple[Cost, ...]:
     beside = [result for result in evaluation.variants[1:] if result.paired is not None and result.drop is not None]
     shared = [len(asked & {item.index for item in result.items}) for result in beside]
     tested = [(result, count) for result, count in zip(beside, shared, strict=True) if count and isfinite(result.drop or 0.0)]
-    why_not = [_why_not(result, baseline) for result, _ in tested]
-    p_values = [result.paired.p_value for (result, _), why in zip(tested, why_not, strict=True) if result.paired is not None and not why]
+    why_not = [_why_not(result, baseline) for result, _count in tested]
+    p_values = [one.paired.p_value for (one, _count), why in zip(tested, why_not, strict=True) if one.paired is not None and not why]
     sure = iter(_holm([1.0 if not isfinite(value) else value for value in p_values]))
     return tuple(
         _cost(result, baseline, count, significant=not why and next(sure), why_not=why)
@@ -68,19 +76,19 @@ def costs(evaluation: Evaluation) -> tuple[Cost, ...]:
     )
 
 
-def _why_not(result: EvaluatedVariant, baseline: EvaluatedVariant) -> str:
-    """Why a variant is not judged, as a clause; empty if it is judged."""
+def _why_not(result: EvaluatedVariant, baseline: EvaluatedVariant) -> Reason | None:
+    """Why a variant is not judged; None if it is judged."""
     if (problem := _no_basis(baseline)) is not None:
-        return problem
-    return quantized_words(result.scheme, result.coverage) if quantized_share(result.scheme, result.coverage) < LEAST_SHARE else ""
+        return Reason(problem, problem)
+    return quantized_reason(result.scheme, result.coverage) if quantized_share(result.scheme, result.coverage) < LEAST_SHARE else None
 
 
 def _no_basis(baseline: EvaluatedVariant) -> str | None:
     """Why nothing can be compared with this original."""
     if baseline.scores_finite is False:
-        return "the original's own scores are NaN or infinite"
+        return _("the original's own scores are NaN or infinite")
     if baseline.accuracy is not None and baseline.accuracy.successes <= 0:
-        return "the original has no right answer"
+        return _("the original has no right answer")
     return None
 
 
@@ -94,20 +102,19 @@ def evaluation_verdict(evaluation: Evaluation) -> Verdict:
     """What quantization cost on this task, as far as the evidence goes."""
     baseline = evaluation.variants[0]
     if baseline.accuracy is None:
-        return Verdict((("There is nothing to compare with: the original was not evaluated.", False),), _missing(evaluation))
+        return Verdict(spans(_("There is nothing to compare with: the original was not evaluated.")), _missing(evaluation))
     found = costs(evaluation)
     problem = _no_basis(baseline)
     if problem is not None:
-        headline = (("Nothing can be judged", True), (f": {problem}.", False))
-        return Verdict(headline, " ".join(filter(None, (_original(evaluation), _missing(evaluation)))))
+        return Verdict(_nothing(problem), " ".join(filter(None, (_original(evaluation), _missing(evaluation)))))
     if not found:
-        headline = (("The original answers ", False), (_share(baseline.accuracy.value), True), (" right.", False))
-        return Verdict(headline, " ".join(filter(None, (_original(evaluation), _missing(evaluation)))))
+        headline = _("The original answers {share} right.", share=strong(_share(baseline.accuracy.value)))
+        return Verdict(spans(headline), " ".join(filter(None, (_original(evaluation), _missing(evaluation)))))
     told = (_original(evaluation), _evidence(found), _unseen(found), _not_judged(found), _speed(evaluation, found), _missing(evaluation))
     return Verdict(_headline(found), " ".join(filter(None, told)))
 
 
-def _cost(result: EvaluatedVariant, baseline: EvaluatedVariant, shared: int, *, significant: bool, why_not: str) -> Cost:
+def _cost(result: EvaluatedVariant, baseline: EvaluatedVariant, shared: int, *, significant: bool, why_not: Reason | None) -> Cost:
     assert result.paired is not None and result.drop is not None
     counts = (min(max(count, 0), shared) for count in (result.paired.only_original, result.paired.only_variant))
     lost, won = (proportion(count, shared) for count in counts)
@@ -115,7 +122,8 @@ def _cost(result: EvaluatedVariant, baseline: EvaluatedVariant, shared: int, *, 
     low = result.drop - sqrt((lost.value - lost.low) ** 2 + (won.high - won.value) ** 2)
     high = result.drop + sqrt((lost.high - lost.value) ** 2 + (won.value - won.low) ** 2)
     if not (significant and result.drop > 0) and isnan(quantized_share(result.scheme, result.coverage)):
-        why_not = why_not or "how much it quantized is not known"
+        unknown = _(COVERAGE_NOT_KNOWN)
+        why_not = why_not or Reason(unknown, unknown)
     if why_not:
         judged: Judged = "not judged"
     elif significant:
@@ -140,54 +148,94 @@ def _holm(p_values: Sequence[float]) -> list[bool]:
 def _headline(found: Sequence[Cost]) -> tuple[Span, ...]:
     """Variants surely as good, then those that gain, those that lose (worst first), and those without a finding."""
     same, better, worse, unknown = ([cost for cost in found if cost.judged == judged] for judged in ("same", "better", "worse", "open"))
-    clauses: list[tuple[Span, ...]] = []
-    if same:
-        verb = "answers" if len(same) == 1 else "answer"
-        clauses.append(((f"{_names(same)} {verb} ", False), ("as well as the original", True), (f", to within {_points(AS_WELL)}", False)))
-    clauses += [((_clause(costing, verb), False),) for costing, verb in ((better, "gains"), (worse, "costs")) if costing]
     few = [cost for cost in unknown if cost.high > TOO_FEW]
-    if unclear := [cost for cost in unknown if cost not in few]:
-        unseen = _points(max(cost.high for cost in unclear))
-        clauses.append((("no difference found", True), (f" for {_names(unclear)} (a loss of up to {unseen} could go unnoticed)", False)))
-    if few:
-        clauses.append((("too few questions to tell", True), (f": {_counts(few)}", False)))
-    if not clauses:
-        return (("Nothing can be judged", True), (f": {_reasons(found)}.", False))
-    spans = [span for place, clause in enumerate(clauses) for span in ((("; ", False),) * (place > 0) + clause)]
-    first, strong = spans[0]
-    return ((first[0].upper() + first[1:], strong), *spans[1:], (".", False))
+    unclear = [cost for cost in unknown if cost not in few]
+    clauses = [
+        *([_as_well(same)] if same else []),
+        *([_moved(better, _GAINS)] if better else []),
+        *([_moved(worse, _COSTS)] if worse else []),
+        *([_unclear(unclear)] if unclear else []),
+        *([_("{too_few}: {counts}", too_few=strong(_("too few questions to tell")), counts=_counts(few))] if few else []),
+    ]
+    return spans(_("{clauses}.", clauses=capitalized("; ".join(clauses)))) if clauses else _nothing(_reasons(found))
+
+
+def _nothing(reasons: str) -> tuple[Span, ...]:
+    return spans(_("{nothing}: {reasons}.", nothing=strong(_("Nothing can be judged")), reasons=reasons))
+
+
+def _as_well(same: Sequence[Cost]) -> str:
+    return ngettext(
+        "{names} answers {as_well}, to within {points}",
+        "{names} answer {as_well}, to within {points}",
+        len(same),
+        names=_names(same),
+        as_well=strong(_("as well as the original")),
+        points=_points(AS_WELL),
+    )
+
+
+def _unclear(unclear: Sequence[Cost]) -> str:
+    unseen = _points(max(cost.high for cost in unclear))
+    none = strong(_("no difference found"))
+    return _("{none} for {names} (a loss of up to {points} could go unnoticed)", none=none, names=_names(unclear), points=unseen)
 
 
 def _counts(found: Sequence[Cost]) -> str:
     """“INT2 1 of 4, original 3 of 4”, those first that differ most; of more than three, how many are left out."""
     ordered = sorted(found, key=lambda cost: -abs(cost.drop))
-    each = [f"{cost.result.label} {cost.right} of {cost.shared}" for cost in ordered[:3]]
-    rest = [f"{several(len(ordered) - 3, 'other', 'others')} in between"] if len(ordered) > 3 else []
-    return ", ".join([*each, *rest, f"original {ordered[0].original_right} of {ordered[0].shared}"])
+    each = [_count(cost.result.label, cost.right, cost.shared) for cost in ordered[:3]]
+    rest = len(ordered) - 3
+    others = [ngettext("{number} other in between", "{number} others in between", rest)] if rest > 0 else []
+    return ", ".join([*each, *others, _count(_("original"), ordered[0].original_right, ordered[0].shared)])
+
+
+def _count(name: str, right: int, total: int) -> str:
+    return _("{name} {right} of {total}", name=name, right=right, total=total)
 
 
 def _not_judged(found: Sequence[Cost]) -> str:
     """The variants that the verdict leaves out, and why; empty if the headline says it."""
     left_out = [cost for cost in found if cost.judged == "not judged"]
-    return f"Not judged: {_reasons(left_out)}." if left_out and len(left_out) < len(found) else ""
+    return _("Not judged: {reasons}.", reasons=_reasons(left_out)) if left_out and len(left_out) < len(found) else ""
 
 
 def _reasons(left_out: Sequence[Cost]) -> str:
-    return by_reason([(cost.result.label, cost.why_not) for cost in left_out])
+    return by_reason([(cost.result.label, cost.reason) for cost in left_out if cost.reason is not None])
 
 
-def _clause(found: list[Cost], verb: str) -> str:
+_GAINS = (
+    N_("{name} gains {points}"),
+    N_("{name} gains {points}, {others} {other_points}"),
+    N_("{name} gains {points}, {others} less"),
+)
+_COSTS = (
+    N_("{name} costs {points}"),
+    N_("{name} costs {points}, {others} {other_points}"),
+    N_("{name} costs {points}, {others} less"),
+)
+"""For one variant, two and more."""
+
+
+def _moved(found: list[Cost], sentences: tuple[str, str, str]) -> str:
     """“NF4 costs 10.8 points, FP6 3.2 points”; of more than two only the one that moves most has a number."""
     most, *rest = sorted(found, key=lambda cost: abs(cost.drop), reverse=True)
-    others = f", {_names(rest)} {_points(rest[0].drop) if len(rest) == 1 else 'less'}" if rest else ""
-    return f"{most.result.label} {verb} {_points(most.drop)}{others}"
+    values = {"name": most.result.label, "points": _points(most.drop)}
+    if rest:
+        values |= {"others": _names(rest), "other_points": _points(rest[0].drop)}
+    return _(sentences[min(len(rest), 2)], **values)
 
 
 def _original(evaluation: Evaluation) -> str:
     share = evaluation.variants[0].accuracy
     assert share is not None
-    asked = several(share.total, "question", "questions")
-    return f"The original answers {_share(share.value)} of {asked} right (95% confidence: {between(share.low, share.high)})."
+    return ngettext(
+        "The original answers {share} of {number} question right (95% confidence: {interval}).",
+        "The original answers {share} of {number} questions right (95% confidence: {interval}).",
+        share.total,
+        share=_share(share.value),
+        interval=between(share.low, share.high),
+    )
 
 
 def _evidence(found: Sequence[Cost]) -> str:
@@ -198,22 +246,24 @@ def _evidence(found: Sequence[Cost]) -> str:
     cost = max(sure, key=lambda one: abs(one.drop))
     paired = cost.result.paired
     assert paired is not None
-    p_value = "< 0.001" if paired.p_value < 0.001 else f"= {paired.p_value:.2g}"
-    return (
-        f"{cost.result.label} got {several(paired.only_original, 'question', 'questions')} wrong that the original got right, and "
-        f"{_others(paired.only_variant)} the other way round: {'a loss' if cost.drop > 0 else 'a gain'} of {_range(cost)} "
-        f"(McNemar p {p_value})."
-    )
+    values = {
+        "name": cost.result.label,
+        "questions": ngettext("{number} question", "{number} questions", paired.only_original),
+        "others": decimal(paired.only_variant) if paired.only_variant else _("none"),
+        "range": _range(cost),
+        "p": "< 0.001" if paired.p_value < 0.001 else f"= {paired.p_value:.2g}",
+    }
+    return _(_LOSS if cost.drop > 0 else _GAIN, **values)
 
 
-def _others(number: int) -> str:
-    return f"{number:,}" if number else "none"
+_LOSS = N_("{name} got {questions} wrong that the original got right, and {others} the other way round: a loss of {range} (McNemar p {p}).")
+_GAIN = N_("{name} got {questions} wrong that the original got right, and {others} the other way round: a gain of {range} (McNemar p {p}).")
 
 
 def _unseen(found: Sequence[Cost]) -> str:
     """The largest loss that “as well as the original” does not exclude: the upper end of the widest interval."""
     hidden = max((cost.high for cost in found if cost.judged == "same"), default=0.0)
-    return f"A loss of up to {_points(hidden)} could go unnoticed." if hidden > 0.0005 else ""
+    return _("A loss of up to {points} could go unnoticed.", points=_points(hidden)) if hidden > 0.0005 else ""
 
 
 def evaluation_pace(result: EvaluatedVariant, evaluation: Evaluation) -> Pace:
@@ -226,9 +276,9 @@ def evaluation_pace(result: EvaluatedVariant, evaluation: Evaluation) -> Pace:
     if not judged or result is baseline or result.kind == "simulated" or speedup is None or not (isfinite(speedup) and speedup > 0):
         return Pace()
     if floor is None:
-        return Pace(ratio=1 / speedup, why=UNKNOWN_NOISE)
+        return Pace(ratio=1 / speedup, cause=UNKNOWN_NOISE)
     if floor.items <= evaluation.request.batch_size:
-        return Pace(ratio=1 / speedup, why="too few batches were timed twice")
+        return Pace(ratio=1 / speedup, cause=N_("too few batches were timed twice"))
     busy = max((share for share in (result.busy, baseline.busy) if share is not None), default=nan)
     return pace_for(Times(1 / speedup, rounds=LEAST_ROUNDS, noise=floor.relative, busy=busy))
 
@@ -241,46 +291,53 @@ def _speed(evaluation: Evaluation, found: Sequence[Cost]) -> str:
     if not timed:
         return ""
     if not told:
-        why = timed[0][1].why
-        return f"Speeds are not compared: {why}."
+        return _("Speeds are not compared: {reason}.", reason=timed[0][1].why)
     result, best = min(told, key=lambda entry: entry[1].ratio)
     if best.told == "faster":
-        return f"{result.label} is {best.words} here."
+        return _("{name} is {speed}.", name=result.label, speed=best.words_here)
     if len(told) > 1:
-        return "None is faster here." if len(told) == len(timed) else ""
-    return f"{result.label} is {'about as fast' if best.told == 'same' else best.words} here."
+        return _("None is faster here.") if len(told) == len(timed) else ""
+    if best.told == "same":
+        return _("{name} is about as fast here.", name=result.label)
+    return _("{name} is {speed}.", name=result.label, speed=best.words_here)
 
 
 def _missing(evaluation: Evaluation) -> str:
     """The variants with some answers only, without a turn, or that could not run."""
     absent = [result for result in evaluation.variants if result.accuracy is None]
     waiting = [result for result in absent if result.error is not None and result.error.kind == "cancelled"]
-    told = {
-        "Stopped early": [result for result in evaluation.variants if result.status != "ok" and result.items],
-        "Stopped before their turn": waiting,
-        "Without figures": [result for result in absent if result not in waiting],
-    }
-    return " ".join(f"{words}: {', '.join(result.label for result in results)}." for words, results in told.items() if results)
+    told = (
+        (_STOPPED_EARLY, [result for result in evaluation.variants if result.status != "ok" and result.items]),
+        (_STOPPED_BEFORE, waiting),
+        (_WITHOUT_FIGURES, [result for result in absent if result not in waiting]),
+    )
+    return " ".join(_(sentence, names=", ".join(result.label for result in results)) for sentence, results in told if results)
+
+
+_STOPPED_EARLY = N_("Stopped early: {names}.")
+_STOPPED_BEFORE = N_("Stopped before their turn: {names}.")
+_WITHOUT_FIGURES = N_("Without figures: {names}.")
 
 
 def _names(found: Sequence[Cost]) -> str:
     names = [cost.result.label for cost in found]
     if len(names) > 3:
-        return f"{', '.join(names[:2])} and {len(names) - 2} others"
+        return and_listed([*names[:2], ngettext("{number} other", "{number} others", len(names) - 2)])
     return and_listed(names)
 
 
 def _points(share: float) -> str:
-    points = f"{abs(share) * 100:.1f}"
-    return f"{points} {'point' if points == '1.0' else 'points'}"
+    """“2.0 points”."""
+    points = decimal(abs(share) * 100, 1, grouped=False)
+    return _("{number} point", number=points) if f"{abs(share) * 100:.1f}" == "1.0" else _("{number} points", number=points)
 
 
 def _range(cost: Cost) -> str:
     """From the smaller to the larger; where the interval holds 0, although the exact test excludes it, the change with signs."""
     if cost.low * cost.high < 0:
-        return f"{points_of(-cost.high)} to {points_of(-cost.low)} points"
-    low, high = sorted((abs(cost.low), abs(cost.high)))
-    return f"{low * 100:.1f} to {high * 100:.1f} points"
+        return _("{low} to {high} points", low=points_of(-cost.high), high=points_of(-cost.low))
+    low, high = (decimal(end * 100, 1, grouped=False) for end in sorted((abs(cost.low), abs(cost.high))))
+    return _("{low} to {high} points", low=low, high=high)
 
 
 def _share(value: float) -> str:

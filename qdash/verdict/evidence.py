@@ -7,12 +7,14 @@ from math import hypot, inf, isfinite, nan
 
 from qdash.catalog.schemes import known_scheme
 from qdash.present.formatting import percent
+from qdash.present.language import _, decimal
 from qdash.records import Agreement, Comparison, Coverage, VariantResult
 from qdash.stats.binomial import proportion
 from qdash.tasks import Truth, truth_of
 from qdash.verdict.changes import AnswerChange, change_of
+from qdash.verdict.naming import Reason
 from qdash.verdict.pace import Pace, TimePart, pace_for, times_of
-from qdash.verdict.rules import DOUBT_ERRORS, LEAST_SHARE, Evidence
+from qdash.verdict.rules import CLOSE_NATS, DOUBT_ERRORS, FAR_NATS, LEAST_SHARE, Evidence
 
 
 def evidence_of(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> Evidence:
@@ -33,6 +35,7 @@ def evidence_of(result: VariantResult, baseline: VariantResult, comparison: Comp
         kl_nats=kl,
         kl_doubt_nats=doubt,
         kl_noise_nats=_own_divergence(comparison) or 0.0,
+        kl_tail_nats=max(map(tail_of, found), default=nan),
         changed=nan if change is None else float(change.differs),
         silent=nan if change is None else float(change.differs and not (result.answer or "").strip()),
         content=nan if change is None else change.content,
@@ -62,11 +65,11 @@ def told_time(result: VariantResult, comparison: Comparison, *, inverse: bool = 
     It says what the pace says, so a ratio stands only where it is larger than the noise. Empty where nothing was timed; the original is 1.
     """
     if result is comparison.variants[0]:
-        return "1.00×" if result.latency is not None else ""
+        return f"{decimal(1, 2)}×" if result.latency is not None else ""
     pace = pace_of(result, comparison)
     if pace.told in ("faster", "slower"):
-        return f"{1 / pace.ratio if inverse else pace.ratio:.2f}×"
-    return pace.words or ("not compared" if pace.why else "")
+        return f"{decimal(1 / pace.ratio if inverse else pace.ratio, 2, grouped=False)}×"
+    return pace.words or (_("not compared") if pace.cause else "")
 
 
 def has_finite_original(result: VariantResult, baseline: VariantResult, comparison: Comparison | None) -> bool:
@@ -83,23 +86,33 @@ def _own_divergence(comparison: Comparison | None) -> float | None:
 
 
 def quantized_share(scheme: str, coverage: Coverage | None) -> float:
-    """The share of a model's weights that a scheme quantized, as `Evidence.quantized` has it."""
+    """The share of a model's weights that a scheme quantized, as `Evidence.quantized` has it; infinite where it rounds the KV cache."""
     known = known_scheme(scheme)
     if known is not None and known.is_baseline:
         return inf
     if coverage is None:
         return nan
+    if coverage.cache is not None:
+        return inf
     if coverage.quantized <= 0:
         return 0.0
     return 1.0 if coverage.share is None else coverage.share
 
 
-def quantized_words(scheme: str, coverage: Coverage | None) -> str:
-    """Why a scheme that quantized nothing is not judged, as a clause."""
+def quantized_briefly(scheme: str, coverage: Coverage | None) -> str:
+    """What a scheme did that quantized nothing, or almost nothing, for a chip."""
+    found = quantized_share(scheme, coverage)
+    return _("quantized nothing") if found <= 0 else _("quantized only {share} of the weights", share=percent(found, 1))
+
+
+def quantized_reason(scheme: str, coverage: Coverage | None) -> Reason:
+    """Why a scheme that quantized nothing is not judged."""
     found = quantized_share(scheme, coverage)
     if found <= 0:
-        return "it quantized nothing"
-    return f"it quantized only {percent(found, 1)} of the weights"
+        return Reason(_("it quantized nothing"), _("they quantized nothing"))
+    share = percent(found, 1)
+    one, many = _("it quantized only {share} of the weights", share=share), _("they quantized only {share} of the weights", share=share)
+    return Reason(one, many)
 
 
 def change_between(result: VariantResult, baseline: VariantResult) -> AnswerChange | None:
@@ -136,6 +149,24 @@ def doubt_of(agreement: Agreement) -> float:
     if mean is None or not isfinite(mean):
         return 0.0
     return DOUBT_ERRORS * error if error is not None and 0 <= error < inf else inf
+
+
+def tail_of(agreement: Agreement) -> float:
+    """The divergence that one token in a hundred exceeds, nats, or the largest of fewer than a hundred tokens.
+
+    The largest alone would grow with the length of the text. 0 where it is not known: then nothing is said of it.
+    """
+    tail = agreement.tail
+    if tail is None:
+        return 0.0
+    found = tail.kl_max_nats if tail.kl_99_nats is None else tail.kl_99_nats
+    return found if isfinite(found) else 0.0
+
+
+def hides_a_tail(agreement: Agreement) -> bool:
+    """Whether the mean divergence is small, although one token is as far from the original as another model."""
+    mean, tail = agreement.kl_mean_nats, agreement.tail
+    return mean is not None and tail is not None and mean < CLOSE_NATS and tail.kl_max_nats >= FAR_NATS
 
 
 def _pooled(agreements: list[Agreement]) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 Why does dtype name a type of 16 or 32 bits? Why did the parameter count fall? Why is the file not as large as estimated? Why is it
 slower? Each answer is built from what was counted, written and timed, so that it holds for the model at hand, and says so where a
-question does not arise.
+question does not arise. Explanations are kept in records, so they are English; whoever shows them translates them.
 """
 
 from qdash.catalog.families.bitsandbytes import LLM_INT8
@@ -10,7 +10,8 @@ from qdash.catalog.kernel_work import rounding_inputs, unpacking_weights
 from qdash.catalog.scheme import Family
 from qdash.catalog.schemes import find_scheme
 from qdash.present.coverage import covered, left_unusual, left_words
-from qdash.present.formatting import mib, ms
+from qdash.present.formatting import and_listed, mib, ms
+from qdash.present.language import N_, SOURCE, _, decimal, in_language, ngettext
 from qdash.records import Comparison, Explanation, InspectorReport, QuantizedInside, VariantResult
 from qdash.verdict.evidence import pace_of
 
@@ -18,35 +19,53 @@ SAME = 0.01
 """Sizes that differ by less are called the same: a file's header, a few buffers."""
 
 
+@in_language(SOURCE)
 def explain(report: InspectorReport, result: VariantResult | None = None, measured: Comparison | None = None) -> tuple[Explanation, ...]:
     """Answer the four questions. `result`: what was measured of this variant in the finished comparison `measured`, if anything was."""
     return (_dtype(report), *_left(report), _count(report), _size(report), _speed(report, result, measured))
 
 
+def _explained(question: str, *sentences: str) -> Explanation:
+    return Explanation(question=question, answer=" ".join(filter(None, sentences)))
+
+
 def _dtype(report: InspectorReport) -> Explanation:
-    question = f"Why does dtype say {report.dtype}?"
-    inside = report.quantized
+    return _explained(_("Why does dtype say {dtype}?", dtype=report.dtype), *_what_dtype_names(report))
+
+
+def _what_dtype_names(report: InspectorReport) -> list[str]:
+    inside, dtype = report.quantized, report.dtype
     if inside is None:
-        held = sum(part.stored.get(report.dtype, 0) for part in report.parts)
-        answer = f"Because nothing is quantized: {_bytes(held)} of the {_bytes(report.weights_bytes)} in memory are {report.dtype}."
-    elif _unpacked(report, inside) and report.kind == "real":
-        answer = (
-            f"Because the {inside.parameters:,} weights of {_layers(inside)}, packed in the checkpoint's files, were unpacked to "
-            f"{report.dtype} when it was loaded: there is no kernel for its format here."
+        held, memory = _bytes(sum(part.stored.get(dtype, 0) for part in report.parts)), _bytes(report.weights_bytes)
+        return [_("Because nothing is quantized: {held} of the {size} in memory are {dtype}.", held=held, size=memory, dtype=dtype)]
+    layers, weights = _layers(inside), decimal(inside.parameters)
+    values = {"layers": layers, "weights": weights, "dtype": dtype}
+    if _unpacked(report, inside) and report.kind == "real":
+        unpacked = N_(
+            "Because the {weights} weights of {layers}, packed in the checkpoint's files, were unpacked to {dtype} when it was loaded: "
+            "there is no kernel for its format here."
         )
-    elif report.kind == "simulated" and _all_simulated(inside):
-        answer = (
-            f"Because {report.label} is simulated: the {inside.parameters:,} weights of {_layers(inside)} were rounded to the format's "
-            f"values, and these are held and multiplied as {report.dtype}."
+        return [_(unpacked, **values)]
+    if all(family.prunes for family in _families(inside)):
+        masked = N_("Because nothing is quantized: in {layers} some weights were made zero, and all are {dtype} as before.")
+        cut = N_(
+            "Because nothing is quantized: some weights were cut out, and the {weights} that are left in {layers} are {dtype} as before."
         )
-    else:
-        answer = (
-            f"dtype names the type of the model's first floating-point parameter. What is not quantized, such as embeddings and norms, "
-            f"{report.parameters - inside.parameters:,} numbers in all, is left in {report.dtype}. The {inside.parameters:,} weights of "
-            f"{_layers(inside)} are held as {_amounts(inside.stored)}, scales included, and multiplied in {_listed(inside.computes_in)}."
+        return [_(masked if report.kind == "simulated" else cut, **values)]
+    if report.kind == "simulated" and _all_simulated(inside):
+        simulated = N_(
+            "Because {name} is simulated: the {weights} weights of {layers} were rounded to the format's values, and these are held and "
+            "multiplied as {dtype}."
         )
-        answer += "".join(f" {family.dtype_remark}" for family in _families(inside) if family.dtype_remark)
-    return Explanation(question=question, answer=answer)
+        return [_(simulated, **values, name=report.label)]
+    left = N_("What is not quantized, such as embeddings and norms, {number} numbers in all, is left in {dtype}.")
+    held = N_("The {weights} weights of {layers} are held as {amounts}, scales included, and multiplied in {types}.")
+    return [
+        _("dtype names the type of the model's first floating-point parameter."),
+        _(left, number=decimal(report.parameters - inside.parameters), dtype=dtype),
+        _(held, weights=weights, layers=layers, amounts=_amounts(inside.stored), types=_listed(inside.computes_in)),
+        *(family.dtype_remark for family in _families(inside)),
+    ]
 
 
 def _left(report: InspectorReport) -> tuple[Explanation, ...]:
@@ -54,68 +73,99 @@ def _left(report: InspectorReport) -> tuple[Explanation, ...]:
     coverage = report.coverage
     if coverage is None or not coverage.skipped or not left_unusual(coverage):
         return ()
-    done = covered(coverage) if coverage.quantized_parameters else "nothing in this model"
-    answer = f"“{report.label}” quantizes {done}. Not quantized: {left_words(coverage) or 'all of them'}."
-    return (Explanation(question="Why is so much not quantized?", answer=answer),)
+    done = covered(coverage) if coverage.quantized_parameters else _("nothing in this model")
+    others = left_words(coverage) or _("all of them")
+    if coverage.pruned_alone:
+        return (_explained(_("Why is so much not pruned?"), _("{amount}.", amount=done), _("Left as they are: {parts}.", parts=others)),)
+    quantizes = _("“{scheme}” quantizes {amount}.", scheme=report.label, amount=done)
+    return (_explained(_("Why is so much not quantized?"), quantizes, _("Not quantized: {parts}.", parts=others)),)
 
 
 def _count(report: InspectorReport) -> Explanation:
-    question, inside = "Why did the parameter count fall?", report.quantized
+    return _explained(_("Why did the parameter count fall?"), *_why_the_count_fell(report))
+
+
+def _why_the_count_fell(report: InspectorReport) -> list[str]:
+    inside, counted, parameters = report.quantized, decimal(report.counted), decimal(report.parameters)
+    pruned = report.coverage.pruned if report.coverage is not None else None
+    if pruned is not None and pruned.removed:
+        gone = N_("Because {removed} of {weights} were cut out; torch counts {counted}.")
+        return [_(gone, removed=decimal(pruned.removed), weights=decimal(pruned.weights), counted=counted)]
     if report.counted == report.parameters:
-        answer = f"It did not: torch counts {report.counted:,}, one for every weight."
-        if inside is not None and report.kind == "real" and report.weights_bytes < report.estimate_bytes * (1 - SAME):
-            answer += " What fell is the size of each."
-    elif inside is None or report.counted > report.parameters:
-        answer = (
-            f"It did not: the model has {report.parameters:,}, and torch counts {report.counted:,}, because it counts scales as parameters."
-        )
-    else:
-        answer = (
-            f"It did not really: the model still has {report.parameters:,}, and torch finds {report.counted:,}. Of the "
-            f"{inside.parameters:,} weights in {_layers(inside)} it counts {inside.counted:,}, because {_uncounted(inside)}."
-        )
-    return Explanation(question=question, answer=answer)
+        smaller = inside is not None and report.kind == "real" and report.weights_bytes < report.estimate_bytes * (1 - SAME)
+        same = _("It did not: torch counts {counted}, one for every weight.", counted=counted)
+        return [same, _("What fell is the size of each.") if smaller else ""]
+    if inside is None or report.counted > report.parameters:
+        more = N_("It did not: the model has {parameters}, and torch counts {counted}, because it counts scales as parameters.")
+        return [_(more, parameters=parameters, counted=counted)]
+    weights, of_these, why = decimal(inside.parameters), decimal(inside.counted), _uncounted(inside)
+    finds = N_("It did not really: the model still has {parameters}, and torch finds {counted}.")
+    counts = N_("Of the {weights} weights in {layers} it counts {counted}, because {reasons}.")
+    return [
+        _(finds, parameters=parameters, counted=counted),
+        _(counts, weights=weights, layers=_layers(inside), counted=of_these, reasons=why),
+    ]
 
 
 def _uncounted(inside: QuantizedInside) -> str:
     """Why torch counts fewer quantized weights than there are."""
     uncounted = [family.uncounted for family in _families(inside) if family.uncounted]
     shared = any((find_scheme(key).bits or 16) <= 4 for key in inside.schemes) or not uncounted
-    reasons = ["weights of few bits share a stored number, such as two 4-bit weights in a byte"] if shared else []
-    reasons += uncounted
-    return " and ".join(reasons)
+    reasons = [_("weights of few bits share a stored number, such as two 4-bit weights in a byte")] if shared else []
+    first, *more = reasons + uncounted
+    for reason in more:
+        first = _("{reason} and {another}", reason=first, another=reason)
+    return first
 
 
 def _size(report: InspectorReport) -> Explanation:
     each = report.estimate_bytes // max(report.counted, 1)
-    estimate = f"The estimate, {report.counted:,} counted numbers at {each} bytes ({report.dtype}), is {_bytes(report.estimate_bytes)}"
+    estimate, memory = _bytes(report.estimate_bytes), _bytes(report.weights_bytes)
+    estimated = {"counted": decimal(report.counted), "bytes": each, "dtype": report.dtype, "estimate": estimate}
     if report.saved_bytes is None or report.saved_as is None:
-        reason = f": {report.not_saved.rstrip('.')}" if report.not_saved else ""
-        answer = f"There is no file to compare{reason}. {estimate}; {_bytes(report.weights_bytes)} are actually in memory."
-        return Explanation(question="Why does the file differ from the estimate?", answer=answer + _footprint(report))
-    ratio = report.saved_bytes / max(report.estimate_bytes, 1)
-    written = f"{estimate}; the file is {_bytes(report.saved_bytes)}, and holds {_amounts(report.saved_as)}."
-    if _alike(report.saved_bytes, report.estimate_bytes):
-        question, answer = "Why does the file differ from the estimate?", f"It does not. {written}"
-    elif ratio < 1:
-        question = "Why is the file smaller than the estimate?"
-        answer = f"{written} The estimate charges {each} bytes for every number, even for those stored in fewer."
-    else:
-        question = "Why is the file larger than the estimate?"
-        answer = f"{written} The estimate leaves out what comes with the numbers: scales, tables, the file's header."
-    if report.projected_bytes is not None:
-        answer += f" It holds the rounded values as {report.dtype}; if they were stored as {report.label}, the weights would take "
-        answer += f"{_bytes(report.projected_bytes)}."
-    return Explanation(question=question, answer=answer + _footprint(report))
+        reason = (report.not_saved or "").rstrip(".")
+        nothing = _("There is no file to compare: {reason}.", reason=reason) if reason else _("There is no file to compare.")
+        told = N_("The estimate, {counted} counted numbers at {bytes} bytes ({dtype}), is {estimate}; {memory} are actually in memory.")
+        question = _("Why does the file differ from the estimate?")
+        return _explained(question, nothing, _(told, **estimated, memory=memory), _footprint(report))
+    told = N_("The estimate, {counted} counted numbers at {bytes} bytes ({dtype}), is {estimate}; the file is {file}, and holds {amounts}.")
+    written = _(told, **estimated, file=_bytes(report.saved_bytes), amounts=_amounts(report.saved_as))
+    question, *answer = _against_the_estimate(report, report.saved_bytes, written, each)
+    return _explained(question, *answer, _projected(report), _footprint(report))
+
+
+def _against_the_estimate(report: InspectorReport, saved_bytes: int, written: str, each: int) -> tuple[str, ...]:
+    """The question, and the sentences that answer it."""
+    if _alike(saved_bytes, report.estimate_bytes):
+        return _("Why does the file differ from the estimate?"), _("It does not."), written
+    if saved_bytes < report.estimate_bytes:
+        charged = _("The estimate charges {bytes} bytes for every number, even for those stored in fewer.", bytes=each)
+        return _("Why is the file smaller than the estimate?"), written, charged
+    left_out = _("The estimate leaves out what comes with the numbers: scales, tables, the file's header.")
+    return _("Why is the file larger than the estimate?"), written, left_out
+
+
+def _projected(report: InspectorReport) -> str:
+    """How small the file of a simulated format would be."""
+    if report.projected_bytes is None:
+        return ""
+    if report.coverage is not None and report.coverage.pruned_alone:
+        pruned = N_("It holds zeros as {dtype} like any other number; as a sparse file, a mask and the other values, it would take {size}.")
+        return _(pruned, dtype=report.dtype, size=_bytes(report.projected_bytes))
+    told = N_("It holds the rounded values as {dtype}; if they were stored as {scheme}, the weights would take {size}.")
+    return _(told, dtype=report.dtype, scheme=report.label, size=_bytes(report.projected_bytes))
+
+
+_LESS = N_("get_memory_footprint() says {footprint} because it leaves out scales and what is packed; the exact size is {size}.")
+_MORE = N_("get_memory_footprint() says {footprint} because it treats quantized tensors as plain ones; the exact size is {size}.")
 
 
 def _footprint(report: InspectorReport) -> str:
     """What transformers' own estimate says, where it is wrong."""
     if _alike(report.footprint_bytes, report.weights_bytes):
         return ""
-    less = report.footprint_bytes < report.weights_bytes
-    why = "it leaves out scales and what is packed" if less else "it treats quantized tensors as plain ones"
-    return f" get_memory_footprint() says {_bytes(report.footprint_bytes)} because {why}; the exact size is {_bytes(report.weights_bytes)}."
+    told = _LESS if report.footprint_bytes < report.weights_bytes else _MORE
+    return _(told, footprint=_bytes(report.footprint_bytes), size=_bytes(report.weights_bytes))
 
 
 def _alike(one: int, other: int) -> bool:
@@ -123,37 +173,45 @@ def _alike(one: int, other: int) -> bool:
     return abs(one - other) <= SAME * other or _bytes(one) == _bytes(other)
 
 
+_SLOWER, _FASTER, _EITHER = N_("Why is it slower?"), N_("Why is it faster?"), N_("Why is it slower, or faster?")
+
+
 def _speed(report: InspectorReport, result: VariantResult | None, measured: Comparison | None) -> Explanation:
     work, baseline = _work(report), measured.variants[0] if measured else None
     if result is None or baseline is None or result.latency is None or baseline.latency is None:
-        return Explanation(question="Why is it slower, or faster?", answer=f"It was not timed. {work}")
+        return _explained(_(_EITHER), _("It was not timed."), work)
     if result.scheme == baseline.scheme and result.model == baseline.model:
-        return Explanation(question="Why is it slower, or faster?", answer="It is what the others are compared with.")
-    own, other = result.latency.total_s.median, baseline.latency.total_s.median
-    times = f"{ms(own)} vs. {ms(other)} for {baseline.label}, for an answer of the same length"
+        return _explained(_(_EITHER), _("It is what the others are compared with."))
+    own, other = ms(result.latency.total_s.median), ms(baseline.latency.total_s.median)
+    times = _("{time} vs. {other} for {baseline}, for an answer of the same length", time=own, other=other, baseline=baseline.label)
     pace = pace_of(result, measured)
     if report.kind == "simulated":
-        return Explanation(question="Why is it slower?", answer=f"Its time says nothing about the format: {times}. {work}")
+        return _explained(_(_SLOWER), _("Its time says nothing about the format: {times}.", times=times), work)
     if pace.told == "untold":
-        reason = pace.why or "there is no sound measurement to compare it by"
-        return Explanation(question="Why is it slower, or faster?", answer=f"The two are not compared: {reason}. {work}")
+        reason = pace.why or _("there is no sound measurement to compare it by")
+        return _explained(_(_EITHER), _("The two are not compared: {reason}.", reason=reason), work)
     if pace.told == "same":
-        return Explanation(question="Why is it slower?", answer=f"It is not: {times}, a difference within measurement noise. {work}")
+        return _explained(_(_SLOWER), _("It is not: {times}, a difference within measurement noise.", times=times), work)
+    takes = _("It takes {times}: it is {faster_or_slower}.", times=times, faster_or_slower=pace.words)
     if pace.told == "slower":
-        return Explanation(question="Why is it slower?", answer=f"It takes {times}: it is {pace.words}. {work}")
-    answer = f"It takes {times}: it is {pace.words}. {work}"
-    if baseline.memory is not None and report.weights_bytes < baseline.memory.weights_bytes * (1 - SAME):
-        answer += f" It also reads less for every token: {_bytes(report.weights_bytes)} instead of {_bytes(baseline.memory.weights_bytes)}."
-    return Explanation(question="Why is it faster?", answer=answer)
+        return _explained(_(_SLOWER), takes, work)
+    return _explained(_(_FASTER), takes, work, _reads_less(report, baseline))
+
+
+def _reads_less(report: InspectorReport, baseline: VariantResult) -> str:
+    """Another reason for being faster, where it holds."""
+    if baseline.memory is None or report.weights_bytes >= baseline.memory.weights_bytes * (1 - SAME):
+        return ""
+    size, other = _bytes(report.weights_bytes), _bytes(baseline.memory.weights_bytes)
+    return _("It also reads less for every token: {size} instead of {other}.", size=size, other=other)
 
 
 def _work(report: InspectorReport) -> str:
     """What is done for every token, one sentence for each scheme that quantized a layer."""
     inside = report.quantized
     if inside is None:
-        return (
-            f"Its layers multiply in {report.dtype} without unpacking; their speed depends on how fast this device computes in that type."
-        )
+        told = N_("Its layers multiply in {dtype} without unpacking; their speed depends on how fast this device computes in that type.")
+        return _(told, dtype=report.dtype)
     if report.scheme in inside.schemes and find_scheme(report.scheme).is_baseline:
         return _published_work(report, inside)
     return " ".join(scheme.family.kernel_work(scheme, report.dtype) for scheme in map(find_scheme, inside.schemes))
@@ -162,12 +220,13 @@ def _work(report: InspectorReport) -> str:
 def _published_work(report: InspectorReport, inside: QuantizedInside) -> str:
     """The same for a checkpoint that was quantized before it was published, which names no scheme."""
     if _unpacked(report, inside):
-        return f"There is no kernel for its format here: its weights were unpacked to {report.dtype} when it was loaded."
+        told = N_("There is no kernel for its format here: its weights were unpacked to {dtype} when it was loaded.")
+        return _(told, dtype=report.dtype)
     if "int8" in inside.computes_in and "float16" in inside.computes_in:
         return LLM_INT8
     if inside.computes_in and inside.computes_in[0].startswith(("int", "float8")):
-        return rounding_inputs("It rounds", "finding its range first")
-    return unpacking_weights("It reads few bits")
+        return rounding_inputs(N_("It rounds"), "finding its range first")
+    return unpacking_weights(N_("It reads few bits"))
 
 
 def _unpacked(report: InspectorReport, inside: QuantizedInside) -> bool:
@@ -184,13 +243,18 @@ def _all_simulated(inside: QuantizedInside) -> bool:
 
 
 def _layers(inside: QuantizedInside) -> str:
-    layers = f"{inside.layers:,} quantized {'layer' if inside.layers == 1 else 'layers'}"
+    layers = ngettext("{number} quantized layer", "{number} quantized layers", inside.layers)
     experts = sum(inside.experts.values())
-    return f"{layers} and {experts:,} {'tensor' if experts == 1 else 'tensors'} of fused experts" if experts else layers
+    if not experts:
+        return layers
+    return ngettext(
+        "{layers} and {number} tensor of fused experts", "{layers} and {number} tensors of fused experts", experts, layers=layers
+    )
 
 
 def _amounts(stored: dict[str, int]) -> str:
-    return _listed([f"{_bytes(size)} of {dtype}" for dtype, size in stored.items() if size >= SAME * sum(stored.values())])
+    large = [(dtype, size) for dtype, size in stored.items() if size >= SAME * sum(stored.values())]
+    return _listed([_("{size} of {dtype}", size=_bytes(size), dtype=dtype) for dtype, size in large])
 
 
 def _bytes(size: int) -> str:
@@ -198,4 +262,4 @@ def _bytes(size: int) -> str:
 
 
 def _listed(words: list[str] | tuple[str, ...]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nothing"
+    return and_listed(list(words)) if words else _("nothing")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf, isfinite, isnan, nan
 from typing import Literal
 
+from qdash.present.language import N_, _, decimal
 from qdash.records import BUSY_SHARE, Comparison, NoiseFloor, Ratio, Timing, VariantResult
 from qdash.stats.paired import MANY_PAIRS
 
@@ -40,10 +41,10 @@ ROUNDING = 1 + 1e-9
 TimePart = Literal["total", "ttft", "tpot"]
 Told = Literal["faster", "slower", "same", "untold"]
 
-BUSY = "the machine seems busy"
-FEW = "at least three timed runs are needed"
-VARYING = "timings vary too much"
-UNKNOWN_NOISE = "how much timings vary is not known"
+BUSY = N_("the machine seems busy")
+FEW = N_("at least three timed runs are needed")
+VARYING = N_("timings vary too much")
+UNKNOWN_NOISE = N_("how much timings vary is not known")
 
 
 @dataclass(frozen=True)
@@ -68,30 +69,41 @@ class Times:
 
 @dataclass(frozen=True)
 class Pace:
-    """A judgement on a speed. `least` and `most`: the bounds of the ratio with all uncertainty, NaN if unknown. `why`: a clause that says
-    why speeds are not compared; empty if there was nothing to compare.
+    """A judgement on a speed. `least` and `most`: the bounds of the ratio with all uncertainty, NaN if unknown. `cause`: an English clause
+    that says why speeds are not compared, such as `BUSY`; empty if there was nothing to compare.
     """
 
     told: Told = "untold"
     ratio: float = nan
     least: float = nan
     most: float = nan
-    why: str = ""
+    cause: str = ""
+
+    @property
+    def why(self) -> str:
+        """The cause, as it is shown."""
+        return _(self.cause)
 
     @property
     def words(self) -> str:
         """“1.8× faster”, “1.3× slower”, “≈ same”; empty where nothing may be said."""
-        return {
-            "faster": f"{1 / self.ratio:.1f}× faster" if self.ratio > 0 else "",
-            "slower": f"{self.ratio:.1f}× slower",
-            "same": "≈ same",
-            "untold": "",
-        }[self.told]
+        return self._said({"faster": N_("{factor}× faster"), "slower": N_("{factor}× slower"), "same": N_("≈ same")})
+
+    @property
+    def words_here(self) -> str:
+        """The words beside those of a size: “1.8× faster here”, “≈ same speed”."""
+        return self._said({"faster": N_("{factor}× faster here"), "slower": N_("{factor}× slower here"), "same": N_("≈ same speed")})
 
     @property
     def words_or_why(self) -> str:
         """The words, or “not compared: the machine seems busy”."""
-        return self.words or (f"not compared: {self.why}" if self.why else "")
+        return self.words or (_("not compared: {reason}", reason=self.why) if self.cause else "")
+
+    def _said(self, sentences: dict[Told, str]) -> str:
+        if self.told == "untold" or (self.told == "faster" and not self.ratio > 0):
+            return ""
+        factor = 1 / self.ratio if self.told == "faster" else self.ratio
+        return _(sentences[self.told], factor=decimal(factor, 1, grouped=False))
 
 
 def pace_for(times: Times) -> Pace:
@@ -100,16 +112,16 @@ def pace_for(times: Times) -> Pace:
     if not (isfinite(ratio) and ratio > 0):
         return Pace()
     if times.rounds < LEAST_ROUNDS:
-        return Pace(ratio=ratio, why=FEW)
+        return Pace(ratio=ratio, cause=FEW)
     if not 0 <= times.noise < inf:
-        return Pace(ratio=ratio, why=UNKNOWN_NOISE)
+        return Pace(ratio=ratio, cause=UNKNOWN_NOISE)
     return _paired(times) if times.paired else _separate(times)
 
 
 def _paired(times: Times) -> Pace:
     ratio, low, high = times.ratio, times.low, times.high
     busy = not isnan(times.busy) and times.busy > BUSY_SHARE
-    untold = Pace(ratio=ratio, why=BUSY if busy else VARYING)
+    untold = Pace(ratio=ratio, cause=BUSY if busy else VARYING)
     if not (isfinite(low) and isfinite(high) and 0 < low <= ratio <= high):
         return untold
     if times.rounds >= MANY_PAIRS and 0 < times.strict_low <= ratio <= times.strict_high < inf:
@@ -122,7 +134,7 @@ def _paired(times: Times) -> Pace:
     told = _claim(ratio, least, most)
     if told is None:
         told = "same" if _narrow(low, high) else "untold"
-    return Pace(told, ratio, least, most, untold.why if told == "untold" else "")
+    return Pace(told, ratio, least, most, untold.cause if told == "untold" else "")
 
 
 def _power(base: float, exponent: float) -> float:
@@ -136,7 +148,7 @@ def _separate(times: Times) -> Pace:
     """Judges runs of earlier versions, timed one variant after another, by the two timings of the original."""
     ratio, noise = times.ratio, max(times.noise, LEAST_NOISE) * ROUNDING
     if noise > BUSY_NOISE or times.busy > BUSY_SHARE:
-        return Pace(ratio=ratio, why=BUSY)
+        return Pace(ratio=ratio, cause=BUSY)
     least, most = ratio - noise, ratio + noise
     told = _claim(ratio, least, most)
     if told is None:

@@ -7,8 +7,9 @@ reason is given.
 
 from collections.abc import Sequence
 
-from qdash.catalog.kernel_work import UNPACKING
+from qdash.catalog.kernel_work import BESIDE_MULTIPLYING, UNPACKING
 from qdash.catalog.schemes import Scheme, known_scheme
+from qdash.present.language import _, recorded
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.evidence import pace_of
 
@@ -21,13 +22,19 @@ def why_slower(result: VariantResult, comparison: Comparison) -> str | None:
     if pace_of(result, comparison).told != "slower":
         return None
     reason = _reason(result, comparison.variants[0], _overhead(known_scheme(result.scheme)))
-    return f"Slower: {reason}." if reason else None
+    return _("Slower: {reason}.", reason=reason) if reason else None
 
 
 def common_reason(slower: Sequence[VariantResult], comparison: Comparison) -> str | None:
     """A clause that holds for all of several variants that are slower; None where they do not share one."""
-    reasons = {_reason(result, comparison.variants[0], UNPACKING) for result in slower}
+    overheads = {_overhead(known_scheme(result.scheme)) for result in slower}
+    overhead = overheads.pop() if len(overheads) == 1 else UNPACKING if all(map(_unpacks, overheads)) else BESIDE_MULTIPLYING
+    reasons = {_reason(result, comparison.variants[0], overhead) for result in slower}
     return reasons.pop() if len(reasons) == 1 else None
+
+
+def _unpacks(overhead: str) -> bool:
+    return overhead.startswith("unpacking ")
 
 
 def _reason(result: VariantResult, original: VariantResult, overhead: str) -> str | None:
@@ -36,13 +43,14 @@ def _reason(result: VariantResult, original: VariantResult, overhead: str) -> st
         return None
     scheme = known_scheme(result.scheme)
     if scheme is not None and scheme.is_baseline:
-        differs = result.dtype is not None and original.dtype is not None and result.dtype != original.dtype
-        return f"this device computes {result.dtype} more slowly than {original.dtype}" if differs else None
+        if result.dtype is None or original.dtype is None or result.dtype == original.dtype:
+            return None
+        return _("this device computes {dtype} more slowly than {other}", dtype=result.dtype, other=original.dtype)
     if result.memory is None or original.memory is None or result.memory.weights_bytes >= original.memory.weights_bytes:
         return None
     if original.memory.weights_bytes < SMALL_MODEL_BYTES:
-        return f"the model is so small that {overhead} costs more than it saves"
-    return f"{overhead} for every token takes more time than reading fewer bytes saves"
+        return _("the model is so small that {work} costs more than it saves", work=recorded(overhead))
+    return _("{work} for every token takes more time than reading fewer bytes saves", work=recorded(overhead))
 
 
 def _overhead(scheme: Scheme | None) -> str:

@@ -12,27 +12,39 @@ from math import inf, isfinite, isnan, nan, nextafter
 from operator import ge, le, lt
 from typing import Literal
 
+from qdash.present.language import N_, _
 from qdash.records.agreement import SAME_NATS
 from qdash.verdict.pace import Pace
 
 DOUBT_ERRORS = 2
 """Standard errors to either side of a mean divergence: 95% of cases if errors were normal."""
 
+FAR_NATS = 1.0
+"""A divergence from which a model is another one."""
+
+CLOSE_NATS = 0.1
+"""Mean divergences below this are small."""
+
 LEAST_SHARE = 0.01
 """A scheme that quantized less than this share of the weights is not judged."""
 
 
 class Grade(Enum):
-    """From best to worst, with uncertainty between praise and blame."""
+    """From best to worst, with uncertainty between praise and blame. The values are English."""
 
-    GOOD_TRADE = "Good trade"
-    SAME = "Same as the original"
-    CANT_TELL = "Too short to judge"
-    NOT_JUDGED = "Not judged"
-    CAREFUL = "Careful"
-    DIFFERENT = "Different answer"
-    WRONG = "Wrong answer"
-    BROKEN = "Broken"
+    GOOD_TRADE = N_("Good trade")
+    SAME = N_("Same as the original")
+    CANT_TELL = N_("Too short to judge")
+    NOT_JUDGED = N_("Not judged")
+    CAREFUL = N_("Careful")
+    DIFFERENT = N_("Different answer")
+    WRONG = N_("Wrong answer")
+    BROKEN = N_("Broken")
+
+    @property
+    def words(self) -> str:
+        """The grade as it is shown."""
+        return _(self.value)
 
     @property
     def rank(self) -> int:
@@ -51,13 +63,14 @@ class Evidence:
 
     `original_ran`, `original_finite`, `original_spoke`: whether the original ran, its own scores are numbers, and it said something.
     `quantized`: the share of the weights that a quantizing scheme quantized, of records that have none 1 if it took any layer at all;
-    infinite for plain floats, which quantize nothing on purpose. `answered`: whether the variant made an answer, be it an empty one;
-    `compared`: whether it was compared with the original along the whole of what was asked for.
+    infinite for plain floats, which quantize nothing on purpose, and where the KV cache is in few bits. `answered`: whether the variant
+    made an answer, be it an empty one; `compared`: whether it was compared with the original along the whole of what was asked for.
     `kl_nats`: mean divergence, infinite where the variant's scores are no numbers; `kl_doubt_nats` to both sides of it; `kl_noise_nats`:
-    that of the original from itself. `changed`, `silent`: 1 if the answer is another, or empty, else 0. `content`: the share of content
-    words that are others; `top1_most`: the share of tokens at which both find the same word likeliest, with all doubt for the variant.
-    `right`, `original_right`: where the right answer is known, 1 if it is given, else 0. `size`: divided by the original's; `pace`: what
-    may be said of its total time.
+    that of the original from itself; `kl_tail_nats`: that of one token in a hundred, or of the worst of fewer tokens.
+    `changed`, `silent`: 1 if the answer is another, or empty, else 0. `content`: the share of content words that are others;
+    `top1_most`: the share of tokens at which both find the same word likeliest, with all doubt for the variant. `right`,
+    `original_right`: where the right answer is known, 1 if it is given, else 0. `size`: divided by the original's; `pace`: what may be
+    said of its total time.
     """
 
     original_ran: bool = False
@@ -69,6 +82,7 @@ class Evidence:
     kl_nats: float = nan
     kl_doubt_nats: float = 0.0
     kl_noise_nats: float = 0.0
+    kl_tail_nats: float = nan
     changed: float = nan
     silent: float = nan
     content: float = nan
@@ -97,6 +111,7 @@ class Evidence:
             "compared": float(self.compared and isfinite(self.kl_nats)),
             "kl at least": self.kl_nats if self.kl_nats == inf else self.kl_nats - self.kl_doubt_nats,
             "kl at most": self.kl_nats + self.kl_doubt_nats,
+            "kl tail": self.kl_tail_nats,
             "changed": self.changed,
             "silent": self.silent,
             "content": self.content,
@@ -111,9 +126,9 @@ class Evidence:
 
 Quantity = Literal[
     "original ran", "original finite", "original spoke", "quantized", "coverage known", "answered", "compared", "kl at least",
-    "kl at most", "changed", "silent", "content", "same word at most", "right", "wrong", "size", "time at most",
+    "kl at most", "kl tail", "changed", "silent", "content", "same word at most", "right", "wrong", "size", "time at most",
 ]  # fmt: skip
-_OF_ANSWERS: tuple[Quantity, ...] = ("kl at least", "kl at most", "changed", "silent", "content", "wrong")
+_OF_ANSWERS: tuple[Quantity, ...] = ("kl at least", "kl at most", "kl tail", "changed", "silent", "content", "wrong")
 _SIGNS = {"≥": ge, "≤": le, "<": lt}
 
 
@@ -151,36 +166,43 @@ def _not_judged(quantity: Quantity, bound: float, words: str, because: str) -> V
     return VerdictRule(Grade.NOT_JUDGED, (Bound(quantity, "<", bound, words),), because)
 
 
-ORIGINAL_DID_NOT_RUN = _not_judged("original ran", 1, "the original did not run", "There is nothing to compare it with.")
+ORIGINAL_DID_NOT_RUN = _not_judged("original ran", 1, "the original did not run", N_("There is nothing to compare it with."))
 ORIGINAL_NOT_FINITE = _not_judged(
     "original finite", 1, "the original's own scores are NaN or infinite",
-    "The original's own scores are NaN or infinite, so agreement with it means nothing.",
+    N_("The original's own scores are NaN or infinite, so agreement with it means nothing."),
 )  # fmt: skip
 NOTHING_QUANTIZED = _not_judged(
     "quantized", LEAST_SHARE, "the scheme quantized no layer, or less than 1% of the weights",
-    "It quantized nothing in this model, or almost nothing: any difference here is not its effect.",
+    N_("It quantized nothing in this model, or almost nothing: any difference here is not its effect."),
 )  # fmt: skip
-ORIGINAL_SILENT = _not_judged("original spoke", 1, "the original has no answer", "There is no answer to compare this one with.")
+ORIGINAL_SILENT = _not_judged("original spoke", 1, "the original has no answer", N_("There is no answer to compare this one with."))
 COVERAGE_UNKNOWN = _not_judged(
-    "coverage known", 1, "how much was quantized is not known", "Whether this scheme quantized anything is not known."
+    "coverage known", 1, "how much was quantized is not known", N_("Whether this scheme quantized anything is not known.")
 )
-NO_ANSWER = _not_judged("answered", 1, "it gave no answer", "There is no answer to judge.")
+NO_ANSWER = _not_judged("answered", 1, "it gave no answer", N_("There is no answer to judge."))
 NOT_COMPARED = _not_judged(
-    "compared", 1, "there is no KL", "It could not be compared with the original token by token, and the same text alone proves little.",
+    "compared", 1, "there is no KL",
+    N_("It could not be compared with the original token by token, and the same text alone proves little."),
 )  # fmt: skip
+
+FAR_TAIL = VerdictRule(
+    Grade.CAREFUL,
+    (Bound("kl tail", "≥", FAR_NATS, "KL is 1 nat or more at one token in a hundred, or at the worst of fewer than a hundred tokens"),),
+    N_("The answer is the same and the mean distance small, but at its worst tokens it is as far off as another model."),
+)
 
 VERDICT_RULES = (
     ORIGINAL_DID_NOT_RUN,
     ORIGINAL_NOT_FINITE,
     VerdictRule(
         Grade.BROKEN,
-        (Bound("kl at least", "≥", 1.0, "KL less its doubt is 1 nat or more, or not finite"),),
-        "The original's tokens became about three times less likely on average: this is a different model.",
+        (Bound("kl at least", "≥", FAR_NATS, "KL less its doubt is 1 nat or more, or not finite"),),
+        N_("The original's tokens became about three times less likely on average: this is a different model."),
     ),
     VerdictRule(
         Grade.BROKEN,
         (Bound("silent", "≥", 1, "the answer is empty and the original's is not"),),
-        "A model that gives no answer is of no use.",
+        N_("A model that gives no answer is of no use."),
     ),
     NOTHING_QUANTIZED,
     ORIGINAL_SILENT,
@@ -188,17 +210,17 @@ VERDICT_RULES = (
     VerdictRule(
         Grade.WRONG,
         (Bound("wrong", "≥", 1, "the right answer is known; the original gives it, and this one does not"),),
-        "Quantization turned a right answer into a wrong one.",
+        N_("Quantization turned a right answer into a wrong one."),
     ),
     VerdictRule(
         Grade.CAREFUL,
         (_CHANGED, Bound("right", "≥", 1, "it is known to be right")),
-        "The answer is right, but not in the original's words.",
+        N_("The answer is right, but not in the original's words."),
     ),
     VerdictRule(
         Grade.DIFFERENT,
         (_CHANGED, Bound("content", "≥", 0.2, "a fifth or more of its content words are different")),
-        "It says something different from the original.",
+        N_("It says something different from the original."),
     ),
     VerdictRule(
         Grade.DIFFERENT,
@@ -206,24 +228,25 @@ VERDICT_RULES = (
             _CHANGED,
             Bound("same word at most", "<", 0.8, "with all doubt in its favour, it predicts another word at over a fifth of the tokens"),
         ),
-        "It says something different from the original, and predicts other words along its answer.",
+        N_("It says something different from the original, and predicts other words along its answer."),
     ),
-    VerdictRule(Grade.CAREFUL, (_CHANGED,), "The wording changed: read it to see whether that matters."),
+    VerdictRule(Grade.CAREFUL, (_CHANGED,), N_("The wording changed: read it to see whether that matters.")),
     COVERAGE_UNKNOWN,
     NOT_COMPARED,
     VerdictRule(
         Grade.CAREFUL,
-        (Bound("kl at least", "≥", 0.1, "KL less its doubt is 0.1 nats or more"),),
-        "The answer is the same, but the model is clearly less sure of it; other answers may change.",
+        (Bound("kl at least", "≥", CLOSE_NATS, "KL less its doubt is 0.1 nats or more"),),
+        N_("The answer is the same, but the model is clearly less sure of it; other answers may change."),
     ),
+    FAR_TAIL,
     VerdictRule(
         Grade.CANT_TELL,
-        (Bound("kl at most", "≥", 0.1, "KL with its doubt is 0.1 nats or more"),),
-        "The text is too short to tell how close it is to the original.",
+        (Bound("kl at most", "≥", CLOSE_NATS, "KL with its doubt is 0.1 nats or more"),),
+        N_("The text is too short to tell how close it is to the original."),
     ),
-    VerdictRule(Grade.GOOD_TRADE, (_SMALLER, _NOT_SLOWER), "Less memory for the same answer, at little or no cost in time."),
-    VerdictRule(Grade.GOOD_TRADE, (_FASTER, _NOT_LARGER), "Less time for the same answer."),
-    VerdictRule(Grade.SAME, (), "The answer is the same; what it costs or saves is on the card."),
+    VerdictRule(Grade.GOOD_TRADE, (_SMALLER, _NOT_SLOWER), N_("Less memory for the same answer, at little or no cost in time.")),
+    VerdictRule(Grade.GOOD_TRADE, (_FASTER, _NOT_LARGER), N_("Less time for the same answer.")),
+    VerdictRule(Grade.SAME, (), N_("The answer is the same; what it costs or saves is on the card.")),
 )
 
 

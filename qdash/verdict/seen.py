@@ -1,29 +1,38 @@
-"""The variants of a comparison as its sentences need them: names, sizes, speeds and judgements, and lists of names."""
+"""The variants of a comparison as its sentences need them: names, sizes, speeds and judgements."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 from qdash.catalog.recipes import rules_of
 from qdash.catalog.schemes import known_scheme
-from qdash.present.formatting import and_listed
+from qdash.present.language import _
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.changes import AnswerChange
 from qdash.verdict.evidence import change_between, pace_of
 from qdash.verdict.judging import Judgement, judge
+from qdash.verdict.naming import Name
 from qdash.verdict.pace import Pace
 from qdash.verdict.rules import Grade
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One variant as the sentence needs it. `size` is its weights relative to the baseline's (projected if simulated)."""
+    """One variant as the sentence needs it. `size` is its weights relative to the baseline's (projected if simulated).
+
+    It is None where the KV cache alone is in few bits: that the weights are the same says nothing of what the variant takes.
+    """
 
     result: VariantResult
-    name: str
+    name: Name
     size: float | None
     pace: Pace
     change: AnswerChange | None
     judgement: Judgement
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its size is projected, and its speed says nothing."""
+        return self.result.kind == "simulated"
 
     @property
     def kept(self) -> bool:
@@ -60,35 +69,21 @@ def _bits(result: VariantResult) -> int | None:
     return scheme.bits if scheme is not None else None
 
 
-def _name(result: VariantResult, bits: Counter[int | None]) -> str:
+def _name(result: VariantResult, bits: Counter[int | None]) -> Name:
     """“the 8-bit version” where that is unmistakable, else the scheme's label."""
-    scheme = known_scheme(result.scheme)
-    if scheme is None:
-        return result.label
+    label, scheme = Name(result.label, result.label), known_scheme(result.scheme)
+    if scheme is None or not scheme.bits or bits[scheme.bits] != 1:
+        return label
     plain = result.label == scheme.label and result.kind == "real" and rules_of(scheme) is None
-    return f"the {scheme.bits}-bit version" if plain and scheme.bits and bits[scheme.bits] == 1 else result.label
+    return Name(_("the {bits}-bit version", bits=scheme.bits), _("The {bits}-bit version", bits=scheme.bits)) if plain else label
+
+
+def _has_own_cache_alone(result: VariantResult) -> bool:
+    return result.coverage is not None and result.coverage.cache is not None and not result.coverage.quantized
 
 
 def _size(result: VariantResult, baseline: VariantResult) -> float | None:
-    if result.memory is None or baseline.memory is None:
+    if result.memory is None or baseline.memory is None or _has_own_cache_alone(result):
         return None
     own = result.memory.projected_bytes if result.kind == "simulated" else result.memory.weights_bytes
     return own / baseline.memory.weights_bytes if own and baseline.memory.weights_bytes > 0 else None
-
-
-def by_reason(named: list[tuple[str, str]]) -> str:
-    """“A and B (they quantized nothing); C (it gave no answer)” from names with a clause each."""
-    by_reason: dict[str, list[str]] = {}
-    for name, why in named:
-        by_reason.setdefault(why, []).append(name)
-    return "; ".join(f"{and_listed(names)} ({plural(why, len(names))})" for why, names in by_reason.items())
-
-
-def plural(clause: str, number: int) -> str:
-    """A clause about one variant as one about several."""
-    return clause.replace("it ", "they ", 1) if number > 1 and clause.startswith("it ") else clause
-
-
-def capital(sentence: str) -> str:
-    """A sentence that may begin with “the 8-bit version”; labels stay as they are."""
-    return f"T{sentence[1:]}" if sentence.startswith("the ") else sentence

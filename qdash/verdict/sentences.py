@@ -4,18 +4,19 @@ Every variant is judged by the rules; the headline names the best that kept the 
 judged. Simulated formats count for answers and projected size, never for speed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from qdash.present.formatting import ANSWERS_HIDDEN, and_listed, percent
+from qdash.present.emphasis import Span, spans, strong
+from qdash.present.formatting import ANSWERS_HIDDEN, and_listed
+from qdash.present.language import N_, _, ngettext, recorded
 from qdash.records import Comparison, VariantResult
 from qdash.verdict.details import distance_told, missing_told, speed_told
 from qdash.verdict.evidence import known_truth
-from qdash.verdict.judging import HIDDEN
+from qdash.verdict.naming import Reason, by_reason, listed_first
+from qdash.verdict.outcomes import kept_sentences, lost_sentence, size_sentence
 from qdash.verdict.rules import Grade
-from qdash.verdict.seen import Seen, by_reason, capital, plural, seen_of
-
-Span = tuple[str, bool]
+from qdash.verdict.seen import Seen, seen_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Verdict:
     @property
     def plain(self) -> str:
         """The headline without emphasis."""
-        return "".join(span for span, _ in self.headline)
+        return "".join(span for span, _strong in self.headline)
 
 
 def verdict(comparison: Comparison) -> Verdict:
@@ -41,7 +42,7 @@ def verdict(comparison: Comparison) -> Verdict:
         return _alone(baseline, others)
     judged, unjudged = [item for item in seen if item.judged], [item for item in seen if not item.judged]
     told = _told(judged)
-    hidden = [item for item in unjudged if item.judgement.what == HIDDEN]
+    hidden = [item for item in unjudged if item.judgement.hidden]
     rest = [item for item in unjudged if item not in hidden]
     if told:
         headline = _headline(judged, told, alone=not unjudged)
@@ -50,10 +51,15 @@ def verdict(comparison: Comparison) -> Verdict:
     else:
         headline = _nothing_judged(rest)
     not_judged = _not_judged(rest) if told or hidden else ""
-    hint = ANSWERS_HIDDEN if hidden else ""
+    hint = _(ANSWERS_HIDDEN) if hidden else ""
     truth = _truth(comparison, judged)
     why = (truth, not_judged, _remedy(baseline, rest), speed_told(comparison, seen), distance_told(told), missing_told(others), hint)
-    return Verdict(headline, " ".join(filter(None, why)))
+    return Verdict(_told_one_by_one(headline), " ".join(filter(None, why)))
+
+
+def _told_one_by_one(sentences: Iterable[str]) -> tuple[Span, ...]:
+    """A headline of several sentences, with a space after each."""
+    return spans("".join(f"{sentence} " for sentence in sentences))
 
 
 def judges_nothing(comparison: Comparison) -> bool:
@@ -66,7 +72,7 @@ def judges_nothing(comparison: Comparison) -> bool:
 
 
 def _all_hidden(seen: list[Seen]) -> bool:
-    return all(item.judgement.what == HIDDEN for item in seen)
+    return all(item.judgement.hidden for item in seen)
 
 
 def _told(seen: list[Seen]) -> list[Seen]:
@@ -82,47 +88,59 @@ def _best_first(items: list[Seen]) -> list[Seen]:
     return sorted(items, key=lambda item: (item.judgement.grade.rank, item.result.kind == "simulated", item.size or 1.0))
 
 
-def _headline(judged: list[Seen], told: list[Seen], *, alone: bool) -> tuple[Span, ...]:
+def _headline(judged: list[Seen], told: list[Seen], *, alone: bool) -> list[str]:
     """`alone`: `judged` has every variant, so that “all” means all."""
     everyone = alone and len(judged) > 1 and all(item.kept and item.change is not None and not item.change.differs for item in judged)
-    spans: list[Span] = []
+    sentences: list[str] = []
     for item in told:
         if item.kept:
-            spans += _kept_sentence(item, len(judged) if everyone else 0)
+            sentences += kept_sentences(item, len(judged) if everyone else 0)
         elif not item.judgement.grade.lost:
-            spans.append((_lost_sentence(item), False))
-    return (*spans, *_lost_sentences([item for item in told if item.judgement.grade.lost]))
+            sentences.append(lost_sentence(item))
+    return [*sentences, *_lost_sentences([item for item in told if item.judgement.grade.lost])]
 
 
-_TOGETHER = {Grade.DIFFERENT: "give a different answer", Grade.WRONG: "get it wrong", Grade.BROKEN: "are broken"}
+_TOGETHER = {
+    Grade.DIFFERENT: N_("{names} give a different answer."),
+    Grade.WRONG: N_("{names} get it wrong."),
+    Grade.BROKEN: N_("{names} are broken."),
+}
 
 
-def _lost_sentences(lost: list[Seen]) -> Iterator[Span]:
+def _lost_sentences(lost: list[Seen]) -> Iterator[str]:
     """One each if they are up to two, else one for each grade."""
     if len(lost) <= 2:
-        yield from ((_lost_sentence(item), False) for item in lost)
+        yield from map(lost_sentence, lost)
         return
     for grade, together in _TOGETHER.items():
         items = [item for item in lost if item.judgement.grade is grade]
         if len(items) == 1:
-            yield _lost_sentence(items[0]), False
+            yield lost_sentence(items[0])
         elif items:
-            names = [item.name for item in items]
-            said = and_listed(names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} others"])
-            yield f"{capital(said)} {together}. ", False
+            yield _(together, names=_several_names(items))
 
 
-def _nothing_judged(unjudged: list[Seen]) -> tuple[Span, ...]:
+def _several_names(items: list[Seen]) -> str:
+    """Up to four names; of more, three and how many others."""
+    if len(items) <= 4:
+        return listed_first([item.name for item in items])
+    first, second, third = items[:3]
+    others = ngettext("{number} other", "{number} others", len(items) - 3)
+    return and_listed([first.name.first, second.name.inside, third.name.inside, others])
+
+
+def _nothing_judged(unjudged: list[Seen]) -> list[str]:
     """The reason if there is no verdict at all."""
-    reasons = {item.judgement.why_not for item in unjudged}
-    if len(reasons) > 1:
-        return (("Nothing can be judged here", True), (f": {by_reason(_reasons(unjudged))}. ", False))
-    names = and_listed([item.name for item in unjudged])
-    return ((f"{capital(names)} cannot be judged", True), (f": {plural(reasons.pop(), len(unjudged))}. ", False))
+    reasons = _reasons(unjudged)
+    if len({reason for _name, reason in reasons}) > 1:
+        return [_("{nothing}: {reasons}.", nothing=strong(_("Nothing can be judged here")), reasons=by_reason(reasons))]
+    names = listed_first([item.name for item in unjudged])
+    _name, reason = reasons[0]
+    return [_("{nothing}: {reasons}.", nothing=strong(_("{names} cannot be judged", names=names)), reasons=reason.about(len(unjudged)))]
 
 
 def _not_judged(unjudged: list[Seen]) -> str:
-    return f"Not judged: {by_reason(_reasons(unjudged))}." if unjudged else ""
+    return _("Not judged: {reasons}.", reasons=by_reason(_reasons(unjudged))) if unjudged else ""
 
 
 def _truth(comparison: Comparison, judged: list[Seen]) -> str:
@@ -131,95 +149,43 @@ def _truth(comparison: Comparison, judged: list[Seen]) -> str:
     answers = [comparison.variants[0].answer, *(item.result.answer for item in judged)]
     if truth is None or all(answer is None or truth.accepts(answer) for answer in answers):
         return ""
-    return f"The right answer is “{truth.answer}”{'' if truth.accepts(answers[0] or '') else ', so the original is wrong, too'}."
+    if truth.accepts(answers[0] or ""):
+        return _("The right answer is “{answer}”.", answer=truth.answer)
+    return _("The right answer is “{answer}”, so the original is wrong, too.", answer=truth.answer)
 
 
-def _reasons(unjudged: list[Seen]) -> list[tuple[str, str]]:
-    return [(item.name, item.judgement.why_not) for item in unjudged]
+def _reasons(unjudged: list[Seen]) -> list[tuple[str, Reason]]:
+    return [(item.name.inside, item.judgement.reason) for item in unjudged if item.judgement.reason is not None]
 
 
 def _remedy(baseline: VariantResult, unjudged: list[Seen]) -> str:
     """What to do about an original, or a variant, that could not be scored."""
     if baseline.agreement_problem:
-        return baseline.agreement_problem
+        return recorded(baseline.agreement_problem)
     problems = dict.fromkeys(item.result.agreement_problem for item in unjudged if item.result.agreement_problem)
-    return next((problem for problem in problems if problem), "")
+    return next((recorded(problem) for problem in problems if problem), "")
 
 
-def _kept_sentence(item: Seen, everyone: int) -> list[Span]:
-    trade, name = f"{_size_words(item)}{_time_words(item)}", capital(item.name)
-    if everyone:
-        who = "Both" if everyone == 2 else f"All {everyone}"
-        return [(f"{who} give the ", False), ("same answer", True), (f". {name} {trade}. " if trade else ". ", False)]
-    if item.change is None or not item.change.differs:
-        return [(f"{name} gives the ", False), ("same answer", True), (f" and {trade}. " if trade else ". ", False)]
-    return [(f"{name} is ", False), ("within noise of the original", True), (f" and {trade}. " if trade else ". ", False)]
-
-
-def _size_words(item: Seen) -> str:
-    """“is 71% smaller”; empty where the size is not known."""
-    size = item.size
-    if size is None:
-        return ""
-    projected = " (projected)" if item.result.kind == "simulated" else ""
-    if 0.45 <= size <= 0.55:
-        return f"is half the size{projected}"
-    if 0.22 <= size <= 0.28:
-        return f"is a quarter of the size{projected}"
-    if abs(size - 1) < 0.02:
-        return "is the same size"
-    return f"is {percent(abs(1 - size))} {'smaller' if size < 1 else 'larger'}{projected}"
-
-
-def _time_words(item: Seen) -> str:
-    """“, 1.3× slower here”; empty for a simulated variant, and if speeds are not compared."""
-    if item.pace.told == "same":
-        return ", ≈ same speed"
-    return f", {item.pace.words} here" if item.pace.words else ""
-
-
-def _lost_sentence(item: Seen) -> str:
-    doubt, name = item.judgement.grade is Grade.CANT_TELL, capital(item.name)
-    what, time = _lost_words(item), _time_words(item)
-    if item.size is None or item.size > 0.98:
-        return f"{name}: {what}. " if doubt else f"{name} {what}{time}. "
-    projected = " (projected)" if item.result.kind == "simulated" else ""
-    return f"{name} is {percent(1 - item.size)} smaller{projected}{time}{'; ' if doubt else ', but '}{what}. "
-
-
-def _lost_words(item: Seen) -> str:
-    what = item.change.in_sentence if item.change is not None and item.change.differs else ""
-    if item.judgement.grade is Grade.BROKEN:
-        return f"is broken: it {what or 'predicts other words throughout'}"
-    if item.judgement.grade is Grade.WRONG:
-        return "gets it wrong"
-    if item.judgement.grade is Grade.CANT_TELL:
-        return "its answer is too short to judge"
-    return what or "is less sure of the same answer"
-
-
-def _sizes(seen: list[Seen]) -> tuple[Span, ...]:
+def _sizes(seen: list[Seen]) -> list[str]:
     """The headline without answers: the smallest variant, and the one that saves least."""
     ordered = sorted((item for item in seen if item.size is not None), key=lambda item: (item.result.kind == "simulated", item.size))
     ends = ordered if len(ordered) < 3 else [ordered[0], ordered[-1]]
-    told = tuple((f"{capital(item.name)} {_size_words(item)}. ", False) for item in ends)
-    return told or (("Answers and sizes are not known. ", False),)
+    return [size_sentence(item) for item in ends] or [_("Answers and sizes are not known.")]
 
 
 def _without_baseline(baseline: VariantResult) -> Verdict:
     if baseline.error is not None and baseline.error.kind == "cancelled":
-        return Verdict((("Stopped.", False),), "Compare again to see more than this.")
-    return Verdict(
-        ((f"{baseline.label} could not run, so there is nothing to compare with.", False),),
-        "Its card says what happened and what to try.",
-    )
+        return Verdict(spans(_("Stopped.")), _("Compare again to see more than this."))
+    headline = _("{name} could not run, so there is nothing to compare with.", name=baseline.label)
+    return Verdict(spans(headline), _("Its card says what happened and what to try."))
 
 
 def _alone(baseline: VariantResult, others: list[VariantResult]) -> Verdict:
-    problem = f"{baseline.agreement_problem} " if baseline.scores_finite is False and baseline.agreement_problem else ""
+    name = baseline.label
+    problem = recorded(baseline.agreement_problem or "") if baseline.scores_finite is False else ""
     if others:
-        missing = missing_told(others) or "The other cards say why they did not."
-        return Verdict(((f"Only {baseline.label} ran.", False),), f"{problem}{missing}")
+        missing = missing_told(others) or _("The other cards say why they did not.")
+        return Verdict(spans(_("Only {name} ran.", name=name)), " ".join(filter(None, (problem, missing))))
     if problem:
-        return Verdict(((f"{baseline.label} computes only NaN or infinity: its answer means nothing.", False),), problem.strip())
-    return Verdict(((f"{baseline.label} has answered.", False),), "Choose more schemes on the left to compare it with.")
+        return Verdict(spans(_("{name} computes only NaN or infinity: its answer means nothing.", name=name)), problem)
+    return Verdict(spans(_("{name} has answered.", name=name)), _("Choose more schemes on the left to compare it with."))

@@ -11,6 +11,8 @@ import torch
 import transformers as hf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from tests.support.checkpoints import configured, token_id
+
 CORPUS = ["What is in this picture?", "the cat sat on the mat", "a red circle and a blue square"]
 PLAIN = ("<eos>", "<pad>", "<bos>")
 SMALL: dict[str, Any] = {
@@ -66,7 +68,8 @@ def lively(model: hf.PreTrainedModel) -> hf.PreTrainedModel:
 
 def _qwen3_moe() -> Made:
     words = tokenizer()
-    config = hf.Qwen3MoeConfig(**SMALL, **ids(words), head_dim=32, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=64)
+    sizes = {"head_dim": 32, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
+    config = configured(hf.Qwen3MoeConfig, **SMALL, **ids(words), **sizes)
     return hf.Qwen3MoeForCausalLM(config), words
 
 
@@ -105,9 +108,9 @@ def _mamba2() -> Made:
 
 def _falcon_h1() -> Made:
     words = tokenizer()
-    config = hf.FalconH1Config(
-        **SMALL, **ids(words), head_dim=16, mamba_d_ssm=128, mamba_n_heads=4, mamba_d_head=32, mamba_n_groups=1, mamba_d_state=16,
-        mamba_chunk_size=16,
+    config = configured(
+        hf.FalconH1Config, **SMALL, **ids(words), head_dim=16, mamba_d_ssm=128, mamba_n_heads=4, mamba_d_head=32, mamba_n_groups=1,
+        mamba_d_state=16, mamba_chunk_size=16,
     )  # fmt: skip
     return hf.FalconH1ForCausalLM(config), words
 
@@ -122,9 +125,9 @@ def _bamba() -> Made:
 
 def _zamba2() -> Made:
     words = tokenizer()
-    config = hf.Zamba2Config(
-        **SMALL | {"num_hidden_layers": 4, "num_key_value_heads": 4}, **ids(words), mamba_d_state=16, mamba_ngroups=1, n_mamba_heads=4,
-        mamba_headdim=32, chunk_size=16, adapter_rank=8, use_mem_rope=True, layers_block_type=["mamba", "hybrid"] * 2,
+    config = configured(
+        hf.Zamba2Config, **SMALL | {"num_hidden_layers": 4, "num_key_value_heads": 4}, **ids(words), mamba_d_state=16, mamba_ngroups=1,
+        n_mamba_heads=4, mamba_headdim=32, chunk_size=16, adapter_rank=8, use_mem_rope=True, layers_block_type=["mamba", "hybrid"] * 2,
     )  # fmt: skip
     return hf.Zamba2ForCausalLM(config), words
 
@@ -148,15 +151,16 @@ def _lfm2() -> Made:
 def _paligemma() -> Made:
     """Reads the picture and the question with every token in view of every other, and must have a picture."""
     words = tokenizer((*PLAIN, "<image>"))
-    images = hf.SiglipImageProcessor(size={"height": 32, "width": 32})
+    images: Any = hf.SiglipImageProcessor(size={"height": 32, "width": 32})
     images.image_seq_length = 16
     processor = hf.PaliGemmaProcessor(images, words)
     words = processor.tokenizer
-    vision = hf.SiglipVisionConfig(**EYES, projection_dim=64, vision_use_head=False)
+    vision = configured(hf.SiglipVisionConfig, **EYES, projection_dim=64, vision_use_head=False)
     text = hf.GemmaConfig(**SMALL | {"num_key_value_heads": 1}, head_dim=16, tie_word_embeddings=True, **ids(words))
-    config = hf.PaliGemmaConfig(
-        vision_config=vision, text_config=text, image_token_index=words.convert_tokens_to_ids("<image>"), projection_dim=64, hidden_size=64,
-        tie_word_embeddings=True, pad_token_id=words.pad_token_id, eos_token_id=words.eos_token_id, bos_token_id=words.bos_token_id,
+    config = configured(
+        hf.PaliGemmaConfig, vision_config=vision, text_config=text, image_token_index=words.convert_tokens_to_ids("<image>"),
+        projection_dim=64, hidden_size=64, tie_word_embeddings=True, pad_token_id=words.pad_token_id,
+        eos_token_id=words.eos_token_id, bos_token_id=words.bos_token_id,
     )  # fmt: skip
     return hf.PaliGemmaForConditionalGeneration(config), processor
 
@@ -171,8 +175,8 @@ def _gemma3() -> Made:
     words, processor = _gemma3_processor()
     text = hf.Gemma3TextConfig(**SMALL, head_dim=16, sliding_window=8, **ids(words))
     names = {"image_token_index": "<img>", "boi_token_index": "<soi>", "eoi_token_index": "<eoi>"}
-    config = hf.Gemma3Config(
-        text_config=text, vision_config=hf.SiglipVisionConfig(**EYES, vision_use_head=False), mm_tokens_per_image=4,
+    config = configured(
+        hf.Gemma3Config, text_config=text, vision_config=hf.SiglipVisionConfig(**EYES, vision_use_head=False), mm_tokens_per_image=4,
         **{name: words.convert_tokens_to_ids(token) for name, token in names.items()},
     )  # fmt: skip
     return hf.Gemma3ForConditionalGeneration(config), processor
@@ -182,7 +186,7 @@ def _qwen2_vl() -> Made:
     """Positions of three dimensions, which go on after a picture from where it ends."""
     special = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
     words = tokenizer((*PLAIN, *special))
-    start, end, picture, video = (words.convert_tokens_to_ids(token) for token in special)
+    start, end, picture, video = (token_id(words, token) for token in special)
     vision = {"depth": 2, "embed_dim": 64, "hidden_size": 64, "num_heads": 2, "patch_size": 8, "mlp_ratio": 2}
     rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
     config = hf.Qwen2VLConfig(
@@ -215,7 +219,7 @@ def _mllama() -> Made:
         "patch_size": 8, "max_num_tiles": 2, "supported_aspect_ratios": [[1, 1], [1, 2], [2, 1]], "intermediate_layers_indices": [0, 1],
         "vision_output_dim": 192,
     }  # fmt: skip
-    config = hf.MllamaConfig(text_config=text, vision_config=vision, image_token_index=words.convert_tokens_to_ids("<|image|>"))
+    config = hf.MllamaConfig(text_config=text, vision_config=vision, image_token_index=token_id(words, "<|image|>"))
     images = hf.MllamaImageProcessor(size={"height": 32, "width": 32}, max_image_tiles=2)
     chat = (
         "{% for message in messages %}{% for part in message['content'] %}{% if part['type'] == 'image' %}<|image|>"
@@ -241,7 +245,7 @@ def _blip2() -> Made:
     former = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "encoder_hidden_size": 64}
     config = hf.Blip2Config(
         vision_config=EYES, qformer_config=former, text_config=text.to_dict(), num_query_tokens=4,
-        image_token_index=words.convert_tokens_to_ids("<image>"),
+        image_token_index=token_id(words, "<image>"),
     )  # fmt: skip
     return hf.Blip2ForConditionalGeneration(config), processor
 
@@ -251,7 +255,7 @@ def _t5gemma2() -> Made:
     text = {**SMALL, "head_dim": 16, "sliding_window": 8, **ids(words)}
     vision = {**EYES, "vision_use_head": False, "model_type": "siglip_vision_model"}
     names = {"image_token_index": "<img>", "boi_token_index": "<soi>", "eoi_token_index": "<eoi>"}
-    numbers = {name: words.convert_tokens_to_ids(token) for name, token in names.items()}
+    numbers = {name: token_id(words, token) for name, token in names.items()}
     encoder = {"text_config": text, "vision_config": vision, "mm_tokens_per_image": 4, **numbers}
     config = hf.T5Gemma2Config(encoder=encoder, decoder=dict(text), image_token_index=numbers["image_token_index"])
     return hf.T5Gemma2ForConditionalGeneration(config), processor
@@ -268,7 +272,8 @@ def _bart() -> Made:
 
 def _t5() -> Made:
     words = tokenizer()
-    config = hf.T5Config(d_model=64, d_kv=16, d_ff=64, num_layers=1, num_heads=2, decoder_start_token_id=0, **ids(words))
+    sizes = {"d_model": 64, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 2}
+    config = configured(hf.T5Config, **sizes, decoder_start_token_id=0, **ids(words))
     return hf.T5ForConditionalGeneration(config), words
 
 

@@ -160,6 +160,31 @@ def test_runs_leave_as_a_file_and_come_back(kept: Server, open_page: OpenPage, t
     expect(page.locator(".run")).to_have_count(3)
 
 
+def test_an_opened_run_is_downloaded_by_keyboard_and_as_often_as_one_likes(kept: Server, open_page: OpenPage) -> None:
+    page = open_page(kept)
+    _history(page, 3)
+    _open(page)
+    page.click("#open-history-export")
+    for _ in range(2):
+        with page.expect_download() as download:
+            page.locator("#history-export-json").press("Enter")
+        assert json.loads(download.value.path().read_text())["variants"]
+        expect(page.locator("#history-export-json")).to_have_attribute("aria-busy", "false")
+    other = page.context.new_page()
+    other.goto(page.url)
+    _history(other, 3)
+    other.get_by_role("button", name="Delete all").click()
+    expect(other.locator("#history-banner")).to_contain_text("3 runs deleted")
+    page.click("#history-export-html")
+    expect(page.locator("#drawer-history-export [role=alert]")).to_contain_text("The server no longer has this result.")
+    other.get_by_role("button", name="Undo").click()
+    expect(other.locator(".run")).to_have_count(3)
+    with page.expect_download() as download:
+        page.click("#history-export-html")
+    assert download.value.path().read_text().startswith("<!doctype html>")
+    expect(page.locator("#drawer-history-export [role=alert]")).to_have_count(0)
+
+
 def test_two_runs_are_held_against_each_other(kept: Server, open_page: OpenPage) -> None:
     page = open_page(kept)
     _history(page, 3)

@@ -106,6 +106,7 @@ def test_the_formula_is_that_of_the_number_that_is_clicked(scripted: Server, ope
     scale = (row.max() - row.min()) / 15
     zero = np.round(-8 - row.min() / scale)
     box = page.locator("#learn .levels").bounding_box()
+    assert box is not None
     seen = set()
     for share in (0.25, 0.5, 0.7):
         page.mouse.click(box["x"] + box["width"] * share, box["y"] + 100)

@@ -58,29 +58,36 @@ def in_page_of(browser: Browser, source: str, numbers: list[float], mapping: dic
 
 def in_page(page: Page, numbers: Floats, mapping: Mapping, codes: Codes, size: int) -> dict[str, Any]:
     """What the page's script makes of `numbers`: restored and codes, the error and the groups."""
+    return of_several(page, [(numbers, codes, size)], mapping)[0]
+
+
+def of_several(page: Page, cases: list[tuple[Floats, Codes, int]], mapping: Mapping) -> list[dict[str, Any]]:
+    """`in_page` of rows with codes and sizes of their own, in one call: the way to the browser and back takes longest."""
     told = json.loads(json.dumps(mapping.to_page()))
-    own = next(entry for entry in told["codes"] if entry["bits"] == codes.bits)
+    own = {entry["bits"]: entry for entry in told["codes"]}
     return page.evaluate(
-        """([numbers, rule, codes, size]) => {
+        """([cases, rule]) => cases.map(([numbers, codes, size]) => {
             const row = Float32Array.from(numbers);
             const result = learn.quantized(row, rule, codes, size);
             const { errors, ...error } = learn.errorOf(row, result);
             const groups = result.groups.map(({ code, value, levels, ...found }) => found);
             return { restored: [...result.restored], codes: [...result.codes], error, errors: [...errors], groups };
-        }""",
-        [numbers.tolist(), told["rule"], own, size],
+        })""",
+        [[[numbers.tolist(), own[codes.bits], size] for numbers, codes, size in cases], told["rule"]],
     )
 
 
 def reference(numbers: Floats, mapping: Mapping, codes: Codes, size: int) -> NDArray[np.float64]:
     """The engine's arithmetic, each group by itself as a row or tensor; NF4 and affine from their definitions."""
-    length = size or len(numbers)
+    superblock = 0 if mapping.rule == "affine" else mapping.rule.superblock or 0
+    length = superblock or size or len(numbers)
     groups = [numbers[start : start + length] for start in range(0, len(numbers), length)]
     if mapping.rule == "affine":
         return np.concatenate([affine(group, codes.bits)[0] for group in groups])
     if mapping.key == "nf4":
         return np.concatenate([nf4(group) for group in groups])
-    extent = 8 if mapping.rule.shares in ("block", "group") else None  # the groups here are made beforehand
+    # The groups here are made beforehand; those of superblocks are within.
+    extent = size if superblock else 8 if mapping.rule.shares in ("block", "group") else None
     row = Format("reference", "Reference", codes.element, mapping.rule, "test", "test", size=extent)
     everything = torch.from_numpy(numbers)[None]
     results = []
@@ -114,29 +121,34 @@ def test_equal_to_the_engine_on_drawn_and_random_rows(page: Page, mapping: Mappi
     generator = np.random.default_rng(codes.bits)
     scales = np.exp2(generator.uniform(-30, 30, 256))
     samples = [*(values[:512] for values in drawn().values()), (generator.normal(size=256) * scales).astype(np.float32)]
-    for numbers in samples:
-        for size in (mapping.size,) if mapping.size else (0, 64, 8):
-            found = in_page(page, numbers, mapping, codes, size)
-            np.testing.assert_array_equal(found["restored"], reference(numbers, mapping, codes, size))
+    assert_equal_to_the_engine(page, [(numbers, codes, size) for numbers in samples for size in sizes_of(mapping, (0, 64, 8))], mapping)
+
+
+def sizes_of(mapping: Mapping, others: tuple[int, ...]) -> tuple[int, ...]:
+    return (mapping.size,) if mapping.size else others
+
+
+def assert_equal_to_the_engine(page: Page, cases: list[tuple[Floats, Codes, int]], mapping: Mapping) -> None:
+    if mapping.rule != "affine" and mapping.rule.superblock:  # the engine takes whole ones
+        cases = [(np.resize(numbers, 2 * mapping.rule.superblock), codes, size) for numbers, codes, size in cases]
+    for (numbers, codes, size), found in zip(cases, of_several(page, cases, mapping), strict=True):
+        np.testing.assert_array_equal(found["restored"], reference(numbers, mapping, codes, size))
 
 
 @each_mapping
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(numbers=rows, data=st.data())
-def test_equal_to_the_engine_on_anything(page: Page, mapping: Mapping, numbers: Floats, data: st.DataObject) -> None:
-    codes = data.draw(st.sampled_from(mapping.codes))
-    size = mapping.size or data.draw(st.sampled_from([0, 8, 32]))
-    found = in_page(page, numbers, mapping, codes, size)
-    np.testing.assert_array_equal(found["restored"], reference(numbers, mapping, codes, size))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5, deadline=None)
+@given(data=st.data())
+def test_equal_to_the_engine_on_anything(page: Page, mapping: Mapping, data: st.DataObject) -> None:
+    case = st.tuples(rows, st.sampled_from(mapping.codes), st.sampled_from(sizes_of(mapping, (0, 8, 32))))
+    assert_equal_to_the_engine(page, data.draw(st.lists(case, min_size=5, max_size=5)), mapping)
 
 
 @pytest.mark.parametrize("row", MADE.values(), ids=MADE)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(numbers=rows)
-def test_equal_to_the_engine_in_formats_that_no_row_has(page: Page, row: Format, numbers: Floats) -> None:
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5, deadline=None)
+@given(several=st.lists(rows, min_size=5, max_size=5))
+def test_equal_to_the_engine_in_formats_that_no_row_has(page: Page, row: Format, several: list[Floats]) -> None:
     mapping = Mapping(row.key, row.label, "Blocks", row.rule, (Codes(row.label, row.element),), row.about, size=row.size)
-    found = in_page(page, numbers, mapping, mapping.codes[0], row.size or 0)
-    np.testing.assert_array_equal(found["restored"], reference(numbers, mapping, mapping.codes[0], row.size or 0))
+    assert_equal_to_the_engine(page, [(numbers, mapping.codes[0], row.size or 0) for numbers in several], mapping)
 
 
 @pytest.mark.parametrize("key", [key for key in FORMATS if key in MAPPINGS])

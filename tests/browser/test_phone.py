@@ -10,7 +10,7 @@ from tests.support.serving import Server
 pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844}
-TABS = ("Compare", "Weights", "Quality", "History", "Learn")
+TABS = ("Compare", "Weights", "Quality", "Fit", "Mix", "History", "Learn")
 PRESSED = "button, select, summary, input:not([type=checkbox]):not([type=radio]), label.opt, .pills label, .foot a"
 SMALL = """(selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility({ visibilityProperty: true }))
   .map((one) => [one.id || one.className || one.name, one.getBoundingClientRect()])
@@ -65,7 +65,9 @@ def test_cards_are_swiped_and_the_results_are_one_tap_away(scripted: Server, ope
     assert boxes[0] is not None and boxes[1] is not None
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[1]["x"] < PHONE["width"] < boxes[1]["x"] + boxes[1]["width"]
     page.eval_on_selector(".cards", "cards => cards.scrollTo(cards.scrollWidth, 0)")
-    expect(page.locator(".card").nth(3)).to_be_in_viewport(ratio=0.5)
+    page.wait_for_function(
+        "() => { const last = document.querySelectorAll('.card')[3].getBoundingClientRect(); return last.right <= innerWidth }"
+    )
     page.evaluate("scrollTo(0, 0)")
     page.get_by_role("button", name="Results", exact=True).click()
     expect(page.locator("#verdict")).to_be_in_viewport()

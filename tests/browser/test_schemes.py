@@ -1,8 +1,11 @@
 """Presets, mixes and other checkpoints, chosen and run in a real browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from qdash.catalog.caches import CACHES
 from tests.browser.conftest import OpenPage
 from tests.support.acting import compare, finished
 from tests.support.serving import Server
@@ -34,6 +37,27 @@ def test_a_mix_by_part_becomes_a_version(scripted: Server, open_page: OpenPage) 
     expect(page.locator("#drawer-code")).to_contain_text("*.down_proj=original")
     page.click(".added .remove")
     expect(page.locator(".added .opt")).to_have_count(0)
+
+
+def test_the_kv_cache_is_a_version_alone_and_in_a_mix(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.click(".builder.recipe summary")
+    page.select_option(".builder.recipe [name=kv]", "int8")
+    page.click(".builder.recipe .add")
+    page.select_option(".builder.recipe [name=language]", "bnb-nf4")
+    page.fill(".builder.recipe [name=glob]", "*.down_proj")
+    page.select_option(".builder.recipe [name=glob-scheme]", "original")
+    page.select_option(".builder.recipe [name=kv]", "int4")
+    page.click(".builder.recipe .add")
+    rows = page.locator(".added .opt")
+    expect(rows).to_have_text([re.compile("KV cache INT8"), re.compile("language NF4 · KV cache INT4")])
+    assert [row.get_attribute("title") for row in rows.all()] == ["kv=int8", "language=bnb-nf4,*.down_proj=original,kv=int4"]
+    assert rows.first.get_attribute("class") == f"opt b16{' sim' if CACHES['int8'].kind == 'simulated' else ''} on"
+    compare(page)
+    finished(page)
+    assert _cards(page)[-2:] == ["KV cache INT8", "language NF4 · KV cache INT4"]
+    page.click("#open-code")
+    expect(page.locator("#drawer-code")).to_contain_text("kv=int4")
 
 
 def test_another_checkpoint_stands_beside_the_model(scripted: Server, open_page: OpenPage) -> None:

@@ -1,5 +1,6 @@
 """Thresholds are where float32 rounding goes from one value to the next; torch's quicker arithmetic rounds to the same."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qdash.catalog.elements import E2M1, E2M3, E3M2, E4M3, E5M2, NF4, Element, Integer, Table, largest_exponent, thresholds
-from qdash.catalog.formats import BY_GROUP, BY_ROW, MX, Format
+from qdash.catalog.elements import E2M1, E2M3, E3M2, E4M3, E5M2, IQ4, NF4, Element, Integer, Table, Ties, largest_exponent, thresholds
+from qdash.catalog.formats import Format
+from qdash.catalog.scale_rules import BY_GROUP, BY_ROW, MX, Q4_K, Q6_K, Descent
 from qdash.engine.formats.casting import nearest_, saturate_
-from tests.support.formats import COUNTED, E2M2, IQ4
+from tests.support.formats import COUNTED, E2M2
 
 ELEMENTS = [E4M3, E5M2, E2M3, E3M2, E2M1, E2M2, Integer(-127, 127), Integer(-8, 7), Integer(0, 15), NF4, IQ4, COUNTED]
 each_element = pytest.mark.parametrize("element", ELEMENTS, ids=lambda element: f"{type(element).__name__}-{len(element.values)}")
@@ -32,19 +34,37 @@ def test_a_threshold_rounds_down_and_the_next_float32_up(element: Element) -> No
             assert not isinstance(element, Table) and (at - element.values.index(0.0)) % 2 == 1
 
 
-@each_element
+@pytest.mark.parametrize("element", [Integer(-127, 127), Integer(-8, 7), Integer(0, 31)], ids=lambda element: f"{len(element.values)}")
+def test_ties_of_integers_go_up_or_away_from_zero(element: Integer) -> None:
+    halves = np.arange(element.lowest, element.largest) + np.float32(0.5)
+    away = np.array(thresholds(element, "away"), dtype=np.float32)
+    np.testing.assert_array_equal(away < halves, halves > 0)
+    np.testing.assert_array_equal(np.where(halves > 0, np.nextafter(away, np.float32(np.inf)), away), halves)
+    up = np.array(thresholds(element, "up"), dtype=np.float32)
+    added = np.float32(0.5 - element.lowest)
+    np.testing.assert_array_equal(np.floor(up + added), halves - np.float32(0.5) - element.lowest)
+    np.testing.assert_array_equal(np.floor(np.nextafter(up, np.float32(np.inf)) + added), halves + np.float32(0.5) - element.lowest)
+
+
+TIED: list[tuple[Element, Ties]] = [(element, "even") for element in ELEMENTS]
+OTHER_TIES: list[Ties] = ["up", "away"]
+TIED.extend((element, ties) for element in ELEMENTS if isinstance(element, Integer) for ties in OTHER_TIES)
+
+
+@pytest.mark.parametrize(("element", "ties"), TIED, ids=lambda part: part if isinstance(part, str) else f"{len(part.values)}")
 @given(data=st.data())
-def test_torch_rounds_to_the_thresholds(element: Element, data: st.DataObject) -> None:
+def test_torch_rounds_to_the_thresholds(element: Element, ties: Ties, data: st.DataObject) -> None:
     end = float(np.float32(1.5 * element.largest))
-    close = st.sampled_from([*map(float, np.array(element.values, dtype=np.float32)), *thresholds(element)])
+    close = st.sampled_from([*map(float, np.array(element.values, dtype=np.float32)), *thresholds(element, ties)])
     numbers = data.draw(arrays(np.float32, st.integers(1, 50), elements=st.floats(-end, end, width=32) | close))
-    codes = (numbers[:, None] > np.array(thresholds(element), dtype=np.float32)).sum(axis=1)
+    codes = (numbers[:, None] > np.array(thresholds(element, ties), dtype=np.float32)).sum(axis=1)
     expected = np.array(element.values, dtype=np.float32)[codes]
-    np.testing.assert_array_equal(saturate_(torch.from_numpy(numbers.copy()), element).numpy(), expected)
+    np.testing.assert_array_equal(saturate_(torch.from_numpy(numbers.copy()), element, ties).numpy(), expected)
 
 
 def test_a_table_keeps_nan() -> None:
-    assert nearest_(torch.tensor([torch.nan, 0.3]), NF4).isnan().tolist() == [True, False]
+    for table in (NF4, IQ4):
+        assert nearest_(torch.tensor([torch.nan, 0.3]), table).isnan().tolist() == [True, False]
 
 
 def test_bits_and_exponents() -> None:
@@ -60,3 +80,8 @@ def test_a_row_that_makes_no_sense_is_refused() -> None:
         Format("with-size", "", E2M1, BY_ROW, "", "", size=32)
     with pytest.raises(ValueError, match="signed: codes beside a minimum begin at zero, not at -7"):
         Format("signed", "", Integer(-7, 7), BY_GROUP, "", "", size=32)
+    with pytest.raises(ValueError, match="odd: a superblock of 256 is not made of blocks of 24"):
+        Format("odd", "", Integer(-32, 31), Q6_K, "", "", size=24)
+    for rule in (replace(Q6_K, search=None), replace(Q4_K, search=Descent("square", 1)), replace(MX, search=Q6_K.search)):
+        with pytest.raises(ValueError, match=f"unsound: scales of the kind {rule.scale.kind} cannot be found so"):
+            Format("unsound", "", Integer(0, 15), rule, "", "", size=32)

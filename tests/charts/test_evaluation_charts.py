@@ -10,6 +10,7 @@ from qdash.charts.evaluation import speedup_of
 from qdash.records import Evaluation, EvaluationRequest, Variant
 from qdash.stats.binomial import proportion
 from tests.report.examples import HOSTILE
+from tests.support.figures import layout_of, traces
 from tests.support.scripted_evaluation import evaluation_of
 
 KEYS = ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3")
@@ -29,11 +30,11 @@ def changed(place: int, **changes: Any) -> Evaluation:
 
 
 def bars(figure: go.Figure) -> dict[str, Any]:
-    return {trace.y[0]: trace for trace in figure.data if isinstance(trace, go.Bar)}
+    return {trace.y[0]: trace for trace in traces(figure) if trace.type == "bar"}
 
 
 def texts(figure: go.Figure) -> dict[str, str]:
-    return {note.y: note.text for note in figure.layout.annotations}
+    return {note.y: note.text for note in layout_of(figure).annotations}
 
 
 def test_a_bar_is_the_share_and_its_whiskers_are_the_interval() -> None:
@@ -47,8 +48,8 @@ def test_a_bar_is_the_share_and_its_whiskers_are_the_interval() -> None:
         assert bar.x[0] - bar.error_x.arrayminus[0] == pytest.approx(share.low * 100)
         assert texts(figure)[result.label] == f"<b>{share.value * 100:.1f}%</b>"
     first = evaluation.variants[0].accuracy
-    assert first is not None and figure.layout.shapes[0].x0 == pytest.approx(first.value * 100)
-    assert tuple(figure.layout.xaxis.range) == (0, 100)
+    assert first is not None and layout_of(figure).shapes[0].x0 == pytest.approx(first.value * 100)
+    assert tuple(layout_of(figure).xaxis.range) == (0, 100)
 
 
 def test_simulated_answers_are_hatched_and_simulated_speed_is_none() -> None:
@@ -68,8 +69,8 @@ def test_a_speed_up_is_the_originals_time_over_its_own_with_the_noise() -> None:
     assert bar.x[0] == pytest.approx(original.total_s / nf4.total_s)
     assert bar.error_x.array[0] == pytest.approx(bar.x[0] * evaluation.noise_floor.relative)
     assert bars(figure)["Original"].x[0] == 1 and bars(figure)["Original"].error_x.array[0] == 0
-    assert figure.layout.shapes[0].x0 == 1
-    assert max(value.x[0] + value.error_x.array[0] for value in bars(figure).values()) <= figure.layout.xaxis.range[1] + 1e-9
+    assert layout_of(figure).shapes[0].x0 == 1
+    assert max(value.x[0] + value.error_x.array[0] for value in bars(figure).values()) <= layout_of(figure).xaxis.range[1] + 1e-9
 
 
 def test_a_variant_that_was_stopped_says_of_how_many_and_has_no_speed() -> None:
@@ -83,7 +84,7 @@ def test_a_variant_that_was_stopped_says_of_how_many_and_has_no_speed() -> None:
 
 def test_without_the_original_there_is_no_line_and_no_speed() -> None:
     evaluation = changed(0, status="failed", accuracy=None, total_s=None)
-    assert not accuracy_bars(evaluation).layout.shapes
+    assert not layout_of(accuracy_bars(evaluation)).shapes
     assert texts(accuracy_bars(evaluation))["Original"] == "✕ failed"
     assert speedup_of(evaluation, 0) is None and "Original" not in bars(speedup_bars(evaluation))
 

@@ -20,6 +20,7 @@ from qdash.report import to_html
 from qdash.ui.components.tradeoff import note_html, trade_table_html
 from qdash.ui.results.comparison import redrawn
 from tests.report.examples import AGREEMENT, COMPARISON, HOSTILE, memory, variant
+from tests.support.figures import layout_of, traces
 from tests.support.scripted_evaluation import evaluation_of
 
 LARGEST_FIGURE_BYTES = 300_000
@@ -94,7 +95,7 @@ def compared(count: int = 3) -> Comparison:
 
 
 def dots(figure: go.Figure) -> dict[int, Any]:
-    return {trace.customdata[0]: trace for trace in figure.data if trace.customdata is not None}
+    return {trace.customdata[0]: trace for trace in traces(figure) if trace.customdata is not None}
 
 
 def test_dots_are_where_the_record_says() -> None:
@@ -120,14 +121,14 @@ def test_the_original_has_a_place_of_its_own_below_every_power_of_ten() -> None:
     figure = trade_off(comparison_trades(compared()))
     at = dots(figure)[0].y[0]
     assert at < min(trace.y[0] for place, trace in dots(figure).items() if place)
-    assert dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))[at] == "none"
-    assert figure.layout.yaxis.range[0] < at
+    assert dict(zip(layout_of(figure).yaxis.tickvals, layout_of(figure).yaxis.ticktext, strict=True))[at] == "none"
+    assert layout_of(figure).yaxis.range[0] < at
 
 
 def test_simulated_is_dashed_and_has_no_peak_and_no_time() -> None:
     comparison = compared()
     figure = trade_off(comparison_trades(comparison))
-    assert [shape.line.dash for shape in figure.layout.shapes] == ["2.5px,2px"]
+    assert [shape.line.dash for shape in layout_of(figure).shapes] == ["2.5px,2px"]
     assert dots(figure)[3].marker.opacity < 0.3 < dots(figure)[1].marker.opacity
     for against in ("peak", "time"):
         trades = comparison_trades(comparison, against)
@@ -141,7 +142,7 @@ def test_the_steps_join_the_best_trades() -> None:
     comparison = comparison.model_copy(update={"variants": (*comparison.variants, worse)})
     trades = comparison_trades(comparison)
     assert [point.place for point in trades.front] == [6, 5, 4, 3, 2, 1, 0]
-    line = trade_off(trades).data[0]
+    line = traces(trade_off(trades))[0]
     assert line.line.shape == "hv" and list(line.x) == sorted(line.x)
 
 
@@ -181,7 +182,7 @@ def test_what_did_not_run_is_told_and_nothing_at_all_is_said(against: Any) -> No
     assert len(trades.points) + len(trades.left_out) == len(COMPARISON.variants)
     failed = COMPARISON.model_copy(update={"variants": COMPARISON.variants[-1:]})
     figure = trade_off(comparison_trades(failed, against))
-    assert "nothing to plot" in figure.layout.annotations[0].text
+    assert "nothing to plot" in layout_of(figure).annotations[0].text
 
 
 def test_twenty_variants_of_any_name_fit_and_nothing_of_theirs_is_markup() -> None:
@@ -191,7 +192,7 @@ def test_twenty_variants_of_any_name_fit_and_nothing_of_theirs_is_markup() -> No
         for against in AGAINST:
             text = trade_off(comparison_trades(comparison, against)).to_json() or ""
             assert len(text) < LARGEST_FIGURE_BYTES and "<script" not in text and "<img" not in text
-    labels = [note for note in trade_off(comparison_trades(twenty)).layout.annotations if note.name == "label"]
+    labels = [note for note in layout_of(trade_off(comparison_trades(twenty))).annotations if note.name == "label"]
     assert len(labels) >= 8
 
 
@@ -202,7 +203,7 @@ def test_every_dot_has_a_name_or_a_number_with_a_key(count: int) -> None:
         for place in range(count - 1)
     ]
     trades = comparison_trades(COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0], *many)}))
-    notes = trade_off(trades).layout.annotations
+    notes = layout_of(trade_off(trades)).annotations
     names, numbers = ([note.text for note in notes if note.name == kind] for kind in ("label", "number"))
     groups = numbered(trades)
     assert len(names) + sum(len(group) for group in groups) == count
@@ -216,7 +217,7 @@ def test_numbers_never_cover_each_other() -> None:
     trades = comparison_trades(COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0], *same)}))
     assert any(len(group) > 1 for group in numbered(trades))
     assert "Dots too close together share a number." in note_html(trades)
-    numbers = [note for note in trade_off(trades).layout.annotations if note.name == "number"]
+    numbers = [note for note in layout_of(trade_off(trades)).annotations if note.name == "number"]
     assert len({(note.x, note.y) for note in numbers}) == len(numbers)
 
 
@@ -236,7 +237,7 @@ def test_costs_far_apart_are_drawn_by_their_logarithm() -> None:
     figure = trade_off(trades)
     assert slow.latency is not None
     assert dots(figure)[4].x[0] == pytest.approx(log10(slow.latency.tpot_s.median * 1e3))
-    assert figure.layout.xaxis.ticktext
+    assert layout_of(figure).xaxis.ticktext
 
 
 def test_a_switch_that_says_nonsense_shows_the_size() -> None:
@@ -250,6 +251,6 @@ def test_where_nothing_was_compared_there_is_no_trade_off() -> None:
     hidden = tuple(result.model_copy(update={"agreement": None, "answer": None}) for result in COMPARISON.variants)
     comparison = COMPARISON.model_copy(update={"variants": hidden})
     assert not any(comparison_trades(comparison, against).compares for against in AGAINST)
-    assert 'class="nothing"' in redrawn(False, "size", comparison)[3] and trade_table_html(comparison) == ""
+    assert 'class="nothing"' in redrawn(False, "size", comparison)[-1] and trade_table_html(comparison) == ""
     assert "Size vs. quality" not in to_html(comparison) and "Size vs. quality" in to_html(COMPARISON)
-    assert 'class="nothing"' not in redrawn(False, "size", COMPARISON)[3] and trade_table_html(COMPARISON)
+    assert 'class="nothing"' not in redrawn(False, "size", COMPARISON)[-1] and trade_table_html(COMPARISON)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from qdash.engine.worker import Worker  # noqa: E402
 from qdash.records import Question  # noqa: E402
 from tests.engine.conftest import ignore, never, spec_of  # noqa: E402
 from tests.support import checkpoints  # noqa: E402
+from tests.support.held import model_of, processor_of  # noqa: E402
 from training.published import PUBLISHED, Published, folded, saved_tensors, write  # noqa: E402
 
 FAMILIES = {"qwen3": "qwen3-4b", "bloom": "bloom-1b7", "fastvlm": "fastvlm-0.5b", "smolvlm": "smolvlm-256m"}
@@ -28,6 +30,7 @@ def test_the_tensors_kept_are_those_of_the_class(name: str) -> None:
     """Built from the config.json that is kept, by the class it names."""
     folder = ASSETS / "architectures" / name
     config = hf.AutoConfig.from_pretrained(folder)
+    assert config.architectures is not None
     (class_name,) = config.architectures
     published = dataclasses.replace(PUBLISHED[name](), config=config, model_class=getattr(hf, class_name))
     model = published.skeleton()
@@ -61,7 +64,7 @@ def small(tmp_path_factory: pytest.TempPathFactory):
     def made(family: str) -> Path:
         folder = tmp_path_factory.mktemp(family)
         model, processor = checkpoints.BUILDERS[family]()
-        tokenizer = getattr(processor, "tokenizer", processor)
+        tokenizer: Any = getattr(processor, "tokenizer", processor)
         model.config.dtype = torch.float16 if family == "bloom" else torch.bfloat16
         roles = {"eos_token": tokenizer.eos_token, "pad_token": tokenizer.pad_token}
         published = Published(model.config, type(model), tokenizer.get_added_vocab(), roles, tokenizer.chat_template)
@@ -85,6 +88,6 @@ def test_it_loads_by_the_usual_path_and_computes(family: str, small, png: bytes)
         worker.load(emit=ignore, stop=never)
         assert worker.answer(question, 4, emit=ignore, stop=never).new_tokens <= 4
         with torch.no_grad():
-            inputs = build_inputs(worker.held.processor, question.prompt, read_image(question), worker.held.model)
-            logits = worker.held.model(**inputs).logits.float()
+            inputs = build_inputs(processor_of(worker), question.prompt, read_image(question), model_of(worker))
+            logits = model_of(worker)(**inputs).logits.float()
         assert torch.isfinite(logits).all() and 0.05 < logits.std() < 20

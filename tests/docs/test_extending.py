@@ -1,8 +1,5 @@
 """The scheme of the third walk in docs/extending.md is made as printed, and goes all the way; the other walks have files of their own."""
 
-import re
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -11,21 +8,15 @@ from qdash.catalog.schemes import SCHEMES, find_scheme
 from qdash.engine.worker import Worker
 from qdash.records import Question
 from qdash.ui.controls.scheme_picker import picker_html, this_machine
+from tests.docs.walks import python_blocks
 from tests.engine.conftest import ignore, never, spec_of
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
-
-
-def python_blocks() -> list[str]:
-    """The examples in the order they are printed. Those of formats say first which file they are added to."""
-    return re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.fixture
 def example():
     """The key that the example adds; the table is put back afterwards."""
     before = dict(SCHEMES)
-    (code,) = [block for block in python_blocks() if "simulated_scheme(" in block]
+    (code,) = python_blocks("A scheme of a known family")
     exec(code, {})
     (key,) = SCHEMES.keys() - before.keys()
     yield key

@@ -1,14 +1,13 @@
 """The formats of the first two walks in docs/extending.md: added to their files as printed, they are found everywhere, and round alike."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.docs.test_extending import DOCUMENT
+from tests.docs.walks import additions
 from tests.support.edited import ROOT, edited_package, run_edited
 
 KEYS = {"fp5-e2m2": 5, "nf4-b64": 4, "mxfp4-up": 4}
@@ -41,18 +40,12 @@ print(json.dumps({"found": found, "script": script("learn_rounding")}))
 """
 
 
-def additions() -> dict[str, str]:
-    """The examples that name the file they are added to, by that."""
-    found: dict[str, str] = {}
-    for path, code in re.findall(r"```\w+\n(?:#|//) (qdash/\S+)\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL):
-        if path.rpartition("/")[2] in ("formats.py", "rules.py", "learn_rounding.js"):
-            found[path] = found.get(path, "") + f"\n\n{code}"
-    return found
+ADDED = additions("A number format: one row", "A number format with a new kind of scale")
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return edited_package(tmp_path_factory.mktemp("edited"), additions())
+    return edited_package(tmp_path_factory.mktemp("edited"), ADDED)
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +55,17 @@ def seen(package: Path) -> dict[str, Any]:
 
 
 def test_the_walks_leave_the_sources_as_they_are(package: Path) -> None:
-    assert not any("e8m0-up" in (ROOT / name).read_text(encoding="utf-8") for name in additions())
-    assert all("e8m0-up" in (package / name).read_text(encoding="utf-8") for name in additions())
+    assert not any("e8m0-up" in (ROOT / name).read_text(encoding="utf-8") for name in ADDED)
+    assert all("e8m0-up" in (package / name).read_text(encoding="utf-8") for name in ADDED)
 
 
 def test_a_row_touches_one_file_and_a_new_kind_of_scale_three() -> None:
-    assert sorted(path.rpartition("/")[2] for path in additions()) == ["formats.py", "learn_rounding.js", "rules.py"]
+    assert sorted(path.rpartition("/")[2] for path in ADDED) == ["formats.py", "learn_rounding.js", "rules.py"]
 
 
 def test_what_is_edited_is_a_copy(tmp_path: Path) -> None:
-    before = {path: (ROOT / path).read_text(encoding="utf-8") for path in additions()}
-    edited_package(tmp_path, additions())
+    before = {path: (ROOT / path).read_text(encoding="utf-8") for path in ADDED}
+    edited_package(tmp_path, ADDED)
     for path, text in before.items():
         assert (ROOT / path).read_text(encoding="utf-8") == text
         assert (tmp_path / path).read_text(encoding="utf-8").startswith(text) and (tmp_path / path).resolve() != (ROOT / path).resolve()

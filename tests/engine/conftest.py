@@ -1,6 +1,6 @@
 """Workers on tiny checkpoints, loaded once a session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 
 from qdash.catalog.families.simulated import SIMULATED as SIMULATED_FAMILY
 from qdash.catalog.schemes import SCHEMES
+from qdash.engine import calibration, own_texts
 from qdash.engine.layers import KIND_REASONS
 from qdash.engine.loading import load_processor
 from qdash.engine.schemes import QuantizeContext
@@ -19,7 +20,9 @@ TEXT = ("qwen3", "bloom")
 REAL = ("original", "fp32", "fp16", "bf16", "bnb-int8", "bnb-nf4", "bnb-nf4-fp32", "bnb-fp4")
 TORCHAO = ("ao-int8wo", "ao-int8dyn", "ao-int8static", "ao-int4wo", "ao-fp8wo")  # those that a CPU can run
 DYNAMIC = "torch-int8dyn"
-SIMULATED = tuple(key for key, scheme in SCHEMES.items() if scheme.family is SIMULATED_FAMILY)
+GGUF = ("q4_1", "q8_0", "iq4_nl")  # one of each kind that the tiny models' layers fit; test_gguf has all
+ROUNDING = ("gptq-int3", "awq-int4", "hqq-int4")  # one of each method
+SIMULATED = (*(key for key, scheme in SCHEMES.items() if scheme.family is SIMULATED_FAMILY), *GGUF)
 
 
 def ignore(event: object) -> None:
@@ -48,6 +51,17 @@ def linear_skips(coverage: Coverage) -> dict[str, str]:
     """The linear layers that were left, and why; not the embeddings, convolutions and others that are left by every scheme."""
     others = (*KIND_REASONS.values(), "own weights")
     return {skip.name: skip.reason for skip in coverage.skipped if not any(words in skip.reason for words in others)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def little_to_read() -> Iterator[None]:
+    """Models read and write little to calibrate with, so that tests are quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_texts, "TEXTS", 4)
+        patch.setattr(own_texts, "LENGTH", 24)
+        patch.setattr(own_texts, "ANSWER", 4)
+        patch.setattr(calibration, "DRAWINGS", 2)
+        yield
 
 
 @pytest.fixture(scope="session")

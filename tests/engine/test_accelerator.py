@@ -17,6 +17,7 @@ from qdash.errors import QdashError
 from qdash.records import WorkerSpec
 from tests.engine.conftest import ignore, never, spec_of
 from tests.engine.everything import everything
+from tests.support.held import model_of
 
 CPU, MPS = torch.device("cpu"), torch.device("mps")
 MIB = 2**20
@@ -46,7 +47,7 @@ def test_in_every_call_the_workers_device_is_current(checkpoint, current, monkey
     subject, during, after = Worker(spec_of(checkpoint("qwen3"), "original")), [], []
     subject.load(emit=ignore, stop=never)
     subject._device = torch.device(device)
-    subject.held.model.register_forward_pre_hook(lambda *_: during.append(current.index))
+    model_of(subject).register_forward_pre_hook(lambda *_: during.append(current.index))
     monkeypatch.setattr(worker, "trim", lambda device: during.append(current.index))
 
     def called_from_a_thread_with_another() -> None:
@@ -126,8 +127,8 @@ def test_a_clock_waits_for_a_device_whose_events_tell_no_time(worker, question, 
 
     monkeypatch.setattr(timing, "synchronize", wait)
     monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
-    run = timing.timed_run(subject.held.model, subject.held.processor, asked.prompt, None, 5, never)
-    assert not times_events(subject.held.model.device) and set(waited) == {CPU}
+    run = timing.timed_run(model_of(subject), subject.held.processor, asked.prompt, None, 5, never)
+    assert not times_events(model_of(subject).device) and set(waited) == {CPU}
     assert (run.preprocess_s, run.ttft_s, run.tpot_s, run.total_s) == (0, 1, 1, 5)
 
 

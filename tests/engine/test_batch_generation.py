@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from qdash.catalog.schemes import SCHEMES
-from qdash.engine import batch_generation
+from qdash.engine import batch_generation, batches
 from qdash.engine.batches import Encoded, alike, laid_side_by_side
 from qdash.engine.prompting import build_inputs, read_image, tokenizer_of
 from qdash.engine.worker import Worker
@@ -52,6 +52,11 @@ def batch_request(
 
 
 def solved(worker: Worker, asked: BatchRequest) -> list[Reply]:
+    """The replies in the order of the questions, without margins, which depend in their last digit on what else is in a batch."""
+    return [reply.model_copy(update={"margins": ()}) for reply in with_margins(worker, asked)]
+
+
+def with_margins(worker: Worker, asked: BatchRequest) -> list[Reply]:
     """The replies in the order of the questions."""
     replies = (reply for batch in batches_of(worker, asked) for reply in batch.replies)
     return sorted(replies, key=lambda reply: reply.index)
@@ -142,13 +147,35 @@ def teacher_forced(worker: Worker, context: str, target: str) -> bool:
     return all(likeliest[place - 1] == whole[place] for place in range(start, len(whole)))
 
 
+def test_margins_are_those_of_a_plain_forward_pass(worker: FindWorker) -> None:
+    subject = worker("qwen3", "original")
+    assert subject.held is not None
+    tokenizer, model = tokenizer_of(subject.held.processor), subject.held.model
+    texts = prompts(5)
+    for text, reply in zip(
+        texts, with_margins(subject, batch_request([Question(prompt=text) for text in texts], 5, plain=True)), strict=True
+    ):
+        prompt = tokenizer(text)["input_ids"]
+        with torch.no_grad():
+            chances = model(torch.tensor([[*prompt, *reply.tokens]])).logits[0, len(prompt) - 1 :].softmax(-1)
+        two = chances.topk(2).values
+        assert reply.margins == pytest.approx((two[:, 0] - two[:, 1]).tolist()[: len(reply.margins)], abs=2e-6)
+        assert len(reply.margins) in (len(reply.tokens), len(reply.tokens) + 1)
+
+
+def test_scores_that_are_no_numbers_have_no_margin(worker: FindWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches.torch.Tensor, "topk", lambda scores, *_, **__: torch.full_like(scores[:, :2], torch.nan).sort())
+    (reply,) = with_margins(worker("qwen3", "original"), batch_request([Question(prompt="hi")], 1, plain=True))
+    assert set(reply.margins) == {None}
+
+
 def test_a_long_target_is_looked_for_beyond_the_end_of_the_answer(worker: FindWorker) -> None:
     model = worker("qwen3", "original")
     question = Question(prompt=prompts(1)[0])
     (long,) = solved(model, batch_request([question], 1, plain=True, max_new_tokens=12))
     (short,) = solved(model, batch_request([question], 1, plain=True, max_new_tokens=2, targets=[long.text]))
     assert short.on_target is teacher_forced(model, question.prompt, long.text)
-    assert short.new_tokens == 2 and long.text.startswith(short.text.rstrip("\ufffd"))
+    assert len(short.tokens) == 2 and long.text.startswith(short.text.rstrip("\ufffd"))
 
 
 def test_some_batches_are_the_first_of_all(worker: FindWorker) -> None:
@@ -200,7 +227,7 @@ def test_stopped_in_the_middle_what_was_answered_is_known(worker: FindWorker) ->
 def test_too_little_memory_for_a_batch_is_met_by_halves(worker: FindWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     model, answers, tried = worker("qwen3", "original"), batch_generation.answers, []
 
-    def for_three_at_most(*arguments: Any) -> list[list[int]]:
+    def for_three_at_most(*arguments: Any) -> list[batches.Made]:
         tried.append(len(arguments[1]))
         if len(arguments[1]) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")

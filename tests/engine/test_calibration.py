@@ -1,6 +1,7 @@
 """Calibration measures what it says: the largest input of each layer over the samples, and names the layers that had none."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +14,8 @@ from qdash.engine.prompting import build_inputs
 from qdash.engine.schemes import QuantizeContext, family_of
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
-from qdash.records import Step
 from tests.engine.conftest import build_of, ignore, never, spec_of
+from tests.support.held import model_of
 
 STATIC = SCHEMES["ao-int8static"]
 
@@ -26,7 +27,7 @@ def loaded(checkpoint):
     def load(architecture: str) -> tuple[nn.Module, QuantizeContext]:
         subject = Worker(spec_of(checkpoint(architecture), "original"))
         subject.load(emit=ignore, stop=never)
-        return subject.held.model, build_of(subject.spec)
+        return model_of(subject), build_of(subject.spec)
 
     return load
 
@@ -54,6 +55,7 @@ def test_the_range_becomes_the_scale_of_127_steps(loaded):
     names = list(layers.convertible_layers(model))
     ranges = input_ranges(model, names, build)
     family_of(STATIC).quantize(model, names, STATIC, build)
+    layer: Any
     for name, layer in layers.quantized_layers(model).items():
         assert layer.weight.act_quant_scale.item() == pytest.approx(ranges[name] / 127, rel=1e-6)
     assert ranges.keys() == set(names)
@@ -84,7 +86,7 @@ def test_inputs_without_a_range_are_refused(loaded, value):
 
 
 def test_it_says_how_far_it_is_and_stops_when_told(checkpoint):
-    events: list[Step] = []
+    events: list[Any] = []
     Worker(spec_of(checkpoint("qwen3"), STATIC.key)).load(emit=events.append, stop=never)
     calibrating = [event.fraction for event in events if event.detail == "calibrating"]
     assert calibrating == [done / len(TEXTS) for done in range(len(TEXTS))]
@@ -97,6 +99,6 @@ def test_it_says_how_far_it_is_and_stops_when_told(checkpoint):
 
 
 def test_vision_models_see_a_picture_for_every_question(checkpoint):
-    events: list[Step] = []
+    events: list[Any] = []
     Worker(spec_of(checkpoint("llava"), STATIC.key)).load(emit=events.append, stop=never)
     assert len([event for event in events if event.detail == "calibrating"]) == len(TEXTS) + len(QUESTIONS)

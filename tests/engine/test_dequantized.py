@@ -37,6 +37,7 @@ def test_4bit_layers_multiply_with_what_dequantized_says(worker, scheme):
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features))
         # bfloat16 where it is asked for and, of “fast”, where this CPU computes in it.
+        assert isinstance(layer.compute_dtype, torch.dtype)
         expected = family_of(SCHEMES[scheme]).dequantized(layer).to(layer.compute_dtype).float()
         assert torch.equal(columns.T, expected)
 
@@ -45,6 +46,7 @@ def test_int8_layers_multiply_with_what_dequantized_says(worker):
     """One-hot activations are exact in 8 bits; the kernel's constant for 1/127² is 1.8e-5 too large (bitsandbytes 0.50.2)."""
     subject = worker("qwen3", "bnb-int8")
     for layer in layers.quantized_layers(subject.held.model).values():
+        assert isinstance(layer, nn.Linear)
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features))
         torch.testing.assert_close(columns.T, family_of(SCHEMES["bnb-int8"]).dequantized(layer), rtol=3e-5, atol=0)

@@ -19,7 +19,7 @@ each_format = pytest.mark.parametrize("key", FORMATS)
 def weights(dtype: torch.dtype) -> torch.Tensor:
     """Rows of many magnitudes."""
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(512, 192, generator=generator) * torch.randn(512, 1, generator=generator).exp()
+    rows = torch.randn(512, 256, generator=generator) * torch.randn(512, 1, generator=generator).exp()
     return rows.to(dtype)
 
 

@@ -1,6 +1,7 @@
 """Fused experts: each scheme gives them what its own library gives a linear layer of the same weights, and the model computes with that."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from qdash.engine.worker import Worker
 from qdash.records import Question
 from tests.engine.conftest import ignore, never, spec_of
 from tests.public_cases.uncommon import save
+from tests.support.held import model_of
 
 MIXTURES = ("qwen3-moe", "mixtral", "gpt-oss", "granite-moe", "llama4")
 TRANSPOSED = ("gpt-oss", "llama4")
@@ -62,7 +64,7 @@ def test_every_parameter_of_experts_is_found_the_right_way_round(folder, archite
 @pytest.mark.parametrize("architecture", MIXTURES)
 @pytest.mark.parametrize("scheme", ["int3-g64", "fp8-e4m3", "minmax-4"])
 def test_simulated_experts_are_rounded_one_by_one(folder, architecture, scheme):
-    before, after = fused_experts(floats_of(folder(architecture))), worker_of(folder(architecture), scheme).held.model
+    before, after = fused_experts(floats_of(folder(architecture))), model_of(worker_of(folder(architecture), scheme))
     for path, (key, own) in quantized_experts(after).items():
         for weight, rounded in zip(before[path].matrices(), own.matrices(), strict=True):
             assert torch.equal(rounded, round_trip(weight.contiguous(), SimulatedParams.of(find_scheme(scheme)).format))
@@ -74,7 +76,7 @@ def test_simulated_experts_are_rounded_one_by_one(folder, architecture, scheme):
 @pytest.mark.parametrize("architecture", MIXTURES)
 def test_4bit_experts_are_what_bitsandbytes_makes_of_them(folder, architecture, scheme, kind, nested):
     before, subject = floats_of(folder(architecture)), worker_of(folder(architecture), scheme)
-    found = quantized_experts(subject.held.model)
+    found = quantized_experts(model_of(subject))
     assert len(found) == 4
     for path, (_, own) in found.items():
         weight = before.get_parameter(path).detach()
@@ -89,29 +91,30 @@ def _assert_computes_with(before: hf.PreTrainedModel, subject: Worker, found) ->
     only.load(emit=ignore, stop=never)
     recipe = Worker(spec_of(Path(subject.spec.folder), f"*experts*={subject.spec.scheme}"))
     recipe.load(emit=ignore, stop=never)
-    assert quantized_experts(recipe.held.model).keys() == found.keys()
+    assert quantized_experts(model_of(recipe)).keys() == found.keys()
     with torch.no_grad():
         for path, (_, own) in found.items():
             before.get_parameter(path).copy_(getattr(own.module, own.parameter))
         expected = before(IDS).logits
-        assert torch.allclose(recipe.held.model(IDS).logits, expected, atol=1e-4)
-        assert not torch.allclose(only.held.model(IDS).logits, expected, atol=1e-4)
+        assert torch.allclose(model_of(recipe)(IDS).logits, expected, atol=1e-4)
+        assert not torch.allclose(model_of(only)(IDS).logits, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(("scheme", "config"), [("ao-int8wo", Int8WeightOnlyConfig()), ("ao-fp8wo", Float8WeightOnlyConfig())])
 @pytest.mark.parametrize("architecture", ["qwen3-moe", "mixtral", "granite-moe"])
 def test_torchao_experts_are_what_it_makes_of_each_as_a_layer(folder, architecture, scheme, config):
     before, subject = floats_of(folder(architecture)), worker_of(folder(architecture), scheme)
-    for path, (_, own) in quantized_experts(subject.held.model).items():
+    for path, (_, own) in quantized_experts(model_of(subject)).items():
         packed = getattr(own.module, own.parameter)
         for at, weight in enumerate(before.get_parameter(path).detach()):
             layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
             layer.weight = torch.nn.Parameter(weight.clone())
             quantize_(layer, config)
-            assert torch.equal(packed[at].qdata, layer.weight.qdata) and torch.equal(packed[at].scale, layer.weight.scale)
+            alone: Any = layer.weight
+            assert torch.equal(packed[at].qdata, alone.qdata) and torch.equal(packed[at].scale, alone.scale)
             rows = torch.randn(3, weight.shape[1])
             assert torch.allclose(torch.nn.functional.linear(rows, packed[at]), layer(rows), atol=1e-6)
-    assert len(quantized_experts(subject.held.model)) == 4
+    assert len(quantized_experts(model_of(subject))) == 4
 
 
 def test_what_no_library_can_take_is_left_and_named(folder):
@@ -122,7 +125,7 @@ def test_what_no_library_can_take_is_left_and_named(folder):
         coverage = worker_of(folder("qwen3-moe"), scheme).load(emit=ignore, stop=never).coverage
         left = [skip for skip in coverage.skipped if skip.reason.startswith("fused experts")]
         assert len(left) == 4 and all(words in skip.reason for skip in left)
-        assert coverage.share < 0.2
+        assert coverage.share is not None and coverage.share < 0.2
     transposed = worker_of(folder("gpt-oss"), "ao-int8wo").load(emit=ignore, stop=never).coverage
     assert any("stores weights as (inputs, outputs)" in skip.reason for skip in transposed.skipped)
 
@@ -133,13 +136,13 @@ def test_the_snippet_builds_the_same_model(folder, scheme):
     loaded, scope = subject.load(emit=ignore, stop=never), {}
     exec(loaded.snippet, scope)
     with torch.no_grad():
-        assert torch.equal(subject.held.model(IDS).logits, scope["model"](IDS).logits)
+        assert torch.equal(model_of(subject)(IDS).logits, scope["model"](IDS).logits)
     assert weights_bytes(scope["model"]) == loaded.weights_bytes
 
 
 def test_every_byte_is_counted(folder):
     """What bitsandbytes keeps beside experts, added up by hand."""
-    model = worker_of(folder("qwen3-moe"), "bnb-nf4").held.model
+    model = model_of(worker_of(folder("qwen3-moe"), "bnb-nf4"))
     experts = [tensor for path, tensor in held_tensors(model) if ".parametrizations." in path]
     weights = 2 * 8 * 64 * 64 * 3  # two blocks, each with a gate, an up and a down projection of 8 experts
     blocks = weights // 64
@@ -151,6 +154,7 @@ def test_it_answers_and_is_inspected(folder, tmp_path, scheme):
     subject = worker_of(folder("qwen3-moe"), scheme)
     assert subject.answer(Question(prompt="What is it?"), 4, emit=ignore, stop=never).new_tokens == 4
     report = subject.report_model(str(tmp_path), emit=ignore, stop=never)
+    assert report.quantized is not None and report.coverage is not None
     assert report.quantized.experts == {scheme: 4}
     assert report.parameters == report.coverage.parameters
     assert report.quantized.parameters == report.coverage.quantized_parameters

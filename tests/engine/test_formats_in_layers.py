@@ -15,7 +15,8 @@ from qdash.engine.formats import round_activations, round_trip
 from qdash.engine.schemes import family_of
 from qdash.engine.schemes.simulated import RoundInput, round_layer
 from qdash.engine.worker import Worker
-from tests.engine.conftest import SIMULATED, build_of, ignore, linear_skips, never, spec_of
+from tests.engine.conftest import GGUF, SIMULATED, build_of, ignore, linear_skips, never, spec_of
+from tests.support.held import model_of
 
 WITH_ACTIVATIONS = tuple(key for key in SIMULATED if SimulatedParams.of(SCHEMES[key]).activations)
 each_scheme = pytest.mark.parametrize("scheme", SIMULATED)
@@ -37,7 +38,9 @@ def test_the_catalogue_takes_its_numbers_from_the_formats(scheme):
     assert (entry.bits, entry.stored_bits, entry.row_scale_bits) == (
         number_format.bits, number_format.stored_bits, number_format.row_scale_bits,
     )  # fmt: skip
-    assert entry.activation_bits == (FORMATS[SimulatedParams.of(entry).activations].bits if scheme in WITH_ACTIVATIONS else 16)
+    activations = SimulatedParams.of(entry).activations
+    assert (activations is not None) == (scheme in WITH_ACTIVATIONS)
+    assert entry.activation_bits == (16 if activations is None else FORMATS[activations].bits)
 
 
 def test_schemes_with_few_activation_bits_round_activations():
@@ -72,7 +75,7 @@ def test_inputs_are_rounded_at_every_call_in_any_dtype(scheme, dtype):
         found = layer(tokens)
         assert found.dtype == dtype
         assert torch.equal(found, nn.functional.linear(round_activations(tokens, key), weight, layer.bias))
-    assert not torch.equal(found, nn.functional.linear(tokens, weight, layer.bias))
+        assert not torch.equal(found, nn.functional.linear(tokens, weight, layer.bias))
 
 
 def test_hooks_that_are_there_stay_and_see_what_they_saw():
@@ -122,7 +125,7 @@ def test_conv1d_has_its_rows_in_columns(scheme):
 @pytest.mark.parametrize("inputs", [64, 80, 72])
 def test_block_formats_leave_what_their_blocks_do_not_divide(checkpoint, scheme, inputs):
     entry, spec, layer = SCHEMES[scheme], spec_of(checkpoint("qwen3"), scheme), linear(inputs)
-    family, size = family_of(entry), {"mxfp8": 32, "mxfp6": 32, "mxfp4": 32, "nvfp4": 16}.get(scheme, 1)
+    family, size = family_of(entry), {"nvfp4": 16}.get(scheme, 32 if scheme.startswith("mx") or scheme in GGUF else 1)
     reason, found = family.unsupported_reason(layer, entry, spec), family.round_trip(layer.weight, entry, spec)
     if inputs % size:
         assert reason == f"{inputs} inputs are not a multiple of {size}, the block of {entry.label}" and found is None
@@ -132,7 +135,7 @@ def test_block_formats_leave_what_their_blocks_do_not_divide(checkpoint, scheme,
 
 @pytest.mark.parametrize("scheme", ["mxfp6", "sim-w4a4"])
 def test_layers_that_do_not_fit_are_named_and_the_snippet_leaves_them_too(checkpoint, tmp_path, scheme):
-    config = hf.AutoConfig.from_pretrained(checkpoint("qwen3"))
+    config = hf.Qwen3Config.from_pretrained(checkpoint("qwen3"))
     config.intermediate_size = 80
     torch.manual_seed(0)
     hf.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
@@ -147,7 +150,7 @@ def test_layers_that_do_not_fit_are_named_and_the_snippet_leaves_them_too(checkp
     exec(loaded.snippet, scope)
     tokens = torch.arange(12)[None]
     with torch.no_grad():
-        assert torch.equal(scope["model"](tokens).logits, subject.held.model(tokens).logits)
+        assert torch.equal(scope["model"](tokens).logits, model_of(subject)(tokens).logits)
 
 
 @pytest.mark.parametrize("scheme", ["fp4-e2m1", "sim-w4a4", "mxfp4"])

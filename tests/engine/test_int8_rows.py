@@ -23,6 +23,7 @@ from qdash.engine.worker import Worker
 from tests.engine.conftest import build_of, ignore, never, spec_of
 from tests.engine.test_native_parity import logits
 from tests.support import prequantized
+from tests.support.held import model_of
 
 ROW_COUNTS = [1, 15, 16, 17, 33]
 WAITS = {torch.ops.aten._local_scalar_dense, torch.ops.aten.is_nonzero, torch.ops.aten.equal, torch.ops.aten.nonzero}
@@ -94,7 +95,7 @@ def test_a_matrix_that_is_not_contiguous(rows):
 def test_the_limits_are_cudas():
     """What the layer is for: torchao's own product meets both."""
     with CudaLimits(), pytest.raises(AssertionError, match="more than 16 rows"):
-        torch._int_mm(integers(1, 64), integers(24, 64).T)
+        torch._int_mm(integers(1, 64), integers(24, 64).T)  # pyright: ignore[reportPrivateImportUsage] - what torchao itself calls
     with CudaLimits(), pytest.raises(AssertionError, match="waits for the device"):
         safe_int_mm(integers(33, 64), integers(24, 64).T)
 
@@ -141,10 +142,10 @@ def test_a_variant_for_cuda_is_torchaos_own_but_for_the_layers(worker, question,
     on_cuda = spec.model_copy(update={"device": "cuda:0"})
     model = load_model(spec, family.load_kwargs(scheme, spec, load_skeleton(spec)), lambda fraction: None)
     family.transform(model, scheme, build_of(on_cuda))
-    found, expected = layers.quantized_layers(model), layers.quantized_layers(theirs.held.model)
+    found, expected = layers.quantized_layers(model), layers.quantized_layers(model_of(theirs))
     assert found.keys() == expected.keys() and {type(layer) for layer in found.values()} == {RowPaddedLinear}
     assert weights_bytes(model) == theirs.held.loaded.weights_bytes and saved_bytes(model) == theirs.held.loaded.saved_bytes
-    assert layers.coverage(model, scheme, lambda *_: None) == layers.coverage(theirs.held.model, scheme, lambda *_: None)
+    assert layers.coverage(model, scheme, lambda *_: None) == layers.coverage(model_of(theirs), scheme, lambda *_: None)
     for name, layer in found.items():
         assert torch.equal(family.dequantized(layer), family.dequantized(expected[name]))
     asked, held = question("llava"), theirs.held
@@ -160,25 +161,25 @@ def test_the_snippet_for_cuda_builds_these_layers(worker, question, checkpoint):
     scope: dict[str, Any] = {}
     exec(snippet.replace("cuda:1", "cpu"), scope)
     ours, subject = scope["model"], worker("qwen3", "ao-int8dyn")
-    assert sum(isinstance(layer, RowPaddedLinear) for layer in ours.modules()) == len(layers.quantized_layers(subject.held.model))
-    assert torch.equal(logits(ours, subject, question("qwen3")), logits(subject.held.model, subject, question("qwen3")))
+    assert sum(isinstance(layer, RowPaddedLinear) for layer in ours.modules()) == len(layers.quantized_layers(model_of(subject)))
+    assert torch.equal(logits(ours, subject, question("qwen3")), logits(model_of(subject), subject, question("qwen3")))
 
 
 @pytest.mark.parametrize("scheme", ["ao-int8dyn", "ao-int8static"])
 def test_elsewhere_layers_are_torchaos_own(worker, scheme):
     subject = worker("qwen3", scheme)
-    assert not any(isinstance(layer, RowPaddedLinear) for layer in subject.held.model.modules())
+    assert not any(isinstance(layer, RowPaddedLinear) for layer in model_of(subject).modules())
     assert "pad_rows" not in subject.load(emit=ignore, stop=never).snippet
 
 
 def test_a_static_model_is_the_same_with_these_layers(question, checkpoint):
     subject, asked = Worker(spec_of(checkpoint("qwen3-vl"), "ao-int8static")), question("qwen3-vl")
     subject.load(emit=ignore, stop=never)
-    expected = logits(subject.held.model, subject, asked)
-    pad_rows(subject.held.model)
-    found = layers.quantized_layers(subject.held.model)
+    expected = logits(model_of(subject), subject, asked)
+    pad_rows(model_of(subject))
+    found = layers.quantized_layers(model_of(subject))
     assert {type(layer) for layer in found.values()} == {RowPaddedLinear}
-    assert torch.equal(logits(subject.held.model, subject, asked), expected)
+    assert torch.equal(logits(model_of(subject), subject, asked), expected)
 
 
 def test_checkpoints_that_were_published_so_get_them_too(tmp_path):

@@ -95,8 +95,9 @@ def test_codes_are_counted(kernel, codes):
 @given(pair=pairs(any_number), group=st.sampled_from([0, 1, 16, 64]), per=st.floats(1e-3, 1))
 def test_compiled_and_portable_agree(pair, group, per):
     assert BUILT is not None
-    tensors = [torch.from_numpy(np.clip(array, -1e3, 1e3)) for array in pair]  # keeps NaN
-    ours, theirs = (kernel.pairs(*tensors, min(group, tensors[0].shape[1]), per, per) for kernel in (BUILT, portable.KERNELS))
+    weight, restored = (torch.from_numpy(np.clip(array, -1e3, 1e3)) for array in pair)  # keeps NaN
+    group = min(group, weight.shape[1])
+    ours, theirs = (kernel.pairs(weight, restored, group, per, per) for kernel in (BUILT, portable.KERNELS))
     np.testing.assert_allclose(ours.rows, theirs.rows, rtol=1e-12, atol=1e-12 * np.abs(theirs.rows).max())
     np.testing.assert_array_equal(ours.largest, theirs.largest)
     for name in ("tally", "restored_counts", "error_counts"):
@@ -109,8 +110,8 @@ def test_compiled_and_portable_agree(pair, group, per):
 @given(data=st.data())
 def test_rows_are_rounded_to_the_same_bit(key, dtype, data):
     number_format = FORMATS[key]
-    step = number_format.size if number_format.divides_only and number_format.size else 1
-    shape = data.draw(st.integers(1, 5)), step * data.draw(st.integers(1, 200 // step))
+    step = number_format.divisor
+    shape = data.draw(st.integers(1, 5)), step * data.draw(st.integers(1, max(1, 200 // step)))
     elements = data.draw(st.sampled_from([any_number, ordinary, st.floats(-(2.0**-123), 2.0**-123, width=32), st.just(0.5)]))
     weight = torch.from_numpy(data.draw(arrays(np.float32, shape, elements=elements))).to(dtype)
     expected = round_trip(weight, key)
@@ -126,6 +127,16 @@ def test_rows_are_rounded_to_the_same_bit(key, dtype, data):
     on_the_way, before = (BUILT.pairs(weight, one, 16, per, per) for one in (rounding, restored))
     for field in fields(before):
         np.testing.assert_array_equal(getattr(on_the_way, field.name), getattr(before, field.name))
+
+
+@pytest.mark.parametrize("key", ["fp6-e2m3", "nvfp4", "q4_k", "iq4_nl", "nf4-steps"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_weights_are_rounded_in_place(key, dtype, monkeypatch):
+    monkeypatch.setattr(kernels, "AT_ONCE", 3 * 768)
+    transposed = torch.randn(768, 20, generator=torch.Generator().manual_seed(0)).to(dtype)
+    expected = round_trip(transposed.T, key)
+    kernels.round_in_place(transposed.T, key)
+    assert torch.equal(transposed.T, expected)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

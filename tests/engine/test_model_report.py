@@ -21,6 +21,7 @@ from tests.engine.conftest import REAL, ignore, never, spec_of
 from tests.engine.test_native_parity import FAST, native
 from tests.engine.test_sizes import tensor_bytes
 from tests.support import prequantized
+from tests.support.held import model_of
 
 RECIPE = "attention=bnb-int8,mlp=bnb-fp4"
 EVERY = list(dict.fromkeys([*REAL, "ao-int8dyn", "ao-int4wo", "torch-int8dyn", "fp6-e2m3", "sim-w4a4", RECIPE]))
@@ -74,9 +75,9 @@ def test_parts_are_where_the_model_has_them(worker, inspected):
 @pytest.mark.parametrize(("architecture", "scheme"), BOTH)
 def test_inspecting_changes_nothing(worker, tmp_path, architecture, scheme):
     subject = worker(architecture, scheme)
-    before, size = logits(subject.held.model), subject.report_model(None, emit=ignore, stop=never).weights_bytes
+    before, size = logits(model_of(subject)), subject.report_model(None, emit=ignore, stop=never).weights_bytes
     report = subject.report_model(str(tmp_path), emit=ignore, stop=never)
-    assert torch.equal(logits(subject.held.model), before) and report.weights_bytes == size
+    assert torch.equal(logits(model_of(subject)), before) and report.weights_bytes == size
 
 
 @pytest.mark.parametrize(("architecture", "scheme"), BOTH)
@@ -157,12 +158,13 @@ def test_checkpoints_that_were_quantized_before(base, tmp_path_factory, tmp_path
     folder = prequantized.build(name, base, tmp_path_factory.mktemp(name))
     subject = Worker(spec_of(folder, "original"))
     subject.load(emit=ignore, stop=never)
-    before = logits(subject.held.model)
+    before = logits(model_of(subject))
     report = subject.report_model(str(tmp_path), emit=ignore, stop=never)
-    assert torch.equal(logits(subject.held.model), before)
+    assert torch.equal(logits(model_of(subject)), before)
     assert report.parameters == sum(tensor.numel() for tensor in load_file(base / "model.safetensors").values())
     assert sum(part.size_bytes for part in report.parts) == report.weights_bytes
-    assert report.not_saved is None and sum(report.saved_as.values()) > 0 and report.quantization_config["quant_method"]
+    assert report.not_saved is None and report.saved_as is not None and report.quantization_config is not None
+    assert sum(report.saved_as.values()) > 0 and report.quantization_config["quant_method"]
     dtype, count, _, speed = answers(report)
     if name.startswith("ct-"):
         assert "unpacked to bfloat16" in dtype and "unpacked to bfloat16" in speed and "It did not" in count

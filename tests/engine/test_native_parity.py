@@ -2,10 +2,12 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import transformers as hf
+from transformers.quantizers.base import get_keys_to_not_convert
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from qdash.catalog.families.simulated import SimulatedParams
@@ -16,7 +18,8 @@ from qdash.engine.loading import load_skeleton
 from qdash.engine.prompting import build_inputs, read_image
 from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
-from tests.engine.conftest import DYNAMIC, REAL, SIMULATED, TORCHAO, VISION, ignore, linear_skips, never, spec_of
+from tests.engine.conftest import DYNAMIC, REAL, ROUNDING, SIMULATED, TORCHAO, VISION, ignore, linear_skips, never, spec_of
+from tests.support.held import model_of
 
 FAST = torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
 NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
@@ -58,7 +61,7 @@ def logits(model, worker, question) -> torch.Tensor:
 @pytest.mark.parametrize("architecture", ["smolvlm", "bloom"])
 def test_logits_equal_native_loading(worker, question, checkpoint, architecture, scheme):
     subject, asked = worker(architecture, scheme), question(architecture)
-    ours = logits(subject.held.model, subject, asked)
+    ours = logits(model_of(subject), subject, asked)
     theirs = logits(native(checkpoint(architecture), scheme), subject, asked)
     assert ours.isfinite().all() and torch.equal(ours, theirs)
 
@@ -69,7 +72,7 @@ def test_logits_equal_native_loading_with_contiguous_inputs(worker, question, ch
     subject, asked = worker(architecture, scheme), question(architecture)
     reference = native(checkpoint(architecture), scheme)
     reference.model.multi_modal_projector.linear_1.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
-    assert torch.equal(logits(subject.held.model, subject, asked), logits(reference, subject, asked))
+    assert torch.equal(logits(model_of(subject), subject, asked), logits(reference, subject, asked))
 
 
 @pytest.mark.parametrize("scheme", ["bnb-int8", "bnb-nf4", "bnb-fp4"])
@@ -83,9 +86,9 @@ def test_every_quantized_layer_multiplies_its_input(worker, question, architectu
         expected = inputs[0].float() @ family.dequantized(layer).T + (0 if layer.bias is None else layer.bias.float())
         errors[name] = ((output.float() - expected).abs().max() / expected.abs().max()).item()
 
-    named = layers.quantized_layers(subject.held.model).items()
+    named = layers.quantized_layers(model_of(subject)).items()
     hooks = [layer.register_forward_hook(partial(compare, name)) for name, layer in named]
-    logits(subject.held.model, subject, asked)
+    logits(model_of(subject), subject, asked)
     for hook in hooks:
         hook.remove()
     assert len(errors) == len(named) and max(errors.values()) < 0.04, max(errors, key=lambda name: errors[name])
@@ -95,21 +98,21 @@ def test_every_quantized_layer_multiplies_its_input(worker, question, architectu
 def test_every_parameter_that_is_not_quantized_has_the_baseline_dtype(worker, checkpoint, scheme):
     subject = worker("qwen3", scheme, dtype="bfloat16")
     theirs = native(checkpoint("qwen3"), scheme, dtype=torch.bfloat16)
-    assert {str(p.dtype) for n, p in subject.held.model.named_parameters() if "norm" in n or "embed" in n} == {"torch.bfloat16"}
+    assert {str(p.dtype) for n, p in model_of(subject).named_parameters() if "norm" in n or "embed" in n} == {"torch.bfloat16"}
     tokens = torch.arange(20)[None]
     with torch.no_grad():
-        assert torch.equal(subject.held.model(tokens).logits, theirs(tokens).logits)
+        assert torch.equal(model_of(subject)(tokens).logits, theirs(tokens).logits)
 
 
 @pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated")  # as whoever runs the snippet of torch-int8dyn is told
-@pytest.mark.parametrize("scheme", [*REAL, *SIMULATED, *TORCHAO, DYNAMIC])
+@pytest.mark.parametrize("scheme", [*REAL, *SIMULATED, *TORCHAO, DYNAMIC, *ROUNDING])
 @pytest.mark.parametrize("architecture", ["llava", "qwen3"])
 def test_snippet_runs_and_builds_the_same_model(worker, question, architecture, scheme):
     subject, asked = worker(architecture, scheme), question(architecture)
     scope: dict = {}
     exec(subject.load(emit=ignore, stop=never).snippet, scope)
     assert isinstance(scope["processor"], hf.ProcessorMixin if architecture in VISION else hf.PreTrainedTokenizerBase)
-    assert torch.equal(logits(subject.held.model, subject, asked), logits(scope["model"], subject, asked))
+    assert torch.equal(logits(model_of(subject), subject, asked), logits(scope["model"], subject, asked))
 
 
 @pytest.mark.parametrize("scheme", SIMULATED)
@@ -117,8 +120,9 @@ def test_simulated_schemes_round_the_layers_that_bitsandbytes_quantizes(worker, 
     real, simulated = worker("llava", "bnb-nf4"), worker("llava", scheme)
     assert simulated.load(emit=ignore, stop=never).coverage == real.load(emit=ignore, stop=never).coverage
     original = native(checkpoint("llava"), "fp32").state_dict()
-    kept = hf.quantizers.base.get_keys_to_not_convert(simulated.held.model)
-    for name, layer in layers.linear_layers(simulated.held.model).items():
+    kept = get_keys_to_not_convert(model_of(simulated))
+    layer: Any
+    for name, layer in layers.linear_layers(model_of(simulated)).items():
         weight = original[f"{name}.weight"]
         if should_convert_module(name, kept):
             assert torch.equal(layer.weight, round_trip(weight, SimulatedParams.of(SCHEMES[scheme]).format))
@@ -130,7 +134,7 @@ def test_simulated_schemes_round_the_layers_that_bitsandbytes_quantizes(worker, 
 def test_unsupported_layers_are_left_and_named(checkpoint, tmp_path, monkeypatch):
     """80 inputs are no multiple of the block of 64: bitsandbytes would dequantize such a layer wrongly on a CPU with AVX-512."""
     monkeypatch.setattr("qdash.engine.schemes.bitsandbytes._garbles_rows", lambda: True)
-    config = hf.AutoConfig.from_pretrained(checkpoint("qwen3"))
+    config = hf.Qwen3Config.from_pretrained(checkpoint("qwen3"))
     config.intermediate_size = 80
     hf.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
     hf.AutoTokenizer.from_pretrained(checkpoint("qwen3")).save_pretrained(tmp_path)

@@ -113,7 +113,7 @@ def test_the_label_names_method_and_bits(published, name):
 def test_dequantized_weights_are_close_to_the_originals(published, base, name):
     original = hf.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     for path, layer in layers.quantized_layers(published(name).worker.held.model).items():
-        weight = original.get_submodule(path).weight
+        weight = original.get_parameter(f"{path}.weight")
         error = (FAMILY.dequantized(layer) - weight).norm() / weight.norm()
         assert 0 < error < (0.2 if prequantized.BITS[name] == 4 else 0.04)
 

@@ -19,9 +19,10 @@ from qdash.engine.teacher_forcing import in_one_pass
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.records import Question
-from qdash.records.agreement import LIKELIEST, MAX_SCORED_TOKENS
+from qdash.records.agreement import CLOSE_CALL, LIKELIEST, MAX_SCORED_TOKENS
 from tests.engine.conftest import TEXT, VISION, ignore, never, spec_of
 from tests.engine.test_generation import stop_after
+from tests.support.held import model_of
 
 N = 12
 
@@ -43,7 +44,7 @@ def stepwise(worker, question, tokens):
         def __call__(self, input_ids, scores):
             return torch.full_like(scores, -torch.inf).index_fill_(1, torch.tensor([next(forced)]), 0.0)
 
-    made = worker.held.model.generate(
+    made = model_of(worker).generate(
         **inputs_of(worker, question), min_new_tokens=len(tokens), max_new_tokens=len(tokens), return_dict_in_generate=True,
         output_logits=True, logits_processor=hf.LogitsProcessorList([Says()]),
     )  # fmt: skip
@@ -76,6 +77,22 @@ def test_figures_are_those_of_a_float64_computation_token_by_token(worker, quest
     assert found.first_divergence == (int(differs[0]) if len(differs) else None)
     assert (found.tokens, found.exact) == (len(tokens), True)
 
+    (margins, own), delta_p = (_margins(log) for log in (p, q)), np.exp(q[places, tokens]) - np.exp(p[places, tokens])
+    assert [token.margin_original for token in found.per_token] == pytest.approx(margins, abs=1e-4)
+    assert [token.margin for token in found.per_token] == pytest.approx(own, abs=1e-4)
+    assert [token.delta_p for token in found.per_token] == pytest.approx(delta_p, abs=1e-4)
+    assert found.tail is not None and found.flips is not None
+    assert (found.tail.kl_max_nats, found.tail.kl_95_nats) == (pytest.approx(kl.max(), rel=1e-2, abs=1e-5), None)
+    assert found.tail.delta_p_rms == pytest.approx(np.sqrt((delta_p**2).mean()), abs=1e-4)
+    assert (found.flips.flipped, found.flips.gained) == (len(differs), int((q.argmax(-1)[differs] == np.array(tokens)[differs]).sum()))
+    assert found.flips.flipped_close == int((margins[differs] < CLOSE_CALL).sum())
+
+
+def _margins(log_probabilities):
+    """Between the two likeliest of each row."""
+    likeliest = np.sort(np.exp(log_probabilities), -1)
+    return likeliest[:, -1] - likeliest[:, -2]
+
 
 @pytest.mark.parametrize("architecture", ["llava", "qwen3-vl", "qwen3"])
 def test_the_original_is_exactly_itself(worker, question, architecture):
@@ -85,6 +102,9 @@ def test_the_original_is_exactly_itself(worker, question, architecture):
     assert (found.kl_mean_nats, found.kl_se, found.top1, found.first_divergence) == (0.0, 0.0, 1.0, None)
     assert found.ppl == found.ppl_original
     assert all(token.instead is None for token in found.per_token)
+    assert all(token.margin == token.margin_original and token.delta_p == 0 for token in found.per_token)
+    assert found.tail is not None and (found.tail.kl_max_nats, found.tail.delta_p_rms, found.tail.delta_p_rms_se) == (0.0, 0.0, None)
+    assert found.flips is not None and (found.flips.flipped, found.flips.lost, found.flips.gained) == (0, 0, 0)
 
 
 def test_where_the_variant_would_go_on_otherwise_its_word_is_told(worker, question):
@@ -172,7 +192,8 @@ def test_a_large_vocabulary_costs_neither_gigabytes_nor_seconds(large, worker):
     ]
     whole = len(tokens) * 150_000 * 4
     record_reference(large, tokenizer, inputs, tokens[:5], lambda *_: None, never)  # the first call brings threads and buffers along
-    slices.clear(), bodies.clear()
+    slices.clear()
+    bodies.clear()
     started = perf_counter()
     with PeakMemory(torch.device("cpu"), private_bytes()) as memory:
         reference = record_reference(large, tokenizer, inputs, tokens, lambda *_: None, never)
@@ -196,12 +217,12 @@ def in_pieces(model, inputs, tokens):
 def test_slices_change_nothing(worker, question, monkeypatch):
     subject, asked = worker("llava", "bnb-nf4"), question("llava")
     tokens, inputs = said_by(worker("llava", "original"), asked), inputs_of(subject, asked)
-    whole = torch.cat(in_pieces(subject.held.model, inputs, tokens))
+    whole = torch.cat(in_pieces(model_of(subject), inputs, tokens))
     monkeypatch.setattr(teacher_forcing, "SLICE_LOGITS", 2 * whole.shape[1])
-    pieces = in_pieces(subject.held.model, inputs, tokens)
+    pieces = in_pieces(model_of(subject), inputs, tokens)
     assert [len(piece) for piece in pieces[:2]] == [2, 2]
     torch.testing.assert_close(torch.cat(pieces), whole)
-    assert "forward" not in subject.held.model.base_model.__dict__, "the model is as it was"
+    assert "forward" not in model_of(subject).base_model.__dict__, "the model is as it was"
 
 
 def test_stop_is_honoured_and_leaves_the_model_whole(worker, question):
@@ -210,7 +231,7 @@ def test_stop_is_honoured_and_leaves_the_model_whole(worker, question):
     with pytest.raises(QdashError) as caught:
         subject.record_reference(asked, tokens, emit=ignore, stop=stop_after(1))
     assert caught.value.kind == "cancelled"
-    assert not [module for module in subject.held.model.modules() if module._forward_pre_hooks or "forward" in module.__dict__]
+    assert not [module for module in model_of(subject).modules() if module._forward_pre_hooks or "forward" in module.__dict__]
     assert subject.record_reference(asked, tokens, emit=ignore, stop=never).tokens == tokens
 
 
@@ -239,10 +260,12 @@ def test_scores_that_are_no_numbers(checkpoint, worker, question):
     broken = Worker(spec_of(checkpoint("qwen3"), "original"))
     broken.load(emit=ignore, stop=never)
     with torch.no_grad():
-        broken.held.model.model.norm.weight.fill_(torch.nan)
+        model_of(broken).model.norm.weight.fill_(torch.nan)
     found = broken.compare_to_reference(asked, reference, emit=ignore, stop=never)
     assert (found.kl_mean_nats, found.kl_se, found.ppl, found.top1, found.first_divergence) == (None, None, None, 0.0, 0)
-    assert [token.kl_nats for token in found.per_token] == [None] * 3
+    assert [(token.kl_nats, token.margin, token.delta_p) for token in found.per_token] == [(None, None, None)] * 3
+    assert found.tail is None and found.flips is not None and found.flips.flipped == 3
+    assert all(token.margin_original is not None for token in found.per_token)
     with pytest.raises(QdashError, match="NaN or infinite"):
         broken.record_reference(asked, (5, 6, 7), emit=ignore, stop=never)
 

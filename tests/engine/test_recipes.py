@@ -83,6 +83,13 @@ def test_coverage_snippet_size_and_estimate(worker, question, checkpoint, archit
     assert checkpoints.loading_bytes(located, find_scheme(recipe), "float32") == whole
 
 
+def test_what_a_mix_of_many_rules_quantized_is_told_by_part(worker):
+    mix = ",".join(f"*.layers.{block}.*=bnb-nf4" for block in range(9))
+    coverage = worker("qwen3", mix).load(emit=ignore, stop=never).coverage
+    assert {part.part for part in coverage.parts} <= {"language", "head"} and all(part.scheme is None for part in coverage.parts)
+    assert sum(part.quantized for part in coverage.parts) == coverage.quantized > 0
+
+
 def test_a_recipe_for_parts_that_a_model_lacks_says_so(worker):
     coverage = worker("qwen3", "vision=bnb-int8").load(emit=ignore, stop=never).coverage
     assert coverage.quantized == 0
@@ -101,6 +108,7 @@ def test_parts_lie_where_transformers_has_them(checkpoint, architecture):
     )
     text = next(getattr(inner, name) for name in ("language_model", "text_model") if hasattr(inner, name))
     within = {id(module): "language" for module in text.modules()} | {id(module): "vision" for module in vision.modules()}
+    assert projector is not None
     within |= {id(module): "projector" for module in projector.modules()} | {id(skeleton.get_output_embeddings()): "head"}
     for mergers in getattr(vision, "deepstack_merger_list", ()):
         within |= {id(module): "projector" for module in mergers.modules()}

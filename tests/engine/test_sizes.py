@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from tests.engine.conftest import DYNAMIC, REAL, SIMULATED, TEXT, TORCHAO, VISIO
 from tests.engine.test_native_parity import native
 from tests.engine.test_torchao import NATIVE as TORCHAO_CONFIGS
 from tests.engine.test_torchao import native as native_torchao
+from tests.support.held import model_of
 
 
 def tensor_bytes(file: Path) -> int:
@@ -68,19 +70,25 @@ BYTES = {  # of a layer of (rows, columns), with its scales and zero points
 }
 
 
+def shapes_of(subject: Worker) -> list[tuple[int, int]]:
+    """Rows and columns of every layer that schemes quantize."""
+    found: dict[str, Any] = linear_layers(model_of(subject))
+    return [tuple(layer.weight.shape) for name, layer in found.items() if name != "lm_head"]
+
+
 @pytest.mark.parametrize("scheme", [*TORCHAO, DYNAMIC])
 @pytest.mark.parametrize("architecture", ["qwen3", "bloom"])
 def test_weights_of_torchao_and_torch_are_counted_with_their_scales(worker, architecture, scheme):
     original = worker(architecture, "original")
     before, after = (subject.load(emit=ignore, stop=never) for subject in (original, worker(architecture, scheme)))
-    shapes = [layer.weight.shape for name, layer in linear_layers(original.held.model).items() if name != "lm_head"]
+    shapes = shapes_of(original)
     saved = sum(4 * rows * columns - BYTES[scheme](rows, columns) for rows, columns in shapes)
     assert (before.weights_bytes - after.weights_bytes, before.saved_bytes - after.saved_bytes) == (saved, saved)
 
 
 def test_packed_weights_of_torch_are_in_memory_once(checkpoint):
     """No parameter shows them, so what the process takes is the proof; its kernels pad a little."""
-    model = torch.nn.Sequential(*(torch.nn.Linear(1024, 1024) for _ in range(32)))
+    model: Any = torch.nn.Sequential(*(torch.nn.Linear(1024, 1024) for _ in range(32)))
     family, scheme = family_of(SCHEMES[DYNAMIC]), SCHEMES[DYNAMIC]
     release_freed(torch.device("cpu"))
     before, floats = private_bytes(), weights_bytes(model)
@@ -119,8 +127,7 @@ def test_estimates_are_within_a_tenth_of_what_real_schemes_take(qwen3_4b_in_smal
 
 def test_int8_weights_are_one_byte_each_and_a_float_per_row(worker):
     int8, original = (worker("qwen3", scheme).load(emit=ignore, stop=never).weights_bytes for scheme in ("bnb-int8", "original"))
-    layers = linear_layers(worker("qwen3", "original").held.model)
-    shapes = [layer.weight.shape for name, layer in layers.items() if name != "lm_head"]
+    shapes = shapes_of(worker("qwen3", "original"))
     assert original - int8 == sum(4 * rows * columns - (rows * columns + 4 * rows) for rows, columns in shapes)
 
 
@@ -129,7 +136,7 @@ def test_4bit_weights_include_their_scales(worker, scheme):
     """Half a byte each, one scale per 64 (16 bits where the CPU's fused kernel has repacked them), code tables and offsets on top."""
     subject = worker("qwen3", scheme)
     original = worker("qwen3", "original").load(emit=ignore, stop=never).weights_bytes
-    quantized = quantized_layers(subject.held.model).values()
+    quantized: list[Any] = [*quantized_layers(model_of(subject)).values()]
     weights = sum(layer.in_features * layer.out_features for layer in quantized)
     states = [layer.weight.quant_state for layer in quantized]
     scales = sum(state.absmax.nbytes + (state.state2.absmax.nbytes if state.nested else 0) for state in states)
@@ -141,7 +148,9 @@ def test_4bit_weights_include_their_scales(worker, scheme):
 SCALES = {
     **dict.fromkeys(("mxfp8", "mxfp6", "mxfp4"), lambda weights, rows: weights // 32),
     "nvfp4": lambda weights, rows: weights // 16,
-    **dict.fromkeys(("int3-g64", "int2-g64"), lambda weights, rows: 4 * weights // 64),
+    **dict.fromkeys(("q8_0", "iq4_nl"), lambda weights, rows: 2 * weights // 32),
+    "q4_1": lambda weights, rows: 4 * weights // 32,
+    **dict.fromkeys(("int4-g64", "int3-g64", "int2-g64"), lambda weights, rows: 4 * weights // 64),
     **dict.fromkeys(("minmax-6", "minmax-4"), lambda weights, rows: 0),
 }
 
@@ -150,10 +159,12 @@ SCALES = {
 def test_projected_bytes_store_the_format(worker, scheme):
     subject = worker("qwen3", scheme)
     loaded = subject.load(emit=ignore, stop=never)
-    quantized = quantized_layers(subject.held.model).values()
+    quantized: list[Any] = [*quantized_layers(model_of(subject)).values()]
     weights, rows = sum(layer.weight.numel() for layer in quantized), sum(layer.out_features for layer in quantized)
     scales = SCALES.get(scheme, lambda weights, rows: 4 * rows)(weights, rows)
-    assert loaded.projected_bytes == loaded.weights_bytes - 4 * weights + weights * SCHEMES[scheme].bits // 8 + scales
+    bits = SCHEMES[scheme].bits
+    assert bits is not None
+    assert loaded.projected_bytes == loaded.weights_bytes - 4 * weights + weights * bits // 8 + scales
     assert worker("qwen3", "original").load(emit=ignore, stop=never).projected_bytes is None
 
 

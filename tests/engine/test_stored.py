@@ -38,7 +38,7 @@ def test_weights_are_those_that_from_pretrained_loads(checkpoint, architecture):
     assert weights.keys() == convertible_layers(model).keys()
     files = load_file(folder / "model.safetensors")
     for module, (name, weight) in weights.items():
-        assert torch.equal(weight, model.get_submodule(module).weight), module
+        assert torch.equal(weight, model.get_parameter(f"{module}.weight")), module
         assert torch.equal(weight, files[f"{name}.weight"]), name
 
 
@@ -84,7 +84,7 @@ def test_conv1d_weights_come_as_rows_of_outputs(tmp_path):
     model.save_pretrained(tmp_path)
     _, weight = read(tmp_path)["transformer.h.0.attn.c_attn"]
     assert weight.shape == (24, 8)
-    assert torch.equal(weight.T, model.transformer.h[0].attn.c_attn.weight)
+    assert torch.equal(weight.T, model.get_parameter("transformer.h.0.attn.c_attn.weight"))
 
 
 @pytest.mark.parametrize("damage", ["cut short", "gone", "no index", "index is no JSON", "index names no file"])

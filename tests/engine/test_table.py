@@ -19,6 +19,8 @@ from qdash.engine.worker import Worker
 from qdash.records import LayerTable, Loaded
 from tests.engine.conftest import DYNAMIC, TEXT, VISION, ignore, never, spec_of
 from tests.public_cases.uncommon import BUILDERS, save
+from tests.support.checkpoints import configured
+from tests.support.held import model_of
 
 EXACT = ("original", "bnb-int8", "bnb-nf4", "bnb-fp4", "ao-int8wo", "ao-int8dyn", "ao-fp8wo", "ao-int4wo", DYNAMIC, "int3-g64", "mxfp6")
 RECIPE = "mlp=bnb-nf4,attention=ao-int8wo"
@@ -93,10 +95,11 @@ def test_coverage_counts_what_the_float_model_has(folder, architecture, scheme):
     subject = loaded_by(where, scheme)
     coverage = subject.load(emit=ignore, stop=never).coverage
     assert coverage.parameters == floats
-    small = sum(weight.count for weight in all_weights(subject.held.model) if weight.kind == "vector")
-    assert coverage.quantized_parameters + sum(skip.parameters for skip in coverage.skipped) + small == floats
-    assert sum(part.parameters for part in coverage.parts) == floats
-    assert sum(part.quantized_parameters for part in coverage.parts) == coverage.quantized_parameters
+    small = sum(weight.count for weight in all_weights(model_of(subject)) if weight.kind == "vector")
+    assert coverage.quantized_parameters is not None
+    assert coverage.quantized_parameters + sum(skip.parameters or 0 for skip in coverage.skipped) + small == floats
+    assert sum(part.parameters or 0 for part in coverage.parts) == floats
+    assert sum(part.quantized_parameters or 0 for part in coverage.parts) == coverage.quantized_parameters
 
 
 def test_a_head_that_the_files_hold_apart_is_counted_twice(tmp_path):
@@ -115,9 +118,9 @@ def test_a_head_that_the_files_hold_apart_is_counted_twice(tmp_path):
 
 def test_a_mixture_of_thirty_billion_is_told_without_its_weights(tmp_path):
     """The published sizes of Qwen3-30B-A3B: 4.1 bits for experts and layers, 16 for the rest and on the way."""
-    config = hf.Qwen3MoeConfig(
-        vocab_size=151936, hidden_size=2048, intermediate_size=6144, num_hidden_layers=48, num_attention_heads=32, num_key_value_heads=4,
-        head_dim=128, moe_intermediate_size=768, num_experts=128, num_experts_per_tok=8, tie_word_embeddings=False,
+    config = configured(
+        hf.Qwen3MoeConfig, vocab_size=151936, hidden_size=2048, intermediate_size=6144, num_hidden_layers=48, num_attention_heads=32,
+        num_key_value_heads=4, head_dim=128, moe_intermediate_size=768, num_experts=128, num_experts_per_tok=8, tie_word_embeddings=False,
         architectures=["Qwen3MoeForCausalLM"],
     )  # fmt: skip
     config.save_pretrained(tmp_path)

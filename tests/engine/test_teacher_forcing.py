@@ -1,6 +1,7 @@
 """One pass is taken where it gives the scores of generating, which is proven on the model at hand; everything else goes step by step."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -69,6 +70,7 @@ def hybrid(architecture, least_step):
     """A model whose scan, in a pass over many tokens, takes no time step for less than `least_step`."""
     torch.manual_seed(0)
     model = lively(BUILDERS[architecture]()[0]).eval()
+    layer: Any
     for layer in model.modules():
         if hasattr(layer, "time_step_limit"):
             layer.time_step_limit = (least_step, math.inf)
@@ -196,7 +198,7 @@ def test_what_is_allowed_follows_the_type():
     class Stub(torch.nn.Module):
         dtype = torch.float32
 
-    stub = Stub()
+    stub: Any = Stub()
     assert tolerance(stub) == 1e-3
     stub.dtype = torch.bfloat16
     assert tolerance(stub) == 0.25

@@ -1,5 +1,7 @@
 """PyTorch's dynamic quantization against `quantize_dynamic` as a tutorial would call it."""
 
+from typing import Any
+
 import pytest
 import torch
 import transformers as hf
@@ -49,6 +51,7 @@ def test_the_snippet_for_16_bits_builds_the_same_model(worker, question, dtype):
 
 def test_layers_multiply_with_what_dequantized_says(worker):
     """A one becomes a code of 7 bits, as PyTorch narrows activations on a CPU, and comes back exactly."""
+    layer: Any
     for layer in layers.quantized_layers(worker("qwen3", DYNAMIC).held.model).values():
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features))
@@ -58,7 +61,7 @@ def test_layers_multiply_with_what_dequantized_says(worker):
 def test_a_layer_has_one_scale(worker, checkpoint):
     original = hf.AutoModelForCausalLM.from_pretrained(checkpoint("qwen3"), dtype=torch.float32)
     for name, layer in layers.quantized_layers(worker("qwen3", DYNAMIC).held.model).items():
-        weight = original.get_submodule(name).weight.detach()
+        weight = original.get_parameter(f"{name}.weight").detach()
         step = weight.abs().max() / 127.5
         found = family_of(SCHEME).dequantized(layer)
         assert ((found - weight).abs() <= 0.501 * step).logical_or(weight.abs() > 126.9 * step).all()
@@ -67,5 +70,6 @@ def test_a_layer_has_one_scale(worker, checkpoint):
 
 def test_it_runs_on_a_cpu_only():
     here = machine_with(gpu())
-    assert unavailable(SCHEME, here).remedy == "Choose the device “cpu”."
+    found = unavailable(SCHEME, here)
+    assert found is not None and found.remedy == "Choose the device “cpu”."
     assert unavailable(SCHEME, here.on("cpu")) is None

@@ -1,6 +1,7 @@
 """torchao's schemes against torchao itself: `from_pretrained` and `quantize_` as a person would call them, and plain arithmetic."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from qdash.engine.worker import Worker
 from qdash.records import Question
 from tests.engine.conftest import TORCHAO, VISION, ignore, linear_skips, never, spec_of
 from tests.engine.test_native_parity import logits
+from tests.support.held import model_of
 from tests.test_machine import gpu, machine_with
 
 # Written out by hand: the independent reference.
@@ -41,14 +43,14 @@ def native(folder, dtype: torch.dtype, config: object | None) -> hf.PreTrainedMo
 def test_logits_equal_native_loading(worker, question, checkpoint, architecture, scheme, dtype):
     subject, asked = worker(architecture, scheme, dtype=dtype), question(architecture)
     theirs = native(checkpoint(architecture), getattr(torch, dtype), NATIVE[scheme])
-    ours = logits(subject.held.model, subject, asked)
+    ours = logits(model_of(subject), subject, asked)
     assert ours.isfinite().all() and torch.equal(ours, logits(theirs, subject, asked))
 
 
 def test_int4_equals_native_loading_in_bfloat16(worker, question, checkpoint):
     subject, asked = worker("qwen3", "ao-int4wo", dtype="bfloat16"), question("qwen3")
     theirs = native(checkpoint("qwen3"), torch.bfloat16, NATIVE["ao-int4wo"])
-    assert torch.equal(logits(subject.held.model, subject, asked), logits(theirs, subject, asked))
+    assert torch.equal(logits(model_of(subject), subject, asked), logits(theirs, subject, asked))
 
 
 @pytest.mark.parametrize("architecture", ["llava", "qwen3"])
@@ -59,8 +61,10 @@ def test_int4_multiplies_in_bfloat16_in_a_float32_model(worker, question, checkp
         if isinstance(layer, nn.Linear) and name != "lm_head":
             layer.weight.data = layer.weight.data.bfloat16()
             ao.quantize_(layer, NATIVE["ao-int4wo"])
-            layer.forward = partial(lambda layer, x: functional.linear(x.bfloat16(), layer.weight, layer.bias).to(x.dtype), layer)
-    ours = logits(subject.held.model, subject, asked)
+            layer.forward = partial(
+                lambda layer, input: functional.linear(input.bfloat16(), layer.weight, layer.bias).to(input.dtype), layer
+            )
+    ours = logits(model_of(subject), subject, asked)
     assert ours.dtype == torch.float32 and torch.equal(ours, logits(theirs, subject, asked))
 
 
@@ -81,10 +85,10 @@ def test_only_the_form_for_cpus_has_to_be_cast_for(checkpoint):
 def test_static_layers_round_inputs_to_the_measured_range(worker, question, architecture):
     """Every layer's output against integers multiplied in float64: 127 steps to the largest calibration input, what is beyond clipped."""
     subject, asked = worker(architecture, "ao-int8static"), question(architecture)
-    found = layers.quantized_layers(subject.held.model)
+    found = layers.quantized_layers(model_of(subject))
     errors = {}
 
-    def compare(name: str, layer: nn.Linear, inputs: tuple, output: torch.Tensor) -> None:
+    def compare(name: str, layer: Any, inputs: tuple, output: torch.Tensor) -> None:
         scale = layer.weight.act_quant_scale.double().item()
         codes = (inputs[0].double() / scale).round().clamp(-128, 127)
         expected = codes @ layer.weight.qdata.double().T * scale * layer.weight.scale.double().flatten()
@@ -93,7 +97,7 @@ def test_static_layers_round_inputs_to_the_measured_range(worker, question, arch
         errors[name] = ((output - expected).abs() > 1e-4 * expected.abs().max()).double().mean().item()
 
     hooks = [layer.register_forward_hook(partial(compare, name)) for name, layer in found.items()]
-    logits(subject.held.model, subject, asked)
+    logits(model_of(subject), subject, asked)
     for hook in hooks:
         hook.remove()
     assert errors.keys() == found.keys() and max(errors.values()) < 0.01
@@ -109,12 +113,12 @@ def test_every_quantized_layer_multiplies_its_input(worker, question, architectu
         expected = inputs[0].float() @ family.dequantized(layer).T + (0 if layer.bias is None else layer.bias.float())
         errors[name] = ((output.float() - expected).abs().max() / expected.abs().max()).item()
 
-    found = layers.quantized_layers(subject.held.model)
+    found = layers.quantized_layers(model_of(subject))
     hooks = [layer.register_forward_hook(partial(compare, name)) for name, layer in found.items()]
-    logits(subject.held.model, subject, asked)
+    logits(model_of(subject), subject, asked)
     for hook in hooks:
         hook.remove()
-    assert errors.keys() == found.keys() and len(found) == len(layers.linear_layers(subject.held.model)) - 1
+    assert errors.keys() == found.keys() and len(found) == len(layers.linear_layers(model_of(subject))) - 1
     # Rounded activations err by half a step; those of the fixed range also where an input goes beyond it.
     assert max(errors.values()) < {"ao-int8dyn": 0.04, "ao-int8static": 0.3, "ao-int4wo": 0.01}.get(scheme, 1e-5)
 
@@ -124,7 +128,8 @@ def test_every_quantized_layer_multiplies_its_input(worker, question, architectu
 def test_layers_multiply_with_what_dequantized_says(worker, scheme, dtype):
     """Unit vectors through a layer give its weights back, rounded to what it computes in."""
     subject, computes = worker("qwen3", scheme, dtype=dtype), torch.bfloat16 if scheme == "ao-int4wo" else getattr(torch, dtype)
-    for layer in layers.quantized_layers(subject.held.model).values():
+    layer: Any
+    for layer in layers.quantized_layers(model_of(subject)).values():
         with torch.no_grad():
             columns = layer(torch.eye(layer.in_features, dtype=getattr(torch, dtype))).T.float()
         expected = family_of(SCHEMES[scheme]).dequantized(layer)
@@ -154,6 +159,7 @@ def test_round_trip_is_the_textbook_formula(checkpoint, scheme, largest, rounded
 def test_int4_round_trip_is_16_steps_from_the_smallest_to_the_largest_of_64(checkpoint):
     weight = torch.randn(64, 128, generator=torch.Generator().manual_seed(0)).bfloat16().float()
     found = family_of(SCHEMES["ao-int4wo"]).round_trip(weight, SCHEMES["ao-int4wo"], spec_of(checkpoint("qwen3"), "ao-int4wo"))
+    assert found is not None
     groups, rounded = weight.view(-1, 64), found.view(-1, 64)
     step = (groups.amax(1, True) - groups.amin(1, True)) / 15
     assert ((rounded - groups).abs() < 0.52 * step + 0.02).all()  # scale and middle are rounded to 8 bits of precision
@@ -176,14 +182,16 @@ def test_int4_round_trip_is_16_steps_from_the_smallest_to_the_largest_of_64(chec
 def test_unsupported_shapes_are_named(checkpoint, device, scheme, shape, reason):
     spec, layer = spec_of(checkpoint("qwen3"), scheme, device=device), nn.Linear(shape[1], shape[0], device="meta")
     found = family_of(SCHEMES[scheme]).unsupported_reason(layer, SCHEMES[scheme], spec)
-    assert (found is None) if reason is None else found.startswith(reason)
-    if reason is not None:
+    if reason is None:
+        assert found is None
+    else:
+        assert found is not None and found.startswith(reason)
         assert family_of(SCHEMES[scheme]).round_trip(torch.randn(shape), SCHEMES[scheme], spec) is None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_unsupported_layers_are_left_and_the_rest_runs(checkpoint, tmp_path, dtype):
-    config = hf.AutoConfig.from_pretrained(checkpoint("qwen3"))
+    config = hf.Qwen3Config.from_pretrained(checkpoint("qwen3"))
     config.intermediate_size = 80
     hf.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
     hf.AutoTokenizer.from_pretrained(checkpoint("qwen3")).save_pretrained(tmp_path)
@@ -205,20 +213,23 @@ def test_gpt2_layers_are_quantized_though_they_are_stored_transposed(checkpoint,
     subject, family = Worker(spec_of(tmp_path, scheme)), family_of(SCHEMES[scheme])
     assert subject.load(emit=ignore, stop=never).coverage.quantized == 4
     original = hf.GPT2LMHeadModel.from_pretrained(tmp_path)
-    for name, layer in layers.quantized_layers(subject.held.model).items():
-        weight = original.get_submodule(name).weight.T
-        assert torch.equal(family.dequantized(layer), family.round_trip(weight, SCHEMES[scheme], subject.spec))
+    for name, layer in layers.quantized_layers(model_of(subject)).items():
+        weight = original.get_parameter(f"{name}.weight").T
+        expected = family.round_trip(weight, SCHEMES[scheme], subject.spec)
+        assert expected is not None and torch.equal(family.dequantized(layer), expected)
     tokens = torch.arange(9)[None]
     with torch.no_grad():
-        expected, found = original(tokens).logits, subject.held.model(tokens).logits
+        expected, found = original(tokens).logits, model_of(subject)(tokens).logits
     assert 0 < (found - expected).norm() / expected.norm() < 0.2
 
 
 def test_fp8_activations_need_a_recent_gpu():
     scheme = SCHEMES["ao-fp8dyn"]
     on_cpu = unavailable(scheme, machine_with())
+    assert on_cpu is not None
     assert on_cpu.message == "FP8 dynamic needs a CUDA device." and on_cpu.remedy == "Choose FP8 weights (ao-fp8wo)."
     on_ampere = unavailable(scheme, machine_with(gpu(compute_capability=(8, 6))))
+    assert on_ampere is not None
     assert "8.9 or higher; this one has 8.6" in on_ampere.message and on_ampere.remedy == "Choose FP8 weights (ao-fp8wo)."
     assert unavailable(scheme, machine_with(gpu(compute_capability=(9, 0)))) is None
 

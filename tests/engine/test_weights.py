@@ -9,6 +9,7 @@ import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
 
+from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import SCHEMES, Scheme, find_scheme, unavailable
 from qdash.engine.layers import convertible_layers, quantized_layers
 from qdash.engine.loading import load_model, load_skeleton
@@ -22,7 +23,15 @@ from qdash.records import LayerWeights, MeasuredLayer, Step, WeightReport, Worke
 from tests.engine.conftest import build_of
 from tests.support.checkpoints import TEXT, VISION
 
-HERE = [key for key, scheme in SCHEMES.items() if not scheme.is_baseline and not unavailable(scheme, this_machine().on("cpu"))]
+# Left out have tests of their own: of a calibrated scheme only a loaded model knows the weights, what pruning does to a layer depends on
+# others, and healed weights come from a file.
+ROUNDING = [
+    key
+    for key, row in SCHEMES.items()
+    if not (row.is_baseline or row.family.keeps_file or row.family.needs_healing or row.family.prunes or row.calibrated)
+]
+HERE = [key for key in ROUNDING if not unavailable(SCHEMES[key], this_machine().on("cpu"))]
+SUPERBLOCKS = [key for key, row in FORMATS.items() if row.rule.superblock]  # wider than the layers of tiny models
 RoundTrip = Callable[[str, torch.Tensor], torch.Tensor | None]
 
 
@@ -113,10 +122,11 @@ def agrees(ours, w: np.ndarray, restored: np.ndarray) -> None:
         signal, noise = (w**2).sum(1), (error**2).sum(1)
         assert ours.parameters == w.size
         assert ours.worst_row is not None and signal[ours.worst_row] / noise[ours.worst_row] == pytest.approx((signal / noise).min())
+        assert None not in ours.row_sqnr_db
         entries = len(ours.row_sqnr_db)
         starts = np.arange(entries) * len(w) // entries
         pooled = 10 * np.log10(np.add.reduceat(signal, starts) / np.add.reduceat(noise, starts))
-        np.testing.assert_allclose(ours.row_sqnr_db, pooled, atol=0.0051)
+        np.testing.assert_allclose(np.array(ours.row_sqnr_db, dtype=float), pooled, atol=0.0051)
 
 
 def on_edges(values: np.ndarray, edges: np.ndarray) -> int:
@@ -125,7 +135,7 @@ def on_edges(values: np.ndarray, edges: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("architecture", ["llava", "smolvlm", "bloom"])
-@pytest.mark.parametrize("key", HERE)
+@pytest.mark.parametrize("key", [key for key in HERE if key not in SUPERBLOCKS])
 def test_weighed_is_what_the_loaded_variant_holds(checkpoint, architecture, key):
     """Bit for bit: the same layers, and after their round trip the very weights that the loaded layers compute with."""
     folder, scheme = checkpoint(architecture), find_scheme(key)
@@ -136,8 +146,10 @@ def test_weighed_is_what_the_loaded_variant_holds(checkpoint, architecture, key)
     restored: dict[str, torch.Tensor] = {}
 
     def remember(module: str, weight: torch.Tensor) -> torch.Tensor | None:
-        restored[module] = by_family(folder, scheme)(module, weight)
-        return restored[module]
+        found = by_family(folder, scheme)(module, weight)
+        assert found is not None
+        restored[module] = found
+        return found
 
     (measured,) = report(folder, {key: remember}).schemes
     layers = quantized_layers(model)
@@ -152,7 +164,7 @@ def test_weighed_is_what_the_loaded_variant_holds(checkpoint, architecture, key)
 @pytest.mark.parametrize("key", HERE)
 def test_rows_are_restored_as_the_whole_is(checkpoint, key, stored, dtype):
     folder, scheme = checkpoint("qwen3"), find_scheme(key)
-    weight = torch.randn(96, 128, generator=torch.Generator().manual_seed(1)).to(stored)
+    weight = torch.randn(96, 256, generator=torch.Generator().manual_seed(1)).to(stored)
     expected = family_of(scheme).round_trip(weight, scheme, spec_of(folder).model_copy(update={"dtype": dtype}))
     found = by_family(folder, scheme, dtype)("x", weight)
     assert expected is not None and found is not None and torch.equal(found, expected)
@@ -176,7 +188,8 @@ def test_scales_are_shared_as_is_said(checkpoint, key):
         return
     size = sharing.group_size(256)
     begin = 70 // size * size
-    if getattr(scheme.params, "bnb_4bit_use_double_quant", False) or key == "nvfp4":  # scales have a scale of their own
+    doubly = getattr(scheme.params, "bnb_4bit_use_double_quant", False) or key in ("nvfp4", *SUPERBLOCKS)
+    if doubly:  # scales have a scale of their own
         assert ((changed_rows == 40) & (changed_columns >= begin) & (changed_columns < begin + size)).any()
         return
     assert changed_rows.unique().tolist() == [40]
@@ -190,10 +203,12 @@ def test_more_bits_disturb_less_and_casts_up_not_at_all(checkpoint):
     schemes = report(folder, {key: by_family(folder, find_scheme(key)) for key in keys}).schemes
     assert [scheme.scheme for scheme in schemes] == keys
     assert (schemes[0].sqnr_db, schemes[0].mse, schemes[0].cosine) == (None, 0, 1)
-    sqnr = [scheme.sqnr_db for scheme in schemes[1:]]
+    sqnr = [scheme.sqnr_db for scheme in schemes[1:] if scheme.sqnr_db is not None]
+    assert len(sqnr) == len(keys) - 1
     assert sqnr == sorted(sqnr, reverse=True)
     assert 15 < sqnr[-1] < sqnr[0] < 45
     for scheme in schemes[1:]:
+        assert scheme.histograms is not None and scheme.max_abs_error is not None
         bins = len(scheme.histograms.error.counts)
         assert scheme.max_abs_error / 3 < scheme.histograms.error.high <= scheme.max_abs_error * (1 + 1.5 / (bins // 2)), scheme.scheme
 
@@ -202,6 +217,7 @@ def test_layers_left_alone_are_not_counted(checkpoint):
     (scheme,) = report(checkpoint("qwen3"), {"bnb-nf4": lambda module, w: None if "mlp" in module else w * 0.5}).schemes
     assert scheme.layers and not any("mlp" in layer.name for layer in scheme.layers)
     assert scheme.sqnr_db == pytest.approx(20 * np.log10(2))
+    assert scheme.histograms is not None
     assert sum(scheme.histograms.original.counts) == sum(int(np.prod(layer.shape)) for layer in scheme.layers)
 
 
@@ -218,7 +234,8 @@ def test_it_says_how_far_it_is_and_what_is_known(checkpoint):
     fp8, left = report(checkpoint("qwen3"), {"fp8-e4m3": halves, "bnb-nf4": no_mlp}, emit=events.append).schemes
     steps = [event for event in events if isinstance(event, Step)]
     assert [step.detail for step in steps] == [found.name for found in fp8.layers]
-    fractions = [step.fraction for step in steps]
+    fractions = [step.fraction for step in steps if step.fraction is not None]
+    assert len(fractions) == len(steps)
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] < 1
     measured = [event for event in events if isinstance(event, MeasuredLayer)]
     for event, found in zip(measured, fp8.layers, strict=True):
@@ -268,6 +285,7 @@ def test_weights_that_are_no_numbers_are_counted_and_left_out(changed, checkpoin
     for scheme, missing in ((fp8, 64), (plain, 2)):  # with one scale a row, nothing of that row is left
         (found,) = [found for found in scheme.layers if found.name == name]
         assert (found.nonfinite, scheme.nonfinite, found.parameters) == (missing, missing, 128 * 64)
+        assert found.histograms is not None
         assert sum(found.histograms.dequantized.counts) == sum(found.histograms.error.counts) == 128 * 64 - missing
         assert sum(found.histograms.original.counts) == 128 * 64 - 2
     w = weight.double().numpy()
@@ -333,6 +351,7 @@ def test_a_layer_of_zeros_has_no_error(changed):
     for scheme in report(folder, {key: by_family(folder, find_scheme(key)) for key in ("fp8-e4m3", "bnb-int8", "bnb-nf4")}).schemes:
         (found,) = [found for found in scheme.layers if found.name == name]
         assert (found.sqnr_db, found.mse, found.cosine) == (None, 0, 1), scheme.scheme
+        assert found.histograms is not None
         for counts in (found.histograms.error.counts, found.histograms.original.counts):
             assert counts[len(counts) // 2] == 128 * 64
 

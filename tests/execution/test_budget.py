@@ -13,6 +13,11 @@ def spec(number: int) -> WorkerSpec:
     return WorkerSpec(folder=f"/{number}", revision="", task="text-generation", scheme="original", device="cpu", dtype="float32", threads=1)
 
 
+def held_by(*sizes: int) -> dict[WorkerSpec, int]:
+    """What the workers of `spec(1)`, `spec(2)` … hold."""
+    return {spec(number): size for number, size in enumerate(sizes, 1)}
+
+
 @given(sizes, sizes, st.lists(sizes, max_size=8))
 def test_as_few_close_as_it_takes_oldest_first(total: int, needed: int, held: list[int]) -> None:
     budget, workers = MemoryBudget(total), {spec(number): size for number, size in enumerate(held)}
@@ -26,5 +31,5 @@ def test_as_few_close_as_it_takes_oldest_first(total: int, needed: int, held: li
 def test_what_fits_beside_the_others_closes_none() -> None:
     budget = MemoryBudget(100)
     assert budget.fits(40, 60) and not budget.fits(41, 60)
-    assert budget.to_close(40, {spec(1): 60}) == []
-    assert budget.to_close(41, {spec(1): 30, spec(2): 30}) == [spec(1)]
+    assert budget.to_close(40, held_by(60)) == []
+    assert budget.to_close(41, held_by(30, 30)) == [spec(1)]

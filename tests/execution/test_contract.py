@@ -48,6 +48,11 @@ def test_settings_choose_the_executor(forced: Any, expected: type) -> None:
     executor.close()
 
 
+def test_an_executor_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(QdashError, match=r"QDASH_EXECUTION is “cloud”. It should be one of auto, process, inline."):
+        execution.create(Settings(execution="cloud"))
+
+
 def test_a_worker_stays_warm(executor: Either, spec: WorkerSpec) -> None:
     first: Loaded = result_of(executor.call(spec, "load"))
     assert result_of(executor.call(spec, "load")) == first  # the seconds it took, too

@@ -78,7 +78,7 @@ def somebody_asks(executor: Either, spec: WorkerSpec, reserve_bytes: int, order:
 def test_answers_come_between_two_batches_of_an_evaluation(
     executor: Either, endless_folder: Path, half: int, undisturbed: Evaluation, all_the_memory: bool
 ) -> None:
-    asker, order, waits = None, [], []
+    asker, found, order, waits = None, None, [], []
     for event in evaluate(request_for(endless_folder), executor, items=ITEMS):
         if isinstance(event, ItemsAnswered):
             order.append("batch")
@@ -89,7 +89,7 @@ def test_answers_come_between_two_batches_of_an_evaluation(
             waits.append(event.done)
         elif isinstance(event, EvaluationDone):
             found = event.evaluation
-    assert asker is not None
+    assert asker is not None and found is not None
     asker.join(60)
     assert 0 < order.index("answer") < len(ITEMS) == order.count("batch"), "the answer came before the evaluation was over"
     assert waits[0] == order.index("answer"), "it was said that the device does something else"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_whoever_has_the_turn_can_see_who_should_have_it() -> None:
 
 def test_whoever_leaves_the_line_is_forgotten() -> None:
     crowd, leaves = held()
-    waits = crowd.turn.wait(Rank(), None)
+    waits: Any = crowd.turn.wait(Rank(), None)
     next(waits)
     waits.close()
     crowd.want("next", Rank(True))

@@ -18,6 +18,7 @@ from qdash.engine.worker import Worker
 from qdash.records import Question
 from tests.engine.conftest import SIMULATED, ignore, never, spec_of
 from tests.engine.everything import assert_alike, measured, spec_on
+from tests.support.held import model_of
 
 same = partial(torch.testing.assert_close, rtol=0, atol=0, equal_nan=True)
 each_format = pytest.mark.parametrize("key", FORMATS)
@@ -30,7 +31,7 @@ INT8 = {
 def weights(dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Rows of all magnitudes, zeros among them, and one with an infinity."""
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(4096, 192, generator=generator) * torch.randn(4096, 1, generator=generator).mul(6).exp()
+    rows = torch.randn(4096, 256, generator=generator) * torch.randn(4096, 1, generator=generator).mul(6).exp()
     rows[7], rows[8, :64], rows[9, 5] = 0, 0, torch.inf
     return rows.to(dtype)
 
@@ -47,7 +48,7 @@ def test_a_round_trip_is_that_of_a_cpu(key, dtype):
 
 @each_format
 def test_casts_and_activations_are_those_of_a_cpu(key):
-    values = weights()[:6].view(2, 3, 192)
+    values = weights()[:6].view(2, 3, 256)
     same(round_activations(values.cuda(), key).cpu(), round_activations(values, key))
     same(cast(weights().cuda(), key).cpu(), cast(weights(), key))
 
@@ -102,7 +103,7 @@ def test_an_int8_layer_at_one_row_waits_for_nothing(kind):
 def test_variants_with_int8_products_have_such_layers(checkpoint, scheme):
     subject = Worker(spec_of(checkpoint("qwen3"), scheme, device="cuda", dtype="float16"))
     loaded = subject.load(emit=ignore, stop=never)
-    found = layers.quantized_layers(subject.held.model)
+    found = layers.quantized_layers(model_of(subject))
     assert loaded.coverage.quantized == len(found) == 14 and {type(layer) for layer in found.values()} == {RowPaddedLinear}
     assert ("pad_rows(model)" in loaded.snippet) == (scheme == "ao-int8dyn")
     scope: dict[str, torch.nn.Module] = {}
@@ -110,14 +111,14 @@ def test_variants_with_int8_products_have_such_layers(checkpoint, scheme):
     tokens = torch.arange(1, 9, device="cuda")[None]
     with torch.no_grad():
         for inputs in (tokens, tokens[:, :1]):
-            assert torch.equal(scope["model"](inputs).logits, subject.held.model(inputs).logits)
+            assert torch.equal(scope["model"](inputs).logits, model_of(subject)(inputs).logits)
     assert subject.answer(Question(prompt="hi"), 3, emit=ignore, stop=never).new_tokens == 3
 
 
 def test_int4_layers_cast_by_themselves(checkpoint):
     subject = Worker(spec_of(checkpoint("qwen3"), "ao-int4wo", device="cuda", dtype="float16"))
     subject.load(emit=ignore, stop=never)
-    for layer in layers.quantized_layers(subject.held.model).values():
-        values = torch.randn(3, layer.in_features, device="cuda", dtype=torch.float16)
+    for layer in layers.quantized_layers(model_of(subject)).values():
         assert type(layer) is nn.Linear and layers.scheme_of(layer) == SCHEMES["ao-int4wo"].key
+        values = torch.randn(3, layer.in_features, device="cuda", dtype=torch.float16)
         assert torch.equal(layer(values), layer(values.bfloat16()).half())

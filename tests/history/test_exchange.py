@@ -12,7 +12,7 @@ from qdash.errors import QdashError
 from qdash.history import Limits
 from qdash.history.exchange import export_runs, import_runs
 from qdash.history.kinds import spoken_model
-from qdash.records import Agreement, ErrorRecord, TokenAgreement, Variant
+from qdash.records import Agreement, Comparison, ErrorRecord, Evaluation, TokenAgreement, Variant
 from qdash.records.history import HistoryFile, HistoryRun
 from qdash.report import evaluation_to_json, to_json
 from tests.history.examples import comparison, evaluation, history_in
@@ -118,6 +118,19 @@ def test_a_scheme_of_another_version_can_be_kept_and_shown(tmp_path: Path) -> No
     assert history.open(history.keep(record)).record == record
 
 
+def test_a_task_of_another_version_can_be_kept_and_its_key_is_no_path(tmp_path: Path) -> None:
+    history, saved = history_in(tmp_path), json.loads(evaluation_to_json(evaluation()))
+    saved["request"]["task"] = "riddles"
+    (key,) = import_runs(history, json.dumps(saved).encode()).keys
+    record = history.open(key).record
+    assert isinstance(record, Evaluation) and record.request.task == "riddles"
+    assert history.listing().entries[0].headline.startswith("Cloze: ")
+    for hostile in ("../../etc/passwd", "<b>", "", "x" * 41):
+        saved["request"]["task"] = hostile
+        with pytest.raises(QdashError):
+            import_runs(history, json.dumps(saved).encode())
+
+
 def test_every_key_of_a_file_is_documented() -> None:
     documented = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
     section = documented[documented.index("## A history") :]
@@ -158,6 +171,7 @@ def test_a_link_leaves_out_question_picture_and_folders(tmp_path: Path, png: byt
     assert not run.own and run.picture is None
     for word in (SECRET, "private", "alice", "sha256", key):
         assert word not in shown, word
+    assert isinstance(run.record, Comparison)
     assert [result.answer for result in run.record.variants] == [result.answer for result in record.variants]
     assert run.record.variants[0].model == "mine"
     assert history.open(key, "a").record == record, "the run itself is as it was"
@@ -168,9 +182,11 @@ def test_a_link_shows_what_was_ticked_and_changes_with_it(tmp_path: Path, png: b
     key = history.keep(_private(), png=png)
     share = history.share(key, prompt=True)
     run = history.open(share.key, "b")
+    assert isinstance(run.record, Comparison)
     assert run.record.request.prompt == SECRET and run.record.request.picture is None and run.picture is None
     assert history.share(key, picture=True).key == share.key
     run = history.open(share.key, "b")
+    assert isinstance(run.record, Comparison)
     assert run.record.request.prompt == "" and run.record.request.picture is not None and run.picture is not None
 
 

@@ -106,7 +106,7 @@ def test_what_a_request_leaves_running_logs_its_own_faults_and_keeps_none(monkey
             raise Forged("a forged event")
         except Forged as error:
             failed.append(weakref.ref(error))
-            queueing.traceback.print_exc()
+            queueing.traceback.print_exc()  # pyright: ignore[reportPrivateImportUsage] - the name that the page puts its own under
 
     assert TestClient(request_faults.RequestFaults(app)).get("/gradio_api/startup-events").text == "started"
     contexts[0].run(fail)

@@ -19,7 +19,7 @@ from qdash.history import database
 from qdash.report import to_json
 from qdash.runs.model_report import _scratch
 from qdash.settings import Settings
-from qdash.ui.components.exports import write_exports, write_history
+from qdash.ui.components.exports import comparison_export, history_export, write_export
 from qdash.ui.server.request_faults import FaultLog
 from qdash.whole_files import write_whole
 from tests.history.examples import comparison, history_in
@@ -115,9 +115,11 @@ def test_exports_that_cannot_be_written_cost_no_result(
         folder.mkdir(exist_ok=True)
         return folder
 
-    for written in (write_exports(comparison(), made), write_history("x" * 10_000, made)):
-        assert set(written.paths.values()) == {None} and written.problem is not None
-        assert "could not be written" in written.problem.message and "QDASH_CACHE_DIR" in written.problem.remedy
+    for export in (comparison_export(comparison(1)), history_export("x" * 10_000)):
+        for suffix in export.contents:
+            with pytest.raises(QdashError, match="could not be written") as caught:
+                write_export(export, suffix, made)
+            assert "No result is lost" in caught.value.remedy and "QDASH_CACHE_DIR" in caught.value.remedy
 
 
 @ROOT_ONLY

@@ -10,8 +10,8 @@ from threading import Event
 
 import gradio as gr
 import pytest
-from gradio.queueing import AsyncQueue, ProcessCompletedMessage
 from gradio.queueing import Event as GradioEvent
+from gradio.server_messages import ProcessCompletedMessage
 from gradio.state_holder import StateHolder
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -78,7 +78,7 @@ def test_messages_that_no_tab_reads_are_counted_and_forgotten_with_it() -> None:
             gr.Button().click(lambda: None)
         event = GradioEvent("gone", blocks.fns[0], None, None)  # type: ignore[arg-type] - no request
         queue = blocks._queue
-        queue.pending_messages_per_session["gone"] = AsyncQueue()
+        queue.pending_messages_per_session["gone"] = asyncio.Queue()
         queue.pending_event_ids_session["gone"] = {event._id}
         queue.event_ids_to_events[event._id] = event
         queue.send_message(event, ProcessCompletedMessage(output={}, success=True))

@@ -91,7 +91,7 @@ def mutated(random_: random.Random, seeds: tuple[bytes, ...]) -> bytes:
     return bytes(data)
 
 
-def _flip(random_: random.Random, data: bytearray, _: tuple[bytes, ...]) -> None:
+def _flip(random_: random.Random, data: bytearray, seeds: tuple[bytes, ...]) -> None:
     for _ in range(random_.choice((1, 1, 4, 32))):
         if data:
             data[random_.randrange(len(data))] ^= 1 << random_.randrange(8)

@@ -3,21 +3,25 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from qdash.catalog.schemes import SCHEMES
+from qdash.checkpoints.new_folder import NewFolder
 from qdash.errors import QdashError
 from qdash.history import Listing, Run
 from qdash.history.run_diff import difference
 from qdash.markup import Macros, parts
 from qdash.markup.layer_heatmap import heat_html
-from qdash.records import ErrorRecord, Request, Variant
+from qdash.markup.type_map import TypeOf, type_maps_html
+from qdash.records import ErrorRecord, Request, SavedFile, StoredType, Variant
 from qdash.records.history import Entry, Share
 from qdash.tasks import find_task
 from qdash.ui.compare.model_report_view import inside_html
+from qdash.ui.compare.saving import saved_html
 from qdash.ui.components.comparison_tables import absolute_html, relative_html
 from qdash.ui.components.markup import banner, hint, problem, running_head, sheet_head
 from qdash.ui.components.tradeoff import trade_table_html
@@ -38,7 +42,7 @@ from qdash.ui.weights.view import map_html, ranking_html, scope_html, table_html
 from tests.markup.test_environment import TEMPLATES
 from tests.report.examples import AGREEMENT, COMPARISON, HOSTILE
 from tests.report.opened import Page
-from tests.support.scripted import comparison_of, failed_result, inspector_report, variant_result
+from tests.support.scripted import comparison_of, failed_result, inspector_report, saved_version, variant_result
 from tests.support.scripted_weights import report_of
 from tests.ui.results.test_evaluation_view import hostile as hostile_evaluation
 
@@ -55,16 +59,21 @@ EVALUATION = hostile_evaluation()
 LAYER = report_of("bnb-nf4").schemes[0].layers[0].model_copy(update={"name": HOSTILE, "part": HOSTILE, "projection": HOSTILE})
 SCHEME = report_of("bnb-nf4").schemes[0].model_copy(update={"scheme": HOSTILE, "label": HOSTILE, "layers": (LAYER,)})
 WEIGHTS = report_of("bnb-nf4").model_copy(update={"model": HOSTILE, "schemes": (SCHEME, SCHEME)})
+SAVED = saved_version(COMPARED, 0, NewFolder(Path("/place") / HOSTILE.replace("/", ""))).model_copy(
+    update={"where": HOSTILE, "loads_from": HOSTILE, "snippet": HOSTILE, "files": (SavedFile(name=HOSTILE, size_bytes=1),)}
+)
 ENTRY = Entry(
     key=HOSTILE, kind="comparison", created_at=datetime(2025, 11, 3, tzinfo=UTC), model=HOSTILE, labels=(HOSTILE,), headline=HOSTILE,
     asked=HOSTILE, share=Share(key=HOSTILE, prompt=True, picture=True),
 )  # fmt: skip
 RUN = Run(ENTRY, COMPARED, None, own=False)
 REPORT = inspector_report("bnb-nf4").model_copy(update={"quantization_config": {HOSTILE: HOSTILE}, "dtype": HOSTILE})
-HERE = SimpleNamespace(device=HOSTILE, compute_capability=None, choices=(HOSTILE,), packages={}, public=False)
+HERE: Any = SimpleNamespace(device=HOSTILE, compute_capability=None, choices=(HOSTILE,), packages={}, public=False)
+CACHE: Any = SimpleNamespace(key=HOSTILE, label=HOSTILE, kind=HOSTILE, bits=HOSTILE)
 PILL = SimpleNamespace(key=HOSTILE, keys=HOSTILE, about=HOSTILE, label=HOSTILE, refused=HOSTILE)
 MAPPING = SimpleNamespace(key=HOSTILE, label=HOSTILE, about=HOSTILE, codes=())
 SAMPLE = SimpleNamespace(file=HOSTILE, title=HOSTILE, data_uri=lambda: "data:,")
+STORED = StoredType(type=HOSTILE, bits=4.5)
 TASK = replace(find_task("own"), label=HOSTILE, about=HOSTILE)
 
 
@@ -79,10 +88,12 @@ DRAWN: dict[str, Callable[[], list[Any]]] = {
         *(parts.icon(HOSTILE), parts.projected(HOSTILE), parts.emphasized([(HOSTILE, True)]), parts.marked([(HOSTILE, True)])),
     ],
     "markup/table": lambda: [macros("markup.table").plain_table([HOSTILE], [(HOSTILE, HOSTILE)])],
+    "markup/type_map": lambda: [type_maps_html([(HOSTILE, [TypeOf(LAYER, HOSTILE, STORED, 1, HOSTILE)])])],
     "ui/compare/earlier": lambda: [macros("ui.compare.earlier").earlier(HOSTILE)],
     "ui/compare/model_report": lambda: [macros("ui.compare.model_report").working(HOSTILE)],
     "ui/compare/model_report_view": lambda: [inside_html(REPORT)],
     "ui/compare/page": lambda: [macros("ui.compare.page").spoken(HOSTILE)],
+    "ui/compare/saving": lambda: [saved_html(SAVED), macros("ui.compare.saving").working(HOSTILE)],
     "ui/components/comparison_tables": lambda: [absolute_html(COMPARED), relative_html(COMPARED)],
     "ui/components/foot": lambda: [macros("ui.components.foot").foot({HOSTILE: HOSTILE})],
     "ui/components/markup": lambda: [
@@ -104,11 +115,19 @@ DRAWN: dict[str, Callable[[], list[Any]]] = {
     ],
     "ui/controls/scheme_picker": lambda: [
         macros("ui.controls.scheme_picker").picker([PILL], [HOSTILE], [(HOSTILE, [HOSTILE])], HOSTILE, HOSTILE),
-        macros("ui.controls.scheme_picker").recipe_builder([HOSTILE], (), [(PILL, True)]),
+        macros("ui.controls.scheme_picker").recipe_builder([HOSTILE], (), [(PILL, True)], HOSTILE, [CACHE]),
         macros("ui.controls.scheme_picker").row_builder([(PILL, True)], True, [(PILL, True)]),
     ],
     "ui/controls/scheme_rows": lambda: [row_html(replace(SCHEMES["bnb-nf4"], label=HOSTILE, about=HOSTILE), HERE)],
     "ui/controls/sidebar": lambda: [macros("ui.controls.sidebar").brand(HOSTILE), macros("ui.controls.sidebar").estimate(HOSTILE, HOSTILE)],
+    "ui/fit/page": lambda: [
+        *(macros("ui.fit.page").slider(HOSTILE, HOSTILE), macros("ui.fit.page").rows([HOSTILE], [(HOSTILE,)])),
+        *(macros("ui.fit.page").notes([HOSTILE]), macros("ui.fit.page").measured(HOSTILE, [HOSTILE], [(HOSTILE,)])),
+    ],
+    "ui/mix/page": lambda: [
+        *(macros("ui.mix.page").budget(HOSTILE, HOSTILE, HOSTILE), macros("ui.mix.page").solved(HOSTILE, HOSTILE, [HOSTILE])),
+        macros("ui.mix.page").proof(HOSTILE, [HOSTILE], [(HOSTILE,)], [HOSTILE], HOSTILE),
+    ],
     "ui/history/view": lambda: [
         *(list_html(Listing((ENTRY,), 99)), run_head_html(RUN), share_html(RUN), said_html(HOSTILE)),
         difference_html(difference(COMPARED, COMPARISON), ENTRY, ENTRY),
@@ -121,14 +140,17 @@ DRAWN: dict[str, Callable[[], list[Any]]] = {
     "ui/quality/task_notes": lambda: [macros("ui.quality.task_notes").about(TASK, HOSTILE, HOSTILE, True, HOSTILE)],
     "ui/results/answers": lambda: [items_html(EVALUATION, Browse())],
     "ui/results/card_metrics": lambda: [macros("ui.results.card_metrics").figures([(HOSTILE, HOSTILE, HOSTILE)], HOSTILE)],
-    "ui/results/cards": lambda: [cards_html(finished_state(COMPARED))],
+    "ui/results/cards": lambda: [cards_html(finished_state(COMPARED)), cards_html(finished_state(COMPARED), saves=True)],
     "ui/results/conditions": lambda: [conditions_html(COMPARED)],
     "ui/results/evaluation_view": lambda: [rows_html(EVALUATION), kinds_html(EVALUATION)],
     "ui/results/question": lambda: [asked_html(COMPARED, None)],
     "ui/results/snippets": lambda: [snippets_html(COMPARED)],
     "ui/results/token_heatmap": lambda: [strip_html(AGREEMENT)],
     "ui/server/page_links": lambda: [macros("ui.server.page_links").description(HOSTILE, HOSTILE, {HOSTILE: HOSTILE})],
-    "ui/weights/handlers": lambda: [macros("ui.weights.handlers").so_far(HOSTILE, [(HOSTILE, True)])],
+    "ui/weights/damage_view": lambda: [
+        macros("ui.weights.damage_view").by_damage(True, HOSTILE),
+        macros("ui.weights.damage_view").told([HOSTILE], [(HOSTILE, HOSTILE)], HOSTILE),
+    ],
     "ui/weights/layer": lambda: [head_html(SCHEME, LAYER, None, HOSTILE), macros("ui.weights.layer").no_scale(HOSTILE)],
     "ui/weights/view": lambda: [
         *(map_html(WEIGHTS, Choice(HOSTILE, HOSTILE)), map_html(WEIGHTS, Choice(HOSTILE, HOSTILE, together=True))),

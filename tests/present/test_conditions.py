@@ -2,7 +2,8 @@
 
 import pytest
 
-from qdash.cli import screen
+from qdash.cli.display.blocks import Paragraph
+from qdash.cli.shown.comparison import comparison_blocks
 from qdash.present.conditions import timing_conditions
 from qdash.records import Comparison, Ratio, Relative, Rounds
 from qdash.report import html
@@ -50,5 +51,7 @@ def test_a_comparison_without_times_says_so() -> None:
 def test_no_place_tells_of_medians_that_were_not_taken() -> None:
     untimed = tuple(result.model_copy(update={"latency": None}) for result in COMPARISON.variants)
     comparison = COMPARISON.model_copy(update={"variants": untimed})
-    for said in (conditions_html(comparison), screen._conditions(comparison), " ".join(html._conditions(comparison))):
+    *_, conditions = comparison_blocks(comparison)
+    assert isinstance(conditions, Paragraph)
+    for said in (conditions_html(comparison), conditions.text, " ".join(html._conditions(comparison))):
         assert "not timed" in said and "median" not in said

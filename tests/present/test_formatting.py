@@ -50,8 +50,7 @@ def test_percentages_are_made_in_one_place() -> None:
     found = []
     for path in sorted((ROOT / "qdash").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            spec = ast.unparse(node.format_spec) if isinstance(node, ast.FormattedValue) and node.format_spec else ""
-            if re.search(r"""%['"]$""", spec):
+            if isinstance(node, ast.FormattedValue) and node.format_spec and re.search(r"""%['"]$""", ast.unparse(node.format_spec)):
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r", %$|\(%\)", node.value):
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}")

@@ -127,7 +127,7 @@ def test_other_tasks_are_refused_by_what_they_do(tmp_path: Path, kind: Any, conf
 
 def test_encoders_and_embedding_models_are_refused(tmp_path: Path) -> None:
     own = tokenizer()
-    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2}
     bert = save(tmp_path / "bert", hf.BertForMaskedLM(hf.BertConfig(vocab_size=len(own), **sizes)), own)
     assert "fill in" in refusal(lambda: located(bert)).message
     sentences = qwen3(tmp_path / "sentences", hf.Qwen3ForCausalLM)

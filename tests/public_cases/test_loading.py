@@ -12,6 +12,7 @@ from qdash.engine.generation_config import KEPT, greedy
 from qdash.engine.outside_reads import read_outside
 from qdash.errors import QdashError
 from tests.public_cases.making import ask, edit, ids, llama, refusal, rewrite_weights, save, tokenizer, worker
+from tests.support.held import generated
 
 
 def with_weight(folder: Path, *names: str) -> Path:
@@ -117,7 +118,7 @@ def test_kept_fields_do_what_plain_transformers_does(tmp_path: Path) -> None:
     inputs = own.apply_chat_template(
         [{"role": "user", "content": "What is it?"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
-    expected = model.generate(**inputs, max_new_tokens=12)[0, inputs["input_ids"].shape[1] :].tolist()
+    expected = generated(model, inputs, max_new_tokens=12).tolist()
     assert list(answer.tokens) == expected and first not in answer.tokens
 
 
@@ -159,6 +160,7 @@ def test_a_layer_that_is_read_from_outside_stays_as_it_is(tmp_path: Path, scheme
 
 
 def test_ordinary_models_read_no_layer_from_outside() -> None:
+    kind: Any
     for kind in (hf.LlamaForCausalLM, hf.BloomForCausalLM, hf.T5ForConditionalGeneration):
         with torch.device("meta"):
             assert read_outside(kind(kind.config_class())) == {}
@@ -171,7 +173,7 @@ class Absorbed(torch.nn.Module):
         super().__init__()
         self.up, self.asked, self.taught = (torch.nn.Linear(4, 4) for _ in range(3))
         self.slices = 1
-        self.several = torch.nn.ModuleList([torch.nn.Linear(4, 4)])
+        self.several: Any = torch.nn.ModuleList([torch.nn.Linear(4, 4)])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training or (self.slices > 1 and x.sum() > 0):

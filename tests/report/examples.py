@@ -8,6 +8,7 @@ from qdash.records import (
     Comparison,
     Coverage,
     ErrorRecord,
+    Flips,
     Histogram,
     Host,
     Latency,
@@ -20,6 +21,7 @@ from qdash.records import (
     Request,
     SchemeWeights,
     Skip,
+    Tail,
     Timing,
     TokenAgreement,
     Variant,
@@ -71,7 +73,15 @@ def variant(scheme: str, label: str, answer: str, weights_bytes: int, ratio: flo
 
 AGREEMENT = Agreement(
     kl_mean_nats=0.21, kl_se=0.05, top1=0.5, ppl_original=1.1, ppl=1.4, first_divergence=1, tokens=2, exact=False,
-    per_token=(TokenAgreement(piece="白色", kl_nats=0.01), TokenAgreement(piece=HOSTILE, kl_nats=None, instead=HOSTILE)),
+    per_token=(
+        TokenAgreement(piece="白色", kl_nats=0.01),
+        TokenAgreement(piece=HOSTILE, kl_nats=None, instead=HOSTILE, margin_original=0.03, margin=0.2),
+    ),
+    flips=Flips(close=1, flipped=1, flipped_close=1, lost=1, gained=0),
+    tail=Tail(
+        kl_95_nats=None, kl_99_nats=None, kl_999_nats=None, kl_max_nats=0.41, delta_p_mean=-0.05, delta_p_mean_se=0.02,
+        delta_p_rms=0.07, delta_p_rms_se=0.02,
+    ),
 )  # fmt: skip
 
 COMPARISON = Comparison(

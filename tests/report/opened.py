@@ -5,10 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+ColorScheme = Literal["light", "dark"]
 LOCAL = ("file:", "data:", "blob:")
 
 
@@ -46,7 +48,7 @@ class Seen:
     """Name and width of the first chart as a picture."""
 
 
-def opened(html: str, folder: Path, charts: int, what: str = "h1", scheme: str = "light") -> Seen:
+def opened(html: str, folder: Path, charts: int, what: str = "h1", scheme: ColorScheme = "light") -> Seen:
     """Open the page, wait until `charts` charts or more are drawn, and look at it; `what` selects the elements to read."""
     path = folder / "report.html"
     path.write_text(html, encoding="utf-8")
@@ -55,7 +57,7 @@ def opened(html: str, folder: Path, charts: int, what: str = "h1", scheme: str =
         return thread.submit(_opened, path, charts, what, scheme).result()
 
 
-def _opened(path: Path, charts: int, what: str, scheme: str) -> Seen:
+def _opened(path: Path, charts: int, what: str, scheme: ColorScheme) -> Seen:
     seen = Seen()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])

@@ -19,7 +19,8 @@ def test_one_row_a_variant_with_the_same_columns() -> None:
 
 def test_numbers_are_exact_and_carry_their_unit() -> None:
     row = rows(to_csv(COMPARISON))[1]
-    assert float(row["total_s_median"]) == COMPARISON.variants[1].latency.total_s.median
+    latency = COMPARISON.variants[1].latency
+    assert latency is not None and float(row["total_s_median"]) == latency.total_s.median
     assert int(row["weights_bytes"]) == 9_400_000
     assert float(row["relative_latency"]) == 1.57
     assert (row["quantized_layers"], row["total_layers"], row["skipped_layers"]) == ("40", "42", "1")
@@ -29,6 +30,11 @@ def test_agreement_and_the_grade_have_columns() -> None:
     original, int8, nf4, *_ = rows(to_csv(COMPARISON))
     names = ("kl_mean_nats", "kl_se", "top1", "ppl_original", "ppl", "first_divergence", "tokens")
     assert [nf4[f"agreement_{name}"] for name in names] == ["0.21", "0.05", "0.5", "1.1", "1.4", "1", "2"]
+    flips = ("close", "flipped", "flipped_close", "lost", "gained")
+    assert [nf4[f"agreement_flips_{name}"] for name in flips] == ["1", "1", "1", "1", "0"]
+    tail = ("kl_95_nats", "kl_max_nats", "delta_p_mean", "delta_p_rms", "delta_p_rms_se")
+    assert [nf4[f"agreement_{name}"] for name in tail] == ["", "0.41", "-0.05", "0.07", "0.02"]
+    assert (original["agreement_flips_flipped"], original["agreement_kl_max_nats"]) == ("", "")
     assert nf4["agreement_text_kl_mean_nats"] == "0.21" and nf4["noise_floor_kl_nats"] == "0.0"
     assert (original["grade"], int8["grade"], nf4["grade"]) == ("", "Different answer", "Different answer")
     assert (original["agreement_tokens"], int8["agreement_problem"]) == ("", "'=It has other <words>.")

@@ -8,7 +8,7 @@ from qdash.records import Evaluation
 from qdash.report import evaluation_to_html
 from qdash.report.evaluation_html import MOST_ITEMS
 from tests.report.examples import HOSTILE
-from tests.report.opened import Page, opened
+from tests.report.opened import ColorScheme, Page, opened
 from tests.report.test_evaluation_files import EVALUATION
 
 
@@ -80,7 +80,7 @@ def test_a_version_without_answers_says_why() -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_opens_it_offline(scheme: str, tmp_path: Path) -> None:
+def test_a_browser_opens_it_offline(scheme: ColorScheme, tmp_path: Path) -> None:
     seen = opened(evaluation_to_html(hostile()), tmp_path, charts=3, what=".answers tbody th", scheme=scheme)
     assert seen.problems == [] and not seen.overflows
     assert seen.cells == [HOSTILE] * 30

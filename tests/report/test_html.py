@@ -9,7 +9,7 @@ import pytest
 from qdash.history.pictures import small_picture
 from qdash.report import to_html
 from tests.report.examples import COMPARISON, HOSTILE
-from tests.report.opened import Page, opened
+from tests.report.opened import ColorScheme, Page, opened
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,17 @@ def test_the_verdict_and_the_agreement_are_on_the_page(html: str, page: Page) ->
     strips = [attributes for _, attributes in page.tags if attributes.get("class") == "strip"]
     assert len(strips) == 2 and "Along the reference text" in (strips[1]["aria-label"] or "")
     tokens = [attributes for _, attributes in page.tags if (attributes.get("class") or "").startswith("token")]
-    assert [token["title"] for token in tokens[:2]] == ["“白色”: 0.010 nats", f"“{HOSTILE}”: not finite, would say “{HOSTILE}”"]
+    said = f"“{HOSTILE}”: not finite, would say “{HOSTILE}”; close call, margin 3% → 20%"
+    assert [token["title"] for token in tokens[:2]] == ["“白色”: 0.010 nats", said]
+    assert (tokens[1]["class"] or "").split() == ["token", "diverges", "close"]
+
+
+def test_close_calls_and_tails_are_on_the_page(html: str) -> None:
+    assert "1 of 2 tokens differs. It was a close call: the original&#39;s own margin was 3%." in html
+    assert "Right became wrong at 1, wrong became right at 0." in html
+    assert "Close calls and tails" in html and "<td>7.0% ± 2.0%</td>" in html and "<td>0.41</td>" in html
+    plain = [result.model_copy(update={"agreement": None, "agreement_text": None}) for result in COMPARISON.variants]
+    assert "Close calls and tails" not in to_html(COMPARISON.model_copy(update={"variants": tuple(plain)}))
 
 
 def test_differences_from_the_original_are_marked(page: Page) -> None:
@@ -98,7 +108,7 @@ def test_without_any_result_the_report_still_opens() -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_opens_it_offline(html: str, tmp_path: Path, scheme: str) -> None:
+def test_a_browser_opens_it_offline(html: str, tmp_path: Path, scheme: ColorScheme) -> None:
     seen = opened(html, tmp_path, charts=2, what="article .answer", scheme=scheme)
     assert seen.problems == []
     assert seen.cells[2] == HOSTILE

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +73,7 @@ def drawn(kind: Any, rng: random.Random) -> Any:
     """A value of an annotation: any number for floats, a few entries for what can have many."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return rng.choice(("cpu", "cuda:1")) if arguments[0] is str else drawn(arguments[0], rng)
+        return _text_like(arguments[1].pattern, rng) if arguments[0] is str else drawn(arguments[0], rng)
     if origin is Literal:
         return rng.choice(arguments)
     if origin in (Union, UnionType):
@@ -87,12 +88,17 @@ def drawn(kind: Any, rng: random.Random) -> Any:
     return _PLAIN[kind](rng)
 
 
+def _text_like(pattern: str, rng: random.Random) -> str:
+    return rng.choice([text for text in ("cpu", "cuda:1") if re.match(pattern, text)])
+
+
 def _field(field: Any, rng: random.Random) -> Any:
-    """Fields with limits are numbers of runs, tokens and the like, or devices, whose pattern pydantic takes out of the annotation."""
+    """Fields with limits are numbers of runs, tokens and the like, or names, whose pattern pydantic takes out of the annotation."""
     kinds = get_args(field.annotation) or (field.annotation,)
     if not field.metadata or not {int, str} & {*kinds}:
         return drawn(field.annotation, rng)
-    return rng.randint(2, 20) if int in kinds else rng.choice(("cpu", "cuda:1"))
+    patterns = (limit.pattern for limit in field.metadata if hasattr(limit, "pattern"))
+    return rng.randint(2, 20) if int in kinds else _text_like(next(patterns), rng)
 
 
 _NUMBERS = (math.inf, -math.inf, math.nan, 0.0, -0.0, 5e-324, 1.7976931348623157e308, 0.1, -2.5)

@@ -24,7 +24,9 @@ LOADED = Loaded(
 )  # fmt: skip
 
 
-REFERENCE = Reference(tokens=(1,), pieces=("a",), vocabulary="", width=9, kept=9, log_probs=b"", ids=b"", tail=b"", ppl=1.5)
+REFERENCE = Reference(
+    tokens=(1,), pieces=("a",), vocabulary="", width=9, kept=9, log_probs=b"", ids=b"", tail=b"", own=b"", margins=b"", ppl=1.5
+)
 
 
 AGREEMENT = Agreement(kl_mean_nats=0.0, kl_se=0.01, top1=1.0, ppl_original=1.5, ppl=1.6, first_divergence=None, tokens=1)

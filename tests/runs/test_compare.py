@@ -1,5 +1,6 @@
 """The order of a comparison, and what survives when a variant does not. Workers are scripted; real ones are in tests/execution."""
 
+import shutil
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from threading import Event
@@ -27,6 +28,7 @@ from qdash.records import (
     Variant,
     VariantAnswered,
     VariantDone,
+    WorkerSpec,
 )
 from qdash.runs.compare import compare
 from qdash.runs.plan import plan, variants_of
@@ -90,9 +92,11 @@ def test_events_name_their_variant_and_stage(folder: Path) -> None:
 
 
 def test_results_come_so_far_with_the_answer_and_again_with_the_times(folder: Path) -> None:
-    events = [event for event in compare(request_for(folder, "original", "bnb-nf4"), None, scoring()) if hasattr(event, "result")]
+    with_results = (VariantAnswered, VariantDone)
+    events = [event for event in compare(request_for(folder, "original", "bnb-nf4"), None, scoring()) if isinstance(event, with_results)]
     assert [(event.event, event.index) for event in events] == [("answered", 0), ("answered", 1), ("variant", 0), ("variant", 1)]
     so_far, done = events[1].result, events[3].result
+    assert so_far.agreement is not None and so_far.memory is not None and so_far.relative is not None
     assert (so_far.status, so_far.answer, so_far.latency, so_far.agreement.tokens) == ("ok", "a cat", None, 3)
     assert (so_far.memory.weights_bytes, so_far.memory.peak_bytes, so_far.coverage) == (50, None, LOADED.coverage)
     assert (so_far.relative.memory, so_far.relative.latency, so_far.relative.total) == (0.25, None, None)
@@ -270,6 +274,24 @@ def test_checkpoints_stand_side_by_side_each_under_its_scheme(folder: Path, chec
     assert results[3].error is not None and "no/such" in results[3].error.message
     planned = plan(request.model_copy(update={"variants": variants[:3]}))
     assert len({variant.estimated_bytes for variant in planned.variants}) == 3
+
+
+def test_files_of_one_name_are_told_apart_and_so_are_their_templates(folder: Path, tmp_path: Path) -> None:
+    models = [shutil.copytree(folder, tmp_path / author / "model-Q4") for author in ("ann", "bob")]
+    variants = tuple(Variant(model=str(model), scheme="original") for model in models)
+    request = Request(variants=variants, prompt="hello", measurement=Measurement(runs=3, warmup=0, max_new_tokens=4))
+
+    class OtherTemplate(Script):
+        def call(self, spec: WorkerSpec, method: str, *arguments: Any, **options: Any) -> Generator[Any, None, Any]:
+            done = yield from super().call(spec, method, *arguments, **options)
+            return done.model_copy(update={"same_prompt": False}) if method == "compare_to_reference" and "bob" in spec.folder else done
+
+    script = OtherTemplate()
+    script.tokens = (5, 6, 2)
+    first, other = final(list(compare(request, None, script))).variants
+    assert [first.label, other.label] == ["Original", "bob/model-Q4: Original"]
+    assert other.agreement is not None and not other.agreement.same_prompt
+    assert first.notes == LOADED.notes and [note for note in other.notes if "chat template lays the question out" in note]
 
 
 def test_random_weights_are_timed_but_not_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,9 @@ import pytest
 
 from qdash import checkpoints
 from qdash.errors import QdashError
-from qdash.execution import Executor
 from qdash.present.conditions import evaluation_conditions
 from qdash.records import (
     BatchAnswered,
-    BatchRequest,
-    BatchStats,
-    Coverage,
     EvaluatedVariant,
     EvaluatedVariantDone,
     Evaluation,
@@ -23,80 +19,18 @@ from qdash.records import (
     EvaluationProgress,
     EvaluationRequest,
     ItemsAnswered,
-    Loaded,
     Ratio,
     Reply,
     Step,
     TaskItem,
     Variant,
-    WorkerSpec,
 )
 from qdash.runs.batch_times import noise_between, ratio_between
 from qdash.runs.evaluate import evaluate
 from qdash.tasks import Item, bundled_items, differing
+from tests.runs.scripted_evaluation import LOADED, Script
 
-LOADED = Loaded(
-    load_s=0.5, load_peak_bytes=300, weights_bytes=200, saved_bytes=190, projected_bytes=None, dtype="float32",
-    coverage=Coverage(quantized=3, total=4), snippet="model = …", notes=("The adapter beside it is not applied.",),
-)  # fmt: skip
 ITEMS = tuple(Item(TaskItem(prompt=f"{n}?", answer=str(n), group="even" if n % 2 == 0 else "odd")) for n in range(20))
-
-
-class Script(Executor):
-    """Workers that answer with the question's number, wrongly where `wrong` says so, `seconds` a question."""
-
-    def __init__(self, wrong: dict[str, set[int]] | None = None, seconds: dict[str, float] | None = None) -> None:
-        self.wrong, self.seconds = wrong or {}, seconds or {}
-        self.failing: dict[tuple[str, str], QdashError] = {}
-        self.stop_after: int | None = None
-        self.reads_padding: bool | None = None  # None: workers do not say
-        self.pauses = False  # after every batch
-        self.options: list[dict[str, Any]] = []
-        self.requests: list[tuple[str, int, bool]] = []
-        self.calls: list[tuple[str, str, Any]] = []
-
-    def call(self, spec: WorkerSpec, method: str, *arguments: Any, stop: Event | None = None, **options: Any) -> Generator:
-        scheme = str(spec.scheme)
-        self.options.append(options)
-        if method == "record_reference":  # whether the original's scores are numbers
-            return None
-        self.calls.append((scheme, method, arguments[0].batches if arguments else None))
-        if error := self.failing.get((scheme, method)):
-            raise error
-        if method == "load":
-            yield Step(fraction=0.5)
-            return LOADED
-        return (yield from self._run_batches(scheme, arguments[0], stop))
-
-    def _run_batches(self, scheme: str, request: BatchRequest, stop: Event | None) -> Generator:
-        self.requests.append((scheme, request.batch_size, request.can_share))
-        if self.reads_padding and not request.can_share:
-            request = request.model_copy(update={"batch_size": 1})
-        order = range(len(request.questions))
-        batches = [order[start : start + request.batch_size] for start in order[:: request.batch_size]][: request.batches]
-        pace, total, last = self.seconds.get(scheme, 1.0), 0.0, len(batches)
-        if self.pauses:
-            yield Step(detail="waiting for another measurement to finish")
-            last = request.first + 1
-        for number, batch in enumerate(batches[request.first : last], request.first + 1):
-            if stop is not None and number == self.stop_after:
-                stop.set()
-            if stop is not None and stop.is_set():
-                raise QdashError("Stopped.", "Again.", "cancelled")
-            replies = [self._reply(scheme, index, request.questions[index].prompt) for index in batch]
-            total += pace * len(batch)
-            done = number * len(batch)
-            yield BatchAnswered(replies=tuple(replies), seconds=pace * len(batch), done=done, total=len(order), eta_s=1.0)
-        used = None if self.reads_padding is None else request.batch_size
-        return BatchStats(
-            total_s=total, peak_bytes=9_000 - request.first, batch_size=used, paused_at=last if last < len(batches) else None
-        )  # fmt: skip
-
-    def _reply(self, scheme: str, index: int, prompt: str) -> Reply:
-        wrong = index in self.wrong.get(scheme, set())
-        return Reply(index=index, text="wrong" if wrong else f"It is {prompt.rstrip('?')}.", new_tokens=3)
-
-    def close(self) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +134,7 @@ def test_schemes_that_mix_rows_find_out_nothing(folder: Path) -> None:
 
 
 def batch(seconds: float, *texts: str) -> BatchAnswered:
-    replies = tuple(Reply(index=index, text=text, new_tokens=1) for index, text in enumerate(texts))
+    replies = tuple(Reply(index=index, text=text) for index, text in enumerate(texts))
     return BatchAnswered(replies=replies, seconds=seconds, done=1, total=1, eta_s=0)
 
 
@@ -250,13 +184,13 @@ def test_models_are_downloaded_before_the_device_is_asked_for(folder: Path, monk
     """A GPU that is lent by the second must not wait for a network."""
     here, order = checkpoints.locate(str(folder)), []
 
-    def obtain(checkpoint: Any, stop: Any) -> Generator:
+    def obtain(checkpoint: Any, stop: Any) -> Generator[Step, None, checkpoints.Checkpoint]:
         order.append("download")
         yield Step(fraction=0.5, detail="half")
         return here
 
     class Ordered(Script):
-        def run(self, job: Any, work: Any, stop: Any = None) -> Generator:
+        def run(self, job: Any, work: Any, stop: Any = None) -> Generator[Any, None, Any]:
             order.append("run")
             return (yield from job(self, stop))
 
@@ -275,7 +209,7 @@ class CutOff(Script):
         super().__init__(wrong={"bnb-nf4": {0}})
         self.after = after
 
-    def run(self, job: Any, work: Any, stop: Any = None) -> Generator:
+    def run(self, job: Any, work: Any, stop: Any = None) -> Generator[Any, None, Any]:
         answered = 0
         for event in job(self, stop):
             if answered == self.after and not isinstance(event, EvaluatedVariantDone):

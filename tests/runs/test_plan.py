@@ -1,6 +1,7 @@
 """What a request means on a machine with GPUs, told from headers of checkpoints: dtype, memory, what cannot run. Needs no GPU."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from qdash.catalog.schemes import find_scheme
 from qdash.checkpoints import Checkpoint
 from qdash.records import Request, Variant
 from qdash.runs import plan as planning
-from qdash.runs.plan import default_dtype, dtype_of, host_of, plan, with_worker
+from qdash.runs.plan import default_dtype, dtype_of, host_of, labels_of, plan, variants_of, with_worker
 from tests.test_machine import GIB, gpu, machine_with
 
 
@@ -17,7 +18,7 @@ from tests.test_machine import GIB, gpu, machine_with
 def on_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`on_gpu(free_bytes=…)` gives this machine one GPU with these facts."""
 
-    def use(**facts: object) -> None:
+    def use(**facts: Any) -> None:
         found = machine_with(gpu(**facts))
         monkeypatch.setattr(machine, "_probed", lambda: found)
 
@@ -94,3 +95,9 @@ def test_conditions_name_the_gpu_or_say_why_there_is_none(on_gpu, monkeypatch):
     none = machine_with(problems=("Found no NVIDIA driver on your system.",))
     monkeypatch.setattr(machine, "_probed", lambda: none)
     assert host_of(request_for("original")).no_gpu == "Found no NVIDIA driver on your system."
+
+
+def test_variants_that_are_called_alike_are_numbered() -> None:
+    mixes = [",".join(f"*.{block}.*={key}" for block in range(9)) for key in ("bnb-nf4", "bnb-nf4-fp32")]
+    labels = labels_of(variants_of("tiny-lm", mixes))
+    assert labels == ("Original", "Mix · NF4 · 9 rules", "Mix · NF4 · 9 rules (2)")

@@ -16,7 +16,8 @@ from qdash.errors import QdashError
 from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
 from qdash.records import LayerDetail, MeasuredLayer, Step, WeightReport
-from qdash.runs.weight_error import cache, measure_layer, measure_weight_error
+from qdash.runs import kept
+from qdash.runs.weight_error import measure_layer, measure_weight_error
 
 LAYER = "model.layers.1.mlp.up_proj"
 EXECUTOR = InlineExecutor()
@@ -26,7 +27,7 @@ EXECUTOR = InlineExecutor()
 def kept_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own for each test."""
     folder = tmp_path / "cache"
-    monkeypatch.setattr(cache, "settings", lambda: type("Settings", (), {"cache_dir": folder}))
+    monkeypatch.setattr(kept, "settings", lambda: type("Settings", (), {"cache_dir": folder}))
     return folder / "weights"
 
 
@@ -44,8 +45,16 @@ def measured(model: str, *schemes: str) -> tuple[WeightReport, list[Step | Measu
     return finished(measure_weight_error(model, schemes, EXECUTOR))
 
 
-def looked_at(model: str, scheme: str, **place: int) -> LayerDetail:
+def looked_at(model: str, scheme: str, **place: Any) -> LayerDetail:
     return finished(measure_layer(model, scheme, LAYER, EXECUTOR, **place))[0]
+
+
+def test_a_scheme_for_other_models_is_refused_before_anything_is_read(model: str, kept_in: Path) -> None:
+    for call in (lambda: measured(model, "int3-g64", "gguf"), lambda: looked_at(model, "gguf")):
+        with pytest.raises(QdashError, match="needs a model that comes from a GGUF file") as caught:
+            call()
+        assert caught.value.kind == "unavailable"
+    assert not kept_in.exists()
 
 
 def test_a_result_is_kept_and_opened_again(model: str, kept_in: Path) -> None:
@@ -100,7 +109,7 @@ def test_what_was_not_used_for_longest_goes(model: str, kept_in: Path, monkeypat
     (second,) = set(kept_in.iterdir()) - {oldest}
     for seconds, file in enumerate((second, oldest)):
         os.utime(file, (seconds, seconds))
-    monkeypatch.setattr(cache, "MOST_BYTES", int(2.5 * oldest.stat().st_size))
+    monkeypatch.setattr(kept, "MOST_BYTES", int(2.5 * oldest.stat().st_size))
     measured(model, "int3-g64")
     assert oldest.exists() and not second.exists() and len(list(kept_in.iterdir())) == 2
 
@@ -126,7 +135,7 @@ def test_plain_floats_are_nothing_to_measure(model: str, schemes: list[str]) -> 
         measured(model, *schemes)
 
 
-@pytest.mark.parametrize("key", ["fp8-e4m3", "fp6-e2m3", "mxfp4", "nvfp4", "sim-w8a8", "int3-g64", "minmax-4"])
+@pytest.mark.parametrize("key", ["fp8-e4m3", "fp6-e2m3", "mxfp4", "nvfp4", "sim-w8a8", "int3-g64", "minmax-4", "q4_0", "q4_1", "iq4_nl"])
 def test_the_scale_is_that_of_the_weights(model: str, key: str) -> None:
     """Every weight there is one of the levels, and the levels are those of the format."""
     detail = looked_at(model, key, row=5, column=40)
@@ -138,7 +147,7 @@ def test_the_scale_is_that_of_the_weights(model: str, key: str) -> None:
     np.testing.assert_allclose(detail.levels, (np.array(detail.codes) - detail.zero_point) * detail.scale, rtol=1e-6, atol=1e-9)
     row = np.array(detail.dequantized[5 - detail.patch_row])[detail.first - detail.patch_column : detail.last - detail.patch_column]
     nearest = np.abs(row[:, None] - np.array(detail.levels)).min(axis=1)
-    assert nearest.max() < 0.01 * detail.scale + 5.1e-4 * np.abs(row).max()  # pictures have four digits
+    assert nearest.max() < 0.01 * abs(detail.scale) + 5.1e-4 * np.abs(row).max()  # pictures have four digits
     if number_format.rule.shares == "row":
         largest = np.abs(weight[5]).max()
         assert detail.scale == pytest.approx(largest / max(number_format.values), rel=1e-6)

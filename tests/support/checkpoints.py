@@ -8,11 +8,13 @@ that answers depend on the input.
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 import transformers as hf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+Made = TypeVar("Made")
 CORPUS = ["What is in this picture? Describe it.", "这张图片中有什么？请描述一下。", "A black square on a white background.", "红色的圆形"]
 QWEN_SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CHATML = """{%- for message in messages -%}
@@ -34,7 +36,7 @@ def build(architecture: str, folder: Path) -> Path:
     torch.manual_seed(0)
     model, processor = BUILDERS[architecture]()
     # As published: BLOOM in float16, everything newer in bfloat16.
-    model = _livelier(model).to(torch.float16 if architecture == "bloom" else torch.bfloat16)
+    model = _livelier(model).half() if architecture == "bloom" else _livelier(model).bfloat16()
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
@@ -55,6 +57,18 @@ def edit_config(folder: Path, **changes: object) -> None:
     """Overwrite entries of config.json in place."""
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def configured(kind: Callable[..., Made], **values: Any) -> Made:
+    """A `kind` made with values that it takes but does not declare, or declares more narrowly than it takes them."""
+    return kind(**values)
+
+
+def token_id(tokenizer: hf.PreTrainedTokenizerBase, token: str) -> int:
+    """The number of one token."""
+    found = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(found, int)
+    return found
 
 
 def _livelier(model: hf.PreTrainedModel) -> hf.PreTrainedModel:
@@ -81,11 +95,11 @@ def tokenizer_of_corpus(special: list[str], chat_template: str | None, eos: str,
     return fast
 
 
-def _ids(tokenizer: hf.PreTrainedTokenizerFast) -> dict[str, int]:
+def _ids(tokenizer: hf.PreTrainedTokenizerBase) -> dict[str, Any]:
     return {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
 
 
-def _decoder(tokenizer: hf.PreTrainedTokenizerFast, **changes: object) -> dict[str, object]:
+def _decoder(tokenizer: hf.PreTrainedTokenizerBase, **changes: object) -> dict[str, Any]:
     """Sizes that Llama, Qwen2 and Qwen3 decoders share."""
     sizes = {
         "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
@@ -114,7 +128,7 @@ def _llava() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
     )  # fmt: skip
     text = hf.Qwen3Config(**_decoder(tokenizer, head_dim=32, tie_word_embeddings=True))
     config = hf.LlavaConfig(
-        vision_config=vision, text_config=text, image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_config=vision, text_config=text, image_token_index=token_id(tokenizer, "<image>"),
         vision_feature_select_strategy="full", vision_feature_layer=-1, image_seq_length=16, tie_word_embeddings=True,
     )  # fmt: skip
     images = hf.SiglipImageProcessor(size={"height": 32, "width": 32})
@@ -127,8 +141,8 @@ def _llava() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
 def _fastvlm() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
     """FastViT in two stages, the second with attention as in the real one's last; 64 × 64 pixels become 4 × 4 tokens."""
     tokenizer = tokenizer_of_corpus([*QWEN_SPECIAL, "<image>"], CHATML.replace("IMAGE", "<image>"), "<|im_end|>", "<|endoftext|>")
-    vision = hf.TimmWrapperConfig(
-        architecture="fastvit_mci3", do_pooling=True, global_pool="avg", hidden_size=128, initializer_range=0.02,
+    vision = configured(
+        hf.TimmWrapperConfig, architecture="fastvit_mci3", do_pooling=True, global_pool="avg", hidden_size=128, initializer_range=0.02,
         model_args={
             "inference_mode": True, "layers": [1, 1, 1], "embed_dims": [32, 32, 64], "mlp_ratios": [2, 2, 2],
             "se_downsamples": [False] * 3, "downsamples": [False, True, True], "pos_embs": [None] * 3,
@@ -137,7 +151,7 @@ def _fastvlm() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
     )  # fmt: skip
     text = hf.Qwen2Config(**_decoder(tokenizer, tie_word_embeddings=True))
     config = hf.FastVlmConfig(
-        vision_config=vision, text_config=text, image_token_index=tokenizer.convert_tokens_to_ids("<image>"), image_seq_length=16,
+        vision_config=vision, text_config=text, image_token_index=token_id(tokenizer, "<image>"), image_seq_length=16,
         tie_word_embeddings=True,
     )  # fmt: skip
     size = {"shortest_edge": 64}
@@ -157,9 +171,9 @@ def _smolvlm() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
         "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32,
         "patch_size": 8,
     }  # fmt: skip
-    config = hf.Idefics3Config(
-        vision_config=vision, text_config=hf.LlamaConfig(**_decoder(tokenizer)), scale_factor=2,
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"), **{"pad_token_id": tokenizer.pad_token_id},
+    config = configured(
+        hf.Idefics3Config, vision_config=vision, text_config=hf.LlamaConfig(**_decoder(tokenizer)), scale_factor=2,
+        image_token_id=token_id(tokenizer, "<image>"), pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     images = hf.Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
     processor = hf.Idefics3Processor(images, tokenizer, image_seq_len=4, chat_template=IDEFICS_CHAT)
@@ -178,8 +192,8 @@ def _qwen3_vl() -> tuple[hf.PreTrainedModel, hf.ProcessorMixin]:
     text = _decoder(tokenizer, head_dim=32, rope_parameters=rope)
     names = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>"}
     names |= {"vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}
-    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in names.items()}
-    config = hf.Qwen3VLConfig(vision_config=vision, text_config=text, tie_word_embeddings=True, **ids)
+    ids = {name: token_id(tokenizer, token) for name, token in names.items()}
+    config = configured(hf.Qwen3VLConfig, vision_config=vision, text_config=text, tie_word_embeddings=True, **ids)
     edges = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
     images = hf.Qwen2VLImageProcessor(patch_size=8, merge_size=2, size=edges)
     video = hf.Qwen3VLVideoProcessor(patch_size=8, merge_size=2, size=edges)

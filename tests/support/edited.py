@@ -10,13 +10,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def edited_package(folder: Path, additions: Mapping[str, str]) -> Path:
-    """Links to all of qdash in `folder`, but for copies of the files in `additions`, each with text added at its end; returns `folder`."""
+    """Links to all of qdash in `folder`, but for the files in `additions`: new ones, or copies with text added at their ends.
+
+    Returns `folder`.
+    """
     for name, text in additions.items():
         for parent in reversed(Path(name).parents[:-1]):
             _open(folder, parent)
         copy = folder / name
-        copy.unlink()  # the link: what is written must not reach the file itself
-        copy.write_text(f"{(ROOT / name).read_text(encoding='utf-8')}\n\n{text}", encoding="utf-8")
+        copy.unlink(missing_ok=True)  # the link: what is written must not reach the file itself
+        before = f"{(ROOT / name).read_text(encoding='utf-8')}\n\n" if (ROOT / name).exists() else ""
+        copy.write_text(before + text, encoding="utf-8")
     return folder
 
 
@@ -27,15 +31,20 @@ def _open(folder: Path, part: Path) -> None:
         return
     target.unlink(missing_ok=True)
     target.mkdir(parents=True)
-    for entry in (ROOT / part).iterdir():
+    for entry in (ROOT / part).iterdir() if (ROOT / part).exists() else ():
         if entry.name != "__pycache__":
             (target / entry.name).symlink_to(entry)
 
 
 def run_edited(folder: Path, *arguments: str) -> str:
     """What Python prints that is started with these arguments and imports the edited package."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "QDASH_CACHE_DIR": str(folder / "cache")}
-    command = [sys.executable, *arguments]
+    return edited_process(folder, *arguments).stdout
+
+
+def edited_process(folder: Path, *arguments: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same process, which has ended with this exit status, with variables in its environment."""
+    own = {"PYTHONPATH": str(folder), "QDASH_CACHE_DIR": str(folder / "cache"), "QDASH_HISTORY": str(folder / "history.sqlite3")}
+    command, environment = [sys.executable, *arguments], {**os.environ, **own, **environment}
     process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
-    assert process.returncode == 0, process.stderr[-3000:]
-    return process.stdout
+    assert process.returncode == status, process.stderr[-3000:]
+    return process

@@ -2,12 +2,28 @@
 
 from dataclasses import replace
 
-from qdash.catalog.elements import E2M1, E2M3, E4M3, E5M2, NF4, Float, Integer, Table
-from qdash.catalog.formats import BFLOAT16, BY_GROUP, BY_ROW, FLOAT32, MX, NVFP4, Format, ScaleRule, ScaleType
+from qdash.catalog.elements import E2M1, E2M3, E4M3, E5M2, IQ4, NF4, Float, Integer, Table
+from qdash.catalog.formats import Format
+from qdash.catalog.scale_rules import (
+    BFLOAT16,
+    BY_GROUP,
+    BY_ROW,
+    FLOAT16,
+    FLOAT32,
+    MX,
+    NVFP4,
+    Descent,
+    Grid,
+    ScaleRule,
+    ScaleType,
+    steps,
+    tenths,
+)
 
 E2M2 = Float(exponent_bits=2, mantissa_bits=2, bias=1, largest=7.0)
-IQ4 = Table(tuple(map(float, (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113))))
 COUNTED = Table((0.0, 1.0, 1.5, 4.0, 11.0))
+STEPS = ScaleRule("block", steps(Integer(-7, 7)), superblock=48)
+STEPS_BELOW = ScaleRule("block", steps(Integer(0, 7)), "minmax below zero", superblock=40, search=Grid("square", tenths(-2, 4)))
 E5M2_SCALE = ScaleType("float", 8, E5M2)
 
 MADE: dict[str, Format] = {
@@ -26,6 +42,10 @@ MADE: dict[str, Format] = {
         Format("mx-tensor", "MX", E2M1, replace(MX, shares="tensor"), "test", "One power of two for everything."),
         Format("fp6-e5m2-scale", "FP6", E2M3, ScaleRule("block", E5M2_SCALE), "test", "Scales of eight bits by themselves.", size=16),
         Format("nvfp6", "NVFP6", E2M3, replace(NVFP4, scale=E5M2_SCALE), "test", "Scales of eight bits, and one for all.", size=16),
+        Format("nf4-f16", "NF4", NF4, ScaleRule("group", FLOAT16, search=Grid("magnitude", tenths(-3, 3))), "test", "Searched.", size=24),
+        Format("int4-f16", "INT4", Integer(0, 15), ScaleRule("block", FLOAT16, "minmax with zero", ties="away"), "test", "Away.", size=32),
+        Format("nf4-steps", "NF4", NF4, replace(STEPS, search=Descent("magnitude+mean", 2)), "test", "Steps with a sign.", size=12),
+        Format("int3-steps", "INT3", Integer(0, 7), STEPS_BELOW, "test", "Steps of scales and of minima.", size=20),
         Format("nvnf4", "NVNF4", NF4, replace(NVFP4, shares="row"), "test", "A table with both."),
     )
 }

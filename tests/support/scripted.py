@@ -12,10 +12,13 @@ from collections.abc import Generator, Iterator, Sequence
 from statistics import fmean
 from threading import Event as StopEvent
 from threading import Lock
+from typing import Any
 
 from qdash import machine
-from qdash.catalog.models import MODELS, ModelTask
+from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import find_scheme
+from qdash.catalog.types import ModelTask
+from qdash.checkpoints.new_folder import NewFolder
 from qdash.errors import QdashError
 from qdash.records import (
     Agreement,
@@ -23,22 +26,31 @@ from qdash.records import (
     Comparison,
     ComparisonDone,
     Coverage,
+    Dtype,
     ErrorRecord,
     EvaluationEvent,
     EvaluationRequest,
     Event,
     Explanation,
+    FitReport,
     InspectorReport,
     Latency,
+    LayerDamage,
     LayerDetail,
+    Loaded,
     MeasuredLayer,
     Memory,
+    MixReport,
     NoiseFloor,
     PartInside,
     Progress,
+    ReloadCheck,
     Request,
     Rounds,
+    Saved,
     SavedFile,
+    SensitivityBegun,
+    SensitivityReport,
     Stage,
     Step,
     Timing,
@@ -52,8 +64,11 @@ from qdash.runs import plan as planning
 from qdash.runs.plan import Plan, VariantPlan
 from qdash.runs.rounds.figures import relative_to
 from qdash.tasks import Item
+from tests.support.scripted_damage import damage_report, layer_damages
 from tests.support.scripted_evaluation import play_evaluation
-from tests.support.scripted_weights import layer_detail, measured_layers, report_of
+from tests.support.scripted_fit import fit_report, measured_fit
+from tests.support.scripted_mix import costs_of, proof_of
+from tests.support.scripted_weights import files_report, layer_detail, measured_layers, report_of
 
 OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
 CANCELLED = ErrorRecord(kind="cancelled", message="Stopped.", remedy="Start it again when you like.")
@@ -82,6 +97,39 @@ class ScriptedBackend:
             model=request.variants[0].model, parameters=4_900_000, variants=variants, needed_bytes=200_000_000, largest_bytes=60_000_000,
             available_bytes=8_000_000_000, download_bytes=0,
         )  # fmt: skip
+
+    def estimate_fit(self, request: Request, context: int, conversations: int) -> FitReport:
+        """Of a model of 4 GB at 16 bits: see `scripted_fit`."""
+        return fit_report(request, context, conversations)
+
+    def measure_fit(self, request: Request, context: int, conversations: int, stop: StopEvent) -> Generator[Step, None, FitReport]:
+        """Three lengths of each scheme, read in no time; 666 conversations never end."""
+        yield Step(detail="loading weights")
+        while conversations == 666:
+            if stop.wait(0.05):
+                raise QdashError(CANCELLED.message, CANCELLED.remedy, "cancelled")
+            yield Step(detail=f"reading {context:,} tokens")
+        return measured_fit(fit_report(request, context, conversations))
+
+    def measure_layers(
+        self, model: str, schemes: Sequence[str], task: str, limit: int, stop: StopEvent, *, device: str, baseline_dtype: Dtype | None
+    ) -> Generator[Step, None, SensitivityReport]:
+        """See `scripted_mix`; 666 questions never end."""
+        yield Step(detail="loading weights")
+        while limit == 666:
+            if stop.wait(0.05):
+                raise QdashError(CANCELLED.message, CANCELLED.remedy, "cancelled")
+            yield Step(fraction=0.25, detail="layer 9 of 36, about 40 s left")
+        return costs_of(model, schemes, limit)
+
+    def prove_mix(self, report: SensitivityReport, budget: str, task: str, limit: int, stop: StopEvent) -> Generator[Step, None, MixReport]:
+        """Proved in no time; a budget of 6.66bits is never proved."""
+        yield Step(fraction=0.5, detail="Original: loading weights")
+        while budget == "6.66bits":
+            if stop.wait(0.05):
+                raise QdashError(CANCELLED.message, CANCELLED.remedy, "cancelled")
+            yield Step(fraction=0.5, detail="Original: answering")
+        return proof_of(report, budget, task)
 
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """Play the script that the prompt names."""
@@ -134,6 +182,15 @@ class ScriptedBackend:
         measured = variant_result(result.scheme, result.answer or "", slowdown=slowdown)
         return result.model_copy(update={"latency": measured.latency, "memory": measured.memory})
 
+    def compare_files(self, model: str, others: Sequence[str], stop: StopEvent) -> Generator[Step | MeasuredLayer, None, WeightReport]:
+        """Invented files that differ; “other” in a name is another model."""
+        if "other" in others[0]:
+            message = f"{model} and {others[0]} are not files of one model: only the first has model.embed_tokens.weight."
+            raise QdashError(message, "Choose two versions of the same model.")
+        yield Step(fraction=0.5, detail="model.layers.3.mlp.down_proj")
+        stop.wait(self.pause_s)
+        return files_report(model, others[0])
+
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
     ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
@@ -158,6 +215,21 @@ class ScriptedBackend:
         yield Step(detail="Reading this layer.")
         return layer_detail(scheme, layer, row, column)
 
+    def measure_damage(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityReport]:
+        """Invented damage, layer by layer; what is there is kept when it is stopped."""
+        layers = layer_damages(schemes)
+        yield Step(detail="loading weights")
+        yield SensitivityBegun(method="measured", tokens=128, fixed_bytes=1000, dtype="float32", entries=len(layers))
+        for done, layer in enumerate(layers):
+            if stop.is_set():
+                return damage_report(layers[:done], model=model, complete=False)
+            yield Step(fraction=done / len(layers), detail=f"layer {done + 1} of {len(layers)}, about {len(layers) - done} s left")
+            yield layer
+            stop.wait(LONG_S if model == ENDLESS and done == len(layers) // 2 else self.pause_s)
+        return damage_report(layers, model=model)
+
     def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Invented contents."""
         for done in range(4):
@@ -167,10 +239,38 @@ class ScriptedBackend:
             time.sleep(0.05)
         return inspector_report(comparison.variants[index].scheme)
 
+    def save(self, comparison: Comparison, index: int, target: NewFolder, stop: StopEvent) -> Generator[Step, None, Saved]:
+        """One invented file, in its place."""
+        target.check()
+        for words in ("loading weights", "writing the weights", "loading what was saved"):
+            if stop.is_set():
+                raise CANCELLED.raised()
+            yield Step(detail=words)
+            time.sleep(0.1)
+        target.path.mkdir(exist_ok=True)
+        (target.path / "config.json").write_text("{}")
+        return saved_version(comparison, index, target)
+
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """Invented answers, worse with fewer bits; `request.source` with “fail” in it lets the second variant fail."""
         pause_s = LONG_S if request.variants[0].model == ENDLESS else self.pause_s
         return play_evaluation(request, stop, items, pause_s)
+
+
+def saved_version(comparison: Comparison, index: int, target: NewFolder) -> Saved:
+    """What is said of a version that was saved."""
+    result = comparison.variants[index]
+    assert result.coverage is not None
+    loaded = Loaded(
+        load_s=1.0, load_peak_bytes=9, weights_bytes=3 * 2**20, saved_bytes=3 * 2**20, projected_bytes=None, dtype="float32",
+        coverage=result.coverage, snippet="",
+    )  # fmt: skip
+    return Saved(
+        model=result.model, scheme=result.scheme, label=result.label, kind=result.kind, host=comparison.host, where=str(target.place),
+        loads_from=target.path.name, files=(SavedFile(name="config.json", size_bytes=2),), narrowed=None, loaded=loaded,
+        check=ReloadCheck(tokens=16, equal=True, apart_nats=0.0, allowed_nats=0.001),
+        snippet=f"folder = {target.path.name!r}\nmodel = AutoModelForImageTextToText.from_pretrained(folder)\n",
+    )  # fmt: skip
 
 
 def inspector_report(key: str) -> InspectorReport:
@@ -305,7 +405,7 @@ def main(*arguments: str) -> None:
     if "impatient" in arguments:
         runs.UNFOLLOWED_S = 1.0
     if "gpus" in arguments:
-        facts = {"memory_bytes": 15 * 2**30, "free_bytes": 14 * 2**30}
+        facts: dict[str, Any] = {"memory_bytes": 15 * 2**30, "free_bytes": 14 * 2**30}
         old = machine.Accelerator(device="cuda:0", name="NVIDIA T4", bfloat16=False, compute_capability=(7, 5), **facts)
         other = machine.Accelerator(device="xpu:0", name="Intel Arc", bfloat16=True, **facts)
         found = machine.this_machine().model_copy(update={"accelerators": (old, other), "problems": ()}).on("auto")

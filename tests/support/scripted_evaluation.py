@@ -72,7 +72,8 @@ def invented_answer(scheme: str, index: int, question: TaskItem) -> ItemResult:
     limit = next(share for most, share in sorted(MISTAKES.items()) if bits <= most or most == 16)
     wrong = random.Random(f"question {index}").random() < limit
     answer = f"<i>{scheme}</i> is wrong" if wrong else question.answer
-    return ItemResult(index=index, answer=answer, correct=not wrong, last_word=not wrong)
+    parted = {} if scheme == "original" or not wrong else {"margin_original": round(index % 7 / 35, 3), "margin": 0.3}
+    return ItemResult(index=index, answer=answer, correct=not wrong, last_word=not wrong, **parted)
 
 
 def variant_of(variant: Variant, answered: list[ItemResult], questions: Sequence[TaskItem], *, failing: bool = False) -> EvaluatedVariant:

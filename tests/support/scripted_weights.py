@@ -8,7 +8,18 @@ import numpy as np
 
 from qdash.catalog.elements import NF4
 from qdash.catalog.schemes import find_scheme
-from qdash.records import Histogram, LayerDetail, LayerHistograms, LayerPlace, LayerWeights, MeasuredLayer, SchemeWeights, WeightReport
+from qdash.records import (
+    Histogram,
+    LayerDetail,
+    LayerHistograms,
+    LayerPlace,
+    LayerWeights,
+    MeasuredLayer,
+    SchemeWeights,
+    StoredModel,
+    StoredType,
+    WeightReport,
+)
 
 HIDDEN, WIDE = 896, 4864
 ATTENTION, SEEING = ("q_proj", "k_proj", "v_proj"), ("out_proj", "fc1", "fc2")
@@ -77,6 +88,26 @@ def scheme_report(key: str) -> SchemeWeights:
 def report_of(*keys: str) -> WeightReport:
     """A report of these schemes."""
     return WeightReport(model="tiny-vlm", seconds=0.4, schemes=tuple(map(scheme_report, keys)))
+
+
+def files_report(model: str, other: str) -> WeightReport:
+    """Two files of one model: in the other some layers have more bits, and every third is the same."""
+    types = {"down_proj": StoredType(type="Q6_K", bits=6.5625), "v_proj": StoredType(type="Q5_K", bits=5.5)}
+    layers = []
+    for at, layer in enumerate(scheme_report("bnb-nf4").layers):
+        stored = types.get(layer.projection, StoredType(type="Q4_K" if layer.part == "language" else "Q4_0", bits=4.5))
+        better = StoredType(type="Q8_0", bits=8.5) if layer.block == 3 else StoredType(type="IQ4_NL", bits=4.5)
+        same = {"sqnr_db": None, "mse": 0.0, "max_abs_error": 0.0, "cosine": 1.0} if at % 3 == 0 else {}
+        layers.append(layer.model_copy(update={"stored": stored, "other": stored if same else better, **same}))
+    known = {"parameters": 500_000_000, "tensor_bytes": 280_000_000, "file_bytes": 290_000_000, "types": {"Q4_K": 500_000_000}}
+    own, theirs = (
+        StoredModel(model=name, label="/".join(name.split("/")[-2:]), bits_per_weight=bits, **known)
+        for name, bits in ((model, 4.85), (other, 4.91))
+    )
+    found = scheme_report("bnb-nf4").model_copy(
+        update={"scheme": other, "label": theirs.label, "layers": tuple(layers), "other": theirs, "bits_per_weight": 4.91}
+    )
+    return WeightReport(model=model, seconds=0.4, schemes=(found,), stored=own)
 
 
 def histograms(key: str, count: int, spread: float, error: float, bins: int) -> LayerHistograms:

@@ -26,7 +26,7 @@ def without_a_gpu() -> None:
     lent = importlib.import_module("spaces.zero.wrappers").torch
     lent.init = lambda uuid: None
     lent.move = lambda callback=None: None
-    workers = importlib.import_module("qdash.engine.worker")
+    workers: Any = importlib.import_module("qdash.engine.worker")
 
     class OnCpu(workers.Worker):
         def __init__(self, spec: Any) -> None:

@@ -43,7 +43,7 @@ def test_drawings_are_pictures_that_a_worker_takes() -> None:
 
 @pytest.mark.parametrize("key", ["cloze", "drawings"])
 def test_the_true_answer_is_right_by_the_tasks_rule_and_every_prompt_passes(key: str) -> None:
-    items = bundled_items(key)  # type: ignore[arg-type]
+    items = bundled_items(key)
     assert items is not None
     for item in items:
         assert GRADERS[TASKS[key].rule](item.question.answer, item.question.answer)
@@ -52,7 +52,7 @@ def test_the_true_answer_is_right_by_the_tasks_rule_and_every_prompt_passes(key:
 
 @pytest.mark.parametrize(("key", "limit"), [("cloze", 100), ("cloze", 37), ("drawings", 60), ("drawings", 1)])
 def test_a_part_has_all_kinds_alike(key: str, limit: int) -> None:
-    items = bundled_items(key)  # type: ignore[arg-type]
+    items = bundled_items(key)
     assert items is not None
     part = stratified_sample(items, limit)
     assert len(part) == limit
@@ -69,5 +69,5 @@ def test_questions_of_one_kind_are_the_first_ones() -> None:
     assert stratified_sample(same, None) == stratified_sample(same, 10_000) == same
 
 
-def test_lambada_and_ones_own_have_no_questions_here() -> None:
-    assert bundled_items("lambada") is None and bundled_items("own") is None
+def test_lambada_ones_own_and_another_versions_tasks_have_no_questions_here() -> None:
+    assert bundled_items("lambada") is None and bundled_items("own") is None and bundled_items("riddles") is None

@@ -220,9 +220,29 @@ def test_passages_of_lambada_are_read_from_csv_too() -> None:
 @pytest.mark.parametrize(("reply", "right"), [("It is four.", True), ("4", True), ("five", False), ("4 or four", True)])
 def test_any_of_the_answers_counts(reply: str, right: bool) -> None:
     question = TaskItem(prompt="2 + 2?", answer="4", alternatives=("four",))
-    assert grade(Reply(index=0, text=reply, new_tokens=1), question, "words").correct is right
-    assert grade(Reply(index=0, text="four", new_tokens=1), question, "exact").correct
+    assert grade(Reply(index=0, text=reply), question, "words").correct is right
+    assert grade(Reply(index=0, text="four"), question, "exact").correct
     assert question.expected == "4 or four"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "margins", "expected"),
+    [
+        ((1, 2, 3), (0.9, 0.8, 0.7, 0.6), (None, None)),  # the same answer
+        ((1, 9, 3), (0.9, 0.3, 0.7, 0.6), (0.02, 0.3)),
+        ((1, 2), (0.9, 0.8, 0.4), (0.5, 0.4)),  # it ends where the original goes on
+        ((1, 2, 3, 4), (0.9, 0.8, 0.7, 0.1), (0.99, 0.1)),  # it goes on where the original ends
+        ((7, 2), (), (None, None)),  # nobody looked
+    ],
+)
+def test_where_an_answer_leaves_the_original_it_is_known_how_sure_that_was(
+    tokens: tuple[int, ...], margins: tuple[float, ...], expected: tuple[float | None, float | None]
+) -> None:
+    original = Reply(index=0, text="a", tokens=(1, 2, 3), margins=(0.9, 0.02, 0.5, 0.99))
+    reply = Reply(index=0, text="b", tokens=tokens, margins=margins)
+    item = grade(reply, TaskItem(prompt="?", answer="a"), "exact", original)
+    assert (item.margin_original, item.margin) == expected
+    assert grade(reply, TaskItem(prompt="?", answer="a"), "exact").margin_original is None
 
 
 def test_questions_of_older_files_have_one_answer() -> None:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from training.phrases import Language
-from training.stories.lexicon import Lexicon
-from training.stories.telling import LEXICONS
+from qdash.tasks.generators.phrases import Language
+from qdash.tasks.generators.stories.lexicon import Lexicon
+from qdash.tasks.generators.stories.telling import LEXICONS
 
 ADVERBS = re.compile(r"^(Then |Later |After that, |Next, |In the evening, |然后|后来|接着|之后|晚上，)")
 
@@ -85,7 +85,7 @@ TURNS = re.compile(
 )
 
 
-def one_of(words: Iterable[str]) -> str:
+def one_of(words: Iterable[object]) -> str:
     """A pattern for any of the words, the longest first."""
     return "|".join(sorted(map(re.escape, map(str, words)), key=len, reverse=True))
 

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 from PIL import Image, ImageChops
 
-from training.drawing import draw_scene
+from qdash.tasks.generators.drawing import draw_scene
 from training.drawings_task import DRAWINGS_FILE, PER_CELL, archive, line
 from training.holdout import held_out_items
 

@@ -6,14 +6,16 @@ import threading
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
-from transformers import PreTrainedTokenizerFast, Qwen3Config, SiglipVisionConfig
+from transformers import PreTrainedConfig, PreTrainedTokenizerFast, Qwen3Config, SiglipVisionConfig
 
+from qdash.tasks.generators.world import sample_scene
 from training.architecture import ASSISTANT_ID, END_ID, IMAGE_ID, IMAGE_TOKENS, USER_ID, build_model, tiny_config
 from training.checkpoint import load_checkpoint, save_checkpoint, wait_while_paused
 from training.dense import dense_targets
@@ -22,7 +24,6 @@ from training.packing import PREFIX_LENGTH, SEQUENCE_LENGTH, WINDOW_LENGTH, Pack
 from training.stream import StreamOptions, make_batch
 from training.tokenizer import train_tokenizer
 from training.trainee import Trainee, answer_loss, right_answers
-from training.world import sample_scene
 
 
 @lru_cache
@@ -39,8 +40,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def small() -> Trainee:
     torch.manual_seed(0)
     config = tiny_config()
-    vision = config.vision_config.to_dict() | {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 64}
-    text = config.text_config.to_dict() | {"num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 64}
+    assert isinstance(config.vision_config, PreTrainedConfig) and isinstance(config.text_config, PreTrainedConfig)
+    vision: dict[str, Any] = {**config.vision_config.to_dict(), "num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 64}
+    text: dict[str, Any] = {**config.text_config.to_dict(), "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 64}
     vision["num_attention_heads"] = text["num_attention_heads"] = text["num_key_value_heads"] = 2
     text["layer_types"] = None
     config.vision_config, config.text_config = SiglipVisionConfig(**vision), Qwen3Config(**text)

@@ -8,16 +8,16 @@ from collections import Counter
 
 import pytest
 
-from training.drawing import draw_scene
+from qdash.tasks.generators.asking import TYPE_WEIGHTS
+from qdash.tasks.generators.drawing import draw_scene
+from qdash.tasks.generators.outside import REFUSALS, outside_question
+from qdash.tasks.generators.phrases import LANGUAGES, Language, counted, description, groups
+from qdash.tasks.generators.questions import TYPES, Question, ask
+from qdash.tasks.generators.vocabulary import COLOURS, KINDS, PLACES
+from qdash.tasks.generators.world import Scene, sample_scene
 from training.holdout import HELD_OUT_SEED, digest, held_out_items
-from training.outside import REFUSALS, outside_question
-from training.phrases import LANGUAGES, Language, counted, description, groups
-from training.questions import TYPES, Question, ask
 from training.samples import SAMPLES, sample_scene_of
-from training.stream import TYPE_WEIGHTS
 from training.train import STAGES, VALIDATION_SEED
-from training.vocabulary import COLOURS, KINDS, PLACES
-from training.world import Scene, sample_scene
 
 HELD_OUT_DIGEST = "cd3adedb0127532f95d20ccaf87d573bdeb0979f93049a76cf13a58257dcdf87"
 

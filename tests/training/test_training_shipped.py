@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers import AutoModelForImageTextToText, AutoProcessor, BatchFeature, PreTrainedModel, ProcessorMixin
 
+from qdash.tasks.generators.drawing import draw_scene
+from qdash.tasks.generators.outside import REFUSALS
+from qdash.tasks.generators.world import sample_scene
+from tests.support.held import generated
 from training.architecture import IMAGE_TOKENS, build_processor
 from training.card import write_card
-from training.drawing import draw_scene
 from training.evaluate import MODEL_FOLDER, answer_items
 from training.holdout import held_out_items
-from training.outside import REFUSALS
 from training.samples import SAMPLES, SAMPLES_FOLDER, sample_scene_of, write_samples
 from training.stream import to_square
 from training.tokenizer import train_tokenizer
-from training.world import sample_scene
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +37,8 @@ def model() -> PreTrainedModel:
 def answer(model: PreTrainedModel, processor: ProcessorMixin, picture: Image.Image, question: str) -> str:
     messages = [{"role": "user", "content": [{"type": "text", "text": question}, {"type": "image", "image": picture}]}]
     inputs = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt")
-    output = model.generate(**inputs)
-    return processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert isinstance(inputs, BatchFeature)
+    return processor.decode(generated(model, inputs), skip_special_tokens=True)
 
 
 def test_the_folder_is_small_stock_and_bfloat16() -> None:
@@ -100,7 +102,8 @@ def test_the_processor_takes_any_shape_and_the_shipped_one_is_the_code_s(process
     text = "<user><image>What is this? 这是什么？<assistant>"
     for size in ((224, 224), (30, 200), (640, 123)):
         picture = Image.new("RGB", size, (255, 0, 0))
-        shipped, built = (p(images=picture, text=text, return_tensors="pt") for p in (processor, fresh))
+        inputs: dict[str, Any] = {"images": picture, "text": text, "return_tensors": "pt"}
+        shipped, built = (p(**inputs) for p in (processor, fresh))
         assert shipped["pixel_values"].shape == (1, 3, 96, 96)
         assert (shipped["input_ids"] == built["input_ids"]).all()
         assert (shipped["input_ids"] == 1).sum() == IMAGE_TOKENS

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,17 +15,17 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, Qwen3Config
 
+from qdash.tasks.generators.outside import outside_question
+from qdash.tasks.generators.phrases import LANGUAGES, Language
+from qdash.tasks.generators.stories.documents import CELLS, REFUSALS, TOLD, document
+from qdash.tasks.generators.stories.families import FAMILIES, HELD_OUT_ONE_IN, is_held_out, tell
+from qdash.tasks.generators.stories.telling import KINDS, LEXICONS, Story
 from tests.training.reader import Reader
-from training.outside import outside_question
-from training.phrases import LANGUAGES, Language
 from training.stories.architecture import build_model, tiny_config
-from training.stories.documents import CELLS, REFUSALS, TOLD, document
 from training.stories.evaluate import answer_batches, batches, evaluate_formats, first_word, next_words, read_items
 from training.stories.export import export
-from training.stories.families import FAMILIES, HELD_OUT_ONE_IN, is_held_out, tell
 from training.stories.holdout import CLOZE_FILE, FAMILIES_OF_KIND, as_lines, cloze_items
 from training.stories.stream import MOST_WORDS, ROW_LENGTH, StreamOptions, make_batch
-from training.stories.telling import KINDS, LEXICONS, Story
 from training.stories.tokenizer import VOCAB_SIZE, train_tokenizer
 from training.stories.train import train
 from training.stories.trainee import Trainee, right_words, story_loss
@@ -49,7 +50,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def small(tokenizer: PreTrainedTokenizerFast) -> Trainee:
     torch.manual_seed(0)
     sizes = {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
-    return Trainee(tokenizer, build_model(Qwen3Config(**tiny_config().to_dict() | sizes | {"layer_types": None}))).eval()
+    values: dict[str, Any] = {**tiny_config().to_dict(), **sizes, "layer_types": None}
+    return Trainee(tokenizer, build_model(Qwen3Config(**values))).eval()
 
 
 def stories(family: str, language: Language, number: int) -> list[Story]:
@@ -196,10 +198,10 @@ def test_the_head_asks_what_a_sentence_of_the_own_document_has_named_so_far(smal
         "documents": torch.tensor([[number for number, tokens in enumerate(encoded, 1) for _ in tokens]]),
     }
     targets, asked = small.heads.mentioned(batch)
-    words = {int(slot): tokenizer.decode([token]) for token, slot in enumerate(small.heads.slots) if slot >= 0}
+    words = {int(slot): str(tokenizer.decode([token])) for token, slot in enumerate(small.heads.slots) if slot >= 0}
     named = [{words[int(slot)].strip() for slot in row.nonzero()} for row in targets]
     found = dict(zip(asked[0].nonzero()[:, 0].tolist(), named, strict=True))
-    stops = [place for place, token in enumerate(batch["tokens"][0].tolist()) if tokenizer.decode([token]) in ".?"]
+    stops = [place for place, token in enumerate(batch["tokens"][0].tolist()) if str(tokenizer.decode([token])) in ".?"]
     assert [found[place] for place in stops] == [{"Kate", "red", "ball"}, {"Tom", "park"}, {"Tom"}]
     assert stops[0] + 1 not in found and len(encoded[0]) not in found
 

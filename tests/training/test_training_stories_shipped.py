@@ -10,9 +10,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from qdash.tasks.generators.phrases import Language
+from qdash.tasks.generators.stories.documents import REFUSALS
 from qdash.ui.controls.samples import STORIES
+from tests.support.held import generated
 from training.stories.card import write_card
-from training.stories.documents import REFUSALS
 from training.stories.evaluate import FORMATS, MODEL_FOLDER, answer_batches, batches, evaluate_formats, read_items
 from training.stories.tokenizer import train_tokenizer
 
@@ -61,17 +63,19 @@ def test_the_pages_stories_are_finished(model: PreTrainedModel, tokenizer: PreTr
 
 
 def test_questions_about_anything_else_have_one_answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    for language, question in (("en", "What is the capital of France?"), ("zh", "法国的首都是哪里？")):
+    asked: dict[Language, str] = {"en": "What is the capital of France?", "zh": "法国的首都是哪里？"}
+    for language, question in asked.items():
         inputs = tokenizer(question, return_tensors="pt", return_token_type_ids=False)
-        made = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
+        made = generated(model, inputs)
         assert tokenizer.decode(made, skip_special_tokens=True) == REFUSALS[language]
 
 
 @pytest.mark.parametrize("prompt", ["ما هذا؟", "Что это?", "😀"])
 def test_what_is_in_neither_language_is_refused_in_english(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str) -> None:
     given = tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False)
+    assert isinstance(given, str)
     inputs = tokenizer(given, return_tensors="pt", return_token_type_ids=False)
-    made = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
+    made = generated(model, inputs)
     assert tokenizer.decode(made, skip_special_tokens=True) == REFUSALS["en"]
 
 

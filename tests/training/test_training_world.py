@@ -7,9 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from training.drawing import draw_scene, emoji_pictures, roughen
-from training.vocabulary import COLOURS, KINDS, SHAPES, THINGS
-from training.world import MIN_CONTRAST, MIN_GAP_X, boxes_overlap, distance, sample_scene
+from qdash.tasks.generators.drawing import draw_scene, emoji_pictures, roughen
+from qdash.tasks.generators.vocabulary import COLOURS, KINDS, SHAPES, THINGS
+from qdash.tasks.generators.world import MIN_CONTRAST, MIN_GAP_X, boxes_overlap, distance, sample_scene
 
 SEEDS = range(300)
 

@@ -87,9 +87,8 @@ def test_what_is_not_there_any_more_is_told_and_at_its_default(place: pytest.Mon
         picture=picture, device="cuda:7",
     )  # fmt: skip
     made = filled(opened(record))
-    assert made.words == (
-        f"{text.AGAIN_LEFT} the device cuda:7, the model mine, the scheme of-the-future, the picture, which was not kept."
-    )
+    left = "the device cuda:7, the model mine, the scheme of-the-future, the picture, which was not kept"
+    assert made.words == f"Not available here, and so left out or at its default: {left}."
     assert made.values["model"] == next(iter(MODELS)) and made.values["device"] == "auto"
     assert made.values["schemes"] == ["original", {"model": "tiny-lm", "scheme": "bnb-nf4"}]
     assert made.values["picture"] == {"sample": T1_SAMPLE}

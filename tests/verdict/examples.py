@@ -1,5 +1,7 @@
 """Results to judge: measured variants as the page's script makes them, with an agreement."""
 
+from typing import Any
+
 from qdash.records import Agreement, NoiseFloor, TokenAgreement, VariantResult
 from tests.support.scripted import variant_result
 
@@ -14,7 +16,7 @@ def agreement(kl: float | None, se: float | None = 0.001, tokens: int = 12, top1
     return Agreement.model_validate({"kl_mean_nats": kl, "kl_se": se, "top1": top1, "tokens": tokens, **known, **rest})
 
 
-def scored(key: str, answer: str = ANSWER, kl: float | None = 0.002, se: float | None = 0.001, **rest: float) -> VariantResult:
+def scored(key: str, answer: str = ANSWER, kl: float | None = 0.002, se: float | None = 0.001, **rest: Any) -> VariantResult:
     """A measured variant that was scored, unless it is the original; `rest` goes to `variant_result`."""
     found = None if key == "original" else agreement(kl, se)
     return variant_result(key, answer, **rest).model_copy(update={"agreement": found})

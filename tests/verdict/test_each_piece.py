@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from qdash.records import Comparison, Coverage, VariantResult
+from qdash.records import CacheCoverage, Comparison, Coverage, VariantResult
 from qdash.verdict import Grade, judge, verdict
-from qdash.verdict.evidence import doubt_of, evidence_of, has_finite_original, pace_of, quantized_share, quantized_words, told_time
+from qdash.verdict.evidence import doubt_of, evidence_of, has_finite_original, pace_of, quantized_reason, quantized_share, told_time
 from qdash.verdict.pace import Pace
 from tests.support.scripted import CANCELLED
 from tests.verdict.examples import QUIET, agreement, scored
@@ -138,9 +138,9 @@ def test_a_table_says_of_a_time_what_may_be_said() -> None:
 
 
 def test_why_nothing_is_said_of_a_scheme_that_did_little() -> None:
-    assert quantized_words("bnb-nf4", Coverage(quantized=0, total=62)) == "it quantized nothing"
+    assert quantized_reason("bnb-nf4", Coverage(quantized=0, total=62)).one == "it quantized nothing"
     little = Coverage(quantized=1, total=62, quantized_parameters=9, parameters=1000)
-    assert quantized_words("bnb-nf4", little) == "it quantized only 0.9% of the weights"
+    assert quantized_reason("bnb-nf4", little).one == "it quantized only 0.9% of the weights"
 
 
 @pytest.mark.parametrize(("answer", "grade"), [("", Grade.BROKEN), (" ", Grade.BROKEN), ("Three hearts.", Grade.DIFFERENT)])
@@ -163,6 +163,8 @@ def test_what_a_scheme_quantized() -> None:
     assert quantized_share("bnb-nf4", Coverage(quantized=1, total=3)) == 1.0
     assert quantized_share("bnb-nf4", SAID_WITH) == 0.9
     assert quantized_share("bnb-nf4", Coverage(quantized=0, total=3, quantized_parameters=5, parameters=9)) == 0.0
+    cache = CacheCoverage(bits=4, group_size=64, float_tokens=128, backend=None, token_bytes=960, float_token_bytes=6144)
+    assert quantized_share("kv=int4", Coverage(quantized=0, total=3, quantized_parameters=0, parameters=9, cache=cache)) == inf
     assert quantized_share("of another version", None) != quantized_share("of another version", None)
 
 

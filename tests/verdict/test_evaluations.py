@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from qdash.charts import evaluation_trades
-from qdash.cli.evaluation_screen import print_evaluation
+from qdash.cli.display import display
+from qdash.cli.shown.evaluation import evaluation_blocks
 from qdash.records import (
     Coverage,
     ErrorRecord,
@@ -217,7 +218,7 @@ def test_what_is_clearly_worse_is_no_best_trade() -> None:
 def test_a_loss_has_one_sign_wherever_it_is_shown() -> None:
     found, printed = evaluation(wrong(10), wrong(60)), StringIO()
     with redirect_stdout(printed):
-        print_evaluation(found)
+        display().show(*evaluation_blocks(found))
     for shown in (rows_html(found), printed.getvalue(), evaluation_to_html(found)):
         assert "−25.0" in shown and "+25.0" not in shown
     assert "costs 25.0 points" in evaluation_verdict(found).plain

@@ -12,6 +12,8 @@ from qdash.records import (
     Latency,
     Memory,
     PartInside,
+    Pruned,
+    PrunedLayer,
     QuantizedInside,
     Request,
     SavedFile,
@@ -118,3 +120,20 @@ def test_sizes_that_read_alike_are_not_said_to_differ() -> None:
     answer = explain(found)[2]
     assert "get_memory_footprint" not in answer.answer and answer.question == "Why does the file differ from the estimate?"
     assert "get_memory_footprint() says 4.8 MiB because" in explain(found.model_copy(update={"footprint_bytes": 5_000_000}))[2].answer
+
+
+@pytest.mark.parametrize(("scheme", "zero", "removed"), [("prune-rows-30", 30, 0), ("prune-neurons-30", 0, 30)])
+def test_what_was_pruned_is_no_quantization(scheme: str, zero: int, removed: int) -> None:
+    share = {"weights": 1030, "zero": zero, "removed": removed}
+    sizes = {"dense_bytes": 1600, "left_bytes": 1400, "sparse_bytes": 1300 if zero else None}
+    pruned = Pruned(**share, **sizes, parts=(), layers=(PrunedLayer(name="a", **share),))  # type: ignore[arg-type]
+    inside = FP4.model_copy(update={"schemes": {scheme: 1}})
+    found = report(
+        scheme=scheme, kind=SCHEMES[scheme].kind, quantized=inside, counted=1000, coverage=Coverage(quantized=1, total=2, pruned=pruned),
+        projected_bytes=1300 if zero else None,
+    )  # fmt: skip
+    dtype, count, file, _speed = (one.answer for one in explain(found))
+    assert (
+        dtype.startswith("Because nothing is quantized") and ("made zero" in dtype) == bool(zero) and ("cut out" in dtype) == bool(removed)
+    )
+    assert ("Because 30 of 1,030 were cut out" in count) == bool(removed) and ("as a sparse file" in file) == bool(zero)

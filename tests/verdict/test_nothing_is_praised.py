@@ -18,8 +18,9 @@ from markupsafe import Markup
 
 from qdash.catalog.schemes import SCHEMES
 from qdash.charts.tradeoff_points import AGAINST, comparison_trades, evaluation_trades
-from qdash.cli.evaluation_screen import print_evaluation
-from qdash.cli.screen import print_comparison
+from qdash.cli.display import display
+from qdash.cli.shown.comparison import comparison_blocks
+from qdash.cli.shown.evaluation import evaluation_blocks
 from qdash.history.figures import figures_of
 from qdash.history.kinds import KINDS, kind_of
 from qdash.history.run_diff import difference
@@ -226,9 +227,9 @@ def page_of(text: str) -> str:
     return unescape(text.split("<main>")[1].split("<script")[0])
 
 
-def printed(show: Any, record: Any) -> str:
+def printed(blocks_of: Any, record: Any) -> str:
     with redirect_stdout(StringIO()) as said:
-        show(record)
+        display().show(*blocks_of(record))
     return said.getvalue()
 
 
@@ -239,7 +240,7 @@ def test_no_sentence_praises_a_comparison_without_evidence(found: Comparison) ->
     check(f"{said.plain} {said.why}", found, where="verdict")
     check(unescape(cards_html(finished_state(found))), found, where="cards")
     check(unescape(relative_html(found)), found, where="table")
-    check(printed(print_comparison, found), found, where="terminal")
+    check(printed(comparison_blocks, found), found, where="terminal")
     check(to_csv(found), found, where="csv")
     check(KINDS[kind_of(found)].summary(found).headline, found, where="history list")
     for against in AGAINST:
@@ -320,7 +321,7 @@ def check_evaluation(words: str, found: Evaluation, *, where: str) -> None:
 def test_no_sentence_praises_an_evaluation_without_evidence(found: Evaluation) -> None:
     said = evaluation_verdict(found)
     check_evaluation(f"{said.plain} {said.why}", found, where="verdict")
-    check_evaluation(printed(print_evaluation, found), found, where="terminal")
+    check_evaluation(printed(evaluation_blocks, found), found, where="terminal")
     check_evaluation(unescape(rows_html(found)), found, where="table")
     check_evaluation(KINDS[kind_of(found)].summary(found).headline, found, where="history list")
     for against in AGAINST:

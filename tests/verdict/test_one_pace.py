@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdash.charts import latency_bars
-from qdash.cli.screen import print_comparison
+from qdash.cli.display import display
+from qdash.cli.shown.comparison import comparison_blocks
 from qdash.records import Comparison, Latency, NoiseFloor, Ratio, Relative, Rounds, Timing, VariantResult
 from qdash.ui.components.comparison_tables import relative_html
 from qdash.ui.results.cards import cards_html
@@ -59,7 +60,7 @@ def test_every_place_says_what_the_pace_says(total: Ratio, first: Ratio, token: 
     found = rounds_of(total, first, token, noise, busy, taken)
     pace, said, printed = pace_of(found.variants[1], found), verdict(found), StringIO()
     with redirect_stdout(printed):
-        print_comparison(found)
+        display().show(*comparison_blocks(found))
     card = unescape(cards_html(finished_state(found)).split("<article")[2])
     row = unescape(relative_html(found).split("<tr>")[-1])
     places = {"headline": f"{said.plain} {said.why}", "card": re.sub(r'data-tip="[^"]*"', "", card), "table": row}
@@ -123,8 +124,22 @@ def test_variants_that_are_slower_for_different_reasons_share_none() -> None:
     results = (scored("original"), scored("fp32", slowdown=2.0), scored("bnb-nf4", slowdown=2.0))
     found = comparison_with(*results, floor=NoiseFloor(relative=0.01, first_median_s=1, again_median_s=1))
     assert common_reason(found.variants[1:], found) is None
-    assert common_reason(found.variants[2:], found) == "the model is so small that unpacking the weights costs more than it saves"
     assert "unpacking" not in verdict(found).why
+
+
+@pytest.mark.parametrize(
+    ("schemes", "work"),
+    [
+        (["bnb-nf4"], "unpacking 4-bit weights"),
+        (["bnb-nf4", "ao-int8wo"], "unpacking the weights"),
+        (["bnb-nf4", "bnb-int8"], "the work beside multiplying"),
+    ],
+)
+def test_a_common_reason_holds_for_all(schemes: list[str], work: str) -> None:
+    small = {"memory": scored("bnb-nf4").memory}
+    results = (scored("original"), *(scored(scheme, slowdown=2.0).model_copy(update=small) for scheme in schemes))
+    found = comparison_with(*results, floor=NoiseFloor(relative=0.01, first_median_s=1, again_median_s=1))
+    assert common_reason(found.variants[1:], found) == f"the model is so small that {work} costs more than it saves"
 
 
 def test_the_original_is_one() -> None:

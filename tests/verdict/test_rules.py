@@ -44,6 +44,7 @@ KNOWN = st.builds(
     kl_nats=NATS,
     kl_doubt_nats=st.floats(0, 5) | st.just(math.inf),
     kl_noise_nats=st.floats(0, 0.1),
+    kl_tail_nats=NATS,
     changed=st.sampled_from([0.0, 1.0]),
     silent=st.just(0.0),
     content=st.floats(0, 1),
@@ -64,6 +65,7 @@ ANYTHING = st.builds(
     kl_nats=NATS | UNKNOWN,
     kl_doubt_nats=SHARES | st.just(math.inf),
     kl_noise_nats=SHARES,
+    kl_tail_nats=NATS | UNKNOWN,
     changed=st.sampled_from([0.0, 1.0, math.nan]),
     silent=st.sampled_from([0.0, 1.0, math.nan]),
     content=SHARES | UNKNOWN,
@@ -108,6 +110,7 @@ def test_every_rule_and_every_grade_can_be_reached() -> None:
         replace(SOUND, quantized=math.nan),
         replace(SOUND, kl_nats=math.nan),
         replace(SOUND, kl_nats=0.3, kl_doubt_nats=0.1),
+        replace(SOUND, kl_nats=0.05, kl_doubt_nats=0.01, kl_tail_nats=1.2, size=0.3, pace=pace(1.1, 0.02)),
         replace(SOUND, kl_nats=0.05, kl_doubt_nats=0.1),
         replace(SOUND, size=0.3, pace=pace(1.1, 0.02)),
         replace(SOUND, size=1.0, pace=pace(0.5, 0.02)),
@@ -123,7 +126,7 @@ def test_a_speed_that_is_not_told_makes_no_trade(grade: Grade) -> None:
     assert rule_for(found).grade is grade
 
 
-@pytest.mark.parametrize("worse", ["kl_nats", "changed", "silent", "content", "size"])
+@pytest.mark.parametrize("worse", ["kl_nats", "kl_tail_nats", "changed", "silent", "content", "size"])
 @given(KNOWN, st.floats(0, 5))
 def test_worse_evidence_never_has_a_better_grade(worse: str, evidence: Evidence, more: float) -> None:
     value = 1.0 if worse in ("changed", "silent") else getattr(evidence, worse) + more
@@ -158,6 +161,12 @@ def test_a_wrong_answer_never_has_a_better_grade_than_a_right_one(evidence: Evid
 def test_less_agreement_never_has_a_better_grade(evidence: Evidence, less: float) -> None:
     worse = replace(evidence, top1_most=evidence.top1_most - less)
     assert rule_for(worse).grade.rank >= rule_for(evidence).grade.rank
+
+
+@given(KNOWN, st.floats(1, 20))
+def test_a_far_tail_is_never_praised_whatever_the_mean(evidence: Evidence, tail: float) -> None:
+    grade = rule_for(replace(evidence, kl_tail_nats=tail)).grade
+    assert grade not in (Grade.GOOD_TRADE, Grade.SAME, Grade.CANT_TELL) or evidence.same
 
 
 def test_scores_that_are_no_numbers_are_broken() -> None:

@@ -91,19 +91,19 @@ def test_labels_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("original", "answer", "on_card"),
+    ("original", "answer", "on_chip"),
     [
-        ("A cat.", "A cat. ", "Same answer"),
-        ("A black square.", "A black star.", "One word changed"),
-        ("白色背景上有一个黑色的正方形。", "白色背景上有一个黑色的星形。", "One word changed"),
+        ("A cat.", "A cat. ", "same answer"),
+        ("A black square.", "A black star.", "one word changed"),
+        ("白色背景上有一个黑色的正方形。", "白色背景上有一个黑色的星形。", "one word changed"),
         ("one two three four five six seven", "one 2 three four five 6 seven", "2 places changed"),
-        ("A black square on white.", "A black square.", "Shorter answer"),
-        ("A cat.", "Three red hearts on a green field.", "Most words changed"),
-        ("A cat.", "", "No answer"),
+        ("A black square on white.", "A black square.", "shorter answer"),
+        ("A cat.", "Three red hearts on a green field.", "most words changed"),
+        ("A cat.", "", "no answer"),
     ],
 )
-def test_how_much_changed(original: str, answer: str, on_card: str) -> None:
-    assert change_of(original, answer).on_card == on_card
+def test_how_much_changed(original: str, answer: str, on_chip: str) -> None:
+    assert change_of(original, answer).on_chip == on_chip
 
 
 def test_without_answers_sizes_are_told() -> None:

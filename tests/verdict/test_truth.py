@@ -8,7 +8,8 @@ from io import StringIO
 import pytest
 
 from qdash.catalog.models import ASSETS
-from qdash.cli.screen import print_comparison
+from qdash.cli.display import display
+from qdash.cli.shown.comparison import comparison_blocks
 from qdash.inputs.pictures import read_picture
 from qdash.records import Comparison, Picture, Request, Variant
 from qdash.report import to_html
@@ -59,7 +60,7 @@ def test_a_bus_is_no_bicycle() -> None:
     card = cards_html(finished_state(found)).split("<article")
     assert "Reference · right answer" in card[1] and 'chip bad"><span aria-hidden="true">✕</span>' in card[3] and "Wrong answer" in card[3]
     with redirect_stdout(StringIO()) as printed:
-        print_comparison(found)
+        display().show(*comparison_blocks(found))
     assert "✕ Wrong answer" in printed.getvalue() and "✕ Wrong answer" in unescape(to_html(found))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qdash.tasks.generators.stories.families import FAMILIES
 from training.publishing import accuracy_table, read_facts, weights_size, write_card_text
-from training.stories.families import FAMILIES
 from training.stories.tokenizer import VOCAB_SIZE
 
 _FRONT = """---

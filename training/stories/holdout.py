@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from training.phrases import LANGUAGES, Language
-from training.stories.families import is_held_out, tell
-from training.stories.telling import KINDS
+from qdash.tasks.generators.phrases import LANGUAGES, Language
+from qdash.tasks.generators.stories.families import is_held_out, tell
+from qdash.tasks.generators.stories.telling import KINDS
 
 CLOZE_FILE = Path(__file__).parents[2] / "qdash" / "assets" / "tasks" / "cloze.jsonl"
 PER_CELL = 100

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
+from qdash.tasks.generators.stories.telling import LEXICONS
 from training.prefetch import Batch
-from training.stories.telling import LEXICONS
 
 AFTER_LAYERS = 2
 """The head reads the hidden states after so many layers, which leaves the others to use what these have found."""

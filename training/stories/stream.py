@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from qdash.tasks.generators.stories.documents import TOLD, document
 from training.prefetch import Batch
-from training.stories.documents import TOLD, document
 
 ROW_LENGTH = 160
 """Tokens of a row; a document that is longer (one in two thousand) is skipped."""

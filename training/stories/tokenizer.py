@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from transformers import PreTrainedTokenizerFast
 
+from qdash.tasks.generators.phrases import LANGUAGES
+from qdash.tasks.generators.stories.documents import refusal
+from qdash.tasks.generators.stories.families import FAMILIES, is_held_out, tell
+from qdash.tasks.generators.stories.telling import LEXICONS
 from training.byte_level import train_byte_level
-from training.phrases import LANGUAGES
 from training.reading import readable
-from training.stories.documents import refusal
-from training.stories.families import FAMILIES, is_held_out, tell
-from training.stories.telling import LEXICONS
 
 VOCAB_SIZE = 2816
 PAD, END = "<pad>", "<end>"

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from qdash.tasks.generators.stories.documents import CELLS
 from training.prefetch import Batch
 from training.stories.architecture import build_model
-from training.stories.documents import CELLS
 from training.stories.mentions import AFTER_LAYERS, MentionHead
 from training.stories.stream import block_mask
 

@@ -4,6 +4,8 @@ from qdash.catalog.needs import Need
 from qdash.catalog.scheme import Family, Scheme
 from qdash.catalog.sharing import SIGNED, Sharing
 
+PACKED_OBJECTS = "PyTorch keeps these layers in packed objects, for which the safetensors format has no place"
+
 
 class TorchDynamicFamily(Family):
     """`torch.ao.quantization.quantize_dynamic` on a loaded model."""
@@ -16,6 +18,10 @@ class TorchDynamicFamily(Family):
     def sharing(self, scheme: Scheme) -> Sharing:
         """One scale a layer."""
         return Sharing("tensor", SIGNED)
+
+    def unsaveable(self, scheme: Scheme) -> str:
+        """Never mind the model."""
+        return PACKED_OBJECTS
 
 
 TORCH_DYNAMIC = TorchDynamicFamily()

@@ -21,6 +21,10 @@ what is usual there."""
 
 UNSIGNED_4BIT = tuple(map(float, range(16)))
 
+QUANTIZED_AFTERWARDS = (
+    "torchao quantized it after it was loaded, and save_pretrained writes torchao's tensors only where from_pretrained made them"
+)
+
 
 @dataclass(frozen=True)
 class TorchAoParams(Params):
@@ -51,6 +55,10 @@ class TorchAoFamily(Family):
         if params.config.startswith("Float8"):
             return Sharing("tensor" if params.config == FLOAT8_DYNAMIC else "row", E4M3.values)
         return Sharing("row", SIGNED)
+
+    def unsaveable(self, scheme: Scheme) -> str | None:
+        """What is calibrated is quantized after loading, whatever the model."""
+        return QUANTIZED_AFTERWARDS if TorchAoParams.of(scheme).config == STATIC else None
 
     def kernel_work(self, scheme: Scheme, dtype: str) -> str:
         """A range that was calibrated need not be found."""

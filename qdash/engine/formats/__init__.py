@@ -23,7 +23,8 @@ def cast(values: Tensor, key: str) -> Tensor:
     Any shape and dtype; computed and returned in float32. The sign of zero is kept: −0 is a code of its own in float formats.
     """
     wide = values.to(torch.float32)
-    return saturate_(wide.clone(), FORMATS[key].element).copysign_(wide)
+    rounded = saturate_(wide.clone(), FORMATS[key].element)
+    return torch.where(rounded == 0, torch.copysign(rounded, wide), rounded)
 
 
 @torch.no_grad()
@@ -43,7 +44,7 @@ def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: Tenso
     if weight.numel() == 0:
         return result
     known = tensor_stats(weight, key) if whole is None else whole
-    for block, target in in_blocks(weight, result):
+    for block, target in in_blocks(weight, result, number_format.rule.effort):
         _round_block(block, target, number_format, known)
     return result
 
@@ -65,8 +66,8 @@ def round_activations(values: Tensor, key: str) -> Tensor:
 def _check(weight: Tensor, number_format: Format) -> None:
     if weight.ndim < 2:
         raise ValueError(f"A weight has at least two dimensions (out, in); this one has the shape {tuple(weight.shape)}.")
-    if number_format.divides_only and number_format.size and weight[:1].numel() % number_format.size:
-        raise ValueError(f"Rows of {weight[:1].numel()} are not a multiple of {number_format.size}, the block of {number_format.key}.")
+    if weight[:1].numel() % number_format.divisor:
+        raise ValueError(f"Rows of {weight[:1].numel()} are not a multiple of {number_format.divisor}, the block of {number_format.key}.")
 
 
 def _round_block(block: Tensor, target: Tensor, number_format: Format, whole: TensorStats) -> None:
@@ -74,7 +75,7 @@ def _round_block(block: Tensor, target: Tensor, number_format: Format, whole: Te
     in_place = target.dtype == torch.float32 and target.is_contiguous()
     # `values` is a copy if the dtype or the layout had to change; else it is the weight, which may not be written to.
     written = target.flatten(1) if in_place else torch.empty_like(values)
-    for part, place in _shared(values, written, number_format.size):
+    for part, place in _shared(values, written, number_format.extent):
         round_shared(part, place, number_format, whole)
     if not in_place:
         target.copy_(written.view_as(target))

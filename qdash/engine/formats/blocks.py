@@ -13,20 +13,23 @@ import torch
 from torch import Tensor
 
 BLOCK = 64_000  # numbers for each thread: they fit a core's L2 cache with their scratch
-SLOW_BLOCK_S = 0.003  # for one block: ten times what it takes, a fraction of what it takes on a busy machine
+SLOW_BLOCK_S = 0.003  # for one block of least effort: ten times what it takes, a fraction of what it takes on a busy machine
+GPU_BLOCK = 1 << 24
 ALONE_S = 1.0  # on one thread after many threads were slow: trying one block each second costs little
 
 _alone_until = 0.0
 
 
-def in_blocks(source: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The rows of both, together, block by block; what is done with a block sets the pace. On a GPU all at once, which is quickest there.
+def in_blocks(source: Tensor, target: Tensor, effort: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+    """The rows of both, together, block by block; what is done with a block sets the pace.
 
-    The number of torch's threads may differ while the iterator is in use; it is put back when that ends.
+    `effort`: how many times as long a block takes as one that is only rounded. On a GPU all rows are one block, which is quickest; where
+    more is done, scratch has a limit. The number of torch's threads may differ while the iterator is in use; it is put back when that ends.
     """
     global _alone_until
     if source.device.type != "cpu":
-        yield source, target
+        rows = len(source) if effort == 1 else max(1, GPU_BLOCK // source[0].numel())
+        yield from zip(source.split(rows), target.split(rows), strict=True)
         return
     threads, start = torch.get_num_threads(), 0
     try:
@@ -36,7 +39,7 @@ def in_blocks(source: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]
             torch.set_num_threads(used)
             stop = start + max(1, BLOCK * used // source[0].numel())
             yield source[start:stop], target[start:stop]
-            if used > 1 and perf_counter() - began > SLOW_BLOCK_S:
+            if used > 1 and perf_counter() - began > SLOW_BLOCK_S * effort:
                 _alone_until = perf_counter() + ALONE_S
             start = stop
     finally:

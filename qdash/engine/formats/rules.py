@@ -10,9 +10,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from qdash.catalog.elements import Table, largest_exponent
+from qdash.catalog.elements import Element, Float, Table, largest_exponent
 from qdash.catalog.formats import Format
 from qdash.engine.formats.casting import FLOAT32_MANTISSA, nearest_, saturate_
+from qdash.engine.formats.searching import best_scale
+from qdash.engine.formats.superblocks import superblocks_of
 
 TensorStats = tuple[Tensor, ...]
 """What a rule has to know of the whole tensor, from `stats_of`: float32 scalars, none for most rules."""
@@ -23,16 +25,44 @@ SMALLEST_NORMAL = 2.0**-126  # of float32; a scale below it would be too coarse 
 def round_shared(values: Tensor, out: Tensor, number_format: Format, whole: TensorStats) -> Tensor:
     """Ŵ = s · nearest(W/s), or s · nearest((W − m)/s) + m where the rule is affine; see `ScaleRule`."""
     rule, element = number_format.rule, number_format.element
+    if rule.superblock:
+        return out.copy_(superblocks_of(values, number_format).restored().flatten(-2))
+    if rule.affine and rule.scale.kind == "float16":
+        return _affine_in_float16(values, out, number_format)
     if rule.affine:
-        low, scale = whole if rule.shares == "tensor" else _minimum_and_scale(*torch.aminmax(values, dim=-1, keepdim=True), number_format)
-        scale = scale.clamp(min=SMALLEST_NORMAL)
-        codes = saturate_((values - low).div_(scale), element)
-        return torch.add(codes.mul_(scale), low, out=out)
-    largest = whole[-1] if rule.shares == "tensor" else _largest(values)
+        low, scale = whole if rule.shares == "tensor" else minimum_and_scale(values, number_format)
+        return on_steps(values, low, scale, element, out)
+    largest = whole[-1] if rule.shares == "tensor" else _extreme(values) if rule.spans == "extreme" else _largest(values)
     scaled, scale = SCALES[rule.scale.kind](values, largest, number_format, whole)
     # With a float32 scale W/s is within range by construction.
-    rounded = nearest_(scaled, element) if rule.scale.kind == "float32" else saturate_(scaled, element)
+    rounded = nearest_(scaled, element) if rule.scale.kind == "float32" else saturate_(scaled, element, rule.ties)
     return torch.mul(rounded, scale, out=out)
+
+
+def minimum_and_scale(values: Tensor, number_format: Format) -> tuple[Tensor, Tensor]:
+    """(m, s) as stored, of an affine rule, for the float32 `values` (…, n) whose last dimension shares them; both (…, 1)."""
+    return _minimum_and_scale(*torch.aminmax(values, dim=-1, keepdim=True), number_format)
+
+
+def on_steps(values: Tensor, low: Tensor, scale: Tensor, element: Element, out: Tensor | None = None) -> Tensor:
+    """Round to s · code + m, codes saturating."""
+    scale = scale.clamp(min=SMALLEST_NORMAL)
+    codes = saturate_((values - low).div_(scale), element)
+    return torch.add(codes.mul_(scale), low, out=out)
+
+
+def stored_affine(low: Tensor, scale: Tensor, number_format: Format) -> tuple[Tensor, Tensor]:
+    """A minimum and a scale that were found in another way than from the range, in the type that the rule stores them in."""
+    stored = STORED[number_format.rule.scale.kind]
+    return stored(low), stored(scale)
+
+
+def _affine_in_float16(values: Tensor, out: Tensor, number_format: Format) -> Tensor:
+    """As `_float16` with a minimum: codes are found before scale and minimum are rounded."""
+    low, high = _range(*torch.aminmax(values, dim=-1, keepdim=True), number_format)
+    scale = _divided_(high - low, number_format.element.largest)
+    codes = saturate_((values - low).mul_(_inverse(scale)), number_format.element, number_format.rule.ties)
+    return torch.add(codes.mul_(scale.half().float()), low.half().float(), out=out)
 
 
 def stats_of(tensor: Tensor, number_format: Format) -> TensorStats:
@@ -48,15 +78,20 @@ def stats_of(tensor: Tensor, number_format: Format) -> TensorStats:
 def _minimum_and_scale(low: Tensor, high: Tensor, number_format: Format) -> tuple[Tensor, Tensor]:
     """(m, s), stored in the type of the scale. Where the range includes zero, |m| is at most `largest` steps and 8 bits do for it."""
     rule = number_format.rule
-    if rule.spans == "minmax with zero":
-        low, high = low.clamp(max=0), high.clamp(min=0)
+    low, high = _range(low, high, number_format)
     low = STORED[rule.scale.kind](low)
     return low, STORED[rule.scale.kind](_divided_(high - low, number_format.element.largest))
 
 
+def _range(low: Tensor, high: Tensor, number_format: Format) -> tuple[Tensor, Tensor]:
+    """What the codes span."""
+    spans = number_format.rule.spans
+    return low if spans == "minmax" else low.clamp(max=0), high.clamp(min=0) if spans == "minmax with zero" else high
+
+
 def _tensor_scale(largest: Tensor, number_format: Format) -> Tensor:
     scale = number_format.rule.scale.element
-    assert scale is not None
+    assert isinstance(scale, Float)
     # Below 2^-127 / the smallest scale, the inverse of both together would be no float32.
     return _divided_(largest, scale.largest * number_format.element.largest).clamp_(min=2.0**-127 / scale.smallest_normal)
 
@@ -69,7 +104,7 @@ def _plain(values: Tensor, largest: Tensor, number_format: Format, whole: Tensor
     """Largest weight over largest code."""
     if isinstance(number_format.element, Table):  # for others, ∞/∞ is NaN and so is 0 · ∞; a table may have no zero
         largest = _nan_if_infinite(largest)
-    wanted = _divided_(largest, number_format.element.largest)
+    wanted = _divided_(largest, number_format.end)
     scale = STORED[number_format.rule.scale.kind](wanted).clamp_(min=SMALLEST_NORMAL)
     return values / scale, scale
 
@@ -91,7 +126,7 @@ def _float(values: Tensor, largest: Tensor, number_format: Format, whole: Tensor
     """With a tensor scale as torchao 0.18 (`nvfp4_quantize`, its scale from max|W|); but zeros stay zeros, which there become NaN."""
     rule = number_format.rule
     element = rule.scale.element
-    assert element is not None
+    assert isinstance(element, Float)
     wanted = _divided_(largest if rule.tensor_scale else _nan_if_infinite(largest), number_format.element.largest)
     if not rule.tensor_scale:
         scale = nearest_(wanted.clamp_(element.smallest_normal, element.largest), element)
@@ -101,13 +136,25 @@ def _float(values: Tensor, largest: Tensor, number_format: Format, whole: Tensor
     return values * (tensor_scale.reciprocal() / scale), scale.mul_(tensor_scale)
 
 
+def _float16(values: Tensor, largest: Tensor, number_format: Format, whole: TensorStats) -> tuple[Tensor, Tensor]:
+    """As ggml: weights are multiplied by the inverse of the scale before that is rounded. Beyond float16's range it is infinite."""
+    if number_format.rule.search is None:
+        wanted = _divided_(largest, number_format.end)
+    else:
+        found = best_scale(values.flatten(0, -2).t().contiguous(), number_format).view_as(largest)
+        wanted = _nan_if_infinite(largest) * 0 + found
+    return values * _inverse(wanted), wanted.half().float()
+
+
 SCALES: dict[str, Callable[[Tensor, Tensor, Format, TensorStats], tuple[Tensor, Tensor]]] = {
     "float32": _plain,
     "bfloat16": _plain,
     "e8m0": _e8m0,
     "float": _float,
+    "float16": _float16,
 }
-"""(values, max|values| of all that share a scale, format, stats of the tensor) → values over the scale, and the scale."""
+"""(values, largest of all that share a scale, format, stats of the tensor) → values over the scale, and the scale. The largest is
+max|values|, or the one farthest from zero where the rule spans "extreme"."""
 
 
 def _divided_(values: Tensor, number: float) -> Tensor:
@@ -122,6 +169,17 @@ def _divided_(values: Tensor, number: float) -> Tensor:
 def _largest(values: Tensor) -> Tensor:
     """max|values| over the last dimension, NaN if one is. The bits of positive floats are in their order, and integers compare faster."""
     return values.abs().view(torch.int32).amax(-1, keepdim=True).view(torch.float32)
+
+
+def _extreme(values: Tensor) -> Tensor:
+    """The value farthest from zero over the last dimension, the first of several; NaN if one is."""
+    return values.gather(-1, values.abs().argmax(-1, keepdim=True))
+
+
+def _inverse(scale: Tensor) -> Tensor:
+    """1/scale; zero where that is too large for float32: float16 stores such a scale as zero."""
+    inverse = scale.reciprocal()
+    return inverse.masked_fill_(inverse.isinf(), 0)
 
 
 def _nan_if_infinite(largest: Tensor) -> Tensor:

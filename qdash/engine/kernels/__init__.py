@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qdash.engine.formats import round_trip
+from qdash.catalog.formats import FORMATS
+from qdash.engine.formats import round_trip, tensor_stats
 from qdash.engine.kernels import compiled, portable
 from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 
-__all__ = ["BINS", "HALF", "MARGIN", "Kernels", "PairSums", "Rounder", "Rounding", "kernels_for"]
+__all__ = ["BINS", "HALF", "MARGIN", "Kernels", "PairSums", "Rounder", "Rounding", "kernels_for", "round_in_place"]
+
+AT_ONCE = 1 << 24  # weights that are copied to float32 at a time
 
 
 class Kernels(Protocol):
@@ -54,6 +57,17 @@ class Rounder:
         """What to give kernels instead of these rows rounded, if they can do that."""
         as_it_is = self.rounding.dtype == torch.float32 and compiled.knows(self.rounding.key)
         return self.rounding if as_it_is and isinstance(kernels_for(rows), compiled.Compiled) else None
+
+
+def round_in_place(weight: Tensor, key: str) -> None:
+    """`formats.round_trip` of a weight (out, in) into itself, to the same bit; compiled where scales are searched, which takes long."""
+    kernels = kernels_for(weight)
+    if FORMATS[key].rule.effort == 1 or not isinstance(kernels, compiled.Compiled) or not compiled.knows(key):
+        round_trip(weight, key, out=weight)
+        return
+    rounding = Rounding(key, tensor_stats(weight, key), weight.dtype)
+    for part in weight.split(max(1, AT_ONCE // max(1, weight.shape[1]))):
+        part.copy_(kernels.round_rows(part, rounding))
 
 
 def kernels_for(*tensors: Tensor) -> Kernels:

@@ -23,13 +23,14 @@ import torch
 from torch import Tensor
 
 from qdash.catalog.elements import Element, Float, Integer, largest_exponent, thresholds
-from qdash.catalog.formats import FORMATS
+from qdash.catalog.formats import FORMATS, Format
+from qdash.catalog.scale_rules import Descent
 from qdash.engine.kernels.sums import BINS, HALF, MARGIN, PairSums, Rounding
 from qdash.private_folder import check_own, private_folder
 from qdash.scratch import prefix
 from qdash.settings import settings
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("pairs.c", "rounding.c"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("pairs.c", "rounding.c", "ggml.c"))
 # No -ffast-math: NaN and infinities matter here, and results must equal torch's to the bit.
 OPTIONS = ("-O3", "-march=native", "-fopenmp-simd", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", f"-DHALF={HALF}")
 WIDE = ("-mprefer-vector-width=512",)  # else compilers use half of what AVX-512 has
@@ -40,9 +41,13 @@ COMPILING_S = 60
 CODES = 1 << 16
 WORTH_A_THREAD = 1 << 19  # weights
 KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}  # in the order of pairs.c
-# In the order of rounding.c.
-SPANS = ("absmax", "minmax", "minmax with zero")
-SCALES = ("float32", "bfloat16", "e8m0", "float")
+# In the order of rounding.c and ggml.c.
+SPANS = ("absmax", "minmax", "minmax with zero", "extreme", "minmax below zero")
+SCALES = ("float32", "bfloat16", "e8m0", "float", "float16", "steps")
+GGML = SCALES[4:]  # those of ggml.c
+TIES = ("even", "up", "away")
+IMPORTANCE = ("square", "magnitude", "magnitude+mean")
+MOST_WEIGHTS = MOST_BLOCKS = 64  # of rounding.h
 
 Piece = TypeVar("Piece")
 
@@ -90,12 +95,22 @@ class _Element(ctypes.Structure):
     )
 
 
+class _Search(ctypes.Structure):
+    """`Search` of rounding.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("kind", "importance", "absolute", "sweeps", "count")),
+        ("steps", ctypes.POINTER(ctypes.c_float)),
+    )
+
+
 class _Format(ctypes.Structure):
     """`Format` of rounding.h."""
 
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("spans", "scale", "per_tensor", "tensor_scale", "size")),
+        *((name, ctypes.c_int32) for name in ("spans", "scale", "per_tensor", "tensor_scale", "size", "superblock", "ties")),
         *((name, _Element) for name in ("element", "scale_element")),
+        ("search", _Search),
         ("tensor", ctypes.c_float * 2),
     )
 
@@ -114,8 +129,13 @@ class _Pairs(ctypes.Structure):
 
 
 def knows(key: str) -> bool:
-    """Whether rounding.c has the arithmetic of the format `key`: not if its kind of scale is new."""
-    return FORMATS[key].rule.scale.kind in SCALES
+    """Whether there is compiled arithmetic for the format `key`: not if its kind of scale is new, or its rule combines what no row does."""
+    row = FORMATS[key]
+    rule = row.rule
+    if rule.scale.kind not in GGML:
+        return rule.scale.kind in SCALES and rule.spans in SPANS[:3] and rule.ties == "even" and rule.search is None
+    small = row.size is not None and row.size <= MOST_WEIGHTS and (rule.superblock or 0) // row.size <= MOST_BLOCKS
+    return small and not isinstance(row.element, Float)
 
 
 def _format(rounding: Rounding) -> _Format:
@@ -123,9 +143,24 @@ def _format(rounding: Rounding) -> _Format:
     rule = number_format.rule
     if whole and not rule.affine:  # the scale of scales stands first, max|W| last
         whole = [whole[0], whole[-1]]
-    layout = SPANS.index(rule.spans), SCALES.index(rule.scale.kind), rule.shares == "tensor", rule.tensor_scale, number_format.size or 0
+    layout = (
+        SPANS.index(rule.spans), SCALES.index(rule.scale.kind), rule.shares == "tensor", rule.tensor_scale, number_format.size or 0,
+        rule.superblock or 0, TIES.index(rule.ties),
+    )  # fmt: skip
     scale = _Element() if rule.scale.element is None else _element(rule.scale.element)
-    return _Format(*map(int, layout), _element(number_format.element), scale, (ctypes.c_float * 2)(*whole))
+    return _Format(*map(int, layout), _element(number_format.element), scale, _search(number_format), (ctypes.c_float * 2)(*whole))
+
+
+@cache
+def _search(number_format: Format) -> _Search:
+    search = number_format.rule.search
+    if search is None:
+        return _Search()
+    importance, end = IMPORTANCE.index(search.importance), number_format.end
+    if isinstance(search, Descent):
+        return _Search(2, importance, 0, search.sweeps, 0, None)
+    steps = _floats(tuple(end + offset if end > 0 else end - offset for offset in search.offsets))
+    return _Search(1, importance, int(search.absolute), 0, len(steps), steps)
 
 
 @cache

@@ -1,20 +1,15 @@
 /* Rows rounded to what a small format stores: the rules of qdash/engine/formats, to the same bit, in one pass.
 
 What a format is comes as data, see rounding.h. The names and the order of operations are those of formats/rules.py and formats/casting.py,
-which say why; a test compares every format. */
+which say why; a test compares every format. Scales of ggml's kinds are in ggml.c. */
 
 #include <math.h>
 #include <string.h>
 
 #include "rounding.h"
 
-enum { FLOAT, INTEGER, TABLE };
-enum { ABSMAX, MINMAX, MINMAX_WITH_ZERO };
-enum { SCALE_FLOAT32, SCALE_BFLOAT16, SCALE_E8M0, SCALE_FLOAT };
-
 #define EXPONENT 0x7F800000u
 #define MANTISSA 23
-#define TO_MAGIC 12582912.0f /* 1.5 * 2^23 */
 #define SMALLEST_NORMAL 1.17549435e-38f
 
 static inline uint32_t bits_of(float x) {
@@ -122,10 +117,12 @@ static void affine_of_own(const float *x, float *r, int64_t n, const Format *f) 
 }
 
 void round_row(const float *x, float *r, int64_t columns, const Format *f) {
-    int64_t size = f->size ? f->size : columns;
+    int64_t size = f->superblock ? f->superblock : f->size ? f->size : columns;
     for (int64_t start = 0; start < columns; start += size) {
         int64_t n = columns - start < size ? columns - start : size;
-        if (f->spans == ABSMAX)
+        if (f->scale >= SCALE_FLOAT16)
+            round_ggml(x + start, r + start, n, f);
+        else if (f->spans == ABSMAX)
             symmetric(x + start, r + start, n, f, f->per_tensor ? f->tensor[1] : largest_of(x + start, n));
         else if (f->per_tensor)
             affine(x + start, r + start, n, f, f->tensor[0], f->tensor[1]);

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from qdash.catalog.recipes import assigned
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.layers import convertible_experts
-from qdash.engine.parameters import Experts
+from qdash.engine.parameters import Experts, scheme_of
 from qdash.engine.prompting import Processor
 from qdash.errors import CHOOSE_ANOTHER, INSTALL_AGAIN, QdashError
 from qdash.records import WorkerSpec
@@ -82,10 +82,17 @@ class SchemeFamily(Protocol):
         """Why `scheme` cannot quantize these fused experts on the spec's device; None if it can."""
         return f"“{scheme.label}” quantizes linear layers only"
 
+    def left_reason(self, name: str, layer: nn.Module, scheme: Scheme, spec: WorkerSpec, whole: Scheme) -> str | None:
+        """`unsupported_reason` where it depends on which layer this is, at path `name`.
+
+        `whole`: what the model is under, `scheme` itself or a recipe with it.
+        """
+        return self.unsupported_reason(layer, scheme, spec)
+
     def stored(self, shape: tuple[int, ...], scheme: Scheme, spec: WorkerSpec) -> Stored:
         """What a weight of this shape, (outputs, inputs) or (experts, outputs, inputs), takes once it is quantized, scales included."""
         rows, inputs = math.prod(shape[:-1]), shape[-1]
-        return Stored(rows * (inputs * scheme.stored_bits + scheme.row_scale_bits))
+        return Stored(scheme.weight_bits(rows, inputs))
 
     def dequantized(self, layer: nn.Module) -> Tensor:
         """The weight that a quantized layer computes with, float32, bit for bit."""
@@ -94,7 +101,7 @@ class SchemeFamily(Protocol):
     def round_trip(self, weight: Tensor, scheme: Scheme, spec: WorkerSpec) -> Tensor | None:
         """`dequantized` of the layer that this checkpoint weight would become under `spec`, without building the model.
 
-        None if the scheme leaves a weight of this shape as it is.
+        None if the scheme leaves a weight of this shape as it is. Never asked of a calibrated scheme, see `held_rows`.
         """
         ...
 
@@ -103,12 +110,20 @@ class SchemeFamily(Protocol):
         restored = self.round_trip(weight, scheme, spec)
         return None if restored is None else lambda rows, start: restored[start : start + len(rows)]
 
+    def layer_dequantizer(self, name: str, weight: Tensor, scheme: Scheme, spec: WorkerSpec, whole: Scheme) -> RowDequantizer | None:
+        """`row_dequantizer` where it depends on which layer this is, at path `name`; `whole` as in `left_reason`."""
+        return self.row_dequantizer(weight, scheme, spec)
+
     def as_saved(self, model: PreTrainedModel) -> AbstractContextManager[None]:
         """Within this, the state dict of a model that may have been run is what was quantized, and taking it changes nothing."""
         return nullcontext()
 
-    def unsaveable(self, model: PreTrainedModel) -> str | None:
-        """Why `save_pretrained` cannot save a model that this family quantized, though it does not refuse to; None if it can."""
+    def unsaveable(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str | None:
+        """Why `save_pretrained` cannot save this model under `scheme`, though it may not refuse to, as a clause; None if it can."""
+
+    def notes(self, scheme: Scheme, spec: WorkerSpec) -> tuple[str, ...]:
+        """What a person should know of a variant, a sentence each."""
+        return ()
 
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         """Python that builds the same model with transformers; runs as printed."""
@@ -144,7 +159,7 @@ def unsupported_reason(scheme: Scheme, spec: WorkerSpec, name: str, layer: nn.Mo
     family = family_of(part)
     if isinstance(layer, Experts):
         return family.unsupported_experts_reason(layer, part, spec)
-    return family.unsupported_reason(layer, part, spec)
+    return family.left_reason(name, layer, part, spec, scheme)
 
 
 def experts_for(model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> list[Experts]:
@@ -153,9 +168,19 @@ def experts_for(model: PreTrainedModel, scheme: Scheme, spec: WorkerSpec) -> lis
 
 
 def row_dequantizer_of(scheme: Scheme, spec: WorkerSpec, name: str, weight: Tensor) -> RowDequantizer | None:
-    """`SchemeFamily.row_dequantizer` of the layer at path `name`; None also where a recipe leaves it as it is."""
+    """`SchemeFamily.layer_dequantizer` of the layer at path `name`; None also where a recipe leaves it as it is."""
     key = assigned(scheme, name)
     if key is None:
         return None
     part = find_scheme(key)
-    return family_of(part).row_dequantizer(weight, part, spec)
+    return family_of(part).layer_dequantizer(name, weight, part, spec, scheme)
+
+
+def held_rows(model: PreTrainedModel, name: str, weight: Tensor) -> RowDequantizer | None:
+    """What `row_dequantizer_of` gives, of a model that is loaded under the scheme; None for a layer that it left as it is."""
+    layer = model.get_submodule(name)
+    key = scheme_of(layer)
+    if key is None:
+        return None
+    held = family_of(find_scheme(key)).dequantized(layer)
+    return lambda rows, start: held[start : start + len(rows)]

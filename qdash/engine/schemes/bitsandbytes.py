@@ -31,13 +31,14 @@ from typing_extensions import override
 from qdash.catalog.families.bitsandbytes import BLOCK, NESTED_BLOCK, BitsAndBytesParams
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
+from qdash.engine.accelerator import multiplies_bfloat16
 from qdash.engine.outside_reads import read_outside
-from qdash.engine.parameters import Experts, mark_experts, quantized_experts
+from qdash.engine.parameters import Experts, mark_experts
 from qdash.engine.schemes import QuantizeContext, RowDequantizer, SchemeFamily, Stored, experts_for
 from qdash.engine.schemes.floating import dtype_of
 from qdash.engine.schemes.fused_4bit import FUSED_ROWS, as_fused, fused_values, fuses, of_repacked, packed_back, unpacked
 from qdash.engine.schemes.snippet import Source, from_pretrained, source_of
-from qdash.records import DeviceType, WorkerSpec, device_type
+from qdash.records import WorkerSpec, device_type
 
 PIECE = 1 << 19  # weights
 CODE_BYTES, OFFSET_BYTES, NESTED_CODE_BYTES = 4 * 16, 4, 4 * 256  # of the tables that every quantized weight has for itself
@@ -149,8 +150,8 @@ class BitsAndBytes(SchemeFamily):
         return packed_back(model)
 
     @override
-    def unsaveable(self, model: PreTrainedModel) -> str | None:
-        return UNSAVEABLE if quantized_experts(model) else None
+    def unsaveable(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str | None:
+        return UNSAVEABLE if experts_for(skeleton, scheme, spec) else None
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
@@ -193,18 +194,10 @@ def _(config: BitsAndBytesConfig) -> Source:
 
 def fast_dtype(spec: WorkerSpec) -> torch.dtype:
     """16 bits to compute in, or float32 where 16 bits are slow: on a CPU without bfloat16 instructions."""
-    device = device_type(spec.device)
-    if device == "cpu":
-        able = torch.cpu.get_capabilities()
-        return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else torch.float32
-    return torch.bfloat16 if spec.dtype != "float16" and _has_bfloat16(device) else torch.float16
-
-
-def _has_bfloat16(device: DeviceType) -> bool:
-    """Whether the current device of this type multiplies in bfloat16 natively. Metal does not say, and older Apple GPUs do not."""
-    if device == "mps":
-        return False
-    return torch.get_device_module(device).is_bf16_supported(including_emulation=False)
+    device = torch.device(spec.device)
+    if device.type == "cpu":
+        return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    return torch.bfloat16 if spec.dtype != "float16" and multiplies_bfloat16(device) else torch.float16
 
 
 @cache
@@ -282,7 +275,7 @@ def _ready(layer: nn.Module) -> None:
 
 
 def _dequantized_4bit(layer: Linear4bit) -> Tensor:
-    state: Any = layer.weight.quant_state  # type: ignore[attr-defined]
+    state: Any = layer.weight.quant_state  # type: ignore[attr-defined] - of Params4bit, which torch calls a Parameter
     if not getattr(state, "packing_format_for_cpu", False):
         return functional.dequantize_4bit(layer.weight.data, state).float()
     return of_repacked(layer.weight.data, state)

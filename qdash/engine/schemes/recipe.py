@@ -6,33 +6,38 @@ loading is the original's, and what is left is the sum of the parts.
 
 from collections import defaultdict
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from typing_extensions import override
 
-from qdash.catalog.recipes import assigned, rules_of
+from qdash.catalog.caches import CacheFormat
+from qdash.catalog.recipes import assigned, cache_of, rules_of
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.accelerator import name_of
+from qdash.engine.kv_cache import cache_options, check_cache, group_size
 from qdash.engine.layers import convertible_layers, quantized_layers, scheme_of
 from qdash.engine.loading import begin
 from qdash.engine.parameters import Experts
 from qdash.engine.prompting import Processor
-from qdash.engine.schemes import QuantizeContext, experts_for, family_of
+from qdash.engine.schemes import QuantizeContext, experts_for, family_of, unsupported_reason
 from qdash.engine.schemes.floating import Floating
 from qdash.engine.schemes.snippet import from_pretrained
 from qdash.errors import QdashError
 from qdash.records import WorkerSpec
 
-UNSAVEABLE = (
-    "a recipe gives its layers several quantizations, and config.json has room for one, so that from_pretrained could not read back what "
-    "save_pretrained would write"
-)
-
 
 class Recipe(Floating):
-    """Hands every layer to the family of the scheme that its rule names."""
+    """Hands every layer to the family of the scheme that its rule names. The KV cache is the worker's, see `kv_cache`."""
+
+    @override
+    def load_kwargs(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> dict[str, Any]:
+        """Raises QdashError for a recipe with a KV cache in few bits, if the model has another kind of cache."""
+        if cache_of(scheme) is not None:
+            check_cache(skeleton)
+        return super().load_kwargs(scheme, spec, skeleton)
 
     @override
     def transform(self, model: PreTrainedModel, scheme: Scheme, build: QuantizeContext) -> None:
@@ -67,18 +72,14 @@ class Recipe(Floating):
         raise TypeError("A recipe has no round trip of its own: ask the family of the scheme that `assigned` names for a layer.")
 
     @override
-    def unsaveable(self, model: PreTrainedModel) -> str | None:
-        return UNSAVEABLE
+    def unsaveable(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str | None:
+        return scheme.family.unsaveable(scheme)
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
         loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
-        return f"""{loading}
-# from_pretrained takes one quantization for all layers; this gives each part its own.
-from qdash.engine.schemes.recipe import apply_recipe
-
-apply_recipe(model, processor, {scheme.key!r})
-"""
+        rules = ",".join(f"{pattern}={key}" for pattern, key in rules_of(scheme) or ())
+        return loading + (_APPLIED.format(rules=rules) if rules else "") + _cache_snippet(cache_of(scheme), skeleton)
 
     @staticmethod
     def _by_scheme(model: PreTrainedModel, names: Collection[str], scheme: Scheme, spec: WorkerSpec) -> dict[str, list[str]]:
@@ -86,16 +87,40 @@ apply_recipe(model, processor, {scheme.key!r})
         chosen: dict[str, list[str]] = defaultdict(list)
         for name in names:
             key = assigned(scheme, name)
-            if (
-                key is not None
-                and family_of(find_scheme(key)).unsupported_reason(model.get_submodule(name), find_scheme(key), spec) is None
-            ):
+            if key is not None and unsupported_reason(scheme, spec, name, model.get_submodule(name)) is None:
                 chosen[key].append(name)
         return chosen
 
 
+_APPLIED = """
+# from_pretrained takes one quantization for all layers; this gives each part its own.
+from qdash.engine.schemes.recipe import apply_recipe
+
+apply_recipe(model, processor, {rules!r})
+"""
+_REAL_CACHE = """
+# Arguments for each answer: model.generate(**inputs, **cache)
+cache = dict(cache_implementation="quantized", cache_config={config!r})
+"""
+_SIMULATED_CACHE = """
+# Rounds as transformers' quantized cache does with {package}, which is not installed; it holds floats.
+from qdash.engine.kv_cache import rounded_cache
+
+# Arguments for one answer: model.generate(**inputs, **cache)
+cache = dict(past_key_values=rounded_cache(model, bits={bits}))
+"""
+
+
+def _cache_snippet(cache: CacheFormat | None, skeleton: PreTrainedModel) -> str:
+    if cache is None:
+        return ""
+    if cache.kind == "simulated":
+        return _SIMULATED_CACHE.format(package=cache.package, bits=cache.bits)
+    return _REAL_CACHE.format(config=cache_options(cache, group_size(skeleton.config)))
+
+
 def apply_recipe(model: PreTrainedModel, processor: Processor, recipe: str) -> None:
-    """Quantize the parts of a model loaded in plain floats, in place, on the device it is on.
+    """Quantize the parts of a model loaded in plain floats, in place, on the device it is on. A rule for the KV cache changes nothing here.
 
     Raises QdashError for a recipe that is wrong or needs what is not installed.
     """

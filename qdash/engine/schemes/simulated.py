@@ -20,7 +20,7 @@ from qdash.catalog.formats import FORMATS
 from qdash.catalog.schemes import Scheme
 from qdash.engine import layers
 from qdash.engine.formats import round_activations, round_trip, tensor_stats
-from qdash.engine.kernels import Rounder, Rounding
+from qdash.engine.kernels import Rounder, Rounding, round_in_place
 from qdash.engine.parameters import Experts, mark_experts
 from qdash.engine.schemes import QuantizeContext, RowDequantizer, experts_for
 from qdash.engine.schemes.floating import Floating, dtype_of
@@ -124,7 +124,7 @@ def round_layer(layer: nn.Module, weights: str, activations: str | None = None) 
     Done again it replaces what was done to activations before. Other hooks of the layer stay, and see the input in the order they came.
     """
     weight = _rows(layer)
-    round_trip(weight, weights, out=weight)
+    round_in_place(weight, weights)
     for number, hook in list(layer._forward_pre_hooks.items()):
         if isinstance(hook, RoundInput):
             del layer._forward_pre_hooks[number]
@@ -136,7 +136,7 @@ def round_layer(layer: nn.Module, weights: str, activations: str | None = None) 
 def round_experts(experts: Experts, weights: str) -> None:
     """Round fused experts in place, each as a linear layer of its own, to a format of `catalog.formats`."""
     for weight in experts.matrices():
-        round_trip(weight, weights, out=weight)
+        round_in_place(weight, weights)
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ def _unsupported_shape(inputs: int, scheme: Scheme) -> str | None:
     """Why rows of `inputs` numbers cannot be stored in the scheme's formats, or None."""
     for key in SimulatedParams.of(scheme).formats:
         number_format = FORMATS[key]
-        if number_format.divides_only and number_format.size and inputs % number_format.size:
-            return f"{inputs} inputs are not a multiple of {number_format.size}, the block of {scheme.label}"
+        if inputs % number_format.divisor:
+            return f"{inputs} inputs are not a multiple of {number_format.divisor}, the block of {scheme.label}"
     return None
 
 

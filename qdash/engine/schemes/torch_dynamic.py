@@ -30,8 +30,6 @@ except ImportError as error:
         f"PyTorch {torch.__version__} no longer has dynamic quantization.", "Use ao-int8dyn, torchao's.", "unavailable"
     ) from error
 
-UNSAVEABLE = "PyTorch keeps these layers in packed objects, for which the safetensors format has no place"
-
 
 class TorchDynamic(Floating):
     """`torch.ao.quantization.quantize_dynamic` on a loaded model."""
@@ -70,8 +68,8 @@ class TorchDynamic(Floating):
         return lambda rows, start: torch.quantize_per_tensor(rows.to(dtype).float(), scale, 0, torch.qint8).dequantize()
 
     @override
-    def unsaveable(self, model: PreTrainedModel) -> str | None:
-        return UNSAVEABLE
+    def unsaveable(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str | None:
+        return scheme.family.unsaveable(scheme)
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

@@ -34,6 +34,7 @@ from qdash.catalog.families.torchao import (
     INT4,
     INT8_DYNAMIC,
     INT8_WEIGHTS,
+    QUANTIZED_AFTERWARDS,
     STATIC,
     TorchAoParams,
 )
@@ -65,7 +66,7 @@ MULTIPLES = {
     ("cuda", STATIC): (MULTIPLE, MULTIPLE),
 }
 
-UNSAVEABLE = "torchao quantized it after it was loaded, and save_pretrained writes torchao's tensors only where from_pretrained made them"
+PROTOTYPE = "torchao calls its 4-bit form for CPUs a prototype, and save_pretrained does not know it"
 
 
 class TorchAo(Floating):
@@ -187,8 +188,10 @@ class TorchAo(Floating):
         )
 
     @override
-    def unsaveable(self, model: PreTrainedModel) -> str | None:
-        return UNSAVEABLE if getattr(model, "hf_quantizer", None) is None else None
+    def unsaveable(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str | None:
+        if not _quantized_while_loading(scheme, spec, skeleton):
+            return QUANTIZED_AFTERWARDS
+        return PROTOTYPE if TorchAoParams.of(scheme).config == INT4 and spec.device == "cpu" else None
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:

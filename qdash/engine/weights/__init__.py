@@ -15,13 +15,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from qdash.catalog.parts import part_of
-from qdash.catalog.recipes import assigned
-from qdash.catalog.schemes import Scheme, find_scheme
+from qdash.catalog.schemes import Scheme
 from qdash.engine.layers import convertible_layers, measured_coverage
 from qdash.engine.schemes import RowDequantizer
 from qdash.engine.stored import StoredLayer, stored_layers
 from qdash.engine.weights.layer import LayerError, Shapes, measure_layer
-from qdash.engine.weights.sharing import sharing_of
+from qdash.engine.weights.sharing import sharing_of, stored_as
 from qdash.engine.weights.stats import ErrorSums
 from qdash.errors import QdashError
 from qdash.present.layer_names import block_of, projection_of
@@ -59,9 +58,12 @@ def measure_weight_error(
             weight = layer.read().to(device)
             place = place_of(layer, tuple(weight.shape))
             chosen = dict(_prepared(restores, layer.module, weight, stop))
-            group_sizes = {key: group_size(tallies[key].scheme, layer.module, weight.shape[1]) for key in chosen}
+            group_sizes = {key: group_size(tallies[key].scheme, layer.module, chosen[key], weight.shape[1]) for key in chosen}
             found = measure_layer(weight, chosen, group_sizes, partial(go_on, stop))
-            records = {key: tallies[key].add(place, layer.module, layer_error) for key, layer_error in found.items()}
+            plain_bits = 8 * weight.itemsize
+            records = {
+                key: tallies[key].add(place, layer.module, chosen[key], layer_error, plain_bits) for key, layer_error in found.items()
+            }
             emit(MeasuredLayer(**place.model_dump(), sqnr_db={key: record.sqnr_db for key, record in records.items()}))
     reports = tuple(
         tally.report(measured_coverage(skeleton, tally.modules, tally.scheme, lambda name, layer: UNSUPPORTED))
@@ -100,10 +102,10 @@ def place_of(layer: StoredLayer, shape: tuple[int, ...]) -> LayerPlace:
     return LayerPlace(name=layer.name, part=part_of(layer.module), block=block, projection=projection, shape=shape)
 
 
-def group_size(scheme: Scheme, module: str, columns: int) -> int:
-    """How many neighbours in a row share a scale; 0 if the whole layer does."""
-    sharing = sharing_of(scheme, module)
-    return columns if sharing is None else sharing.group_size(columns)
+def group_size(scheme: Scheme, module: str, restore: RowDequantizer, columns: int) -> int | None:
+    """How many neighbours in a row share a scale; 0 if the whole layer does, None if there is no scale."""
+    sharing = sharing_of(scheme, module, restore)
+    return None if sharing is None else sharing.group_size(columns)
 
 
 @dataclass
@@ -117,14 +119,14 @@ class _Tally:
     modules: list[str] = field(default_factory=list)
     stored_bits: float = 0.0
 
-    def add(self, place: LayerPlace, module: str, layer_error: LayerError) -> LayerWeights:
-        """Count a layer in."""
+    def add(self, place: LayerPlace, module: str, restore: RowDequantizer, layer_error: LayerError, plain_bits: int) -> LayerWeights:
+        """Count a layer in; `plain_bits`: what the checkpoint has each of its weights in."""
         record = layer_error.record(place)
         self.layers.append(record)
         self.modules.append(module)
         self.sums += layer_error.sums
         self.shapes += layer_error.shapes
-        self.stored_bits += _stored_bits(self.scheme, module, place.shape)
+        self.stored_bits += _stored_bits(stored_as(self.scheme, module, restore) or self.scheme, place.shape, plain_bits, record.zeroed)
         return record
 
     def _bits(self) -> float | None:
@@ -141,9 +143,7 @@ class _Tally:
         )  # fmt: skip
 
 
-def _stored_bits(scheme: Scheme, module: str, shape: tuple[int, ...]) -> float:
+def _stored_bits(scheme: Scheme, shape: tuple[int, ...], plain_bits: int, zeroed: float) -> float:
     """What the layer takes as stored, scales included."""
-    key = assigned(scheme, module)
-    part = scheme if key is None else find_scheme(key)
     rows, columns = shape
-    return rows * columns * part.stored_bits + rows * part.row_scale_bits
+    return scheme.weight_bits(rows, columns, scheme.family.value_bits(scheme, plain_bits, zeroed))

@@ -59,7 +59,7 @@ def layer_detail(
         row_dequantizer = restore(layer.module, weight)
         if row_dequantizer is None:
             raise QdashError(f"{scheme.label} leaves {layer.name} unchanged.", "Choose another scheme or layer.")
-        group_sizes = {"": group_size(scheme, layer.module, weight.shape[1])}
+        group_sizes = {"": group_size(scheme, layer.module, row_dequantizer, weight.shape[1])}
         layer_error = measure_layer(weight, {"": row_dequantizer}, group_sizes, go_on)[""]
         record = layer_error.record(place_of(layer, tuple(weight.shape)), FINE_BINS, FINE_ROWS)
     row = min(max(record.worst_row or 0 if position.row is None else position.row, 0), len(weight) - 1)
@@ -81,7 +81,7 @@ class _QuantizedLayer:
         column = min(max(column, 0), columns - 1)
         first = column // size * size
         last = min(first + size, columns)
-        sharing = sharing_of(self.scheme, self.module)
+        sharing = sharing_of(self.scheme, self.module, self.row_dequantizer)
         top, left = (_corner(place, extent) for place, extent in ((row, len(self.weight)), (column, columns)))
         patches = self._patches(top, left)
         scale = Scale(None, None, ()) if sharing is None else self._scale(row, first, last)
@@ -92,7 +92,7 @@ class _QuantizedLayer:
         )  # fmt: skip
 
     def _scale(self, row: int, first: int, last: int) -> Scale:
-        sharing = sharing_of(self.scheme, self.module)
+        sharing = sharing_of(self.scheme, self.module, self.row_dequantizer)
         assert sharing is not None
         w, r = (values[0, first:last] for values in self._pair(row, row + 1))
         ends = _ends(self.weight) if sharing.shares == "tensor" else _ends(torch.from_numpy(w))

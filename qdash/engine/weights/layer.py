@@ -52,9 +52,9 @@ class Shapes:
 
 @dataclass
 class LayerError:
-    """What is known of a layer under one scheme. `group_size`: how many neighbours share a scale, 0 if all do."""
+    """What is known of a layer under one scheme. `group_size`: how many neighbours share a scale, 0 if all do, None if there is none."""
 
-    group_size: int
+    group_size: int | None
     rows: np.ndarray
     sums: ErrorSums = field(default_factory=ErrorSums)
     shapes: Shapes = field(default_factory=Shapes)
@@ -63,9 +63,9 @@ class LayerError:
         """Count some rows in, which begin at `start`; `restored`: what they became, or how to round them."""
         kernels = kernels_for(weight, *([restored] if isinstance(restored, Tensor) else []))
         dequantized, error = self.shapes.dequantized, self.shapes.error
-        found = kernels.pairs(weight, restored, self.group_size, dequantized.per, error.per)
+        found = kernels.pairs(weight, restored, self.group_size or 0, dequantized.per, error.per)
         if dequantized.make_room(found.largest[1]) | error.make_room(found.largest[2]):
-            found = kernels.pairs(weight, restored, self.group_size, dequantized.per, error.per)
+            found = kernels.pairs(weight, restored, self.group_size or 0, dequantized.per, error.per)
         self.rows[start : start + len(weight)] = found.rows
         self.sums += ErrorSums.of(found, weight.shape[1])
         dequantized.counts += found.restored_counts
@@ -74,7 +74,7 @@ class LayerError:
     def finish(self, original: Counts) -> None:
         """All rows are in; `original` is the histogram of the layer's weights."""
         self.shapes.original = original
-        if not self.group_size:
+        if self.group_size == 0:
             self.sums.clipped = original.beyond(MARGIN * float(self.sums.largest[1]))
 
     def record(self, place: LayerPlace, most_bins: int = MOST_BINS, most_rows: int = MOST_ROWS) -> LayerWeights:
@@ -91,7 +91,7 @@ class LayerError:
 
 
 def measure_layer(
-    weight: Tensor, row_dequantizers: Mapping[str, RowDequantizer], group_sizes: Mapping[str, int], go_on: Callable[[], None]
+    weight: Tensor, row_dequantizers: Mapping[str, RowDequantizer], group_sizes: Mapping[str, int | None], go_on: Callable[[], None]
 ) -> dict[str, LayerError]:
     """Figures of a layer (out, in) under each scheme's key. `go_on` is called between chunks, and may raise."""
     layer_errors = {key: LayerError(group_sizes[key], np.zeros((len(weight), 4))) for key in row_dequantizers}

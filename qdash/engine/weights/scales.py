@@ -16,7 +16,7 @@ ALIKE = 1e-3  # of the smallest gap between codes
 
 @dataclass(frozen=True)
 class Scale:
-    """ŵ = scale · (code − zero_point); `levels` are that for every code, ascending. None and no levels where it cannot be told."""
+    """ŵ = scale · (code − zero_point); `levels` are that for every code, in their order. None and no levels where it cannot be told."""
 
     scale: float | None
     zero_point: float | None
@@ -25,7 +25,7 @@ class Scale:
 
 def scale_of(weight: np.ndarray, restored: np.ndarray, sharing: Sharing, ends: tuple[float, float]) -> Scale:
     """Of weights that share a scale and what became of them, float64; `ends`: least and largest weight that share it."""
-    if not (np.isfinite(restored).all() and all(map(math.isfinite, ends))):
+    if not (sharing.codes and np.isfinite(restored).all() and all(map(math.isfinite, ends))):
         return Scale(None, None, ())
     codes = np.asarray(sharing.codes)
     if sharing.affine:
@@ -33,7 +33,14 @@ def scale_of(weight: np.ndarray, restored: np.ndarray, sharing: Sharing, ends: t
     scale = _symmetric(restored, codes, max(map(abs, ends)) / float(np.abs(codes).max()))
     if scale is None:
         return Scale(None, None, ())
+    scale *= _sign(restored / scale, codes)
     return Scale(scale, 0.0, tuple((codes * scale).tolist()))
+
+
+def _sign(values: np.ndarray, codes: np.ndarray) -> int:
+    """−1 if the values are codes only with the other sign: codes need not be symmetric."""
+    ours, theirs = (np.abs(side[:, None] - codes).min(axis=1).max() for side in (values, -values))
+    return 1 if ours <= theirs else -1
 
 
 def _symmetric(restored: np.ndarray, codes: np.ndarray, expected: float) -> float | None:
@@ -57,13 +64,26 @@ def _residual(values: np.ndarray, magnitudes: np.ndarray) -> float:
 
 
 def _affine(restored: np.ndarray, codes: np.ndarray, sharing: Sharing, ends: tuple[float, float]) -> Scale:
-    """Steps of one size from a minimum; groups always include zero, tensors need not."""
-    low, high = ends if sharing.shares == "tensor" else (min(ends[0], 0.0), max(ends[1], 0.0))
+    """Steps of one size from a minimum."""
+    low, high = (min(ends[0], 0.0), max(ends[1], 0.0)) if sharing.includes_zero else ends
     expected = (high - low) / float(codes[-1] - codes[0])
     if expected == 0:
         return Scale(None, None, ())
     least, most = float(restored.min()), float(restored.max())
-    steps = round((most - least) / expected)
+    span = int(codes[-1] - codes[0])
+    steps = _steps(restored, span, (most - least) / expected) if sharing.searched else round((most - least) / expected)
     scale = (most - least) / steps if steps else expected
-    minimum = least - round((least - low) / scale) * scale
+    below = round((least - low) / scale)
+    minimum = least - (min(max(below, 0), span - steps) if sharing.searched else below) * scale
     return Scale(scale, -minimum / scale, tuple((codes * scale + minimum).tolist()))
+
+
+def _steps(restored: np.ndarray, most: int, expected: float) -> int:
+    """How many steps, up to `most`, lie between the least and the largest weight, if each is whole steps away; of several the likeliest."""
+    above = restored - restored.min()
+    if above.max() == 0:
+        return 0
+    counts = np.arange(1, most + 1)
+    values = above / above.max() * counts[:, None]
+    residuals = np.abs(values - np.round(values)).max(axis=1)
+    return int(min(counts[residuals <= residuals.min() + ALIKE], key=lambda count: abs(count - expected)))

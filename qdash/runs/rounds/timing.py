@@ -32,7 +32,7 @@ from qdash.records import (
     VariantDone,
     VariantResult,
 )
-from qdash.runs.rounds.counting import Standing, Taken, busy_share, counted, exhausted, rounds_left, worth_judging
+from qdash.runs.rounds.counting import LEAST_ROUNDS, Standing, Taken, busy_share, counted, exhausted, rounds_left, worth_judging
 from qdash.runs.rounds.figures import in_rounds, latency_of, relative_to
 from qdash.runs.rounds.groups import Candidate, Group, groups, order_of
 from qdash.verdict.evidence import evidence_of
@@ -164,14 +164,20 @@ class TimedRounds:
         return timed_part(member.spec, self.question, self.measurement, loading_bytes=member.loading_bytes, held_bytes=member.held_bytes)
 
     def _settle(self, taken: list[Taken], members: list[Candidate]) -> Generator[Event, None, None]:
-        """Find the members of which further rounds would tell nothing new: the others need the time more."""
-        if not worth_judging(taken, self.measurement.runs):
-            return
-        for member, standing in self._standings(taken, members):
-            left = rounds_left(taken, self.measurement.runs, unclear=standing.unclear)
-            if standing.settled(left):
-                self._settled.add(member.index)
-                yield Progress(index=member.index, stage="timing", fraction=self._fraction(taken), detail="done, others take more rounds")
+        """Find the members of which further rounds would tell nothing new: the others need the time more.
+
+        Those that are simulated have no speed of their own, whatever their times.
+        """
+        done = [member.index for member in members if member.result.kind == "simulated"] if len(taken) >= LEAST_ROUNDS else []
+        if worth_judging(taken, self.measurement.runs):
+            for member, standing in self._standings(taken, members):
+                left = rounds_left(taken, self.measurement.runs, unclear=standing.unclear)
+                if standing.settled(left):
+                    done.append(member.index)
+        for index in done:
+            if index not in self._settled and index not in self._results:
+                self._settled.add(index)
+                yield Progress(index=index, stage="timing", fraction=self._fraction(taken), detail="done, others take more rounds")
 
     def _is_unclear(self, taken: list[Taken], members: list[Candidate]) -> bool:
         """Whether some member's times vary too much to tell a large difference."""

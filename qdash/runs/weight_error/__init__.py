@@ -26,27 +26,30 @@ def measure_weight_error(
     """Measure what each scheme does to the weights of `model`, yielding each layer's result as it is known; raises QdashError.
 
     Plain floats among `schemes` are left out, as nothing is quantized there. Schemes measured before come from the cache. Those that cannot
-    run on `device` are measured on the CPU.
+    run on `device` are measured on the CPU. A calibrated scheme is measured by a worker of its own, which loads the model.
     """
     keys = list(dict.fromkeys(find_scheme(key).key for key in schemes if not find_scheme(key).is_baseline))
     devices: dict[str, Device] = {key: _device(key, device) for key in keys}
     if not keys:
         raise QdashError("No quantization scheme is chosen.", "Choose at least one besides the original, such as bnb-nf4.")
-    checkpoint = yield from _located(model, stop)
-    found = {key: weights for key in keys if (weights := cache.find(_spec(checkpoint, devices[key]), key))}
+    checkpoint = yield from _located(model, keys, stop)
+    specs = {key: _spec(checkpoint, devices[key], key) for key in keys}
+    found = {key: weights for key in keys if (weights := cache.find(specs[key], key))}
     seconds, cached = 0.0, len(found) == len(keys)
-    for place in sorted(set(devices.values())):
-        missing = [key for key in keys if devices[key] == place and key not in found]
+    for spec in sorted(set(specs.values()), key=lambda spec: (spec.device, spec.scheme or "")):
+        missing = [key for key in keys if specs[key] == spec and key not in found]
         if missing:
-            spec = _spec(checkpoint, place)
-            job = partial(_measured, spec, missing, _reserve_bytes(checkpoint, place))
-            report = yield from executor.run(job, weight_error_work(checkpoint, missing, place), stop)
+            job = partial(_measured, spec, missing, _reserve_bytes(checkpoint, spec))
+            report = yield from executor.run(job, weight_error_work(checkpoint, missing, spec.device), stop)
             for weights in report.schemes:
                 cache.keep(spec, weights)
             seconds += report.seconds
             found |= {weights.scheme: weights for weights in report.schemes}
     mostly = next((place for place in devices.values() if place != "cpu"), "cpu")
-    return WeightReport(model=model, device=mostly, seconds=seconds, cached=cached, schemes=tuple(found[key] for key in keys))
+    return WeightReport(
+        model=model, device=mostly, seconds=seconds, cached=cached, schemes=tuple(found[key] for key in keys),
+        types=checkpoints.typed_layers(checkpoint),
+    )  # fmt: skip
 
 
 def measure_layer(
@@ -66,8 +69,9 @@ def measure_layer(
     """
     key = find_scheme(scheme).key
     place = _device(key, device)
-    checkpoint = yield from _located(model, stop)
-    job = partial(_layer_measured, _spec(checkpoint, place), key, layer, row, column, _reserve_bytes(checkpoint, place))
+    checkpoint = yield from _located(model, [key], stop)
+    spec = _spec(checkpoint, place, key)
+    job = partial(_layer_measured, spec, key, layer, row, column, _reserve_bytes(checkpoint, spec))
     return (yield from executor.run(job, weight_error_work(checkpoint, [key], place), stop))
 
 
@@ -94,21 +98,27 @@ def _device(key: str, choice: str) -> Device:
     return "cpu"
 
 
-def _located(model: str, stop: Event | None) -> Generator[Step, None, Checkpoint]:
+def _located(model: str, keys: Sequence[str], stop: Event | None) -> Generator[Step, None, Checkpoint]:
+    """The checkpoint, on this machine; raises QdashError if it or one of the schemes cannot be measured."""
     yield Step(detail="Looking for the model.")
     located = checkpoints.locate(model, stop)
-    problem = checkpoints.weights_problem(located)
+    here = this_machine().on("cpu")
+    problems = [checkpoints.weights_problem(located), *(checkpoints.unsuited(located, find_scheme(key), here) for key in keys)]
+    problem = next(filter(None, problems), None)
     if problem:
         raise problem
     local: Checkpoint = yield from checkpoints.obtain(located, stop)
     return local
 
 
-def _spec(checkpoint: Checkpoint, device: Device) -> WorkerSpec:
-    return worker_spec(checkpoint, None, device, "float32")
+def _spec(checkpoint: Checkpoint, device: Device, key: str) -> WorkerSpec:
+    return worker_spec(checkpoint, key if find_scheme(key).calibrated else None, device, "float32")
 
 
-def _reserve_bytes(checkpoint: Checkpoint, device: Device) -> int:
-    """A worker holds one layer at a time: as stored, and in float32 before and after rounding."""
+def _reserve_bytes(checkpoint: Checkpoint, spec: WorkerSpec) -> int:
+    """A worker holds one layer at a time: as stored, and in float32 before and after rounding. One that calibrates holds the model too."""
     largest = max((tensor.values for tensor in checkpoint.tensors), default=0)
-    return with_worker(3 * 4 * largest, device)
+    loaded = 0
+    if spec.scheme is not None:
+        loaded = checkpoints.sizes_of(checkpoint, find_scheme(spec.scheme), spec.dtype, spec.device, wait_s=0).loading_bytes
+    return with_worker(loaded + 3 * 4 * largest, spec.device)

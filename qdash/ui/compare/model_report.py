@@ -15,7 +15,9 @@ from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.markup import Macros
 from qdash.present.formatting import percent
+from qdash.present.language import _, recorded
 from qdash.records import Comparison, InspectorReport, Step
+from qdash.settings import settings
 from qdash.ui.compare.model_report_view import inside_html
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
@@ -37,21 +39,24 @@ class Inside:
     variant: gr.Dropdown
     look: gr.Button
     stop: gr.Button
+    save: gr.Button
     shown: gr.HTML
 
 
 def build_inside() -> Inside:
     """Create the components inside the current drawer."""
     with gr.Row(elem_id="inside-bar"):
-        variant = gr.Dropdown([], label="Version", show_label=False, elem_id="inside-variant", min_width=0)
-        look = gr.Button("Look inside", elem_id="inside-look", min_width=0)
-        stop = gr.Button("Stop", elem_id="inside-stop", min_width=0)
-    return Inside(variant, look, stop, html(hint("Counts, types, files and sizes of one version, and what they mean."), elem_id="inside"))
+        variant = gr.Dropdown([], label=_("Version"), show_label=False, elem_id="inside-variant", min_width=0)
+        look = gr.Button(_("Look inside"), elem_id="inside-look", min_width=0)
+        stop = gr.Button(_("Stop"), elem_id="inside-stop", min_width=0)
+        save = gr.Button(_("Save this version"), elem_id="inside-save", elem_classes=["link"], min_width=0, visible=not settings().public)
+    about = _("Counts, types, files and sizes of one version, and what they mean.")
+    return Inside(variant, look, stop, save, html(hint(about), elem_id="inside"))
 
 
 def choices(comparison: Comparison) -> dict[str, Any]:
     """What the drawer offers after `comparison`: the variants that ran, the first quantized one chosen."""
-    ran = [(result.label, index) for index, result in enumerate(comparison.variants) if result.status == "ok"]
+    ran = [(recorded(result.label), index) for index, result in enumerate(comparison.variants) if result.status == "ok"]
     return gr.update(choices=ran, value=ran[min(1, len(ran) - 1)][1] if ran else None)
 
 
@@ -92,4 +97,5 @@ def _inspected(steps: Generator[Step, None, InspectorReport]) -> Iterator[str]:
 
 def _working(step: Step) -> Markup:
     done = f" · {percent(step.fraction)}" if step.fraction is not None else ""
-    return _draw.working(f"Looking inside: {step.detail or 'counting'}{done}")
+    doing = recorded(step.detail) if step.detail else _("counting")
+    return _draw.working(_("Looking inside: {doing}", doing=f"{doing}{done}"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -10,16 +9,21 @@ from gradio.events import Dependency
 from markupsafe import Markup
 
 from qdash.errors import QdashError
+from qdash.history.pictures import small_picture
 from qdash.markup import Macros
+from qdash.present.language import _, ngettext
 from qdash.records import Comparison
+from qdash.settings import settings
 from qdash.ui.compare.earlier import earlier_html
 from qdash.ui.compare.model_report import Inside, build_inside, choices, wire_inside
+from qdash.ui.compare.saving import Saving, build_saving, wire_saving
 from qdash.ui.compare.stream import CompareView, run
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.exports import MakeFolder, write_exports
+from qdash.ui.components.exports import Export, comparison_export
 from qdash.ui.components.markup import banner, running_head
+from qdash.ui.components.static import script
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.verdict_header import sentence_html, verdict_html
 from qdash.ui.components.visibility import is_running, phase_html
@@ -29,7 +33,8 @@ from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.results.cards import announcement, cards_html
 from qdash.ui.results.compare_state import CompareState, ready_state
 from qdash.ui.results.comparison import Results, build_charts, build_drawer_buttons, build_drawers, results_drawn, wire_charts
-from qdash.ui.results.question import asked_just_now
+from qdash.ui.results.export_buttons import wire_exports
+from qdash.ui.results.question import asked_html
 from qdash.ui.server.autosave import keep
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
@@ -42,9 +47,13 @@ from qdash.verdict import verdict
 _draw = Macros(__name__)
 
 
+_PARTS = ("results", "look_inside", "inside", "saving")
+"""Fields of a page that are no single output."""
+
+
 @dataclass(frozen=True)
 class ComparePage:
-    """Its components. `comparison` is the tab's own result, a gr.State: never shared between two people."""
+    """Its components. States, the tab's own: `comparison` is the result, `picture` what it was about, a small WebP."""
 
     phase: gr.HTML
     banner: gr.HTML
@@ -56,13 +65,17 @@ class ComparePage:
     results: Results
     look_inside: gr.Button
     inside: Inside
+    saving: Saving | None
+    """None on public pages."""
     comparison: gr.State
+    picture: gr.State
 
     @property
     def outputs(self) -> list[Any]:
         """Everything a comparison may change on this page."""
-        single = [getattr(self, name) for name in self.__dataclass_fields__ if name not in ("results", "look_inside", "inside")]
-        return [*single, self.inside.variant, *self.results.outputs]
+        single = [getattr(self, name) for name in self.__dataclass_fields__ if name not in _PARTS]
+        saving = [self.saving.variant] if self.saving is not None else []
+        return [*single, self.inside.variant, *saving, *self.results.outputs]
 
 
 def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
@@ -72,19 +85,25 @@ def build_compare_page(model: str, schemes: list[str]) -> ComparePage:
     headline = html(empty_html(), elem_id="verdict")
     earlier, asked = html(elem_id="earlier"), html(elem_id="asked")
     spoken = html(spoken_html(CompareState(())), elem_id="spoken")
-    cards = html(ready_cards(model, schemes), elem_id="cards")
+    saves = not settings().public
+    cards = gr.HTML(ready_cards(model, schemes), js_on_load=script("cards_save"), elem_id="cards", apply_default_css=False)
     with gr.Column(elem_id="results"):
         charts = build_charts()
         with gr.Row(elem_classes=["below"]):
             conditions = html(elem_id="conditions")
-            look_inside = gr.Button("Look inside the weights", elem_classes=["link"], min_width=0)
-            build_drawer_buttons(("table", "inside", "export", "code"))
+            look_inside = gr.Button(_("Look inside the weights"), elem_classes=["link"], min_width=0)
+            build_drawer_buttons(("table", "inside", "export", "code", *(("save",) if saves else ())))
         drawers = build_drawers()
         with gr.Column(elem_id="drawer-inside", elem_classes=["drawer", "sheet"]):
             inside = build_inside()
+        saving = None
+        if saves:
+            with gr.Column(elem_id="drawer-save", elem_classes=["drawer", "sheet"]):
+                saving = build_saving()
     return ComparePage(
         phase=phase, banner=message, verdict=headline, earlier=earlier, asked=asked, spoken=spoken, cards=cards,
-        results=Results(charts, conditions, drawers), look_inside=look_inside, inside=inside, comparison=gr.State(None),
+        results=Results(charts, conditions, drawers), look_inside=look_inside, inside=inside, saving=saving, comparison=gr.State(None),
+        picture=gr.State(None),
     )  # fmt: skip
 
 
@@ -101,8 +120,6 @@ def wire_compare_page(
 
     def drawn(view: CompareView, follower: Follower[Comparison]) -> Iterator[Updates]:
         yield shown(page, view, follower.dark)
-        if view.over and view.state is not None and view.state.comparison is not None:
-            yield exported(page, view, view.state.comparison, partial(sessions.folder, follower.session))
 
     def over(comparison: Comparison | None) -> tuple[str, gr.Timer]:
         return phase_html("compare", running=False, results=comparison is not None), gr.Timer(active=True)
@@ -120,6 +137,8 @@ def wire_compare_page(
     # Only now: Gradio ignores a click on Compare while it believes that the last one is still at work.
     finished = [stream.then(over, page.comparison, [page.phase, sidebar.busy_timer], **QUICK) for stream in streams]
     wire_inside(page.inside, page.comparison, backend, line, sessions)
+    if page.saving is not None:
+        wire_saving(page.saving, page.inside, page.cards, page.comparison, backend, line, sessions)
     sidebar.stop.click(here.stopped, arrival.visitor, sidebar.stop, **QUICK)
     sidebar.schemes.change(
         lambda model, schemes, phase, done: gr.update() if done or is_running(phase) else ready_cards(model, schemes),
@@ -128,11 +147,12 @@ def wire_compare_page(
         **QUICK,
     )
     gr.on(
-        [component.change for component in sidebar.form],  # type: ignore[attr-defined]
+        [component.change for component in sidebar.form],  # type: ignore[attr-defined] - Gradio makes events at run time
         lambda comparison, *values: earlier_html(comparison, Form(*values), backend),
         [page.comparison, *sidebar.form], page.earlier, trigger_mode="always_last", **QUICK,
     )  # fmt: skip
     wire_charts(page.results.charts, sidebar, page.comparison, lambda comparison: comparison)
+    wire_exports(page.results.drawers.exports, [page.comparison, page.picture], _export, sessions)
     return finished
 
 
@@ -150,28 +170,24 @@ def shown(page: ComparePage, view: CompareView, dark: bool) -> Updates:
     updates: Updates = {page.banner: banner(view.error)}
     if view.state is None:
         return updates
-    updates |= {page.cards: cards_html(view.state), page.spoken: spoken_html(view.state)}
+    updates |= {page.cards: cards_html(view.state, saves=page.saving is not None), page.spoken: spoken_html(view.state)}
     comparison = view.state.comparison
     if not view.over:
         started = phase_html("compare", running=True, results=False)
-        return updates | {page.phase: started, page.verdict: running_html(view), page.comparison: None, page.earlier: "", page.asked: ""}
+        gone: Updates = {page.comparison: None, page.picture: None, page.earlier: "", page.asked: ""}
+        return updates | gone | {page.phase: started, page.verdict: running_html(view)}
     if comparison is None:
         return updates | {page.verdict: empty_html()}
-    updates |= {page.verdict: verdict_html(verdict(comparison)), page.asked: asked_just_now(comparison, view.png)}
-    # Nothing was loaded, so there is nothing to draw; the cards say what happened.
-    return updates | (_results(page, comparison, dark) if any(result.memory for result in comparison.variants) else {})
-
-
-def exported(page: ComparePage, view: CompareView, comparison: Comparison, folder: MakeFolder) -> Updates:
-    """The download buttons, armed with files; the banner says so if these could not be written."""
-    made = write_exports(comparison, folder, view.png)
-    armed: Updates = {page.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
-    return armed | ({page.banner: banner(view.error) + banner(made.problem)} if made.problem else {})
+    picture = small_picture(view.png) if view.png else None
+    updates |= {page.verdict: verdict_html(verdict(comparison)), page.asked: asked_html(comparison, picture)}
+    if not any(result.memory for result in comparison.variants):
+        return updates  # nothing was loaded, so there is nothing to draw; the cards say what happened
+    return updates | _results(page, comparison, dark) | {page.picture: picture}
 
 
 def empty_html() -> Markup:
     """Headline before the first run."""
-    return sentence_html(text.EMPTY_HEADLINE, text.EMPTY_WHY)
+    return sentence_html(_(text.EMPTY_HEADLINE), _(text.EMPTY_WHY))
 
 
 def ready_cards(model: Any, schemes: Any) -> Markup:
@@ -185,7 +201,7 @@ def ready_cards(model: Any, schemes: Any) -> Markup:
 def running_html(view: CompareView) -> Markup:
     """Headline while something runs: what, and how far."""
     number = len(view.state.cards) if view.state else 0
-    headline = f"Comparing {text.several(number, 'version', 'versions')} of one model."
+    headline = ngettext("Comparing {number} version of one model.", "Comparing {number} versions of one model.", number)
     return running_head(headline, view.status, live=False)
 
 
@@ -194,10 +210,15 @@ def spoken_html(state: CompareState) -> Markup:
     return _draw.spoken(announcement(state))
 
 
+def _export(comparison: Comparison | None, picture: bytes | None) -> Export | None:
+    return None if comparison is None else comparison_export(comparison, picture)
+
+
 def _results(page: ComparePage, comparison: Comparison, dark: bool) -> Updates:
     return {
         page.phase: phase_html("compare", running=True, results=True),
         **results_drawn(page.results, comparison, dark),
         page.inside.variant: choices(comparison),
+        **({page.saving.variant: choices(comparison)} if page.saving is not None else {}),
         page.comparison: comparison,
     }

@@ -6,6 +6,7 @@ from functools import partial
 from threading import Event
 
 from qdash.errors import QdashError
+from qdash.present.language import _, ngettext, recorded
 from qdash.records import Event as ComparisonEvent
 from qdash.records import Request
 from qdash.stopping import unless_stopped
@@ -38,7 +39,7 @@ class CompareView:
 
 def run(form: Form, backend: Backend, line: Entrance, stop: Event) -> Iterator[CompareView]:
     """Check, wait in the queue, compare. Never raises: an error is in the last view, and the cards so far stay."""
-    view, png = CompareView(status="Checking the question."), None
+    view, png = CompareView(status=_("Checking the question.")), None
     yield view
     try:
         model = check_model(form.model)
@@ -100,28 +101,56 @@ def doing(state: CompareState, ahead: Ahead, left: str = "") -> str:
     """The line above the cards while this comparison runs or waits for the device; `left`: the time left, if known."""
     current = next((card for card in state.cards if card.running and card.state != "measuring"), None)
     if current is None:
-        return _timing(state, ahead, left) if state.answered or state.timing else "Starting a worker."
+        return _timing(state, ahead, left) if state.answered or state.timing else _("Starting a worker.")
     if current.waiting and ahead.answers:
-        return f"Waiting for {text.several(ahead.answers, 'answer', 'answers')} before yours{_about(ahead.wait_s)}."
-    to_go = f" · {left}" if left and not (ahead.answers or ahead.timings) else ""
+        return _waiting_for_answers(ahead)
+    to_go = left if not (ahead.answers or ahead.timings) else ""
+    if state.answered and to_go:
+        return _("Your answers are here. First, the original is compared with itself · {duration}.", duration=to_go)
     if state.answered:
-        return f"Your answers are here. First, the original is compared with itself{to_go}."
+        return _("Your answers are here. First, the original is compared with itself.")
     done = sum(card.result is not None for card in state.cards)
-    return f"{current.label}: {text.STATES[current.state][1].lower()} · {done + 1} of {len(state.cards)}{to_go}"
+    place = _("{number} of {total}", number=done + 1, total=len(state.cards))
+    return " · ".join(filter(None, (f"{recorded(current.label)}: {_(text.WITHIN[current.state])}", place, to_go)))
+
+
+def _waiting_for_answers(ahead: Ahead) -> str:
+    if ahead.wait_s is None:
+        return ngettext("Waiting for {number} answer before yours.", "Waiting for {number} answers before yours.", ahead.answers)
+    return ngettext(
+        "Waiting for {number} answer before yours, {duration}.",
+        "Waiting for {number} answers before yours, {duration}.",
+        ahead.answers,
+        duration=text.seconds(ahead.wait_s),
+    )
 
 
 def _timing(state: CompareState, ahead: Ahead, left: str) -> str:
     if not any(card.state == "answered" or card.running for card in state.cards):
-        return "Finishing."
+        return _("Finishing.")
     latest, others = state.cards[state.latest], ahead.answers + ahead.timings
     if others and (latest.waiting or not state.timing):
-        runs = text.several(others, "other run", "other runs")
-        return f"Your answers are here. Timing waits for {runs}{_about(ahead.wait_s)}."
+        return _waiting_for_runs(others, ahead.wait_s)
     if latest.detail.startswith("waiting"):
-        return f"Your answers are here. Timing is {latest.detail}."
-    detail = f": {latest.detail}" if latest.detail else ""
-    return f"Your answers are here. Now every version is timed in turn{detail}{f' · {left}' if left else ''}."
+        return _("Your answers are here. Timing is {doing}.", doing=recorded(latest.detail))
+    if latest.detail:
+        doing = " · ".join(filter(None, (recorded(latest.detail), left)))
+        return _("Your answers are here. Now every version is timed in turn: {doing}.", doing=doing)
+    if left:
+        return _("Your answers are here. Now every version is timed in turn · {duration}.", duration=left)
+    return _("Your answers are here. Now every version is timed in turn.")
 
 
-def _about(wait_s: float | None) -> str:
-    return "" if wait_s is None else f", {text.seconds(wait_s)}"
+def _waiting_for_runs(others: int, wait_s: float | None) -> str:
+    if wait_s is None:
+        return ngettext(
+            "Your answers are here. Timing waits for {number} other run.",
+            "Your answers are here. Timing waits for {number} other runs.",
+            others,
+        )
+    return ngettext(
+        "Your answers are here. Timing waits for {number} other run, {duration}.",
+        "Your answers are here. Timing waits for {number} other runs, {duration}.",
+        others,
+        duration=text.seconds(wait_s),
+    )

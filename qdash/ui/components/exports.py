@@ -1,8 +1,9 @@
-"""Results as files to download. If they cannot be written, the page says why and what to do, and no result is lost."""
+"""Results as files to download."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from gradio.processing_utils import save_file_to_cache
@@ -28,60 +29,57 @@ MakeFolder = Callable[[], Path]
 
 
 @dataclass(frozen=True)
-class Exports:
-    """`paths`: format → file; None for all where they could not be written, and `problem` then says why."""
+class Export:
+    """A result as files: what they are called, and what is in the file of each format. The name carries the time of the run."""
 
-    paths: dict[str, str | None]
-    problem: QdashError | None = None
-
-
-def write_exports(comparison: Comparison, folder: MakeFolder, picture: bytes | None = None) -> Exports:
-    """Write one file per format into what `folder` makes. The name carries the time, so a second run does not overwrite.
-
-    `picture`: what was asked about, for the report.
-    """
-    stem = f"qdash-{comparison.created_at:%Y%m%d-%H%M%S}"
-    return _write(folder, stem, {"json": to_json(comparison), "csv": to_csv(comparison), "html": to_html(comparison, picture)})
+    stem: str
+    contents: Mapping[str, Callable[[], str]]
 
 
-def write_weight_exports(report: WeightReport, folder: MakeFolder) -> Exports:
-    """The same for a weight report."""
-    stem = f"qdash-weights-{report.created_at:%Y%m%d-%H%M%S}"
-    return _write(folder, stem, {"json": weights_to_json(report), "csv": weights_to_csv(report), "html": weights_to_html(report)})
+def comparison_export(comparison: Comparison, picture: bytes | None = None) -> Export:
+    """The files of a comparison. `picture`: what was asked about, for the report."""
+    contents = {"json": partial(to_json, comparison), "csv": partial(to_csv, comparison), "html": partial(to_html, comparison, picture)}
+    return Export(f"qdash-{comparison.created_at:%Y%m%d-%H%M%S}", contents)
 
 
-def write_evaluation_exports(evaluation: Evaluation, folder: MakeFolder) -> Exports:
-    """The same for an evaluation; “items.csv” has one row a question."""
-    stem = f"qdash-evaluation-{evaluation.created_at:%Y%m%d-%H%M%S}"
+def weights_export(report: WeightReport) -> Export:
+    """The files of a weight report."""
+    contents = {"json": partial(weights_to_json, report), "csv": partial(weights_to_csv, report), "html": partial(weights_to_html, report)}
+    return Export(f"qdash-weights-{report.created_at:%Y%m%d-%H%M%S}", contents)
+
+
+def evaluation_export(evaluation: Evaluation) -> Export:
+    """The files of an evaluation; “items.csv” has one row a question."""
     contents = {
-        "json": evaluation_to_json(evaluation),
-        "csv": evaluation_to_csv(evaluation),
-        "items.csv": evaluation_items_to_csv(evaluation),
-        "html": evaluation_to_html(evaluation),
+        "json": partial(evaluation_to_json, evaluation),
+        "csv": partial(evaluation_to_csv, evaluation),
+        "items.csv": partial(evaluation_items_to_csv, evaluation),
+        "html": partial(evaluation_to_html, evaluation),
     }
-    return _write(folder, stem, contents)
+    return Export(f"qdash-evaluation-{evaluation.created_at:%Y%m%d-%H%M%S}", contents)
 
 
-def write_history(content: str, folder: MakeFolder) -> Exports:
-    """Write runs of a history; no two files have one name."""
-    return _write(folder, f"qdash-history-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", {"json": content})
+def history_export(content: str) -> Export:
+    """Runs of a history, in the format “json”; no two files have one name."""
+    return Export(f"qdash-history-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", {"json": lambda: content})
 
 
-def _write(folder: MakeFolder, stem: str, contents: dict[str, str]) -> Exports:
+def write_export(export: Export, suffix: str, folder: MakeFolder) -> str:
+    """Write the file of a format into what `folder` makes.
+
+    Returns its copy where Gradio serves files from. The copy is made here, where a failure is caught; else Gradio makes it. Raises
+    QdashError if there is no room, or no right to write.
+    """
+    content = export.contents[suffix]()
     try:
-        place = folder()
-        return Exports({suffix: _written(place / f"{stem}.{suffix}", content) for suffix, content in contents.items()})
+        path = folder() / f"{export.stem}.{suffix}"
+        path.write_text(content, encoding="utf-8")
+        return save_file_to_cache(path, str(settings().uploads))
     except OSError as error:
-        return Exports(dict.fromkeys(contents), _not_written(error))
-
-
-def _written(path: Path, content: str) -> str:
-    """Write a file; returns its copy where Gradio serves files from. It is made here, where a failure is caught; else Gradio makes it."""
-    path.write_text(content, encoding="utf-8")
-    return save_file_to_cache(path, str(settings().uploads))
+        raise _not_written(error) from error
 
 
 def _not_written(error: OSError) -> QdashError:
-    message = f"The files to download could not be written ({error.strerror or error})."
+    message = f"The file to download could not be written ({error.strerror or error})."
     free = "Free some space, or set QDASH_CACHE_DIR and TMPDIR to folders that can be written."
     return QdashError(message, f"No result is lost. {by_reader(owner=free, visitor=TELL)}", "unavailable")

@@ -3,8 +3,10 @@
 from markupsafe import Markup
 
 from qdash.errors import QdashError
-from qdash.markup import Macros
+from qdash.markup import Macros, parts
+from qdash.present.language import _, recorded
 from qdash.records import ErrorRecord
+from qdash.ui.components import text
 
 _draw = Macros(__name__)
 
@@ -12,6 +14,11 @@ _draw = Macros(__name__)
 def sheet_head(title: str, how_to_read: str, saves: str = "") -> Markup:
     """Title of a panel and one line on how to read it; `saves`: the figure in it that can be saved as a picture, by its id."""
     return _draw.sheet_head(title, how_to_read, saves)
+
+
+def explained(term: str) -> Markup:
+    """A term of the glossary, with its explanation."""
+    return parts.term(_(term), _(text.TIPS[term]))
 
 
 def running_head(headline: str | Markup, status: str, *, live: bool = True) -> Markup:
@@ -26,9 +33,14 @@ def hint(words: str | Markup, *, role: str = "", classes: str = "") -> Markup:
 
 def banner(error: QdashError | ErrorRecord | None) -> Markup:
     """What happened and what to try; empty for no error."""
-    return Markup() if error is None else _draw.banner(error)
+    return Markup() if error is None else _draw.banner(error.kind, recorded(error.message), recorded(error.remedy))
+
+
+def problem_words(error: QdashError) -> str:
+    """What happened and what to try, as plain text."""
+    return f"{recorded(error.message)} {recorded(error.remedy)}"
 
 
 def problem(error: QdashError) -> Markup:
     """The same within a line."""
-    return _draw.problem(error)
+    return _draw.problem(recorded(error.message), recorded(error.remedy))

@@ -10,6 +10,7 @@ from math import cos, sin
 from markupsafe import Markup
 
 from qdash.markup import Macros
+from qdash.present.language import N_, _
 from qdash.ui.components import text
 
 _draw = Macros(__name__)
@@ -17,28 +18,30 @@ _draw = Macros(__name__)
 _ROWS, _COLUMNS, _SIDE = 5, 7, 8
 _LEVELS = 2
 """To either side of zero."""
-_VERSIONS = (("Original", "b16", 88, 4), ("Version A", "b8", 87, 4), ("Version B", "b4", 66, 6))
+_ORIGINAL, _FIRST, _SECOND = N_("Original"), N_("Version A"), N_("Version B")
+_VERSIONS = ((_ORIGINAL, "b16", 88, 4), (_FIRST, "b8", 87, 4), (_SECOND, "b4", 66, 6))
 """Name, colour, length of the bar and of half its whisker, both in percent of the whole."""
 _DOTS = (("b2", 30, 78), ("b4", 78, 58), ("b6", 126, 36), ("b8", 174, 16))
 """Colour and place of each scheme in the drawing of error by bits."""
-_ANSWERS = (("Original", "b16", "three", True), ("Version A", "b8", "three", True), ("Version B", "b4", "two", False))
+_RIGHT, _WRONG = N_("three"), N_("two")
+_ANSWERS = ((_ORIGINAL, "b16", _RIGHT, True), (_FIRST, "b8", _RIGHT, True), (_SECOND, "b4", _WRONG, False))
 
 
 def weights_sketch_html() -> Markup:
     """The map of layers, a piece of one layer before and after, and what bits buy."""
     grids = (
-        ("original", lambda row, column: f"--w:{_weight(row, column):.2f}"),
-        ("rounded", lambda row, column: f"--w:{_rounded(row, column):.2f}"),
-        ("error", lambda row, column: f"--q:{abs(_rounded(row, column) - _weight(row, column)) * 200 * _LEVELS:.0f}%"),
+        (N_("original"), lambda row, column: f"--w:{_weight(row, column):.2f}"),
+        (N_("rounded"), lambda row, column: f"--w:{_rounded(row, column):.2f}"),
+        (N_("error"), lambda row, column: f"--q:{abs(_rounded(row, column) - _weight(row, column)) * 200 * _LEVELS:.0f}%"),
     )
     pieces = [(name, _styles(drawn, _SIDE, _SIDE)) for name, drawn in grids]
     layers = _styles(lambda row, column: f"--q:{_damage(row, column):.0f}%", _ROWS, _COLUMNS)
-    return _draw.weights(text.WEIGHTS_SKETCH, layers, _COLUMNS, pieces, _SIDE, _DOTS)
+    return _draw.weights(_(text.WEIGHTS_SKETCH), layers, _COLUMNS, pieces, _SIDE, _DOTS)
 
 
 def quality_sketch_html() -> Markup:
     """Right answers with their intervals, and one question with what each version said."""
-    return _draw.quality(text.QUALITY_SKETCH, _VERSIONS, _ANSWERS)
+    return _draw.quality(_(text.QUALITY_SKETCH), _VERSIONS, _ANSWERS)
 
 
 def _styles(style: Callable[[int, int], str], rows: int, columns: int) -> list[str]:

@@ -3,6 +3,6 @@
 from typing import Literal
 
 State = Literal[
-    "ready", "queued", "locating", "downloading", "making", "loading", "answering", "scoring", "answered", "measuring", "timed", "untimed",
-    "done", "failed", "skipped", "stopped",
+    "ready", "queued", "locating", "downloading", "making", "unpacking", "loading", "answering", "scoring", "answered", "measuring",
+    "timed", "untimed", "done", "failed", "skipped", "stopped",
 ]  # fmt: skip

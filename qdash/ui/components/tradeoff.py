@@ -11,14 +11,18 @@ import gradio as gr
 from markupsafe import Markup
 
 from qdash.charts.tradeoff import numbers_words
-from qdash.charts.tradeoff_points import AGAINST, Trades, against_of, comparison_trades
+from qdash.charts.tradeoff_points import AGAINST, Against, Trades, against_of, comparison_trades
 from qdash.markup import Macros, parts
 from qdash.present.formatting import mib, ms, nats, percent
+from qdash.present.language import N_, _, recorded
 from qdash.records import Comparison, VariantResult
 from qdash.ui.components.elements import html
 from qdash.ui.components.markup import hint, sheet_head
 
 _draw = Macros(__name__)
+
+BEST_BY: dict[Against, str] = {"size": N_("size"), "peak": N_("peak"), "time": N_("time")}
+"""Costs as a table names them."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,9 @@ class TradeOff:
 def build_trade_off(how_to_read: str, prefix: str = "") -> TradeOff:
     """Create it inside the current row of sheets."""
     with gr.Column(elem_classes=["sheet", "tradeoff"]):
-        html(sheet_head("Cost vs. quality", how_to_read, f"{prefix}tradeoff"))
+        html(sheet_head(_("Cost vs. quality"), how_to_read, f"{prefix}tradeoff"))
         against = gr.Radio(
-            [(name, key) for key, name in AGAINST.items()], value=against_of(None), label="Cost", show_label=False,
+            [(_(name), key) for key, name in AGAINST.items()], value=against_of(None), label=_("Cost"), show_label=False,
             elem_id=f"{prefix}against", elem_classes=["pills"], min_width=0,
         )  # fmt: skip
         plot = gr.Plot(show_label=False, container=False, elem_id=f"{prefix}tradeoff", buttons=[])
@@ -55,8 +59,8 @@ def note_html(trades: Trades) -> Markup:
         by_reason.setdefault(why, []).append(label)
     if not trades.points:
         return Markup()
-    left = "; ".join(f"{', '.join(labels)} ({why})" for why, labels in by_reason.items())
-    said = (numbers_words(trades), f"Not drawn: {left}." if left else "")
+    left = "; ".join(f"{', '.join(map(recorded, labels))} ({why})" for why, labels in by_reason.items())
+    said = (numbers_words(trades), _("Not drawn: {variants}.", variants=left) if left else "")
     return Markup().join(hint(words) for words in said if words)
 
 
@@ -67,11 +71,12 @@ def trade_table_html(comparison: Comparison) -> Markup:
         return Markup()
     best = {against: {point.place for point in each.front} for against, each in trades.items()}
     rows = [
-        (result, _cells(place, result, [name.lower() for against, name in AGAINST.items() if place in best[against]]))
+        (result, _cells(place, result, [_(BEST_BY[against]) for against in AGAINST if place in best[against]]))
         for place, result in enumerate(comparison.variants)
     ]
-    headings = ("scheme", "weights", "peak", "per token", "distance (KL), nats", "same word", "best trade-off by")
-    return _draw.twin("Cost vs. quality", headings, rows)
+    costs = (_("weights"), _("peak"), _("per token"))
+    headings = (_("scheme"), *costs, _("distance (KL), nats"), _("same word"), _("best trade-off by"))
+    return _draw.twin(_("Cost vs. quality"), headings, rows)
 
 
 def _cells(place: int, result: VariantResult, best: Sequence[str]) -> tuple[str | None, ...]:

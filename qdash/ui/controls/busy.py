@@ -9,6 +9,7 @@ from qdash.errors import QdashError
 from qdash.machine import this_machine
 from qdash.markup import Macros
 from qdash.present.formatting import percent
+from qdash.present.language import N_, _
 from qdash.records import BUSY_SHARE, Device
 from qdash.ui.controls.form import check_device
 
@@ -31,6 +32,6 @@ def busy_html(device: Device, taken: float | None) -> Markup:
     """A sentence where other programs take a share (0 to 1) of `device` that matters."""
     if taken is None or taken <= BUSY_SHARE:
         return Markup()
-    of = "this machine’s processors" if device == "cpu" else "the GPU"
-    words = f"Other programs use {percent(taken)} of {of}: speeds are uncertain."
-    return _draw.busy(words)
+    processors = N_("Other programs use {share} of this machine’s processors: speeds are uncertain.")
+    gpu = N_("Other programs use {share} of the GPU: speeds are uncertain.")
+    return _draw.busy(_(processors if device == "cpu" else gpu, share=percent(taken)))

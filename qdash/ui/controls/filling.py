@@ -10,6 +10,8 @@ import gradio as gr
 
 from qdash.catalog.presets import PRESETS, Preset
 from qdash.markup import Macros
+from qdash.present.formatting import and_listed
+from qdash.present.language import N_, _
 from qdash.ui.components.elements import html
 from qdash.ui.controls.samples import fitting_question, is_suggested, sample_of
 
@@ -17,11 +19,16 @@ _draw = Macros(__name__)
 
 FIELDS = ("model", "question", "tokens", "runs", "baseline_dtype", "picture", "schemes")
 _WORDS = {
-    "model": "model", "task": "task", "limit": "number of questions", "question": "question", "tokens": "tokens", "runs": "timed runs",
-    "warmup": "warm-up runs", "baseline_dtype": "data type", "device": "device", "reference_text": "reference text", "picture": "picture",
-    "schemes": "schemes",
+    "model": N_("model"), "task": N_("task"), "limit": N_("number of questions"), "question": N_("question"), "tokens": N_("tokens"),
+    "runs": N_("timed runs"), "warmup": N_("warm-up runs"), "baseline_dtype": N_("data type"), "device": N_("device"),
+    "reference_text": N_("reference text"), "picture": N_("picture"), "schemes": N_("schemes"),
 }  # fmt: skip
 """Everything that can be filled in; of these, `FIELDS` by presets."""
+_PRESET = N_("“{preset}” set the {fields}.")
+_FITTING = {
+    "model": N_("Changed to fit the model: {fields}."),
+    "picture": N_("Changed to fit the picture: {fields}."),
+}
 
 Values = dict[str, Any]
 """By name of `_WORDS`."""
@@ -45,7 +52,7 @@ def build_filled() -> Filled:
     """Create the components inside the current Blocks context; the style sheet hides them while there is nothing to say."""
     with gr.Row(elem_id="filled"):
         said = html()
-        undo = gr.Button("Undo", elem_id="undo-fill", size="sm", min_width=0)
+        undo = gr.Button(_("Undo"), elem_id="undo-fill", size="sm", min_width=0)
     return Filled(said, undo, gr.State(None))
 
 
@@ -65,13 +72,15 @@ def set_up(preset: Preset, before: Values) -> Values:
     return after
 
 
-def told(before: Values, after: Values, why: str, more: str = "") -> list[Any]:
-    """Values of `Filled.outputs`: “why”, what changed, and `more`; nothing of it where nothing did and there is no more to say."""
-    changed = [words for name, words in _WORDS.items() if before.get(name) != after.get(name)]
+def told(before: Values, after: Values, why: str, more: str = "", **values: str) -> list[Any]:
+    """Values of `Filled.outputs`: `why`, a sentence with {fields} for what changed and with `values`, and `more`.
+
+    Nothing of it where nothing changed and there is no more to say.
+    """
+    changed = [_(words) for name, words in _WORDS.items() if before.get(name) != after.get(name)]
     if not changed and not more:
         return ["", None]
-    listed = " and ".join(filter(None, (", ".join(changed[:-1]), changed[-1] if changed else "")))
-    said = " ".join(filter(None, (f"{why} {listed}." if changed else "", more)))
+    said = " ".join(filter(None, (_(why, fields=and_listed(changed), **values) if changed else "", more)))
     return [_draw.told(said, bool(changed)), before]
 
 
@@ -82,7 +91,8 @@ def preset_filled(key: str | None, schemes_before: list[Any] | None, values: Seq
     before: Values = here | ({"schemes": schemes_before} if schemes_before is not None else {})
     after = set_up(preset, before) if preset is not None else before
     changes = [gr.skip() if before[name] == after[name] else after[name] for name in FIELDS[:-1]]
-    return [*changes, *told(before, after | {"schemes": here["schemes"]}, f"“{preset.label}” set the" if preset is not None else "")]
+    named = _(preset.label) if preset is not None else ""
+    return [*changes, *told(before, after | {"schemes": here["schemes"]}, _PRESET, preset=named)]
 
 
 def question_filled(what: str, *values: Any) -> list[Any]:
@@ -91,7 +101,7 @@ def question_filled(what: str, *values: Any) -> list[Any]:
     fitting = fitting_question(str(before["model"]), sample_of(before["picture"]), str(before["question"]))
     if fitting == before["question"]:
         return [gr.skip()] * 3  # it may have been typed over since, and the line stays true
-    return [fitting, *told(before, before | {"question": fitting}, f"Changed to fit the {what}:")]
+    return [fitting, *told(before, before | {"question": fitting}, _FITTING[what])]
 
 
 def undone(names: Sequence[str], before: Any) -> list[Any]:

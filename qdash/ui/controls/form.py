@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from qdash.catalog.models import MODELS, ModelTask
+from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import SCHEMES
+from qdash.catalog.types import ModelTask
 from qdash.errors import QdashError
 from qdash.inputs import check_prompt, check_reference_text, read_picture
 from qdash.offer import check_count, check_measurement, not_offered
-from qdash.records import DeviceChoice, Measurement, Picture, Request, Variant
+from qdash.records import DeviceChoice, Dtype, Measurement, Picture, Request, Variant
 from qdash.runs.plan import variants_of
 from qdash.settings import settings
 from qdash.ui.controls.samples import sample_path
@@ -58,6 +59,14 @@ def check_device(device: Any) -> str:
         return TypeAdapter(DeviceChoice).validate_python(device)
     except ValidationError:
         raise QdashError("“device” has a value that does not exist.", "Open Measurement and choose it again.") from None
+
+
+def check_dtype(dtype: Any) -> Dtype | None:
+    """The data type of the original, None for the default. Raises QdashError."""
+    try:
+        return TypeAdapter(Dtype | None).validate_python(dtype or None)
+    except ValidationError:
+        raise QdashError("“baseline_dtype” has a value that does not exist.", "Open Measurement and choose it again.") from None
 
 
 def check_variants(model: str, choice: Any) -> tuple[Variant, ...]:

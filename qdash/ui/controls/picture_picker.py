@@ -21,7 +21,7 @@ _TYPES = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff,image/a
 def picture_picker() -> gr.HTML:
     """The component, with the first tutorial's picture chosen."""
     return gr.HTML(
-        value={"sample": T1_SAMPLE},  # type: ignore[arg-type]
+        value={"sample": T1_SAMPLE},  # type: ignore[arg-type] - HTML takes any value
         html_template=_html(),
         js_on_load=script("picture_picker"),
         elem_id="picture",

@@ -4,10 +4,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from qdash.catalog.models import MODELS, ModelTask
+from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import find_scheme
+from qdash.catalog.types import ModelTask
 from qdash.errors import QdashError
 from qdash.markup import Macros
+from qdash.present.language import N_, _, ngettext, recorded
 from qdash.runs.plan import Plan
 from qdash.settings import settings
 from qdash.ui.components import text
@@ -17,6 +19,27 @@ from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import internal_error
 
 _draw = Macros(__name__)
+
+# By whether the estimate is a rough one.
+_NEEDS = {False: N_("Needs about {size} of {available}"), True: N_("Needs roughly {size} of {available}")}
+_ONE_BY_ONE = {
+    False: N_("Needs about {size} of {available}: versions are loaded one at a time"),
+    True: N_("Needs roughly {size} of {available}: versions are loaded one at a time"),
+}
+_TOO_LARGE = {
+    False: N_("The largest version needs about {size}, only {available} may be used."),
+    True: N_("The largest version needs roughly {size}, only {available} may be used."),
+}
+# By whether the server is public: strangers cannot close its programs.
+_FEWER_BITS = {
+    False: N_("Choose fewer bits, a smaller model or close other programs."),
+    True: N_("Choose fewer bits or a smaller model."),
+}
+_FEWER_BYTES = {
+    False: N_("Choose a smaller model, 16 bits as baseline data type under Measurement or close other programs."),
+    True: N_("Choose a smaller model or 16 bits as baseline data type under Measurement."),
+}
+_SMALLER = {False: N_("Choose a smaller model or close other programs."), True: N_("Choose a smaller model.")}
 
 
 def estimate(form: Form, backend: Backend) -> tuple[Markup, Markup, ModelTask]:
@@ -45,44 +68,46 @@ def reads(model: Any, backend: Backend) -> ModelTask:
 def model_line(plan: Plan) -> Markup:
     """Parameters, what it is, where it comes from."""
     known = MODELS.get(plan.model)
-    parts = [f"{text.count(plan.parameters)} parameters"]
+    parts = [_parameters(plan.parameters)]
     if plan.download_bytes:
-        parts.append(f"download {text.megabytes(plan.download_bytes)}")
-    parts.append(known.about if known else "your own model")
+        parts.append(_("download {size}", size=text.megabytes(plan.download_bytes)))
+    parts.append(recorded(known.about) if known else _("your own model"))
     return _draw.model(" · ".join(parts))
 
 
 def preflight_line(plan: Plan) -> Markup:
     """“Needs about 0.2 GB of 23 GB ✓”, what is downloaded or made first, and which versions will be the original again."""
-    need, there = text.megabytes(plan.needed_bytes), text.megabytes(plan.available_bytes)
-    rest, about = _draw.rest(_first(plan), _nothing(plan)), "roughly" if plan.rough else "about"
+    needed, there = text.megabytes(plan.needed_bytes), text.megabytes(plan.available_bytes)
+    rest = _draw.rest(_first(plan), _nothing(plan))
     if plan.needed_bytes <= plan.available_bytes:
-        return _draw.fits(f"Needs {about} {need} of {there}", rest)
+        return _draw.fits(_(_NEEDS[plan.rough], size=needed, available=there), rest)
     if plan.fits:
-        return _draw.fits_one_by_one(f"Needs {about} {need} of {there}", rest)
-    largest = text.megabytes(plan.largest_bytes)
-    return _draw.too_large(f"The largest version needs {about} {largest}, only {there} may be used.", _less(plan), rest)
+        return _draw.fits_one_by_one(_(_ONE_BY_ONE[plan.rough], size=needed, available=there), rest)
+    return _draw.too_large(_(_TOO_LARGE[plan.rough], size=text.megabytes(plan.largest_bytes), available=there), _less(plan), rest)
 
 
 def _less(plan: Plan) -> str:
     """What would fit. The original is always among the versions, so fewer bits help only if it is not the largest itself."""
     original = plan.variants[0]
     if any(variant.loading_bytes > original.loading_bytes for variant in plan.variants if variant.unavailable is None):
-        ways = ["Choose fewer bits", "a smaller model"]
+        ways = _FEWER_BITS
     elif original.estimated_bytes > 3 * plan.parameters:
-        ways = ["Choose a smaller model", "16 bits as baseline data type under Measurement"]
+        ways = _FEWER_BYTES
     else:
-        ways = ["Choose a smaller model"]
-    if not settings().public:
-        ways.append("close other programs")
-    return f"{', '.join(ways[:-1])}{' or ' if ways[:-1] else ''}{ways[-1]}."
+        ways = _SMALLER
+    return _(ways[settings().public])
 
 
 def _first(plan: Plan) -> str:
     """What happens before the first answer, where it takes a while."""
-    download = f" · downloads {text.megabytes(plan.download_bytes)} first" if plan.download_bytes else ""
-    making = f" · makes {text.megabytes(plan.made_bytes)} of random weights first" if plan.made_bytes else ""
-    return download + making
+    steps = []
+    if plan.download_bytes:
+        steps.append(_("downloads {size} first", size=text.megabytes(plan.download_bytes)))
+    if plan.made_bytes:
+        steps.append(_("makes {size} of random weights first", size=text.megabytes(plan.made_bytes)))
+    if plan.unpacked_bytes:
+        steps.append(_("unpacks {size} first", size=text.megabytes(plan.unpacked_bytes)))
+    return "".join(f" · {step}" for step in steps)
 
 
 def _nothing(plan: Plan) -> str:
@@ -90,8 +115,8 @@ def _nothing(plan: Plan) -> str:
     labels = dict.fromkeys(find_scheme(variant.scheme).label for variant in plan.variants if variant.takes_nothing)
     if not labels:
         return ""
-    verb = "quantizes" if len(labels) == 1 else "quantize"
-    return f"{', '.join(labels)} {verb} nothing in this model"
+    schemes = ", ".join(map(recorded, labels))
+    return ngettext("{schemes} quantizes nothing in this model", "{schemes} quantize nothing in this model", len(labels), schemes=schemes)
 
 
 def problem_line(error: QdashError) -> Markup:
@@ -101,4 +126,8 @@ def problem_line(error: QdashError) -> Markup:
 
 def _catalogue_line(model: str) -> Markup:
     known = MODELS.get(model)
-    return _draw.model(f"{text.count(known.parameters)} parameters · {known.about}" if known else "")
+    return _draw.model(f"{_parameters(known.parameters)} · {recorded(known.about)}" if known else "")
+
+
+def _parameters(number: int) -> str:
+    return _("{number} parameters", number=text.count(number))

@@ -16,11 +16,12 @@ from qdash.inputs import is_drawing, read_picture
 from qdash.machine import UNTESTED, Machine, remedy_for, this_machine
 from qdash.markup import Macros
 from qdash.offer import not_offered
+from qdash.present.language import N_, _, ngettext, recorded
 from qdash.settings import settings
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.markup import hint
+from qdash.ui.components.markup import hint, problem_words
 from qdash.ui.components.theme_switch import theme_switch
 from qdash.ui.controls import preflight
 from qdash.ui.controls.busy import EVERY_S, busy_line
@@ -28,7 +29,7 @@ from qdash.ui.controls.filling import FIELDS, Filled, build_filled, preset_fille
 from qdash.ui.controls.form import Form, picture_path
 from qdash.ui.controls.picture_picker import picture_picker
 from qdash.ui.controls.samples import another_question, is_read, sample_of
-from qdash.ui.controls.scheme_picker import original_bits, reasons_on, scheme_picker, sees
+from qdash.ui.controls.scheme_picker import original_bits, reasons_on, scheme_picker, sees, unsuited_for
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.event_values import said_by
 
@@ -38,7 +39,7 @@ PHOTO_MODEL = "HuggingFaceTB/SmolVLM-256M-Instruct"
 
 _draw = Macros(__name__)
 
-DTYPES = [("default", ""), ("float32", "float32"), ("float16", "float16"), ("bfloat16", "bfloat16")]
+DTYPES = [(N_("default"), ""), ("float32", "float32"), ("float16", "float16"), ("bfloat16", "bfloat16")]
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,22 @@ class Sidebar:
 
 def build_sidebar() -> Sidebar:
     """Create the components inside the current Blocks context."""
-    html(_draw.brand(text.TAGLINE), elem_id="brand")
+    html(_draw.brand(_(text.TAGLINE)), elem_id="brand")
     switch = theme_switch()
     model, model_hint = _model()
     schemes, filled = scheme_picker(), build_filled()
     picture, note = picture_picker(), html(elem_id="picture-note")
-    photo_model = gr.Button(f"Switch to {MODELS[PHOTO_MODEL].label}", elem_id="photo-model", size="sm")
+    photo_model = gr.Button(_("Switch to {model}", model=recorded(MODELS[PHOTO_MODEL].label)), elem_id="photo-model", size="sm")
     question, dice = _question()
     question_note = html(elem_id="question-note")
     measurement, inputs = _measurement()
     with gr.Column(elem_id="go"):
         line, busy, timer = html(elem_id="preflight"), html(elem_id="busy"), gr.Timer(EVERY_S)
-        compare = gr.Button("Compare", variant="primary", elem_id="compare")
-        stop = gr.Button("Stop", variant="stop", elem_id="stop")
+        compare = gr.Button(_("Compare"), variant="primary", elem_id="compare")
+        stop = gr.Button(_("Stop"), variant="stop", elem_id="stop")
         html(_draw.to_results(), elem_id="to-results")
         privacy = text.PRIVACY_PUBLIC if settings().public else text.PRIVACY
-        html(hint(privacy, classes="privacy"))
+        html(hint(_(privacy), classes="privacy"))
     return Sidebar(
         theme=switch, model=model, model_hint=model_hint, schemes=schemes, filled=filled, picture=picture, picture_note=note,
         photo_model=photo_model, question=question, question_note=question_note, dice=dice, measurement=measurement, preflight=line,
@@ -100,16 +101,24 @@ def build_sidebar() -> Sidebar:
     )  # fmt: skip
 
 
+def estimate_on(triggers: list[Any], sidebar: Sidebar, backend: Backend) -> None:
+    """Tell anew, at each of `triggers`, what the form will take: also once a run is over, as its models are on this machine then."""
+
+    def estimated(*values: Any) -> tuple[str, str]:
+        about, line, task = preflight.estimate(Form(*values), backend)
+        return about, _draw.estimate(task, line)
+
+    outputs = [sidebar.model_hint, sidebar.preflight]
+    gr.on(triggers, estimated, sidebar.form, outputs, trigger_mode="always_last", **QUICK)
+
+
 def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
     """What the sidebar does by itself: estimates, the dice, the label of the accordion."""
 
     def described(model: Any, baseline_dtype: Any, device: Any) -> Any:
         reading = sees(preflight.reads(model, backend))
-        return gr.update(original=original_bits(device, baseline_dtype), reasons=reasons_on(device), sees=reading)
-
-    def estimated(*values: Any) -> tuple[str, str]:
-        about, line, task = preflight.estimate(Form(*values), backend)
-        return about, _draw.estimate(task, line)
+        bits, unsuited = original_bits(device, baseline_dtype), unsuited_for(model)
+        return gr.update(original=bits, reasons=reasons_on(device), unsuited=unsuited, sees=reading)
 
     def rolled(model: Any, picture: Any, question: Any) -> str:
         return another_question(model, sample_of(picture), str(question))
@@ -128,10 +137,7 @@ def wire_sidebar(sidebar: Sidebar, blocks: gr.Blocks, backend: Backend) -> None:
     describing = [sidebar.model, sidebar.baseline_dtype, sidebar.device]
     changes = [component.change for component in describing]
     gr.on([blocks.load, *changes], described, describing, sidebar.schemes, trigger_mode="always_last", **QUICK)
-    gr.on(
-        [blocks.load, *changes, sidebar.schemes.change],
-        estimated, sidebar.form, [sidebar.model_hint, sidebar.preflight], trigger_mode="always_last", **QUICK,
-    )  # fmt: skip
+    estimate_on([blocks.load, *changes, sidebar.schemes.change], sidebar, backend)
     looks = [blocks.load, sidebar.device.change, sidebar.busy_timer.tick]
     gr.on(looks, busy_line, sidebar.device, sidebar.busy, trigger_mode="always_last", **QUICK)
     asked = [sidebar.model, sidebar.picture, sidebar.question]
@@ -162,12 +168,12 @@ def picture_note(picture: Any, model: Any = None) -> tuple[str, Any]:
         return "", gr.update(elem_classes=[])
     try:
         found, png = read_picture(picture_path(picture))
-        notes = found.notes
+        notes = tuple(map(recorded, found.notes))
         if isinstance(model, str) and model in MODELS and MODELS[model].draws_only and not is_drawing(png):
             wanted = not_offered(PHOTO_MODEL) is None
-            notes = (*notes, f"{text.NO_DRAWING} {_for_photos(wanted)}")
+            notes = (*notes, f"{_(text.NO_DRAWING)} {_for_photos(wanted)}")
     except QdashError as error:
-        notes = (str(error),)
+        notes = (problem_words(error),)
     return Markup().join(hint(note, role="status") for note in notes), gr.update(elem_classes=["wanted"] if wanted else [])
 
 
@@ -176,30 +182,32 @@ def unread_note(model: Any, question: Any) -> str:
     bundled = isinstance(model, str) and model in MODELS and MODELS[model].kind == "bundled"
     if not bundled or not isinstance(question, str) or not question.strip() or is_read(question):
         return ""
-    return hint(text.UNREAD, role="status")
+    return hint(_(text.UNREAD), role="status")
 
 
 def _for_photos(offered: bool) -> str:
     """What it takes to have a photo read."""
     model = MODELS[PHOTO_MODEL]
     if not offered:
-        return f"{model.label}, which sees photos, is not offered on this server."
+        return _("{model}, which sees photos, is not offered on this server.", model=recorded(model.label))
     if checkpoints.is_cached(model.key):
-        return f"{model.label} sees photos, and is on this machine."
-    return f"{model.label} sees photos; it is downloaded first ({text.megabytes(2 * model.parameters)})."
+        return _("{model} sees photos, and is on this machine.", model=recorded(model.label))
+    size = text.megabytes(2 * model.parameters)
+    return _("{model} sees photos; it is downloaded first ({size}).", model=recorded(model.label), size=size)
 
 
 def measurement_label(runs: Any, tokens: Any) -> str:
     """The label of the closed accordion."""
     timed, made = (int(number) if isinstance(number, int | float) else 0 for number in (runs, tokens))
-    return f"Measurement: {text.several(timed, 'timed run', 'timed runs')}, {made} tokens"
+    runs = ngettext("{number} timed run", "{number} timed runs", timed)
+    return _("Measurement: {runs}, {tokens} tokens", runs=runs, tokens=made)
 
 
 def _model() -> tuple[gr.Dropdown, gr.HTML]:
     choices = [(label_of(model), model.key) for model in MODELS.values()]
     free = not settings().public
     model = gr.Dropdown(
-        choices, value=choices[0][1], label="Model", allow_custom_value=free, elem_id="model", filterable=True,
+        choices, value=choices[0][1], label=_("Model"), allow_custom_value=free, elem_id="model", filterable=True,
         info=None,
     )  # fmt: skip
     return model, html(elem_id="model-hint")
@@ -207,33 +215,35 @@ def _model() -> tuple[gr.Dropdown, gr.HTML]:
 
 def label_of(model: Model) -> str:
     """What a model is called in the list; one that this server does not offer stays there, and says so."""
-    return model.label if not_offered(model.key) is None else f"{model.label} · too large for this server"
+    label = recorded(model.label)
+    return label if not_offered(model.key) is None else f"{label} · {_('too large for this server')}"
 
 
 def _question() -> tuple[gr.Textbox, gr.Button]:
     with gr.Column(elem_id="question-box"):
-        question = gr.Textbox(T1_PROMPT, label="Question", lines=2, max_lines=6, elem_id="question", submit_btn=False)
-        dice = gr.Button("Another question", elem_id="dice", size="sm", min_width=0)
+        question = gr.Textbox(T1_PROMPT, label=_("Question"), lines=2, max_lines=6, elem_id="question", submit_btn=False)
+        dice = gr.Button(_("Another question"), elem_id="dice", size="sm", min_width=0)
     return question, dice
 
 
 def _measurement() -> tuple[gr.Accordion, dict[str, Any]]:
     machine, limits = this_machine(), settings()
     most_runs, most_tokens = (limits.public_runs, limits.public_tokens) if limits.public else (100, 2048)
+    dtypes = [(_(name), dtype) for name, dtype in DTYPES]
     devices = [(_device_label(choice), choice) for choice in machine.choices]
     with gr.Accordion(measurement_label(5, 50), open=False, elem_id="measurement") as accordion:
         with gr.Row():
             inputs = {
-                "runs": gr.Number(5, label="Timed runs", minimum=1, maximum=most_runs, precision=0, min_width=80),
-                "warmup": gr.Number(1, label="Warm-up", minimum=0, maximum=20, precision=0, min_width=80),
-                "tokens": gr.Number(50, label="Tokens", minimum=2, maximum=most_tokens, precision=0, min_width=80),
-                "baseline_dtype": gr.Dropdown(DTYPES, value="", label="Baseline data type", min_width=120),
-                "device": gr.Dropdown(devices, value="auto", label="Device", min_width=80, elem_id="device"),
+                "runs": gr.Number(5, label=_("Timed runs"), minimum=1, maximum=most_runs, precision=0, min_width=80),
+                "warmup": gr.Number(1, label=_("Warm-up"), minimum=0, maximum=20, precision=0, min_width=80),
+                "tokens": gr.Number(50, label=_("Tokens"), minimum=2, maximum=most_tokens, precision=0, min_width=80),
+                "baseline_dtype": gr.Dropdown(dtypes, value="", label=_("Baseline data type"), min_width=120),
+                "device": gr.Dropdown(devices, value="auto", label=_("Device"), min_width=80, elem_id="device"),
             }
         if not machine.accelerators:
             html(hint(why_cpu(machine), classes="no-gpu"))
         inputs["reference_text"] = gr.Textbox(
-            label="Reference text", info=text.REFERENCE_TEXT, lines=2, max_lines=6, elem_id="reference-text"
+            label=_("Reference text"), info=_(text.REFERENCE_TEXT), lines=2, max_lines=6, elem_id="reference-text"
         )
     return accordion, inputs
 
@@ -241,14 +251,14 @@ def _measurement() -> tuple[gr.Accordion, dict[str, Any]]:
 def why_cpu(machine: Machine) -> str:
     """Why there is no GPU to choose. What to do about it is for those who run the server."""
     remedy = "" if machine.public else remedy_for(machine.problems)
-    return " ".join(["Everything runs on the CPU.", *machine.problems, remedy]).rstrip()
+    return " ".join([_("Everything runs on the CPU."), *map(recorded, (*machine.problems, remedy))]).rstrip()
 
 
 def _device_label(choice: str) -> str:
     """“cuda:0 · NVIDIA T4”: which device a person gets."""
     machine = this_machine()
     if choice == "auto":
-        return f"auto ({machine.device})" if machine.accelerators else "auto"
+        return _("auto ({device})", device=machine.device) if machine.accelerators else _("auto")
     accelerator = next((accelerator for accelerator in machine.accelerators if accelerator.device == choice), None)
-    untested = " · untested" if choice.partition(":")[0] in UNTESTED else ""
+    untested = f" · {_('untested')}" if choice.partition(":")[0] in UNTESTED else ""
     return f"{choice} · {accelerator.name}{untested}" if accelerator else choice

@@ -11,10 +11,10 @@ from qdash.errors import QdashError
 from qdash.history import history
 from qdash.history.exchange import export_runs, import_runs, most_file_bytes
 from qdash.history.run_diff import difference
+from qdash.present.language import _, ngettext
 from qdash.records import Comparison, Evaluation
 from qdash.settings import settings
-from qdash.ui.components import text
-from qdash.ui.components.exports import write_evaluation_exports, write_exports, write_history
+from qdash.ui.components.exports import history_export, write_export
 from qdash.ui.components.markup import banner
 from qdash.ui.components.verdict_header import verdict_html
 from qdash.ui.controls.form import uploaded_file
@@ -96,7 +96,7 @@ class Actions:
             shown.asked: run_asked_html(run),
             shown.share: share_html(run) if run.own else "",
         }
-        return updates | (self._comparison(run.record, run.picture) if isinstance(run.record, Comparison) else self._evaluation(run.record))
+        return updates | (self._comparison(run.record) if isinstance(run.record, Comparison) else self._evaluation(run.record))
 
     def act(self, what: str, keys: list[str], options: Said) -> Updates:
         """Do `what` to the runs `keys`; nothing for an unknown name."""
@@ -124,26 +124,20 @@ class Actions:
     def delete(self, keys: list[str]) -> Updates:
         """Delete runs, and offer to have them back."""
         count = history().delete(keys, self.owner)
-        return {**self.listed(undo_html(count) if count else said_html("There was nothing to delete."), keys), self.page.run: None}
+        return {**self.listed(undo_html(count) if count else said_html(_("There was nothing to delete.")), keys), self.page.run: None}
 
-    def _comparison(self, record: Comparison, picture: bytes | None) -> Updates:
+    def _comparison(self, record: Comparison) -> Updates:
         shown = self.page.opened
-        made = write_exports(record, self.folder, picture)
-        exports = {shown.results.drawers.exports[suffix]: path for suffix, path in made.paths.items()}
         return {
             shown.verdict: verdict_html(verdict(record)),
             shown.cards: cards_html(finished_state(record)),
             **results_drawn(shown.results, record, self.dark),
-            **exports,
-            self.page.banner: banner(made.problem),
         }
 
     def _evaluation(self, record: Evaluation) -> Updates:
         shown = self.page.opened
-        made = write_evaluation_exports(record, self.folder)
-        drawn = evaluation_drawn(shown.quality, record, self.dark, {}, made)
-        told = {shown.verdict: verdict_html(evaluation_verdict(record)), self.page.banner: banner(made.problem)}
-        return {**told, shown.cards: "", **drawn}
+        drawn = evaluation_drawn(shown.quality, record, self.dark, {})
+        return {shown.verdict: verdict_html(evaluation_verdict(record)), shown.cards: "", **drawn}
 
     def _more(self) -> Updates:
         return replace(self, rows=self.rows + 4 * STEP).listed()
@@ -165,16 +159,14 @@ class Actions:
 
     def _undone(self) -> Updates:
         count = history().undelete(self.deleted, self.owner)
-        runs = text.several(count, "run is", "runs are")
-        return self.listed(said_html(f"{runs} back."))
+        return self.listed(said_html(ngettext("{number} run is back.", "{number} runs are back.", count)))
 
     def _exported(self, keys: list[str]) -> Updates:
         if not keys:
             raise QdashError("There is nothing to export.", "Run a comparison or an evaluation first.")
-        made = write_history(export_runs(history(), keys, self.owner), self.folder)
-        if made.problem is not None:
-            raise made.problem
-        return {self.page.file: made.paths["json"], self.page.banner: said_html(f"{text.several(len(keys), 'run', 'runs')} exported.")}
+        path = write_export(history_export(export_runs(history(), keys, self.owner)), "json", self.folder)
+        said = ngettext("{number} run exported.", "{number} runs exported.", len(keys))
+        return {self.page.file: path, self.page.banner: said_html(said)}
 
     def _imported(self, options: Said) -> Updates:
         name = (options.text("name") or "")[:80] or "The file"
@@ -183,8 +175,10 @@ class Actions:
             raise QdashError(f"“{name}” is larger than {most_file_bytes() // 2**20} MiB.", "Export fewer runs at a time.")
         found = import_runs(history(), path.read_bytes(), self.owner, f"“{name}”")
         there = len(found.keys) - found.new
-        again = f" {text.several(there, 'was', 'were')} here already." if there else ""
-        return self.listed(said_html(f"{text.several(found.new, 'run', 'runs')} imported.{again}"))
+        said = [ngettext("{number} run imported.", "{number} runs imported.", found.new)]
+        if there:
+            said.append(ngettext("{number} was here already.", "{number} were here already.", there))
+        return self.listed(said_html(" ".join(said)))
 
     def _not_uploaded(self, options: Said) -> Updates:
         limit = settings().max_upload_bytes // 2**20

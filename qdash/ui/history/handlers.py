@@ -8,6 +8,7 @@ from gradio.events import Dependency
 
 from qdash.records import Comparison, Evaluation
 from qdash.ui.components.events import QUICK
+from qdash.ui.components.exports import Export, comparison_export, evaluation_export
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.history.actions import Actions, Updates
@@ -16,11 +17,11 @@ from qdash.ui.history.page import HistoryPage
 from qdash.ui.history.view import STEP
 from qdash.ui.results.comparison import wire_charts
 from qdash.ui.results.evaluation import wire_quality_results
+from qdash.ui.results.export_buttons import SAVE, wire_exports
 from qdash.ui.server.event_values import said_by
 from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import owner_of
 
-_DOWNLOAD = "() => { const file = document.querySelector('#history-file'); (file?.querySelector('a, button') ?? file)?.click(); }"
 _LEAVE = (
     "() => { const here = new URL(location.href); here.searchParams.delete('run'); history.replaceState(null, '', here); "
     "setTimeout(() => document.querySelector('#history-list .run-open')?.focus(), 200); }"
@@ -80,7 +81,7 @@ def wire_history_page(
     known: dict[str, Any] = {**QUICK, "js": dark_first(len(state))}
     for actor in (page.runs, page.tools, page.banner, page.opened.share):
         actor.select(acted, state, page.outputs, trigger_mode="multiple", **known)
-    page.file.change(None, js=_DOWNLOAD, api_visibility="private")
+    page.file.change(None, page.file, js=SAVE, api_visibility="private")
     for event in (tab.select, *(end.then for end in finished)):
         event(refreshed, state, [*page.refreshed, page.banner], **known)
     page.search.change(searched, state, page.listed, trigger_mode="always_last", **known)
@@ -89,3 +90,12 @@ def wire_history_page(
     blocks.load(linked, state, [*page.outputs, tabs], **known)
     wire_charts(page.opened.results.charts, sidebar, page.run, compared)
     wire_quality_results(page.opened.quality, sidebar, page.run, evaluated)
+    for made in (page.opened.results.drawers.exports, page.opened.quality.exports):
+        wire_exports(made, [page.run], _export, sessions)
+
+
+def _export(opened: OpenRun | None) -> Export | None:
+    run = opened.read() if opened is not None else None
+    if run is None:
+        return None
+    return comparison_export(run.record, run.picture) if isinstance(run.record, Comparison) else evaluation_export(run.record)

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from qdash.present.language import _
 from qdash.ui.components import text
 from qdash.ui.components.elements import html
 from qdash.ui.components.static import script
@@ -78,21 +79,21 @@ def build_history_page() -> HistoryPage:
     banner = _acting("", "history-banner")
     with gr.Column(elem_id="history-all"):
         with gr.Row(elem_id="history-bar"):
-            head = html(sentence_html(text.HISTORY_EMPTY, text.HISTORY_EMPTY_WHY), elem_id="history-head")
+            head = html(sentence_html(_(text.HISTORY_EMPTY), _(text.HISTORY_EMPTY_WHY)), elem_id="history-head")
             search = gr.Textbox(
-                label="Search", show_label=False, placeholder="Search: model, scheme, words", elem_id="history-search", min_width=0,
+                label=_("Search"), show_label=False, placeholder=_("Search: model, scheme, words"), elem_id="history-search", min_width=0,
                 max_lines=1,
             )  # fmt: skip
             tools = _acting(tools_html(), "history-tools")
         runs = _acting("", "history-list")
     with gr.Row(elem_id="history-back-bar"):
-        back = gr.Button("← All runs", elem_id="history-back", elem_classes=["link"], min_width=0)
-        again = gr.Button("Run again with these settings", elem_id="history-again", min_width=0)
-        delete = gr.Button("Delete", elem_id="history-delete", elem_classes=["link"], min_width=0)
+        back = gr.Button(_("← All runs"), elem_id="history-back", elem_classes=["link"], min_width=0)
+        again = gr.Button(_("Run again with these settings"), elem_id="history-again", min_width=0)
+        delete = gr.Button(_("Delete"), elem_id="history-delete", elem_classes=["link"], min_width=0)
     opened = _build_run()
     with gr.Column(elem_id="history-difference"):
         difference = _acting("", "difference")
-    file = gr.DownloadButton("Download", elem_id="history-file", elem_classes=["unseen"])
+    file = gr.DownloadButton(visible="hidden")
     return HistoryPage(
         phase=phase, banner=banner, head=head, search=search, tools=tools, runs=runs, back=back, again=again, delete=delete,
         opened=opened, difference=difference, file=file, run=gr.State(None), rows=gr.State(STEP), deleted=gr.State([]),

@@ -11,8 +11,9 @@ import gradio as gr
 from markupsafe import Markup
 
 from qdash.learn.distributions import drawn
-from qdash.learn.mappings import MAPPINGS, SIZES, Mapping
+from qdash.learn.mappings import HEADINGS, MAPPINGS, SIZES, Mapping
 from qdash.markup import Macros
+from qdash.present.language import N_, _
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.static import script
 from qdash.ui.controls.sidebar import Sidebar
@@ -22,21 +23,24 @@ from qdash.ui.server.event_values import said_by
 
 _draw = Macros(__name__)
 
-_NUMBERS = {"row": "A row of the model", "normal": "Normal", "outliers": "With outliers", "uniform": "Uniform", "skewed": "Skewed"}
+_NUMBERS = {
+    "row": N_("A row of the model"), "normal": N_("Normal"), "outliers": N_("With outliers"), "uniform": N_("Uniform"),
+    "skewed": N_("Skewed"),
+}  # fmt: skip
 
 
 def build_learn_page(model: str) -> gr.HTML:
     """The component, with the first card's picture of a row of `model`. A choice of layer and row triggers `select`."""
     # In the script, not in properties of the component: an update that comes before the tab is first opened replaces all of these.
     given = {
-        "mappings": [mapping.to_page() for mapping in MAPPINGS.values()],
+        "mappings": [mapping.to_page() | {"about": _(mapping.about)} for mapping in MAPPINGS.values()],
         "sizes": [size or 0 for size in SIZES],
         "lessons": [lesson.to_page() for lesson in LESSONS],
         "drawn": {name: encoded(values) for name, values in drawn().items()},
     }
     scripts = map(script, ("learn_rounding", "learn_words", "learn_drawing", "learn"))
     return gr.HTML(
-        value=offered(model),  # type: ignore[arg-type]
+        value=offered(model),  # type: ignore[arg-type] - HTML takes any value
         html_template=_html(),
         js_on_load="\n".join((f"const given = {json.dumps(given)};", *scripts)),
         elem_id="learn",
@@ -57,5 +61,5 @@ def wire_learn_page(page: gr.HTML, sidebar: Sidebar) -> None:
 def _html() -> Markup:
     families: dict[str, list[Mapping]] = {}
     for mapping in MAPPINGS.values():
-        families.setdefault(mapping.family, []).append(mapping)
+        families.setdefault(HEADINGS[mapping.family], []).append(mapping)
     return _draw.learn(LESSONS, families, _NUMBERS)

@@ -14,11 +14,14 @@ from qdash.catalog.parts import part_of
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.learn.rows import layers, read_row
+from qdash.present.language import N_, _, recorded
 from qdash.present.layer_names import block_of, projection_of, spoken_name
 from qdash.records import LayerPlace
 from qdash.settings import settings
+from qdash.ui.components.markup import problem_words
 
 BUNDLED = next(iter(MODELS))
+BUNDLED_NUMBERS = N_("These are the bundled model's numbers.")
 
 _EMPTY: dict[str, Any] = {"model": "", "layers": [], "layer": "", "row": 0, "rows": 1, "columns": 0, "values": "", "note": ""}
 
@@ -34,13 +37,13 @@ def offered(model: Any, layer: str | None = None, row: int | None = None) -> dic
     name = model.strip() if isinstance(model, str) else ""
     try:
         if not _here(name):
-            note = f"{_label(name)} is not on this machine yet: these are the bundled model's numbers."
+            note = _("{model} is not on this machine yet: these are the bundled model's numbers.", model=_label(name))
             return offered(BUNDLED, layer, row) | {"note": note}
         return _of(checkpoints.locate(name), layer, row)
     except QdashError as error:
         if name == BUNDLED:
-            return _EMPTY | {"note": str(error)}
-        return offered(BUNDLED, layer, row) | {"note": f"{error} These are the bundled model's numbers."}
+            return _EMPTY | {"note": problem_words(error)}
+        return offered(BUNDLED, layer, row) | {"note": f"{problem_words(error)} {_(BUNDLED_NUMBERS)}"}
 
 
 def encoded(values: NDArray[Any]) -> str:
@@ -55,12 +58,12 @@ def _of(checkpoint: Checkpoint, layer: str | None, row: int | None) -> dict[str,
         raise QdashError(message, "Choose the model it was made from.", "checkpoint")
     if layer is None or row is None:
         layer, row = next(iter(names)), 0
-    shown = _EMPTY | {"model": checkpoint.label, "layers": list(names.items()), "layer": layer, "row": row}
+    shown = _EMPTY | {"model": recorded(checkpoint.label), "layers": list(names.items()), "layer": layer, "row": row}
     try:
         found = read_row(checkpoint, layer, row)
     except QdashError as error:
         rows = next((tensor.shape[0] for tensor in checkpoint.tensors if tensor.name == layer), 1)
-        return shown | {"rows": rows, "note": str(error)}
+        return shown | {"rows": rows, "note": problem_words(error)}
     return shown | {"rows": found.rows, "columns": found.columns, "values": encoded(found.values)}
 
 
@@ -80,4 +83,4 @@ def _here(model: str) -> bool:
 
 
 def _label(model: str) -> str:
-    return MODELS[model].label if model in MODELS else f"“{model[:80]}”"
+    return recorded(MODELS[model].label) if model in MODELS else f"“{model[:80]}”"

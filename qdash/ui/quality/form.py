@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qdash.catalog.models import MODELS, ModelTask, is_random
+from qdash.catalog.models import MODELS, is_random
+from qdash.catalog.types import ModelTask
 from qdash.errors import QdashError
 from qdash.records import EvaluationRequest
 from qdash.records.evaluation import MAX_ITEMS

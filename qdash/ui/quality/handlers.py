@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from qdash.records import Evaluation
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.exports import write_evaluation_exports
+from qdash.ui.components.exports import Export, evaluation_export
 from qdash.ui.components.markup import banner
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.visibility import phase_html
@@ -23,6 +22,7 @@ from qdash.ui.quality.stream import QualityView, evaluated
 from qdash.ui.results.answers import thumbnails
 from qdash.ui.results.evaluation import evaluation_drawn, wire_quality_results
 from qdash.ui.results.evaluation_view import empty_html, headline_html, running_html, running_rows_html
+from qdash.ui.results.export_buttons import wire_exports
 from qdash.ui.server.autosave import keep
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
@@ -45,7 +45,7 @@ def wire_quality_page(
     def drawn(view: QualityView, follower: Follower[Evaluation]) -> Iterator[Updates]:
         yield shown(page, view, follower.before)
         if view.over and view.state is not None and view.state.evaluation is not None:
-            yield finished(page, view, view.state.evaluation, follower.dark, sessions, follower.session)
+            yield finished(page, view, view.state.evaluation, follower.dark)
 
     def over(evaluation: Evaluation | None) -> str:
         return phase_html("quality", running=False, results=evaluation is not None)
@@ -79,6 +79,11 @@ def wire_quality_page(
     )  # fmt: skip
     page.task.input(task_shown, page.task, page.choice, trigger_mode="always_last", **QUICK)
     wire_quality_results(page.results, sidebar, page.evaluation, lambda evaluation: evaluation)
+    wire_exports(page.results.exports, [page.evaluation], _export, sessions)
+
+
+def _export(evaluation: Evaluation | None) -> Export | None:
+    return None if evaluation is None else evaluation_export(evaluation)
 
 
 def kept(views: Iterator[QualityView], owner: str) -> Iterator[QualityView]:
@@ -105,15 +110,13 @@ def shown(page: QualityPage, view: QualityView, before: Evaluation | None = None
     }
 
 
-def finished(page: QualityPage, view: QualityView, evaluation: Evaluation, dark: bool, sessions: Sessions, session: str) -> Updates:
+def finished(page: QualityPage, view: QualityView, evaluation: Evaluation, dark: bool) -> Updates:
     """The evaluation, as far as it got. If nothing was answered, the rows say why, and there is nothing to draw."""
     if all(result.accuracy is None for result in evaluation.variants):
         return {page.verdict: headline_html(evaluation)}
-    made = write_evaluation_exports(evaluation, partial(sessions.folder, session))
     return {
         page.phase: phase_html("quality", running=True, results=True),
-        page.banner: banner(view.error) + banner(made.problem),
         page.verdict: headline_html(evaluation),
         page.evaluation: evaluation,
-        **evaluation_drawn(page.results, evaluation, dark, thumbnails(view.items), made),
+        **evaluation_drawn(page.results, evaluation, dark, thumbnails(view.items)),
     }

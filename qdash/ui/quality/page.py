@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from qdash.catalog.models import MODELS
+from qdash.present.language import _
 from qdash.tasks import TASKS, Task
 from qdash.ui.components.elements import html
 from qdash.ui.components.sketches import quality_sketch_html
@@ -58,13 +59,13 @@ def build_quality_page(model: str) -> QualityPage:
     banner = html(elem_id="quality-banner")
     verdict = html(empty_html(), elem_id="quality-verdict")
     with gr.Row(elem_id="quality-bar"):
-        task = gr.Radio(task_choices(tasks), value=first.key if first else None, label="Task", elem_id="task", elem_classes=["pills"],
+        task = gr.Radio(task_choices(tasks), value=first.key if first else None, label=_("Task"), elem_id="task", elem_classes=["pills"],
                         min_width=0)  # fmt: skip
         limit = gr.Number(
             asked_at_first(first) if first else None, label=limit_hint(first), precision=0, minimum=1, elem_id="limit", min_width=0
         )
-        evaluate = gr.Button("Evaluate", variant="primary", elem_id="evaluate", min_width=0)
-        stop = gr.Button("Stop", elem_id="evaluate-stop", min_width=0)
+        evaluate = gr.Button(_("Evaluate"), variant="primary", elem_id="evaluate", min_width=0)
+        stop = gr.Button(_("Stop"), elem_id="evaluate-stop", min_width=0)
     with gr.Row(elem_id="task-row"):
         about = html(about_html(first), elem_id="task-about")
         file = question_files(first)
@@ -77,7 +78,7 @@ def build_quality_page(model: str) -> QualityPage:
 
 def task_choices(tasks: list[Task]) -> list[tuple[str, str]]:
     """(label, key) of each."""
-    return [(task.label, task.key) for task in tasks]
+    return [(_(task.label), task.key) for task in tasks]
 
 
 def task_shown(key: Any) -> tuple[Any, Any, Any]:

@@ -11,10 +11,11 @@ from markupsafe import Markup
 
 from qdash.errors import QdashError
 from qdash.markup import Macros
+from qdash.present.language import ngettext
 from qdash.settings import settings
 from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_custom
 from qdash.tasks.bundle import MAX_CHOSEN
-from qdash.ui.components import text
+from qdash.ui.components.markup import problem
 from qdash.ui.components.static import script
 from qdash.ui.controls.form import uploaded_file
 
@@ -75,10 +76,13 @@ def file_note(key: Any, value: Any) -> Markup:
             return Markup()
         items = items_of(find_task(key), name, content) or ()
     except QdashError as error:
-        return _draw.refused(error)
+        return _draw.refused(problem(error))
     pictures = sum(item.png is not None for item in items)
-    found = text.several(len(items), "question", "questions") + (f", {pictures:,} with a picture" if pictures else "")
-    return _draw.found(found)
+    found = ngettext("{number} question", "{number} questions", len(items))
+    if not pictures:
+        return _draw.found(found)
+    with_pictures = ngettext("{questions}, {number} with a picture", "{questions}, {number} with a picture", pictures, questions=found)
+    return _draw.found(with_pictures)
 
 
 def _name(entry: dict[Any, Any]) -> str:

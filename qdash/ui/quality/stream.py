@@ -6,13 +6,14 @@ from functools import partial
 from threading import Event
 
 from qdash.errors import QdashError
+from qdash.present.language import _, decimal, recorded
 from qdash.records import EvaluationEvent, EvaluationRequest
 from qdash.stopping import unless_stopped
 from qdash.tasks import Item
 from qdash.ui.components import text
 from qdash.ui.quality.form import QualityForm, requested
 from qdash.ui.quality.question_file import items_of
-from qdash.ui.results.quality_state import QualityState, VariantProgress, queued_state, reduce
+from qdash.ui.results.quality_state import QualityState, queued_state, reduce
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
@@ -37,12 +38,12 @@ class QualityView:
 
 def evaluated(form: QualityForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[QualityView]:
     """Check, fetch the questions, wait in the queue, evaluate. Never raises: an error is in the last view, beside the rows so far."""
-    view, items = QualityView(status="Reading the questions."), None
+    view, items = QualityView(status=_("Reading the questions.")), None
     yield view
     try:
         request, task, content = requested(form)
         if task.key == "lambada" and content is None:
-            yield QualityView(status="Fetching the passages from the hub.")
+            yield QualityView(status=_("Fetching the passages from the hub."))
         stopped = QdashError("Stopped before the questions were loaded.", "Press Evaluate to fetch them again.", "cancelled")
         items = unless_stopped(partial(items_of, task, request.source, content), stop, stopped)
         for view in _queued(request, items, backend, line, stop):
@@ -65,7 +66,7 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
             ticket.expect(_left_s(state))
             return state
 
-        yield from paced(state, backend.evaluate(request, stop, items), advance, _view, lambda _: REFRESH_S)
+        yield from paced(state, backend.evaluate(request, stop, items), advance, _view, lambda _state: REFRESH_S)
 
 
 def _view(state: QualityState) -> QualityView:
@@ -77,22 +78,22 @@ def doing(state: QualityState) -> str:
     finished = sum(row.result is not None for row in state.rows)
     row = state.current
     if row is None:
-        return "Starting a worker." if finished < len(state.rows) else "Finishing."
+        return _("Starting a worker.") if finished < len(state.rows) else _("Finishing.")
     if row.state == "measuring":
-        return f"Asking the original some questions again, to see how much timings vary{_waits(row)}."
-    place = f"{state.rows.index(row) + 1} of {len(state.rows)}"
-    far = f" · question {row.done:,} of {row.total:,}" if row.state == "answering" and row.done else ""
-    return f"{row.label}: {text.STATES[row.state][1].lower()}{far} · version {place}{_waits(row) or _left(state)}"
-
-
-def _waits(row: VariantProgress) -> str:
-    """Says that the answers of a comparison come first."""
-    return f" · {row.detail}" if row.waiting else ""
-
-
-def _left(state: QualityState) -> str:
+        if row.waiting:
+            doing = recorded(row.detail)
+            return _("Asking the original some questions again, to see how much timings vary · {doing}.", doing=doing)
+        return _("Asking the original some questions again, to see how much timings vary.")
+    said = [f"{recorded(row.label)}: {_(text.WITHIN[row.state])}"]
+    if row.state == "answering" and row.done:
+        said.append(_("question {number} of {total}", number=decimal(row.done), total=decimal(row.total)))
+    said.append(_("version {number} of {total}", number=state.rows.index(row) + 1, total=len(state.rows)))
     left_s = _left_s(state)
-    return "" if left_s is None else f" · {text.to_go(left_s)}"
+    if row.waiting:  # the answers of a comparison come first
+        said.append(recorded(row.detail))
+    elif left_s is not None:
+        said.append(text.to_go(left_s))
+    return " · ".join(said)
 
 
 def _left_s(state: QualityState) -> float | None:

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from qdash.markup import Macros
+from qdash.present.language import _, decimal
 from qdash.tasks import Task
 from qdash.ui.components import text
 from qdash.ui.components.markup import hint
@@ -17,21 +18,21 @@ _EXAMPLE = '{"prompt": "2 + 2 = ?", "answer": "4"}'
 def about_html(task: Task | None) -> Markup:
     """What a task asks, in a line; for files, what has to be in them."""
     if task is None:
-        return hint(text.QUALITY_NO_TASK, classes="warn")
-    about = task.about[0].upper() + task.about[1:]
-    return _draw.about(task, about, _rule(task), task.key in WITH_FILE, _EXAMPLE)
+        return hint(_(text.QUALITY_NO_TASK), classes="warn")
+    about = _(task.about)
+    return _draw.about(task, about[0].upper() + about[1:], _rule(task), task.key in WITH_FILE, _EXAMPLE)
 
 
 def limit_hint(task: Task | None) -> str:
     """Label of the field for the number of questions."""
     total = questions_of(task) if task is not None else None
-    return f"Questions, of {total:,}" if total else "Questions (empty: all)"
+    return _("Questions, of {total}", total=decimal(total)) if total else _("Questions (empty: all)")
 
 
 def _rule(task: Task) -> str:
     rules = {
-        "exact": "Right if the answer is exactly the expected one.",
-        "first_word": "Right if the first word is the expected one.",
-        "words": f"Right if the expected words are among the first {task.max_new_tokens} tokens of the answer.",
+        "exact": _("Right if the answer is exactly the expected one."),
+        "first_word": _("Right if the first word is the expected one."),
+        "words": _("Right if the expected words are among the first {number} tokens of the answer.", number=task.max_new_tokens),
     }
     return rules[task.rule]

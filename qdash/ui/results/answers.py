@@ -7,7 +7,6 @@ says something else. What is very long is cut.
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from io import BytesIO
 from typing import Literal
 
@@ -15,9 +14,11 @@ from markupsafe import Markup
 from PIL import Image
 
 from qdash.markup import Macros
-from qdash.records import EvaluatedVariant, Evaluation, ItemResult, TaskItem
+from qdash.present.language import N_, _, decimal
+from qdash.records import EvaluatedVariant, Evaluation, ItemResult, TaskItem, TaskKey
 from qdash.tasks import Item, bundled_items, differing
 from qdash.ui.results.evaluation_view import said_kind
+from qdash.verdict.close_calls import parting_words
 
 _draw = Macros(__name__)
 
@@ -26,7 +27,7 @@ LONGEST_PROMPT, LONGEST_ANSWER = 1200, 300
 MOST_THUMBNAILS, THUMBNAIL_PX = 1000, 160
 Only = Literal["all", "differ", "lost", "wrong"]
 _ONLY: dict[Only, str] = {
-    "all": "All", "differ": "Only where they differ", "lost": "Broken by quantization", "wrong": "At least one wrong",
+    "all": N_("All"), "differ": N_("Only where they differ"), "lost": N_("Broken by quantization"), "wrong": N_("At least one wrong"),
 }  # fmt: skip
 
 Pictures = Mapping[str, bytes]
@@ -67,7 +68,7 @@ def items_html(evaluation: Evaluation, browse: Browse, pictures: Pictures | None
     page = min(browse.page, pages - 1)
     shown = places[page * PER_PAGE : (page + 1) * PER_PAGE]
     answers = [{item.index: item for item in result.items} for result in evaluation.variants]
-    known = {**(pictures or {}), **(_drawings() if evaluation.request.task == "drawings" else {})}
+    known = {**(pictures or {}), **_bundled_pictures(evaluation.request.task)}
     items = [_item(place, evaluation, answers, known) for place in shown]
     return _draw.browser(_choice(evaluation, browse), _pager(page, pages, len(places)), items, page * PER_PAGE + 1)
 
@@ -108,19 +109,21 @@ _ONLY_OF = {"all": _all, "differ": _differing, "lost": _lost, "wrong": _wrong}
 
 def _choice(evaluation: Evaluation, browse: Browse) -> Markup:
     offered = _ONLY if len(evaluation.variants) > 1 else {key: _ONLY[key] for key in ("all", "wrong")}
-    pills = [(key, words, key == browse.only, len(_ONLY_OF[key](evaluation))) for key, words in offered.items()]
+    pills = [(key, _(words), key == browse.only, len(_ONLY_OF[key](evaluation))) for key, words in offered.items()]
     kinds = dict.fromkeys(question.group for question in evaluation.questions if question.group)
     return _draw.choice(pills, [(kind, said_kind(kind), kind == browse.kind) for kind in kinds])
 
 
 def _pager(page: int, pages: int, count: int) -> Markup:
     first, last = page * PER_PAGE + 1, min((page + 1) * PER_PAGE, count)
-    return _draw.pager(f"{first:,}–{last:,} of {count:,}" if count else "0", page, pages)
+    return _draw.pager(
+        _("{first}–{last} of {total}", first=decimal(first), last=decimal(last), total=decimal(count)) if count else "0", page, pages
+    )
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as the template draws it. `given`: answer, whether it is right, and who gave it; `silent` were not asked."""
+    """A question as the template draws it. `silent` were not asked."""
 
     number: int
     question: TaskItem
@@ -128,8 +131,18 @@ class Asked:
     picture: str
     prompt: str
     expected: str
-    given: list[tuple[str, bool, list[EvaluatedVariant]]]
+    given: list["Given"]
     silent: list[EvaluatedVariant]
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer, whether it is right, who gave it, and how sure the original was where the answer parts from its own, "" if it does not."""
+
+    answer: str
+    right: bool
+    givers: list[EvaluatedVariant]
+    parting: str
 
 
 def _item(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]], pictures: Pictures) -> Asked:
@@ -148,27 +161,25 @@ def _item(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult
     )
 
 
-def _given(
-    place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]]
-) -> tuple[list[tuple[str, bool, list[EvaluatedVariant]]], list[EvaluatedVariant]]:
+def _given(place: int, evaluation: Evaluation, answers: list[dict[int, ItemResult]]) -> tuple[list[Given], list[EvaluatedVariant]]:
     """Each answer once, in the order of the first variant that gave it; and who gave none."""
-    by_answer: dict[tuple[str, bool], list[EvaluatedVariant]] = {}
+    by_answer: dict[tuple[str, bool], Given] = {}
     silent = []
     for result, mine in zip(evaluation.variants, answers, strict=True):
         item = mine.get(place)
         if item is None:
             silent.append(result)
         else:
-            by_answer.setdefault((item.answer, item.correct), []).append(result)
-    return [(_cut(answer.strip(), LONGEST_ANSWER), right, givers) for (answer, right), givers in by_answer.items()], silent
+            new = Given(_cut(item.answer.strip(), LONGEST_ANSWER), item.correct, [], parting_words(item))
+            by_answer.setdefault((item.answer, item.correct), new).givers.append(result)
+    return list(by_answer.values()), silent
 
 
 def _cut(words: str, longest: int) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
-@cache
-def _drawings() -> dict[str, bytes]:
-    """The bundled pictures, by what identifies them in a record."""
-    items = bundled_items("drawings") or ()
+def _bundled_pictures(task: TaskKey) -> dict[str, bytes]:
+    """The pictures of a task that comes with qdash, by what identifies them in a record."""
+    items = bundled_items(task) or ()
     return {item.question.picture.sha256: item.png for item in items if item.question.picture is not None and item.png is not None}

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from qdash.markup import Macros, colour_classes
 from qdash.present.formatting import ANSWERS_HIDDEN
+from qdash.present.language import _, recorded
 from qdash.present.text_diff import differing_spans
 from qdash.records import Comparison, VariantResult
 from qdash.ui.components import text
@@ -19,14 +20,17 @@ from qdash.verdict.reasons import why_slower
 _draw = Macros(__name__)
 
 
-def cards_html(state: CompareState) -> Markup:
-    """All cards. The baseline gives the others their reference; grades and speeds wait until the comparison is over."""
-    return _draw.cards([_drawn(state, index) for index in range(len(state.cards))])
+def cards_html(state: CompareState, *, saves: bool = False) -> Markup:
+    """All cards. The baseline gives the others their reference; grades and speeds wait until the comparison is over.
+
+    `saves`: whether those that ran offer to save their version once it is.
+    """
+    return _draw.cards([_drawn(state, index, saves) for index in range(len(state.cards))])
 
 
 def announcement(state: CompareState) -> str:
     """One line for screen readers, plain text: what is going on, without reading out every token."""
-    said = [f"{card.label}: {text.STATES[card.state][1].lower()}" for card in state.cards if card.state != "queued"]
+    said = [f"{recorded(card.label)}: {_(text.WITHIN[card.state])}" for card in state.cards if card.state != "queued"]
     return ". ".join(said)
 
 
@@ -43,9 +47,11 @@ class Drawn:
     chip: Markup
     figures: Markup
     why: str
+    save: int | None
+    """The number of the version that it offers to save."""
 
 
-def _drawn(state: CompareState, index: int) -> Drawn:
+def _drawn(state: CompareState, index: int, saves: bool) -> Drawn:
     card = state.cards[index]
     baseline = state.cards[0].result if index else None
     comparison = state.comparison
@@ -59,6 +65,7 @@ def _drawn(state: CompareState, index: int) -> Drawn:
         chip=_outcome(ran, baseline, comparison) if ran and comparison else _chip(card),
         figures=facts_html(ran, baseline, comparison) if ran else _figures_to_come(card, original=not index),
         why=_why(ran, baseline, comparison) if ran and comparison else "",
+        save=index if saves and ran and comparison else None,
     )
 
 
@@ -66,7 +73,7 @@ def _badge(card: Card) -> tuple[str, str, bool]:
     if card.scheme.is_baseline and card.result is not None and card.result.dtype:
         return card.result.dtype.upper(), "", False
     word = "SIMULATED" if card.scheme.kind == "simulated" else "REAL"
-    return word, text.TIPS[word], word == "SIMULATED"
+    return _(word), _(text.TIPS[word]), word == "SIMULATED"
 
 
 def _body(card: Card, reference: str | None) -> Markup:
@@ -79,8 +86,8 @@ def _body(card: Card, reference: str | None) -> Markup:
         spans = differing_spans(reference.lstrip(), said) if compared and reference is not None else [(said, False)]
         return _draw.answer(spans, card.state == "answering")
     if card.result is not None and card.state != "stopped":
-        return _draw.about(ANSWERS_HIDDEN if card.result.answer is None else "The answer is empty.")
-    return _draw.about(card.scheme.about) if card.state == "ready" else _draw.ghost()
+        return _draw.about(_(ANSWERS_HIDDEN) if card.result.answer is None else _("The answer is empty."))
+    return _draw.about(_(card.scheme.about)) if card.state == "ready" else _draw.ghost()
 
 
 def _bar(card: Card) -> Markup:
@@ -91,11 +98,11 @@ def _bar(card: Card) -> Markup:
 def _chip(card: Card) -> Markup:
     """What a card is doing, as an icon and words; while it is timed, filled as far as that is done."""
     icon, word = text.STATES[card.state]
-    said = "waiting" if card.detail.startswith("waiting") else card.detail  # for what, is said above the cards
+    said = _("waiting") if card.detail.startswith("waiting") else recorded(card.detail)  # for what, is said above the cards
     detail = f" · {said}" if said and card.running else ""
     tone = {"failed": "bad", "skipped": "warn"}.get(card.state, "busy" if card.running else "")
     done = round(card.fraction * 100) if card.state == "measuring" and card.fraction is not None else None
-    return _draw.doing(icon, f"{word}{detail}", tone, done)
+    return _draw.doing(icon, f"{_(word)}{detail}", tone, done)
 
 
 def _outcome(result: VariantResult, baseline: VariantResult | None, comparison: Comparison) -> Markup:
@@ -104,7 +111,7 @@ def _outcome(result: VariantResult, baseline: VariantResult | None, comparison: 
     cut = result.answer_complete is False
     if judgement is None:
         tone, word = reference_words(result, comparison)
-        return _draw.outcome("", word, result.agreement_problem or "", tone, cut)
+        return _draw.outcome("", word, recorded(result.agreement_problem or ""), tone, cut)
     tip = " ".join(filter(None, (judgement.because, judgement.evidence)))
     return _draw.outcome(judgement.icon, judgement.words, tip, judgement.tone, cut)
 
@@ -115,5 +122,7 @@ def _figures_to_come(card: Card, *, original: bool) -> Markup:
 
 
 def _why(result: VariantResult, baseline: VariantResult | None, comparison: Comparison) -> str:
+    """Why it is slower, and notes; what the original's card says of the model's files is not said again."""
     reason = why_slower(result, comparison) if baseline is not None else None
-    return " ".join([*filter(None, [reason]), *result.notes])
+    told = baseline.notes if baseline is not None and baseline.model == result.model else ()
+    return " ".join([*filter(None, [reason]), *(recorded(note) for note in result.notes if note not in told)])

@@ -29,6 +29,7 @@ _STATE_OF_STAGE: dict[Stage, State] = {
     "locating": "locating",
     "downloading": "downloading",
     "making": "making",
+    "unpacking": "unpacking",
     "loading": "loading",
     "answering": "answering",
     "scoring": "scoring",
@@ -57,7 +58,7 @@ class Card:
     @property
     def running(self) -> bool:
         """Whether something is happening to this variant right now."""
-        return self.state in ("locating", "downloading", "making", "loading", "answering", "scoring", "measuring")
+        return self.state in ("locating", "downloading", "making", "unpacking", "loading", "answering", "scoring", "measuring")
 
     @property
     def waiting(self) -> bool:

@@ -12,11 +12,11 @@ import gradio as gr
 from qdash.charts import accuracy_bars, evaluation_trades, speedup_bars, trade_off
 from qdash.charts.style import saved_as
 from qdash.charts.tradeoff_points import AGAINST, against_of
+from qdash.present.language import N_, _, recorded
 from qdash.records import Evaluation
 from qdash.ui.components import text
 from qdash.ui.components.elements import chart, html
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.exports import Exports
 from qdash.ui.components.markup import sheet_head
 from qdash.ui.components.static import script
 from qdash.ui.components.theme_switch import dark_first
@@ -24,10 +24,11 @@ from qdash.ui.components.tradeoff import TradeOff, build_trade_off, note_html, n
 from qdash.ui.controls.sidebar import Sidebar
 from qdash.ui.results.answers import Browse, Pictures, browsed, items_html
 from qdash.ui.results.evaluation_view import conditions_html, kinds_html, rows_html
+from qdash.ui.results.export_buttons import ExportButtons, build_export_buttons
 from qdash.ui.server.event_values import said_by
 
 Updates = dict[Any, Any]
-_EXPORTS = {"csv": "CSV", "items.csv": "CSV of all answers", "json": "JSON", "html": "HTML report"}
+_EXPORTS = {"csv": "CSV", "items.csv": N_("CSV of all answers"), "json": "JSON", "html": N_("HTML report")}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class QualityResults:
     kinds: gr.HTML
     items: gr.HTML
     conditions: gr.HTML
-    exports: dict[str, gr.DownloadButton]
+    exports: ExportButtons
     browse: gr.State
     pictures: gr.State
 
@@ -54,34 +55,31 @@ class QualityResults:
     def outputs(self) -> list[Any]:
         """Every component."""
         single = [self.trade.against, self.rows, self.kinds, self.items, self.conditions, self.browse, self.pictures]
-        return [*self.figures, *single, *self.exports.values()]
+        return [*self.figures, *single, self.exports.problem]
 
 
 def build_quality_results(prefix: str = "quality-") -> QualityResults:
     """Create them inside the current column."""
     with gr.Row(elem_id=f"{prefix}charts", elem_classes=["charts", "sheets"]):
-        accuracy = chart("Right answers", text.HOW_ACCURACY, f"{prefix}accuracy")
-        speed = chart("Speed-up", text.HOW_SPEEDUP, f"{prefix}speed")
-        trade = build_trade_off(text.HOW_TRADEOFF_RIGHT, prefix)
+        accuracy = chart(_("Right answers"), _(text.HOW_ACCURACY), f"{prefix}accuracy")
+        speed = chart(_("Speed-up"), _(text.HOW_SPEEDUP), f"{prefix}speed")
+        trade = build_trade_off(_(text.HOW_TRADEOFF_RIGHT), prefix)
     with gr.Column(elem_classes=["sheet", "marks-sheet"]):
         rows = html(elem_id=f"{prefix}cards")
     with gr.Row(elem_classes=["below"]):
         conditions = html(elem_id=f"{prefix}conditions")
-        exports = {
-            suffix: gr.DownloadButton(label, elem_id=f"{prefix}{suffix.replace('.', '-')}", elem_classes=["link"], min_width=0)
-            for suffix, label in _EXPORTS.items()
-        }
+        exports = build_export_buttons(_EXPORTS, prefix, elem_classes=["link"])
     with gr.Column(elem_classes=["sheet", "kinds-sheet"]):
-        html(sheet_head("By kind of question", text.HOW_KINDS))
+        html(sheet_head(_("By kind of question"), _(text.HOW_KINDS)))
         kinds = html(elem_id=f"{prefix}kinds")
     with gr.Column(elem_classes=["sheet", "items-sheet"]):
-        html(sheet_head("Question by question", text.HOW_ITEMS))
+        html(sheet_head(_("Question by question"), _(text.HOW_ITEMS)))
         items = gr.HTML("", js_on_load=script("quality_items"), elem_id=f"{prefix}items", apply_default_css=False)
     return QualityResults(accuracy, speed, trade, rows, kinds, items, conditions, exports, gr.State(Browse()), gr.State({}))
 
 
-def evaluation_drawn(results: QualityResults, evaluation: Evaluation, dark: bool, pictures: Pictures, exports: Exports) -> Updates:
-    """Everything, from the record alone but for pictures of one's own, and `exports`, which have been written."""
+def evaluation_drawn(results: QualityResults, evaluation: Evaluation, dark: bool, pictures: Pictures) -> Updates:
+    """Everything, from the record alone but for pictures of one's own."""
     return {
         **dict(zip(results.figures, evaluation_redrawn(dark, against_of(None), evaluation), strict=True)),
         results.trade.against: against_of(None),
@@ -91,7 +89,7 @@ def evaluation_drawn(results: QualityResults, evaluation: Evaluation, dark: bool
         results.conditions: conditions_html(evaluation),
         results.browse: Browse(),
         results.pictures: pictures,
-        **{results.exports[suffix]: path for suffix, path in exports.paths.items()},
+        results.exports.problem: "",
     }
 
 
@@ -100,11 +98,11 @@ def evaluation_redrawn(dark: Any, against: Any, evaluation: Evaluation | None) -
     if evaluation is None:
         return (gr.update(),) * 4
     trades = evaluation_trades(evaluation, against_of(against))
-    model, task = evaluation.variants[0].model, evaluation.task_label
+    model, task = evaluation.variants[0].model, recorded(evaluation.task_label)
     return (
-        saved_as(accuracy_bars(evaluation, dark=bool(dark)), "right-answers", f"Right answers: {task}", model),
-        saved_as(speedup_bars(evaluation, dark=bool(dark)), "speed-up", f"Speed-up: {task}", model),
-        saved_as(trade_off(trades, dark=bool(dark)), "cost-vs-quality", f"Cost vs. quality: {task}", model),
+        saved_as(accuracy_bars(evaluation, dark=bool(dark)), "right-answers", _("Right answers: {task}", task=task), model),
+        saved_as(speedup_bars(evaluation, dark=bool(dark)), "speed-up", _("Speed-up: {task}", task=task), model),
+        saved_as(trade_off(trades, dark=bool(dark)), "cost-vs-quality", _("Cost vs. quality: {task}", task=task), model),
         note_html(trades) + nothing_html(evaluation_trades(evaluation, one) for one in AGAINST),
     )
 

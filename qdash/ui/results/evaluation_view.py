@@ -10,28 +10,36 @@ from qdash.charts.tradeoff_points import AGAINST, evaluation_trades
 from qdash.markup import Macros, parts
 from qdash.present.conditions import evaluation_conditions, versions
 from qdash.present.formatting import between, mib, ms, percent, points_of, stand_in
+from qdash.present.language import N_, _, decimal, ngettext, recorded
 from qdash.records import EvaluatedVariant, Evaluation, Proportion
 from qdash.ui.components import text
-from qdash.ui.components.markup import running_head
+from qdash.ui.components.markup import explained, running_head
+from qdash.ui.components.tradeoff import BEST_BY
 from qdash.ui.components.verdict_header import sentence_html, verdict_html
-from qdash.ui.results.conditions import cells_html
+from qdash.ui.results.conditions import conditions_line
 from qdash.ui.results.quality_state import QualityState, VariantProgress, final_state
+from qdash.verdict.close_calls import changed_closely
 from qdash.verdict.evaluations import Cost, costs, evaluation_pace, evaluation_verdict
 
 _draw = Macros(__name__)
 
 _JUDGED = {
-    "worse": ("▼", "clearly worse", "bad"),
-    "better": ("▲", "clearly better", "good"),
-    "same": ("≈", "no difference over 2 points", ""),
-    "open": ("?", "no clear difference", ""),
-    "not judged": ("–", "not judged", ""),
+    "worse": ("▼", N_("clearly worse"), "bad"),
+    "better": ("▲", N_("clearly better"), "good"),
+    "same": ("≈", N_("no difference over 2 points"), ""),
+    "open": ("?", N_("no clear difference"), ""),
+    "not judged": ("–", N_("not judged"), ""),
 }
+
+_BUNDLED_KINDS = (
+    N_("background"), N_("colour"), N_("count all"), N_("count kind"), N_("counting"), N_("describe"), N_("exists"), N_("names"),
+    N_("objects"), N_("opposites"), N_("outside"), N_("places"), N_("relation"), N_("where"), N_("which"),
+)  # fmt: skip
 
 
 def empty_html() -> Markup:
     """Headline before the first evaluation."""
-    return sentence_html(text.QUALITY_HEADLINE, text.QUALITY_WHY)
+    return sentence_html(_(text.QUALITY_HEADLINE), _(text.QUALITY_WHY))
 
 
 def headline_html(evaluation: Evaluation) -> Markup:
@@ -42,8 +50,8 @@ def headline_html(evaluation: Evaluation) -> Markup:
 def running_html(state: QualityState | None, status: str) -> Markup:
     """Headline while questions are answered."""
     number = len(state.rows) if state else 0
-    who = text.several(number, "version", "versions") if number else "every version"
-    return running_head(f"Asking {who} the same questions.", status)
+    asking = ngettext("Asking {number} version the same questions.", "Asking {number} versions the same questions.", number)
+    return running_head(asking if number else _("Asking every version the same questions."), status)
 
 
 # ── the table, while it runs and after ───────────────────────────────────────────────────────────────────────────
@@ -51,7 +59,7 @@ def running_html(state: QualityState | None, status: str) -> Markup:
 
 def running_rows_html(state: QualityState) -> Markup:
     """One row a variant: what it does, how far, accuracy so far with its interval."""
-    headings = ("scheme", parts.term("right so far", text.TIPS["right"]), "", "questions")
+    headings = (_("scheme"), parts.term(_("right so far"), _(text.TIPS["right"])), "", _("questions"))
     return _draw.running(headings, [_running(row) for row in state.rows])
 
 
@@ -69,25 +77,26 @@ class Running:
 
 def _running(row: VariantProgress) -> Running:
     icon, word = text.STATES[row.state]
-    left = f" · {text.seconds(row.eta_s)} left" if row.eta_s is not None and row.state == "answering" else ""
+    answering = row.eta_s is not None and row.state == "answering"
+    left = f" · {_('{duration} left', duration=text.seconds(row.eta_s))}" if answering and row.eta_s is not None else ""
     error = row.result.error if row.result is not None else None
     return Running(
         row=row,
         icon=icon,
-        state=f"{word}{left}",
+        state=f"{_(word)}{left}",
         problem=error.message if error else None,
         right=percent(row.accuracy.value, 1) if row.accuracy else "",
-        counted=f"{row.done:,} of {row.total:,}" if row.total and row.state != "queued" else "",
+        counted=_("{number} of {total}", number=decimal(row.done), total=decimal(row.total)) if row.total and row.state != "queued" else "",
     )
 
 
 def rows_html(evaluation: Evaluation) -> Markup:
     """Every figure of the charts, one row a variant."""
     judged = {id(cost.result): cost for cost in costs(evaluation)}
-    best = {name.lower(): {point.place for point in evaluation_trades(evaluation, against).front} for against, name in AGAINST.items()}
+    best = {_(BEST_BY[against]): {point.place for point in evaluation_trades(evaluation, against).front} for against in AGAINST}
     standard = any(result.last_word for result in evaluation.variants)
     names = ("right", "95% confidence", "vs. original", "lost · won", "p", *(("last word",) if standard else ()))
-    headings = ("scheme", *(parts.term(name, text.TIPS[name]) for name in names), "time", "speed-up", "weights", "best by")
+    headings = (_("scheme"), *map(explained, names), _("time"), _("speed-up"), _("weights"), _("best by"))
     rows = [
         _finished(place, result, evaluation, judged.get(id(result)), standard, [name for name, places in best.items() if place in places])
         for place, result in enumerate(evaluation.variants)
@@ -114,7 +123,7 @@ def _finished(
     cells = (
         _draw.right(accuracy, percent(accuracy.value, 1), _stopped(result, evaluation)),
         between(accuracy.low, accuracy.high),
-        *_against(cost, original=place == 0),
+        *_against(cost, evaluation.variants[0], is_original=place == 0),
         *((_percent(result.last_word),) if standard else ()),
         *_times(place, result, evaluation),
         _weights(result),
@@ -127,20 +136,29 @@ def _stopped(result: EvaluatedVariant, evaluation: Evaluation) -> Markup:
     """A variant with some of its answers says so; why is told by its error."""
     if result.status == "ok":
         return Markup()
-    icon, word = text.STATES[final_state(result)]
-    of = f"{word.lower()} after {len(result.items):,} of {len(evaluation.questions):,}"
-    return _draw.stopped(icon, of, result.error.message if result.error else "")
+    state, done, total = final_state(result), decimal(len(result.items)), decimal(len(evaluation.questions))
+    of = _("{state} after {number} of {total}", state=_(text.WITHIN[state]), number=done, total=total)
+    return _draw.stopped(text.STATES[state][0], of, recorded(result.error.message) if result.error else "")
 
 
-def _against(cost: Cost | None, *, original: bool) -> tuple[str | None, str | None, str | None]:
+def _against(cost: Cost | None, original: EvaluatedVariant, *, is_original: bool) -> tuple[str | None, str | None, str | None]:
     if cost is None or cost.result.paired is None:
-        return ("reference" if original else None), None, None
+        return (_("reference") if is_original else None), None, None
     icon, words, tone = _JUDGED[cost.judged]
-    words = f"{words}: {cost.why_not}" if cost.why_not else words
+    words = f"{_(words)}: {cost.why_not}" if cost.why_not else _(words)
     paired = cost.result.paired
-    interval = " to ".join(points_of(-end) for end in (cost.high, cost.low))
+    interval = _("{low} to {high}", low=points_of(-cost.high), high=points_of(-cost.low))
     said = _draw.against(points_of(-cost.drop), interval, icon, words, tone)
-    return said, f"{paired.only_original:,} · {paired.only_variant:,}", "< 0.001" if paired.p_value < 0.001 else f"{paired.p_value:.2g}"
+    return (
+        said,
+        _draw.changed(f"{decimal(paired.only_original)} · {decimal(paired.only_variant)}", _closely(cost.result, original)),
+        "< 0.001" if paired.p_value < 0.001 else f"{paired.p_value:.2g}",
+    )
+
+
+def _closely(result: EvaluatedVariant, original: EvaluatedVariant) -> str:
+    close, known = changed_closely(result, original)
+    return ngettext("{close} of {number} a close call", "{close} of {number} close calls", known, close=decimal(close)) if known else ""
 
 
 def _times(place: int, result: EvaluatedVariant, evaluation: Evaluation) -> tuple[str | None, str | None]:
@@ -149,14 +167,14 @@ def _times(place: int, result: EvaluatedVariant, evaluation: Evaluation) -> tupl
         return None, None
     time = _draw.time(_duration(result.total_s), _duration(result.per_item_s))
     if result.kind == "simulated":
-        return parts.quiet(time, f"simulated: measured on the {stand_in(result.dtype)}"), None
+        return parts.quiet(time, _("simulated: measured on the {stand_in}", stand_in=stand_in(result.dtype))), None
     speedup = speedup_of(evaluation, place)
     if place == 0 or speedup is None:
         return time, "1×" if speedup else None
     pace = evaluation_pace(result, evaluation)
     if pace.told in ("faster", "slower"):
         return time, f"{speedup:.2f}×"
-    return time, parts.quiet(pace.words or "not compared", pace.words_or_why)
+    return time, parts.quiet(pace.words or _("not compared"), pace.words_or_why)
 
 
 def _duration(seconds: float) -> str:
@@ -186,7 +204,8 @@ def kinds_html(evaluation: Evaluation) -> Markup:
 
 def said_kind(kind: str) -> str:
     """“count_all” → “count all”."""
-    return kind.replace("_", " ")
+    words = kind.replace("_", " ")
+    return _(words) if words in _BUNDLED_KINDS else words
 
 
 def _of_kind(result: EvaluatedVariant, kind: str) -> tuple[float, str, str] | None:
@@ -194,13 +213,14 @@ def _of_kind(result: EvaluatedVariant, kind: str) -> tuple[float, str, str] | No
     found = result.groups.get(kind)
     if found is None:
         return None
-    tip = f"{found.successes} of {found.total}; 95% confidence: {between(found.low, found.high, 0)}"
+    interval = between(found.low, found.high, 0)
+    tip = _("{number} of {total}; 95% confidence: {interval}", number=found.successes, total=found.total, interval=interval)
     return found.value * 100, percent(found.value), tip
 
 
 def conditions_html(evaluation: Evaluation) -> Markup:
     """Without these the figures mean nothing."""
     host, noise = evaluation.host, evaluation.noise_floor
-    floor = f"noise ±{percent(noise.relative)}" if noise else "noise unknown"
+    floor = _("noise ±{share}", share=percent(noise.relative)) if noise else _("noise unknown")
     asked = [(words, "") for words in evaluation_conditions(evaluation)]
-    return cells_html([*asked, (floor, text.TIPS["noise"]), (host.execution, "")], versions(host))
+    return conditions_line([*asked, (floor, _(text.TIPS["noise"])), (recorded(host.execution), "")], versions(host))

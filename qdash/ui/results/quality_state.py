@@ -24,6 +24,8 @@ _STATE_OF_STAGE: dict[EvaluationStage, State] = {
     "queued": "queued",
     "locating": "locating",
     "downloading": "downloading",
+    "making": "making",
+    "unpacking": "unpacking",
     "loading": "loading",
     "answering": "answering",
     "re-timing": "measuring",
@@ -49,7 +51,7 @@ class VariantProgress:
     @property
     def running(self) -> bool:
         """Whether something is happening to it right now."""
-        return self.state in ("locating", "downloading", "loading", "answering", "measuring")
+        return self.state in ("locating", "downloading", "making", "unpacking", "loading", "answering", "measuring")
 
     @property
     def waiting(self) -> bool:

@@ -2,30 +2,47 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as StopEvent
 from typing import Protocol
 
 from qdash import checkpoints
-from qdash.catalog.models import MODELS, ModelTask
+from qdash.catalog.models import MODELS
+from qdash.catalog.types import ModelTask
+from qdash.checkpoints.new_folder import NewFolder
 from qdash.execution import Executor
 from qdash.records import (
     Comparison,
+    Dtype,
     EvaluationEvent,
     EvaluationRequest,
     Event,
+    FitReport,
     InspectorReport,
+    LayerDamage,
     LayerDetail,
     MeasuredLayer,
+    MixReport,
     Request,
+    Saved,
+    SensitivityBegun,
+    SensitivityReport,
     Step,
     WeightReport,
 )
+from qdash.report import model_card
 from qdash.runs import compare as comparing
 from qdash.runs import evaluate as evaluation
-from qdash.runs import model_report, weight_error
+from qdash.runs import fit as fitting
+from qdash.runs import mix as mixing
+from qdash.runs import model_report, sensitivity, weight_error, weight_files
 from qdash.runs import plan as planning
+from qdash.runs import save as saving
+from qdash.runs.mix.questions import questions_of
 from qdash.runs.plan import Plan
 from qdash.tasks import Item
+
+_PATIENCE_S = 2.0
 
 
 class Backend(Protocol):
@@ -39,6 +56,14 @@ class Backend(Protocol):
         """Estimate without loading anything."""
         ...
 
+    def estimate_fit(self, request: Request, context: int, conversations: int) -> FitReport:
+        """Estimate what a context takes without loading anything."""
+        ...
+
+    def measure_fit(self, request: Request, context: int, conversations: int, stop: StopEvent) -> Generator[Step, None, FitReport]:
+        """Estimate, and measure how far that is off."""
+        ...
+
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """Run a comparison."""
         ...
@@ -49,14 +74,38 @@ class Backend(Protocol):
         """Measure what schemes do to the weights."""
         ...
 
+    def compare_files(self, model: str, others: Sequence[str], stop: StopEvent) -> Generator[Step | MeasuredLayer, None, WeightReport]:
+        """Measure how far the weights of other files of the model lie from its own."""
+        ...
+
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Step, None, LayerDetail]:
         """Show one layer near enough to see single weights."""
         ...
 
+    def measure_damage(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityReport]:
+        """Measure what quantizing each layer alone does to the answers."""
+        ...
+
     def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Look inside a variant of a finished comparison."""
+        ...
+
+    def save(self, comparison: Comparison, index: int, target: NewFolder, stop: StopEvent) -> Generator[Step, None, Saved]:
+        """Save a variant of a finished comparison as files."""
+        ...
+
+    def measure_layers(
+        self, model: str, schemes: Sequence[str], task: str, limit: int, stop: StopEvent, *, device: str, baseline_dtype: Dtype | None
+    ) -> Generator[Step, None, SensitivityReport]:
+        """Find out what each layer costs under each scheme, along the answers to half of `limit` questions."""
+        ...
+
+    def prove_mix(self, report: SensitivityReport, budget: str, task: str, limit: int, stop: StopEvent) -> Generator[Step, None, MixReport]:
+        """Prove the best mix on the other half of the questions that `report` was measured on."""
         ...
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
@@ -79,6 +128,15 @@ class EngineBackend:
         """See `plan.plan`."""
         return planning.plan(request, self.executor.held_bytes)
 
+    def estimate_fit(self, request: Request, context: int, conversations: int) -> FitReport:
+        """See `fit.estimate_fit`; a page waits for its sizes no longer than a person does."""
+        held_bytes = self.executor.held_bytes(planning.device_of(request))
+        return fitting.estimate_fit(request, context, conversations, held_bytes=held_bytes, wait_s=_PATIENCE_S)
+
+    def measure_fit(self, request: Request, context: int, conversations: int, stop: StopEvent) -> Generator[Step, None, FitReport]:
+        """See `fit.measure_fit`."""
+        return fitting.measure_fit(request, context, conversations, self.executor, stop)
+
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """See `compare.compare`."""
         return comparing.compare(request, png, self.executor, stop)
@@ -89,15 +147,46 @@ class EngineBackend:
         """See `weight_error.measure_weight_error`."""
         return weight_error.measure_weight_error(model, schemes, self.executor, stop, device=device)
 
+    def compare_files(self, model: str, others: Sequence[str], stop: StopEvent) -> Generator[Step | MeasuredLayer, None, WeightReport]:
+        """See `weight_files.compare_files`."""
+        return weight_files.compare_files(model, others, self.executor, stop)
+
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Step, None, LayerDetail]:
         """See `weight_error.measure_layer`."""
         return weight_error.measure_layer(model, scheme, layer, self.executor, stop, row=row, column=column, device=device)
 
+    def measure_damage(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityReport]:
+        """See `sensitivity.measure_on_task`."""
+        return sensitivity.measure_on_task(model, schemes, self.task(model), self.executor, stop, device=device)
+
     def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """See `model_report.report_model`."""
         return model_report.report_model(comparison.request, index, self.executor, stop, comparison)
+
+    def save(self, comparison: Comparison, index: int, target: NewFolder, stop: StopEvent) -> Generator[Step, None, Saved]:
+        """See `save.save_version`; the figures of `comparison` are in the model card."""
+        return saving.save_version(comparison.request, index, target, partial(model_card, comparison=comparison), self.executor, stop)
+
+    def measure_layers(
+        self, model: str, schemes: Sequence[str], task: str, limit: int, stop: StopEvent, *, device: str, baseline_dtype: Dtype | None
+    ) -> Generator[Step, None, SensitivityReport]:
+        """See `mix.measure_every_layer`."""
+        asked, items = questions_of(task, limit)
+        return mixing.measure_every_layer(
+            model, schemes, items, self.executor, stop, plain=asked.plain, max_tokens=asked.max_new_tokens, device=device,
+            baseline_dtype=baseline_dtype,
+        )  # fmt: skip
+
+    def prove_mix(self, report: SensitivityReport, budget: str, task: str, limit: int, stop: StopEvent) -> Generator[Step, None, MixReport]:
+        """See `mix.prove_mix`."""
+        asked, items = questions_of(task, limit)
+        return mixing.prove_mix(
+            report, budget, items, self.executor, stop, task=task, plain=asked.plain, max_tokens=asked.max_new_tokens, rule=asked.rule
+        )  # fmt: skip
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """See `evaluate.evaluate`."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from qdash.present.language import _
+
 MESSAGE_BYTES = 4 * 2**20
 FORM_OVERHEAD_BYTES = 2**20
 
@@ -74,5 +76,5 @@ def _declared_bytes(scope: Scope) -> int:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    response = PlainTextResponse("This is larger than the server accepts. Send something smaller.", status_code=413)
+    response = PlainTextResponse(_("This is larger than the server accepts. Send something smaller."), status_code=413)
     await response(scope, receive, send)

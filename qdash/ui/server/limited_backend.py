@@ -6,17 +6,25 @@ from threading import Event as StopEvent
 from threading import Timer
 from typing import Any
 
-from qdash.catalog.models import ModelTask
+from qdash.catalog.types import ModelTask
+from qdash.checkpoints.new_folder import NewFolder
 from qdash.errors import QdashError
 from qdash.records import (
     Comparison,
+    Dtype,
     EvaluationEvent,
     EvaluationRequest,
     Event,
+    FitReport,
     InspectorReport,
+    LayerDamage,
     LayerDetail,
     MeasuredLayer,
+    MixReport,
     Request,
+    Saved,
+    SensitivityBegun,
+    SensitivityReport,
     Step,
     WeightReport,
 )
@@ -40,6 +48,14 @@ class LimitedBackend:
         """As `backend` says."""
         return self.backend.plan(request)
 
+    def estimate_fit(self, request: Request, context: int, conversations: int) -> FitReport:
+        """As `backend` says."""
+        return self.backend.estimate_fit(request, context, conversations)
+
+    def measure_fit(self, request: Request, context: int, conversations: int, stop: StopEvent) -> Generator[Step, None, FitReport]:
+        """Measure a context."""
+        return self._within(self.backend.measure_fit(request, context, conversations, stop), stop)
+
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """Run a comparison."""
         return self._within(self.backend.compare(request, png, stop), stop)
@@ -50,15 +66,40 @@ class LimitedBackend:
         """Measure what schemes do to the weights."""
         return self._within(self.backend.measure_weight_error(model, schemes, stop, device=device), stop)
 
+    def compare_files(self, model: str, others: Sequence[str], stop: StopEvent) -> Generator[Step | MeasuredLayer, None, WeightReport]:
+        """Compare files of one model."""
+        return self._within(self.backend.compare_files(model, others, stop), stop)
+
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Step, None, LayerDetail]:
         """Show one layer."""
         return self._within(self.backend.measure_layer(model, scheme, layer, stop, row=row, column=column, device=device), stop)
 
+    def measure_damage(
+        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityReport]:
+        """Measure what quantizing each layer does to the answers."""
+        return self._within(self.backend.measure_damage(model, schemes, stop, device=device), stop)
+
     def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Look inside a variant."""
         return self._within(self.backend.report_model(comparison, index, stop), stop)
+
+    def save(self, comparison: Comparison, index: int, target: NewFolder, stop: StopEvent) -> Generator[Step, None, Saved]:
+        """Never: visitors get no files written on this server."""
+        raise QdashError("This server does not save versions of models.", "Save one with a qdash of your own.", "unavailable")
+
+    def measure_layers(
+        self, model: str, schemes: Sequence[str], task: str, limit: int, stop: StopEvent, *, device: str, baseline_dtype: Dtype | None
+    ) -> Generator[Step, None, SensitivityReport]:
+        """Find out what each layer costs."""
+        job = self.backend.measure_layers(model, schemes, task, limit, stop, device=device, baseline_dtype=baseline_dtype)
+        return self._within(job, stop)
+
+    def prove_mix(self, report: SensitivityReport, budget: str, task: str, limit: int, stop: StopEvent) -> Generator[Step, None, MixReport]:
+        """Prove a mix."""
+        return self._within(self.backend.prove_mix(report, budget, task, limit, stop), stop)
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """Give every variant the same task."""

@@ -1,4 +1,5 @@
-"""Rewrites the links and the description in the page's head, so that they work behind a proxy that shows the page under a path.
+"""Names the language in the page's head, and rewrites its links and description, so that they work behind a proxy that shows the page
+under a path.
 
 Gradio's page links a manifest, for installing it as an app, at the root of its host, and names no icon, so that browsers ask for one there.
 Behind a proxy both addresses belong to another site. The page cannot be installed anyway, so the manifest's link becomes the icon's.
@@ -12,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qdash.markup import Macros
+from qdash.present import language
+from qdash.present.language import _
 from qdash.ui.components import text
 
 _draw = Macros(__name__)
@@ -19,6 +22,7 @@ _draw = Macros(__name__)
 MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
 ICON = b'<link rel="icon" type="image/svg+xml" href="favicon.ico" />'
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*/>\s*')
+_LANGUAGE = re.compile(rb'(<html\b[^>]*\blang=)"en"')
 _PICTURE = "help/compare.png"
 
 
@@ -28,11 +32,13 @@ def opens_page(scope: Scope, path: str) -> bool:
 
 
 def described(page: bytes, address: str) -> bytes:
-    """`page`, which is found at `address`, with its icon and with a preview of its own."""
-    about = f"qdash: {text.TAGLINE}. {text.EMPTY_HEADLINE}"
-    told = {"title": f"qdash: {text.TAGLINE}", "description": about, "image": f"{address}/{_PICTURE}"}
+    """`page`, which is found at `address`, with its language, its icon and a preview of its own."""
+    title = f"qdash: {_(text.TAGLINE)}"
+    about = f"{title}. {_(text.EMPTY_HEADLINE)}"
+    told = {"title": title, "description": about, "image": f"{address}/{_PICTURE}"}
     ours = _draw.description(about, address, told)
-    return _PREVIEWS.sub(b"", page).replace(MANIFEST, ICON + ours.encode())
+    named = _LANGUAGE.sub(rb'\1"%s"' % language.language().replace("_", "-").encode(), page, count=1)
+    return _PREVIEWS.sub(b"", named).replace(MANIFEST, ICON + ours.encode())
 
 
 def _address(scope: Scope, path: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
+from qdash.present.language import _
 from qdash.ui.components.markup import banner
 from qdash.ui.components.visibility import phase_html
 from qdash.ui.server.run_errors import internal_error
@@ -54,7 +55,7 @@ class PageRuns(Generic[ViewT, ResultT]):
         """Show `run` until it is over or its page is gone. Never raises."""
         follower = Follower(str(request.session_hash), bool(dark), before)
         phase = phase_html(self.name, running=True, results=before is not None)
-        yield {self.phase: phase, self.stop: "Stop", self.banner: "", **self.opening}
+        yield {self.phase: phase, self.stop: _("Stop"), self.banner: "", **self.opening}
         try:
             for view in run.follow(follower.session):
                 yield from self.drawn(view, follower)
@@ -72,7 +73,7 @@ class PageRuns(Generic[ViewT, ResultT]):
     def stopped(self, request: gr.Request, visitor: str) -> str:
         """Handler of the Stop button; returns the button's new label."""
         self.runs.stop(self.name, visitor, str(request.session_hash))  # a visitor without a cookie is known by the session
-        return "Stopping …"
+        return _("Stopping …")
 
 
 def streaming(name: str, line: Line) -> dict[str, Any]:

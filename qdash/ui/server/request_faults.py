@@ -95,7 +95,7 @@ def log_in_lines() -> None:
             _log.write(error)
 
     for module in (routes, queueing):
-        module.traceback = SimpleNamespace(print_exc=print_exc, format_exc=traceback.format_exc)  # type: ignore[attr-defined]
+        module.traceback = SimpleNamespace(print_exc=print_exc, format_exc=traceback.format_exc)  # type: ignore[attr-defined] - its name for the standard module
 
 
 @dataclass(frozen=True)

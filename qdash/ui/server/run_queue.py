@@ -17,7 +17,8 @@ from threading import Condition, Event
 from typing import Protocol
 
 from qdash.errors import QdashError
-from qdash.present.formatting import ordinal, several
+from qdash.present.formatting import ordinal
+from qdash.present.language import _
 from qdash.ui.components import text
 
 POLL_S = 0.25
@@ -225,15 +226,19 @@ class Line:
 
     def _check_room(self, visitor: Visitor) -> None:
         if len(self._tickets) >= self.longest:
-            waiting = several(len(self._tickets), "person is", "people are")
-            raise QdashError(f"{waiting} waiting already.", "Try again in a few minutes.", "unavailable")
+            number = len(self._tickets)
+            message = "1 person is waiting already." if number == 1 else f"{number:,} people are waiting already."
+            raise QdashError(message, "Try again in a few minutes.", "unavailable")
         mine = sum(ticket.visitor.owner == visitor.owner for ticket in self._tickets)
         if visitor.owner and self.each is not None and mine >= self.each:
-            message = f"You already have {several(mine, 'run', 'runs')} running or waiting."
+            one, many = "You already have 1 run running or waiting.", f"You already have {mine:,} runs running or waiting."
+            message = one if mine == 1 else many
             raise QdashError(message, "Stop one of them, or wait until it finishes.", "unavailable")
         near = sum(ticket.visitor.address == visitor.address for ticket in self._tickets)
         if visitor.address and self.each_address is not None and near >= self.each_address:
-            message = f"{several(near, 'run', 'runs')} from your network address {'is' if near == 1 else 'are'} already running or waiting."
+            one = "1 run from your network address is already running or waiting."
+            many = f"{near:,} runs from your network address are already running or waiting."
+            message = one if near == 1 else many
             raise QdashError(message, "Try again in a few minutes.", "unavailable")
 
     def _before(self, ticket: Ticket) -> int:
@@ -270,5 +275,9 @@ class _VisitorsEntrance:
 
 def waiting(place: Place) -> str:
     """The status line while others are served."""
-    wait = f" · {text.seconds(place.wait_s)} left" if place.wait_s is not None else ""
-    return f"Another visitor's run is in progress. You're {ordinal(place.position)} in line{wait}."
+    position = ordinal(place.position)
+    if place.wait_s is None:
+        return _("Another visitor's run is in progress. You're {position} in line.", position=position)
+    duration = text.seconds(place.wait_s)
+    said = _("Another visitor's run is in progress. You're {position} in line · {duration} left.", position=position, duration=duration)
+    return said

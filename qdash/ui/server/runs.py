@@ -17,6 +17,9 @@ UNFOLLOWED_S = 60.0
 
 WATCH_S = 1.0
 
+PAUSE_S = 0.2
+"""Between two views that a page is shown: one that is redrawn all the time does not take clicks, Stop among them."""
+
 ViewT = TypeVar("ViewT")
 Clock = Callable[[], float]
 
@@ -60,7 +63,10 @@ class PageRun(Generic[ViewT]):
                 self._changed.notify_all()
 
     def follow(self, session: str) -> Iterator[ViewT]:
-        """The latest view and every later one, as far as `session` keeps up, until the run is over or the session leaves."""
+        """The latest view and later ones, as far as `session` keeps up, until the run is over or the session leaves.
+
+        There are at least `PAUSE_S` between two, but for the last.
+        """
         me = object()  # a session may follow twice, and one of the two leave
         with self._changed:
             self._followers[me] = session
@@ -75,6 +81,8 @@ class PageRun(Generic[ViewT]):
                 seen = number
                 assert view is not None
                 yield view
+                with self._changed:
+                    self._changed.wait_for(lambda: self._over or me not in self._followers, PAUSE_S)
         finally:
             self._without([me])
 

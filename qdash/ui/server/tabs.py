@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from qdash.present.language import _
 from qdash.settings import settings
 from qdash.ui.server.visitors import COOKIE, address_of
 
@@ -65,10 +66,10 @@ class Tabs:
             tab, now = self._tabs.get(number), self.clock()
             if tab is None:
                 if address and self._new_from(address, now) >= NEW_A_MINUTE:
-                    return "Too many tabs were opened from your network address. Try again in a minute."
+                    return _("Too many tabs were opened from your network address. Try again in a minute.")
                 tab = self._tabs[number] = _Tab(owner, address, now, now)
             elif tab.owner != owner:
-                return "This tab belongs to another visitor. Reload the page."
+                return _("This tab belongs to another visitor. Reload the page.")
             tab.seen = now
             self._tabs.move_to_end(number)
             return None
@@ -131,7 +132,7 @@ class TabGuard:
             await PlainTextResponse(refusal, status_code=403)(scope, receive, send)
             return
         if scope["path"].rstrip("/").endswith("/queue/join") and self.unread(number) > MOST_UNREAD:
-            await PlainTextResponse("This tab does not read its answers. Reload the page.", status_code=429)(scope, receive, send)
+            await PlainTextResponse(_("This tab does not read its answers. Reload the page."), status_code=429)(scope, receive, send)
             return
         if not any(stream in scope["path"] for stream in _STREAMS):
             await self.app(scope, receive, send)

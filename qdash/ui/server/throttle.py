@@ -36,7 +36,7 @@ def paced(
     yield view(state)
     shown = time.monotonic()
     # Closed as soon as the tab is, because it holds the device.
-    with closing(events):  # type: ignore[type-var]
+    with closing(events):  # type: ignore[type-var] - a generator, which closes
         try:
             for event in events:
                 before, state = state.states, reduce(state, event)

@@ -5,6 +5,8 @@ from typing import Any
 
 import gradio as gr
 
+from qdash.present.language import N_, _
+from qdash.settings import settings
 from qdash.ui.components import text
 from qdash.ui.components.elements import chart, html
 from qdash.ui.components.markup import sheet_head
@@ -12,10 +14,24 @@ from qdash.ui.components.sketches import weights_sketch_html
 from qdash.ui.components.static import script
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import phase_html
+from qdash.ui.results.export_buttons import ExportButtons, build_export_buttons
 from qdash.ui.weights.layer import LayerSheets, build_layer, build_patch, build_rows
-from qdash.ui.weights.selection import Choice
+from qdash.ui.weights.selection import DAMAGE, ERROR, Choice
 
-_LABELS = {"csv": "CSV", "json": "JSON", "html": "HTML report"}
+_LABELS = {"csv": "CSV", "json": "JSON", "html": N_("HTML report")}
+
+
+@dataclass(frozen=True)
+class DamagePanel:
+    """The switch above the map, and what measures the damage to the answer. `report` is the tab's own: what was measured."""
+
+    quantity: gr.Radio
+    phase: gr.HTML
+    banner: gr.HTML
+    measure: gr.Button
+    stop: gr.Button
+    told: gr.HTML
+    report: gr.State
 
 
 @dataclass(frozen=True)
@@ -29,26 +45,31 @@ class WeightsPage:
     stop: gr.Button
     scheme: gr.Radio
     heat: gr.HTML
+    damage: DamagePanel
     ranking: gr.HTML
+    types: gr.HTML
     layer: LayerSheets
     sqnr: gr.Plot
     scope: gr.HTML
     table: gr.HTML
-    exports: dict[str, gr.DownloadButton]
+    exports: ExportButtons
     report: gr.State
     choice: gr.State
     detail: gr.State
+    other: gr.Textbox
+    compare_files: gr.Button
 
     @property
     def chosen(self) -> list[Any]:
         """What changes with a pick."""
-        return [self.heat, self.ranking, *self.layer.all, self.choice, self.detail, self.banner]
+        return [self.heat, self.damage.told, self.ranking, *self.layer.all, self.choice, self.detail, self.banner]
 
     @property
     def outputs(self) -> list[Any]:
         """Everything a look inside may change on this page."""
-        single = [getattr(self, field.name) for field in fields(self) if field.name not in ("exports", "layer")]
-        return [*single, *self.layer.all, *self.exports.values()]
+        apart = ("exports", "layer", "damage", "other", "compare_files")
+        single = [getattr(self, field.name) for field in fields(self) if field.name not in apart]
+        return [*single, self.damage.quantity, self.damage.told, *self.layer.all, self.exports.problem]
 
 
 def build_weights_page() -> WeightsPage:
@@ -57,22 +78,27 @@ def build_weights_page() -> WeightsPage:
     message = html(elem_id="weights-banner")
     verdict = html(empty_html(), elem_id="weights-verdict")
     with gr.Row(elem_id="weights-bar"):
-        scheme = gr.Radio([], label="Scheme", show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
-        look = gr.Button("Look inside", variant="primary", elem_id="look", min_width=0)
-        stop = gr.Button("Stop", elem_id="look-stop", min_width=0)
+        scheme = gr.Radio([], label=_("Scheme"), show_label=False, elem_id="weights-scheme", elem_classes=["pills"], min_width=0)
+        look = gr.Button(_("Look inside"), variant="primary", elem_id="look", min_width=0)
+        stop = gr.Button(_("Stop"), elem_id="look-stop", min_width=0)
+    other, compare_files = _other_file()
     html(weights_sketch_html(), elem_id="weights-sketch")
     with gr.Column(elem_id="weights-results"):
         with gr.Row(elem_id="weights-top"):
-            heat, ranking = _maps()
+            heat, damage, ranking = _maps()
             with gr.Column(elem_id="weights-layer"):
                 head, weights, errors = build_layer()
                 rows, scale = build_rows()
+        with gr.Column(elem_classes=["sheet"], elem_id="types-sheet"):
+            html(sheet_head(_("Types by layer"), _(text.HOW_TYPES)))
+            types = html(elem_id="types")
         with gr.Row(elem_id="weights-rest"):
             patch = build_patch()
-            sqnr = chart("Error by bits", text.HOW_SQNR, "sqnr-plot")
+            sqnr = chart(_("Error by bits"), _(text.HOW_SQNR), "sqnr-plot")
         scope, table, exports = _foot()
     return WeightsPage(
-        phase=phase, banner=message, verdict=verdict, look=look, stop=stop, scheme=scheme, heat=heat, ranking=ranking,
+        phase=phase, banner=message, verdict=verdict, look=look, stop=stop, scheme=scheme, heat=heat, damage=damage, ranking=ranking,
+        types=types, other=other, compare_files=compare_files,
         layer=LayerSheets(head, weights, errors, rows, scale, patch), sqnr=sqnr, scope=scope, table=table, exports=exports,
         report=gr.State(None), choice=gr.State(Choice()), detail=gr.State(None),
     )  # fmt: skip
@@ -80,30 +106,57 @@ def build_weights_page() -> WeightsPage:
 
 def empty_html() -> str:
     """Headline before the first look."""
-    return sentence_html(text.WEIGHTS_HEADLINE, text.WEIGHTS_WHY)
+    return sentence_html(_(text.WEIGHTS_HEADLINE), _(text.WEIGHTS_WHY))
 
 
-def _maps() -> tuple[gr.HTML, gr.HTML]:
+def _other_file() -> tuple[gr.Textbox, gr.Button]:
+    """The other file of the model to compare weights with. A public server has one version of each of its models, so it hides the field."""
+    about = _("Its weights are compared with those of the model chosen at the left, layer by layer.")
+    panel = gr.Accordion(_("Against another file of this model"), open=False, elem_id="weights-files", visible=not settings().public)
+    with panel, gr.Row(elem_classes=["other-file"]):
+        other = gr.Textbox(
+            label=_("Another file"), placeholder=_("a GGUF file, a folder or a hub id"), info=about, max_lines=1, elem_id="other-file"
+        )
+        return other, gr.Button(_("Compare files"), elem_id="compare-files", min_width=0)
+
+
+def _maps() -> tuple[gr.HTML, DamagePanel, gr.HTML]:
     """The map and the ranking; both trigger `select` with the scheme and the place of the layer picked."""
     with gr.Column(elem_id="weights-maps"):
         with gr.Column(elem_classes=["sheet"], elem_id="heat-sheet"):
-            html(sheet_head("Error by layer", text.HOW_HEAT))
+            html(sheet_head(_("Error by layer"), _(text.HOW_HEAT)), elem_id="error-head")
+            html(sheet_head(_("Damage by layer"), _(text.HOW_DAMAGE)), elem_id="damage-head")
+            choices = [(_("Error in the weights"), ERROR), (_("Damage to the answer"), DAMAGE)]
+            quantity = gr.Radio(
+                choices, value=ERROR, label=_("What the map shows"), show_label=False, elem_id="quantity", elem_classes=["pills"],
+                min_width=0,
+            )  # fmt: skip
             heat = gr.HTML("", js_on_load=script("weights_pick"), elem_id="heat", apply_default_css=False)
+            damage = _damage(quantity)
         with gr.Column(elem_classes=["sheet"], elem_id="ranking-sheet"):
-            html(sheet_head("Worst layers", text.HOW_WORST))
+            html(sheet_head(_("Worst layers"), _(text.HOW_WORST)))
             ranking = gr.HTML("", js_on_load=script("weights_pick"), elem_id="ranking", apply_default_css=False)
-    return heat, ranking
+    return heat, damage, ranking
 
 
-def _foot() -> tuple[gr.HTML, gr.HTML, dict[str, gr.DownloadButton]]:
+def _damage(quantity: gr.Radio) -> DamagePanel:
+    """Below the map: what is known of the damage, and what measures it."""
+    with gr.Column(elem_id="damage"):
+        phase = html(phase_html("damage", running=False, results=False), elem_classes=["phases"])
+        told = html(elem_id="damage-told")
+        message = html(elem_id="damage-banner")
+        with gr.Row(elem_id="damage-bar"):
+            measure = gr.Button(_("Measure damage"), variant="primary", elem_id="measure-damage", min_width=0)
+            stop = gr.Button(_("Stop"), elem_id="damage-stop", min_width=0)
+    return DamagePanel(quantity, phase, message, measure, stop, told, gr.State(None))
+
+
+def _foot() -> tuple[gr.HTML, gr.HTML, ExportButtons]:
     with gr.Row(elem_classes=["below"]):
         scope = html()
-        button = gr.Button("Table", elem_id="open-weights-table", elem_classes=["link"], min_width=0)
+        button = gr.Button(_("Table"), elem_id="open-weights-table", elem_classes=["link"], min_width=0)
         button.click(None, js="() => window.qdashToggle('weights-table')", api_visibility="private")
-        exports = {
-            suffix: gr.DownloadButton(label, elem_id=f"weights-{suffix}", elem_classes=["link"], min_width=0)
-            for suffix, label in _LABELS.items()
-        }
+        exports = build_export_buttons(_LABELS, "weights-", elem_classes=["link"])
     with gr.Column(elem_id="drawer-weights-table", elem_classes=["drawer", "sheet"]):
         table = html()
     return scope, table, exports

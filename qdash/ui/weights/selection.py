@@ -15,11 +15,16 @@ SIDE_BY_SIDE = "*"
 """The scheme that stands for a map of each."""
 
 
+ERROR, DAMAGE = "error", "damage"
+"""What the map may show."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """`layer` by its name; `row` None is the worst one. `together`: the maps of all schemes side by side.
 
-    `own_scale`: colours and axes span what this scheme has, not what all schemes have together.
+    `own_scale`: colours and axes span what this scheme has, not what all schemes have together. `by_damage`: the map shows what each layer
+    costs in the answers, not the error of its weights.
     """
 
     scheme: str = ""
@@ -28,6 +33,7 @@ class Choice:
     column: int = 0
     together: bool = False
     own_scale: bool = False
+    by_damage: bool = False
 
 
 def first_choice(report: WeightReport) -> Choice:
@@ -61,6 +67,11 @@ def with_cell(report: WeightReport, choice: Choice, scheme: str | None, at: int 
 def with_scale(choice: Choice, own: bool) -> Choice:
     """After the switch of the scale."""
     return replace(choice, own_scale=own)
+
+
+def with_quantity(choice: Choice, key: Any) -> Choice:
+    """After the switch above the map."""
+    return replace(choice, by_damage=key == DAMAGE)
 
 
 def with_weight(choice: Choice, row: int | None, column: int | None) -> Choice:

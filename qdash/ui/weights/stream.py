@@ -9,12 +9,13 @@ from typing import Any
 
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
-from qdash.machine import this_machine
+from qdash.present.language import _, recorded
 from qdash.records import LayerDetail, MeasuredLayer, Step, WeightReport
 from qdash.ui.controls.form import check_device, check_model, check_variants
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
+from qdash.ui.weights.damage_view import device_of
 from qdash.ui.weights.selection import ALL_LAYERS, Choice
 
 REFRESH_S = 0.4
@@ -76,18 +77,32 @@ def looked(model: Any, schemes: Any, device: Any, backend: Backend, line: Entran
         yield WeightsView(error=internal_error())
 
 
+def looked_at_files(model: Any, other: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[WeightsView]:
+    """The same for another file of the model in place of schemes. Never raises."""
+    try:
+        name = check_model(model)
+        if not (isinstance(other, str) and other.strip()):
+            raise QdashError("No other file is chosen.", "Type a GGUF file, a folder or a hub id of the same model.")
+        with line.join() as ticket:
+            for place in ticket.wait(stop):
+                yield WeightsView(status=waiting(place))
+            yield from _measured(backend.compare_files(name, [check_model(other)], stop))
+    except QdashError as error:
+        yield WeightsView(error=by_button(error, "Compare files"))
+    except Exception:
+        yield WeightsView(error=internal_error())
+
+
 def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: Entrance, stop: Event) -> Iterator[LayerView]:
     """Wait in the queue, then measure the chosen layer. Never raises; a stop is silent, because the next pick caused it."""
-    if choice.layer == ALL_LAYERS:
+    if choice.layer == ALL_LAYERS or report.stored is not None:  # two files have no scheme whose scales could be shown
         return
     try:
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield LayerView(waiting(place))
-            # A report from another machine or an earlier day may name a device that is missing here.
-            device = report.device if report.device in this_machine().choices else "auto"
             steps = backend.measure_layer(
-                report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column, device=device
+                report.model, choice.scheme, choice.layer, stop, row=choice.row, column=choice.column, device=device_of(report)
             )
             yield from _detailed(steps)
     except QdashError as error:
@@ -97,15 +112,16 @@ def stream_detail(report: WeightReport, choice: Choice, backend: Backend, line: 
 
 
 def _measured(steps: Generator[Step | MeasuredLayer, None, WeightReport]) -> Iterator[WeightsView]:
-    yield WeightsView(status="Reading the weights.")
+    yield WeightsView(status=_("Reading the weights."))
     view, known, shown = WeightsView(), [], time.monotonic()
 
     def views_of(step: Step | MeasuredLayer) -> Iterator[WeightsView]:
         nonlocal view, shown
         if isinstance(step, MeasuredLayer):
-            known.append(step)
+            if len(step.shape) > 1:  # norms and biases, which two files are compared by too, have no place on the map
+                known.append(step)
         else:
-            view = WeightsView(step.detail or "Reading the weights.", step.fraction)
+            view = WeightsView(recorded(step.detail) or _("Reading the weights."), step.fraction)
         if time.monotonic() - shown > REFRESH_S:
             shown = time.monotonic()
             yield WeightsView(view.status, view.fraction, tuple(known))
@@ -121,7 +137,7 @@ def _measured(steps: Generator[Step | MeasuredLayer, None, WeightReport]) -> Ite
 
 
 def _detailed(steps: Generator[Step, None, LayerDetail]) -> Iterator[LayerView]:
-    detail = yield from forward_events(steps, lambda step: (LayerView(step.detail or "Reading this layer."),))
+    detail = yield from forward_events(steps, lambda step: (LayerView(recorded(step.detail) or _("Reading this layer.")),))
     yield LayerView(detail=detail)
 
 

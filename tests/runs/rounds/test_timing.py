@@ -98,12 +98,17 @@ def test_fewer_than_three_chosen_rounds_give_no_interval(folder: Path, chosen: i
     assert (comparison.noise_floor is None) == (chosen == 1)
 
 
-def test_a_baseline_alone_and_simulated_variants_take_all_rounds_and_have_no_ratio(folder: Path) -> None:
-    assert len(run(folder, alone := Script(), "original")[1]) and len(alone.rounds) == 5
-    comparison, _ = run(folder, script := Script(), "original", "fp8-e4m3")
-    simulated = comparison.variants[1]
-    assert len(script.rounds) == 5 and simulated.latency is not None and len(simulated.latency.total_s.runs) == 5
+def test_a_baseline_alone_takes_all_rounds(folder: Path) -> None:
+    assert run(folder, script := Script(), "original")[1] and len(script.rounds) == 5
+
+
+def test_three_rounds_do_for_simulated_variants_whose_speed_tells_nothing(folder: Path) -> None:
+    comparison, _ = run(folder, script := Script(uneven), "original", "bnb-nf4", "fp8-e4m3")
+    simulated = comparison.variants[2]
+    assert [sorted(members) for members in script.rounds] == [["bnb-nf4", "fp8-e4m3", "original"]] * 3 + [["bnb-nf4", "original"]] * 2
     assert simulated.relative is not None and simulated.relative.total is None
+    comparison, _ = run(folder, script := Script(uneven), "original", "fp8-e4m3")
+    assert len(script.rounds) == 3 and [len(result.latency.total_s.runs) for result in comparison.variants if result.latency] == [3, 3]
 
 
 @pytest.fixture

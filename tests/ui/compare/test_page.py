@@ -9,17 +9,20 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
+from qdash.charts.on_compare import COMPARE_CHARTS
 from qdash.history import history
 from qdash.records import Comparison, Request, Rounds, Variant
 from qdash.settings import Settings
 from qdash.ui.compare.model_report import Inside
 from qdash.ui.compare.page import ComparePage, shown
+from qdash.ui.compare.saving import Saving
 from qdash.ui.compare.stream import CompareView, run
-from qdash.ui.components.exports import write_exports
+from qdash.ui.components.exports import comparison_export, write_export
 from qdash.ui.components.tradeoff import TradeOff
 from qdash.ui.results.compare_state import finished_state
 from qdash.ui.results.comparison import Charts, Drawers, Results
 from qdash.ui.results.conditions import conditions_html
+from qdash.ui.results.export_buttons import ExportButtons
 from qdash.ui.server.autosave import keep
 from qdash.ui.server.run_queue import Line
 from tests.support.scripted import ScriptedBackend, answered_result, comparison_of, variant_result
@@ -32,10 +35,14 @@ def _named(kind: type[Any], **parts: Any) -> Any:
     return kind(**{name: parts.get(name, name) for name in kind.__dataclass_fields__})
 
 
+PLOTS = tuple(chart.key for chart in COMPARE_CHARTS)
+
+
 @pytest.fixture
 def page() -> ComparePage:
-    results = _named(Results, charts=_named(Charts, trade=_named(TradeOff)), drawers=_named(Drawers, exports={}))
-    return _named(ComparePage, results=results, inside=_named(Inside))
+    drawers = _named(Drawers, exports=_named(ExportButtons))
+    results = _named(Results, charts=_named(Charts, plots=PLOTS, trade=_named(TradeOff)), drawers=drawers)
+    return _named(ComparePage, results=results, inside=_named(Inside), saving=_named(Saving))
 
 
 def _request(*keys: str) -> Request:
@@ -66,10 +73,10 @@ def test_a_run_stopped_in_its_rounds_draws_sizes_and_says_what_is_missing(page: 
     results = [answered_result(key, "A.") for key in ("original", "bnb-int8", "fp6-e2m3")]
     comparison = comparison_of(_request("original", "bnb-int8", "fp6-e2m3"), *results, noise=None)
     updates = shown(page, CompareView(state=finished_state(comparison), over=True), dark=False)
-    latency = updates[page.results.charts.latency]
+    latency = updates["latency"]
     assert "Nothing was timed: the run ended too early." in _words(latency)
     assert [note.text for note in latency.layout.annotations] == ["not timed"] * 3
-    memory = updates[page.results.charts.memory]
+    memory = updates["memory"]
     assert "9.6 MiB" in _words(memory) and "peak not known: it was not timed" in _words(memory)
     assert "not timed" in updates[page.results.conditions] and "noise" not in updates[page.results.conditions]
     table = updates[page.results.drawers.table]
@@ -83,7 +90,8 @@ def test_a_run_stopped_in_its_rounds_is_kept_and_exported(tmp_path: Path, monkey
     assert keep(comparison, "somebody") is None
     listing = history().listing("somebody")
     assert len(listing.entries) == 1
-    paths = {suffix: Path(str(path)) for suffix, path in write_exports(comparison, lambda: tmp_path).paths.items()}
+    export = comparison_export(comparison)
+    paths = {suffix: Path(write_export(export, suffix, lambda: tmp_path)) for suffix in export.contents}
     assert Comparison.model_validate_json(paths["json"].read_text()) == comparison
     assert "A black square." in paths["html"].read_text() and "A black square." in paths["csv"].read_text()
 

@@ -90,9 +90,8 @@ def test_without_an_answer_to_go_by_the_rounds_have_to_speak_for_themselves() ->
     run = _Run()
     assert [run.answers(10 * index, index, wrote_s=1, tokens=None) for index in range(3)] == ["", "", ""]
     assert run.stage(40, 0, "timing", "round 1 of at most 5", 0.0) == ""
-    for index in range(3):
-        said = run.stage(50, index, "timing", "round 2 of at most 5", 0.2)
-    assert said == "about 40 s to go"
+    said = [run.stage(50, index, "timing", "round 2 of at most 5", 0.2) for index in range(3)]
+    assert said[-1] == "about 40 s to go"
 
 
 def test_after_the_answers_only_the_rounds_are_left() -> None:

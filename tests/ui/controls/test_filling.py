@@ -24,7 +24,7 @@ def values(**changes: Any) -> list[Any]:
 
 def test_a_preset_sets_up_its_whole_experiment() -> None:
     experiments = [preset for preset in PRESETS if preset.setup is not None]
-    assert [preset.key for preset in experiments] == ["starter", "stories", "t1", "t2", "t3"]
+    assert [preset.key for preset in experiments] == ["starter", "paris", "stories", "t1", "t2", "t3"]
     for preset in experiments:
         after = set_up(preset, START)
         assert after["model"] in MODELS and after["question"] and after["tokens"] >= 2 and after["runs"] >= 1

@@ -16,7 +16,7 @@ from qdash.records import Request
 from qdash.settings import Settings, settings
 from qdash.ui.controls.preflight import estimate, preflight_line
 from qdash.ui.controls.samples import ANY_PICTURE, NO_PICTURE, STORIES, another_question, fitting_question, is_chinese, sample_path, samples
-from qdash.ui.controls.scheme_picker import original_bits, picker_html, preset_keys
+from qdash.ui.controls.scheme_picker import original_bits, picker_html, preset_keys, unsuited_for
 from qdash.ui.controls.scheme_rows import found_by
 from qdash.ui.controls.sidebar import measurement_label, picture_note, why_cpu
 from qdash.ui.server.tab_sessions import Sessions
@@ -61,6 +61,18 @@ def test_what_cannot_run_is_disabled_with_its_reason() -> None:
     assert boxes["bnb-nf4"] and boxes["ao-int8wo"] and not boxes["original"]
     assert "needs bitsandbytes" in picker_html(_here({"torch": "2.11.0"}))
     assert "bnb-nf4" not in preset_keys(PRESETS[0], _here({"torch": "2.11.0"}))
+
+
+def test_blocks_of_a_file_are_offered_for_models_from_files_only() -> None:
+    unhealed = ["qat-int4", "qat-int3", "qat-int2"]
+    assert list(unsuited_for("smollm2-135m")) == unhealed
+    for model in ("tiny-vlm", None, "owner/name"):
+        assert list(unsuited_for(model)) == ["gguf", *unhealed]
+    assert "needs a model that comes from a GGUF file" in unsuited_for("tiny-vlm")["gguf"]
+    assert "qdash heal --model tiny-vlm --scheme qat-int2" in unsuited_for("tiny-vlm")["qat-int2"]
+    html = picker_html(_here(PACKAGES))
+    assert "bits of the file" in html
+    assert '<option value="gguf"' not in html.partition("builder recipe")[2].partition("builder rows")[0]
 
 
 def test_every_scheme_says_what_it_is_without_a_pointer() -> None:

@@ -1,6 +1,7 @@
 """From what a person filled in to a stream of views: tasks that fit, values that do not, files, stops and queues."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -11,6 +12,7 @@ import pytest
 
 from qdash.catalog.models import MODELS
 from qdash.errors import QdashError
+from qdash.records import EvaluationRequest
 from qdash.settings import settings
 from qdash.tasks import find_task
 from qdash.ui.controls.preflight import reads
@@ -34,12 +36,12 @@ def form(**changes: Any) -> QualityForm:
 
 
 @pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("QDASH_CACHE_DIR", str(tmp_path))
     settings.cache_clear()
     folder = tmp_path / "uploads"
     folder.mkdir()
-    yield folder  # type: ignore[misc]
+    yield folder
     settings.cache_clear()
 
 
@@ -205,7 +207,7 @@ def test_that_answers_of_a_comparison_come_first_is_said(state: Any) -> None:
 
 def test_comparisons_are_served_while_an_evaluation_is() -> None:
     line = Line(4, at_once=2)
-    views = evaluated(form(), ScriptedBackend(pause_s=0), line, Event())
+    views: Any = evaluated(form(), ScriptedBackend(pause_s=0), line, Event())
     while not (view := next(views)).state or view.state.current is None:
         pass
     with line.join(alone=False) as comparison:
@@ -215,7 +217,7 @@ def test_comparisons_are_served_while_an_evaluation_is() -> None:
 
 def test_what_breaks_is_an_internal_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     class Broken(ScriptedBackend):
-        def evaluate(self, *_: Any) -> Any:
+        def evaluate(self, request: EvaluationRequest, stop: Event, items: Any = None) -> Any:
             raise ValueError("a secret")
 
     last = list(evaluated(form(), Broken(), Line(4), Event()))[-1]

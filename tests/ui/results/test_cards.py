@@ -9,6 +9,7 @@ from qdash.records import (
     AnswerText,
     ComparisonDone,
     Coverage,
+    Flips,
     Progress,
     Request,
     TokenAgreement,
@@ -20,6 +21,7 @@ from qdash.records import (
 from qdash.ui.components.comparison_tables import absolute_html
 from qdash.ui.results.cards import announcement, cards_html
 from qdash.ui.results.compare_state import finished_state, queued_state, ready_state, reduce
+from qdash.ui.results.token_heatmap import strip_html
 from tests.support.scripted import CANCELLED, OUT_OF_MEMORY, answered_result, comparison_of, failed_result, variant_result
 from tests.verdict.examples import agreement, scored
 
@@ -189,6 +191,16 @@ def test_the_chip_is_a_grade_with_its_reason_one_hover_away() -> None:
     assert '<span class="chip warn"><span aria-hidden="true">△</span>' in html and ">Careful · same answer, less sure</span>" in html
     assert '<span class="chip bad"><span aria-hidden="true">✕</span>' in html and ">Broken · other words predicted</span>" in html
     assert "KL 0.0020 ± 0.0020 nats" in html
+
+
+def test_flips_and_close_calls_stand_under_the_strip() -> None:
+    close = TokenAgreement(piece="A", kl_nats=0.1, instead="B", margin_original=0.03, margin=0.2)
+    found = agreement(0.1, 0.05, top1=0.5, per_token=(close,), tokens=1, flips=Flips(close=1, flipped=1, flipped_close=1, lost=1, gained=0))
+    html = strip_html(found)
+    assert "1 of 1 tokens differs, a close call" in html
+    assert "1 of 1 tokens differs. It was a close call: the original&#39;s own margin was 3%." in html and "10 percentage points" in html
+    assert html.count('class="token diverges close"') == 1 and "close call, margin 3% → 20%" in html
+    assert 'class="flips"' not in strip_html(agreement(0.1)), "not known of earlier records"
 
 
 def test_agreement_is_a_figure_and_a_strip() -> None:

@@ -51,6 +51,21 @@ def hostile() -> Evaluation:
     return evaluation.model_copy(update={"variants": tuple(variants), "task_label": HOSTILE, "request": renamed})
 
 
+def test_it_is_told_how_many_questions_changed_at_a_close_call() -> None:
+    original, nf4 = EVALUATION.variants[0], EVALUATION.variants[2]
+    right = {item.index for item in original.items if item.correct}
+    margins = [item.margin_original for item in nf4.items if item.correct != (item.index in right) and item.margin_original is not None]
+    close = sum(margin < 0.1 for margin in margins)
+    assert 0 < close < len(margins) and f"<small>{close} of {len(margins)} close calls</small>" in rows_html(EVALUATION)
+    lost = items_html(EVALUATION, Browse("lost"))
+    assert "no close call, " in lost and ">close call, " in lost
+    older = [
+        result.model_copy(update={"items": tuple(item.model_copy(update={"margin_original": None}) for item in result.items)})
+        for result in EVALUATION.variants
+    ]
+    assert "close call" not in rows_html(EVALUATION.model_copy(update={"variants": tuple(older)})).replace("A close call: where", "")
+
+
 def test_every_row_has_the_figures_of_its_variant() -> None:
     html = rows_html(EVALUATION)
     rows = re.findall(r'<tr data-variant="(\d)">(.*?)</tr>', html)
@@ -60,7 +75,7 @@ def test_every_row_has_the_figures_of_its_variant() -> None:
         assert share is not None
         assert f"<b>{share.value * 100:.1f}%</b>" in row and f"{share.low * 100:.1f}–{share.high * 100:.1f}%" in row
         if result.paired is not None:
-            assert f"<td>{result.paired.only_original} · {result.paired.only_variant}</td>" in row
+            assert f"<td>{result.paired.only_original} · {result.paired.only_variant}" in row
     assert "reference" in rows[0][1] and "clearly worse" in rows[2][1] and "no clear difference" in rows[1][1]
     assert "projected" in rows[3][1] and "stand-in" in rows[3][1] and "0.77×" in rows[1][1]
 
@@ -119,3 +134,9 @@ def test_a_stop_keeps_what_there_is() -> None:
     assert "Stopped" in rows_html(evaluation) and "Stopped early" in headline_html(evaluation)
     assert items_html(evaluation, Browse("differ"))
     assert Variant(model="tiny-vlm", scheme="original") in evaluation.request.variants
+
+
+def test_answers_to_a_task_of_another_version_are_shown_without_pictures() -> None:
+    unknown = EVALUATION.model_copy(update={"request": EVALUATION.request.model_copy(update={"task": "riddles"})})
+    assert "<img" in items_html(EVALUATION, Browse()) and "<img" not in items_html(unknown, Browse())
+    assert EVALUATION.questions[0].prompt in items_html(unknown, Browse())

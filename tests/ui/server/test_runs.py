@@ -8,7 +8,7 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
-from qdash.ui.server.runs import UNFOLLOWED_S, Runs
+from qdash.ui.server.runs import PAUSE_S, UNFOLLOWED_S, Runs
 from tests.support.clock import Clock
 
 SOON_S = 10.0
@@ -42,6 +42,16 @@ def _until_stopped(stop: Event) -> Iterator[int]:
 def test_all_views_come_in_order_and_the_last_is_never_missed(runs: Runs) -> None:
     seen = list(runs.start("v", "compare", lambda stop: iter(range(500))).follow("a"))
     assert seen == sorted(set(seen)) and seen[-1] == 499
+
+
+def test_a_run_that_tells_much_leaves_its_page_time_for_clicks(runs: Runs) -> None:
+    run = runs.start("v", "compare", _until_stopped)
+    started, seen = time.monotonic(), []
+    for view in run.follow("a"):
+        seen.append(view)
+        if view >= 200:
+            run.stop.set()
+    assert len(seen) <= (time.monotonic() - started) / PAUSE_S + 2  # the first and the last are shown at once
 
 
 def test_a_run_outlives_its_stream_and_is_followed_again(runs: Runs, clock: Clock) -> None:

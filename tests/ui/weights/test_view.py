@@ -21,7 +21,7 @@ from qdash.ui.weights.selection import (
     with_scheme,
     with_weight,
 )
-from qdash.ui.weights.stream import known_layers, looked, stream_detail
+from qdash.ui.weights.stream import known_layers, looked, looked_at_files, stream_detail
 from qdash.ui.weights.view import (
     headline_html,
     map_html,
@@ -31,9 +31,10 @@ from qdash.ui.weights.view import (
     scheme_choices,
     scope_html,
     table_html,
+    types_html,
 )
 from tests.support.scripted import ScriptedBackend
-from tests.support.scripted_weights import layer_detail, measured_layers, report_of
+from tests.support.scripted_weights import files_report, layer_detail, measured_layers, report_of
 
 REPORT = report_of("bnb-int8", "bnb-nf4")
 DOWN = "model.language_model.layers.3.mlp.down_proj"
@@ -52,7 +53,9 @@ def hostile() -> WeightReport:
 
 
 def test_the_headline_compares_worst_and_best() -> None:
-    html = headline_html(changed(0, sqnr_db=REPORT.schemes[1].sqnr_db + 12.0))
+    worse = REPORT.schemes[1].sqnr_db
+    assert worse is not None
+    html = headline_html(changed(0, sqnr_db=worse + 12.0))
     assert "With NF4 4-bit, the rounding error is <em>4.0× larger</em> than with INT8" in html
     assert "Most affected: layer 3’s <em>down projection</em>." in html
     assert "417 M quantized weights" in html
@@ -62,7 +65,7 @@ def test_the_headline_compares_worst_and_best() -> None:
 def test_one_scheme_is_compared_with_nothing() -> None:
     html = headline_html(report_of("bnb-nf4"))
     assert "With NF4 4-bit, the weights are <em>19.3 dB</em> above the rounding error" in html
-    assert SIDE_BY_SIDE not in dict(map(reversed, scheme_choices(report_of("bnb-nf4"))))
+    assert SIDE_BY_SIDE not in [key for _, key in scheme_choices(report_of("bnb-nf4"))]
 
 
 def test_no_error_at_all_is_not_an_infinite_one() -> None:
@@ -242,3 +245,51 @@ def test_colours_and_axes_are_common_unless_a_scale_of_its_own_is_chosen() -> No
     assert patches[0] == patches[1] is not None
     own = layer_drawn(False, REPORT, with_scale(better, True), layer_detail("bnb-int8", DOWN, 5, 100))[5]
     assert own["error_most"] is None
+
+
+FILES = files_report("/data/ann/<m>.gguf", "/data/bob/<m>.gguf")
+
+
+def test_two_files_have_words_of_their_own() -> None:
+    html = headline_html(FILES)
+    assert (
+        "The weights of bob/&lt;m&gt;.gguf differ from those of ann/&lt;m&gt;.gguf by <em>" in html
+        and "81 of 242 layers are the same" in html
+    )
+    assert "ann/&lt;m&gt;.gguf: 4.850 bits per weight, 277 MiB · bob/&lt;m&gt;.gguf: 4.910 bits per weight" in html
+    assert "embeddings, norms and biases too" in scope_html(FILES) and "not quantized" not in scope_html(FILES)
+    table = table_html(FILES)
+    assert "Q6_K, 6.56 bits" in table and "IQ4_NL, 4.50 bits" in table and "<m>" not in table
+    assert types_html(FILES).count('role="group"') == 2 and "<m>" not in types_html(FILES)
+    assert types_html(REPORT) == ""
+
+
+def test_a_layer_of_two_files_has_types_and_no_scale() -> None:
+    layer = next(layer for layer in FILES.schemes[0].layers if layer.block == 3 and not layer.identical)
+    choice = Choice(FILES.schemes[0].scheme, layer.name)
+    head = layer_drawn(False, FILES, choice, None)[0]
+    assert "→ Q8_0, 8.50 bits" in head and "cut off" not in head
+    assert "Grey: ann/&lt;m&gt;.gguf. Colour: bob/&lt;m&gt;.gguf." in head
+    stop = Event()
+    assert list(stream_detail(FILES, choice, ScriptedBackend(), Line(longest=2), stop)) == []
+
+
+def test_vectors_are_listed_and_not_drawn() -> None:
+    scheme = FILES.schemes[0]
+    norm = scheme.layers[0].model_copy(update={"name": "model.norm", "projection": "norm", "block": None, "shape": (8,)})
+    report = FILES.model_copy(update={"schemes": (scheme.model_copy(update={"layers": (*scheme.layers, norm)}),)})
+    assert "norm" not in map_html(report, first_choice(report))
+    assert 'title="model.norm"' in table_html(report)
+
+
+@pytest.mark.parametrize("other", ["", "  ", None, 3])
+def test_no_other_file_is_an_error(other: object) -> None:
+    views = list(looked_at_files("tiny-lm", other, ScriptedBackend(), Line(longest=2), Event()))
+    assert [view.error and view.error.message for view in views] == ["No other file is chosen."]
+
+
+def test_files_are_compared_by_the_backend() -> None:
+    *_others, last = looked_at_files("tiny-lm", " /data/bob/m.gguf ", ScriptedBackend(), Line(longest=2), Event())
+    assert last.report is not None and last.report.schemes[0].scheme == "/data/bob/m.gguf"
+    [refused] = [view.error for view in looked_at_files("tiny-lm", "other", ScriptedBackend(), Line(longest=2), Event()) if view.error]
+    assert "are not files of one model" in refused.message

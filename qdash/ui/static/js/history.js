@@ -46,7 +46,7 @@ function count() {
   const bar = element.querySelector(".chosen-bar");
   if (!bar) return;
   bar.classList.toggle("some", chosen.size > 0);
-  bar.querySelector(".chosen-number").textContent = chosen.size ? `${chosen.size} chosen` : "";
+  bar.querySelector(".chosen-number").textContent = chosen.size ? ngettext("{number} chosen", "{number} chosen", chosen.size) : "";
   for (const button of bar.querySelectorAll("[data-do]")) button.disabled = button.dataset.do === "compare" ? chosen.size !== 2 : !chosen.size;
   const every = bar.querySelector("[data-every]");
   every.checked = chosen.size > 0 && chosen.size === boxes().length;
@@ -81,8 +81,8 @@ element.addEventListener("click", (event) => {
     const link = element.querySelector(".share-link");
     link.select();
     navigator.clipboard?.writeText(link.value).then(() => {
-      copy.textContent = "Copied";
-      setTimeout(() => (copy.textContent = "Copy"), 1500);
+      copy.textContent = _("Copied");
+      setTimeout(() => (copy.textContent = _("Copy")), 1500);
     });
   }
   const button = event.target.closest?.("[data-do]");

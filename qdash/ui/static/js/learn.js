@@ -19,7 +19,7 @@ sets.row = sets.normal; // until one is here
 const state = { ...lessons[0].state, lesson: 0, code: null };
 let sorted = []; // places of the numbers, ascending
 let shown = null; // what was computed last
-let before = null; // what signal to noise is compared with: { label, sqnr }
+let before = null; // what signal to noise is compared with: { label, sqnr }; without a label it is what was there
 let settled = true; // whether the next change is a new one, not more of the same drag
 
 const mappingOf = (of = state) => mappings.find((mapping) => mapping.key === of.mapping);
@@ -46,7 +46,7 @@ function compute() {
   const { mapping, numbers, codes, size, result } = found;
   const at = sorted[Math.round(state.weight * (sorted.length - 1))];
   const group = result.groups[Math.floor(at / size)];
-  const stored = codes.bits + (mapping.shared + (mapping.zero ? codes.bits : 0)) / size + mapping.once / numbers.length;
+  const stored = codes.bits + mapping.each + (mapping.shared + (mapping.zero ? codes.bits : 0)) / size + mapping.once / numbers.length;
   shown = { ...found, at, group, stored, chosen: state.code ?? result.codes[at] };
 }
 
@@ -55,27 +55,35 @@ function draw() {
   const { mapping, numbers, codes, result, error, at, group } = shown;
   root.className = `learn ${codes.bits >= 8 ? "b8" : codes.bits >= 6 ? "b6" : codes.bits >= 4 ? "b4" : "b2"}`;
   const used = new Set(result.codes).size;
-  const other = before && decibels(before.sqnr) !== decibels(error.sqnr) ? `<small>${before.label} ${decibels(before.sqnr)}</small>` : "";
-  part("headline").innerHTML =
-    `${codes.name}: <em>${codes.values.length} levels</em> for ${numbers.length.toLocaleString("en")} numbers. ` +
-    `Signal to noise <em>${decibels(error.sqnr)}</em> ${other}`;
+  const levels = ngettext("{number} level", "{number} levels", codes.values.length);
+  const count = ngettext("{number} number", "{number} numbers", numbers.length);
+  const heading = _("{format}: {levels} for {numbers}.", { format: codes.name, levels: `<em>${levels}</em>`, numbers: count });
+  const noise = _("Signal to noise {decibels}", { decibels: `<em>${decibels(error.sqnr)}</em>` });
+  part("headline").innerHTML = `${heading} ${noise} ${earlier(error.sqnr)}`;
   part("words").textContent = state.lesson === null ? mapping.about : lessons[state.lesson].words;
   part("formula").innerHTML = formula(mapping.rule, numbers[at], group, codes, result.codes[at]);
-  part("codes-title").textContent = `Every code of ${codes.name}`;
-  part("code").innerHTML = codeWords(codes, shown.chosen);
+  part("codes-title").textContent = _("Every code of {format}", { format: codes.name });
+  part("code").innerHTML = codeWords(codes, shown.chosen, mapping.rule);
   part("legend").hidden = !codes.layout;
   part("figures").innerHTML = [
-    ["Signal to noise", decibels(error.sqnr)],
-    ["Typical error", figure(error.rms)],
-    ["Largest error", figure(error.largest)],
-    ["Rounded to zero", percent(error.zeroed)],
-    ["Beyond the levels", percent(error.clipped)],
-    ["Codes in use", `${used} of ${codes.values.length}`],
-    ["Stored for each number", `${Number(shown.stored.toFixed(2))} bits`],
+    [_("Signal to noise"), decibels(error.sqnr)],
+    [_("Typical error"), figure(error.rms)],
+    [_("Largest error"), figure(error.largest)],
+    [_("Rounded to zero"), percent(error.zeroed)],
+    [_("Beyond the levels"), percent(error.clipped)],
+    [_("Codes in use"), _("{number} of {total}", { number: used, total: codes.values.length })],
+    [_("Stored for each number"), _("{number} bits", { number: Number(shown.stored.toFixed(2)) })],
   ].map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join("");
   controls();
   pictures();
   speak();
+}
+
+// What it was before, or is with other settings, if that differs.
+function earlier(sqnr) {
+  if (!before || decibels(before.sqnr) === decibels(sqnr)) return "";
+  const told = decibels(before.sqnr);
+  return `<small>${before.label ? `${before.label}: ${told}` : _("was {decibels}", { decibels: told })}</small>`;
 }
 
 function pictures() {
@@ -92,8 +100,10 @@ function pictures() {
   part("codes").setAttribute("aria-valuenow", chosen);
   part("codes").setAttribute("aria-valuetext", part("code").textContent);
   const [low, high] = extremes(numbers).map(plain);
-  part("levels").setAttribute("aria-label", `Histogram of ${numbers.length} numbers from ${low} to ${high}, and the levels of ${codes.name}`);
-  part("order").setAttribute("aria-label", `The numbers in their order, in ${result.groups.length} groups that share a scale`);
+  const histogram = { number: numbers.length, low, high, format: codes.name };
+  part("levels").setAttribute("aria-label", _("Histogram of {number} numbers from {low} to {high}, and the levels of {format}", histogram));
+  const groups = { number: result.groups.length };
+  part("order").setAttribute("aria-label", _("The numbers in their order, in {number} groups that share a scale", groups));
 }
 
 function controls() {
@@ -106,10 +116,12 @@ function controls() {
   for (const pill of all("[data-numbers]")) pill.setAttribute("aria-pressed", pill.dataset.numbers === state.numbers);
   for (const card of all("[data-lesson]")) card.setAttribute("aria-pressed", Number(card.dataset.lesson) === state.lesson);
   const choices = widths();
-  slider("bits", choices.indexOf(codes.bits), choices.length - 1, `${codes.bits} bits`, choices.length < 2);
-  const shared = size === numbers.length ? `all ${size.toLocaleString("en")} numbers` : `${size} numbers`;
+  slider("bits", choices.indexOf(codes.bits), choices.length - 1, _("{number} bits", { number: codes.bits }), choices.length < 2);
+  const every = size === numbers.length;
+  const shared = every ? _("all {number} numbers", { number: decimal(size) }) : ngettext("{number} number", "{number} numbers", size);
   slider("size", mapping.size ? sizes.length - 1 : sizes.indexOf(state.size), sizes.length - 1, shared, Boolean(mapping.size));
-  slider("weight", Math.round(state.weight * (numbers.length - 1)), numbers.length - 1, `r = ${minus(Number(numbers[at].toPrecision(3)))}, code ${plain(codes.values[result.codes[at]])}`);
+  const followed = { number: minus(Number(numbers[at].toPrecision(3))), code: plain(codes.values[result.codes[at]]) };
+  slider("weight", Math.round(state.weight * (numbers.length - 1)), numbers.length - 1, _("r = {number}, code {code}", followed));
   part("row-choice").hidden = state.numbers !== "row";
 }
 
@@ -125,7 +137,7 @@ function slider(name, value, most, label, fixed = false) {
   Object.assign(input, { max: most, disabled: fixed });
   input.value = value;
   input.setAttribute("aria-valuetext", label);
-  part(`${name}-value`).textContent = fixed ? `${label}, always` : label;
+  part(`${name}-value`).textContent = fixed ? _("{setting}, always", { setting: label }) : label;
 }
 
 let speaking;
@@ -138,7 +150,7 @@ function speak() {
 function change(wanted, { more = false } = {}) {
   const others = wanted.numbers !== undefined && wanted.numbers !== state.numbers;
   if (others) before = null;
-  else if (!more || settled) before = { label: "was", sqnr: shown.error.sqnr };
+  else if (!more || settled) before = { label: "", sqnr: shown.error.sqnr };
   settled = !more;
   Object.assign(state, { lesson: null, code: null }, wanted);
   if (others) sort();
@@ -154,7 +166,7 @@ function teach(lesson) {
 
 function compare() {
   const { label, state: other } = lessons[state.lesson].against;
-  before = { label: `${label}:`, sqnr: computed({ ...state, ...other }).error.sqnr };
+  before = { label, sqnr: computed({ ...state, ...other }).error.sqnr };
 }
 
 // With the integers all widths are one mapping; of floats and blocks each has its own.
@@ -241,10 +253,11 @@ function received() {
   layer.value = layer.title = found.layer;
   row.max = found.rows - 1;
   row.value = found.row;
-  part("row-value").textContent = `${found.row} of ${found.rows.toLocaleString("en")}`;
+  part("row-value").textContent = _("{number} of {total}", { number: found.row, total: decimal(found.rows) });
   part("model").textContent = found.model;
   if (found.values) sets.row = decoded(found.values);
-  const cut = found.columns > sets.row.length ? `The first ${sets.row.length.toLocaleString("en")} of ${found.columns.toLocaleString("en")} numbers.` : "";
+  const seen = { number: decimal(sets.row.length), total: decimal(found.columns) };
+  const cut = found.columns > sets.row.length ? _("The first {number} of {total} numbers.", seen) : "";
   part("note").textContent = [found.note, cut].filter(Boolean).join(" ");
   if (state.numbers === "row") before = null;
   if (state.lesson !== null) compare();

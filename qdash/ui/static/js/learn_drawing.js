@@ -12,8 +12,9 @@ const plain = (x) => minus(Number(x.toPrecision(3)));
 // From numbers to pixels, over all numbers and the levels of one group.
 function scaleOf(numbers, levels, width) {
   let [low, high] = extremes(numbers);
-  low = Math.min(low, levels[0]);
-  high = Math.max(high, levels.at(-1));
+  const ordered = ascending(levels);
+  low = Math.min(low, ordered[0]);
+  high = Math.max(high, ordered.at(-1));
   const pad = (high - low || 1) * 0.025;
   [low, high] = [low - pad, high + pad];
   return { low, high, at: (x) => ((x - low) / (high - low)) * width, of: (pixel) => low + (pixel / width) * (high - low) };
@@ -68,7 +69,7 @@ function drawLevels({ numbers, result, group, codes, at, scale }, width, height)
   }
   out += line(0, floor, width, floor, "axis");
   const places = group.levels.map(scale.at);
-  const zero = codes.values.indexOf(0);
+  const zero = Math.max(codes.values.indexOf(0), 0); // some tables have none
   out += places.map((x) => line(x, floor + 2, x, floor + 9, "level")).join("");
   const chosen = result.codes[at];
   out += labels(codes, places, [chosen, 0, places.length - 1, zero], floor + 20);
@@ -94,7 +95,8 @@ function drawOrder({ numbers, result, at, scale }, width, height) {
     const own = result.groups.length > 1 && at >= group.start && at < group.end;
     const [left, right] = [(group.start / numbers.length) * width, (group.end / numbers.length) * width];
     const gap = result.groups.length > 1 ? Math.min(1, (right - left) / 8) : 0;
-    const [high, low] = [y(Math.min(group.levels.at(-1), scale.high)), y(Math.max(group.levels[0], scale.low))];
+    const levels = ascending(group.levels);
+    const [high, low] = [y(Math.min(levels.at(-1), scale.high)), y(Math.max(levels[0], scale.low))];
     return bar(left + gap / 2, high, right - left - gap, low - high, own ? "band own" : "band");
   });
   const dots = Array.from(numbers, (value, n) => `M${x(n).toFixed(1)} ${y(value).toFixed(1)}h0`).join("");
@@ -110,7 +112,7 @@ const codePlaces = (codes, width) => {
 
 function drawCodes(codes, chosen, width) {
   const places = codePlaces(codes, width);
-  const zero = codes.values.indexOf(0);
+  const zero = Math.max(codes.values.indexOf(0), 0);
   const thin = places.length > FEW;
   const out = places.map((x) => (thin ? line(x, 12, x, 28, "level") : `<circle class="dot-code" cx="${x.toFixed(1)}" cy="20" r="4"/>`));
   const chosenDot = `<circle class="to" cx="${places[chosen].toFixed(1)}" cy="20" r="6"/>`;

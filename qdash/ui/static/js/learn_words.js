@@ -1,4 +1,4 @@
-// What the Learn tab says of one number and of one code: the formula, and the formula with the numbers filled in. Markup of numbers only.
+// What the Learn tab says of one number and of one code: the formula, and the formula with the numbers filled in. Markup of numbers, and of what translators write.
 const ROUNDED = 4; // digits that are shown of a number that was computed
 
 function figure(x) {
@@ -31,12 +31,18 @@ const SCALE_STEPS = {
     if (!rule.tensor) return [`${rule.scale.name}(${wanted})`, ""];
     return [`T · ${rule.scale.name}(${wanted} / T)`, `${figure(tensor)} · ${figure(own)}`];
   },
+  float16(symbols, group, codes, rule) {
+    if (rule.search) return [_("the best of several, in 16 bits"), ""];
+    if (rule.spans !== "extreme") return divided(symbols, group, codes);
+    return [`${_("r farthest from 0")} / ${Q_MIN}`, `${figure(group.largest)} / ${inner(codes.values[0])}`];
+  },
+  steps: (symbols, { step, own }) => [_("step · n, near the best of several"), `${figure(step)} · ${inner(own)}`],
 };
 
 function divided(symbols, { low, high, largest }, codes) {
   if (codes.kind === "table" && codes.largest === 1) return [symbols, ""];
   const filled = largest === undefined ? `(${figure(high)} − ${inner(low)})` : figure(largest);
-  const end = { integer: Q_MAX, float: "largest code", table: "largest level" }[codes.kind];
+  const end = { integer: Q_MAX, float: _("largest code"), table: _("largest level") }[codes.kind];
   return [`${symbols} / ${end}`, `${filled} / ${figure(codes.largest)}`];
 }
 
@@ -46,9 +52,11 @@ function steps(rule, r, group, codes, at) {
   const found = [];
   if (rule.tensor) found.push(["T", `max|all r| / (${rule.scale.largest} · ${codes.largest})`, "", group.tensor]);
   const zero = rule.spans === "minmax with zero";
-  const offset = zero ? "m" : "min";
-  if (zero) found.push(["m", rule.scale.kind === "bfloat16" ? "min(0, min) in 16 bits" : "min(0, min)", "", group.low]);
-  const own = SCALE_STEPS[rule.scale.kind] || (() => ["from max|r|", ""]);
+  const below = rule.affine && rule.superblock;
+  const offset = zero || below ? "m" : "min";
+  if (below) found.push(["m", _("−step′ · n′"), `−${figure(group.belowStep)} · ${inner(group.belowOwn)}`, group.low]);
+  if (zero) found.push(["m", rule.scale.kind === "bfloat16" ? _("min(0, min) in 16 bits") : "min(0, min)", "", group.low]);
+  const own = SCALE_STEPS[rule.scale.kind] || (() => [_("from max|r|"), ""]);
   found.push(["S", ...own(rule.affine ? `(max − ${offset})` : "max|r|", group, codes, rule), group.scale]);
   return [...found, ...(rule.affine ? counted : rounded)(r, group, codes, at, offset)];
 }
@@ -58,7 +66,7 @@ function rounded(r, { scale, levels }, codes, at) {
   const whole = codes.kind === "integer";
   const [name, word] = [whole ? "q" : "v", whole ? "round" : "nearest"];
   return [
-    [name, codes.kind === "table" ? "level nearest to r / S" : `${word}(r / S)`, `${word}(${figure(r)} / ${figure(scale)}) = ${word}(${figure(r / scale)})`, value],
+    [name, codes.kind === "table" ? _("level nearest to r / S") : `${word}(r / S)`, `${word}(${figure(r)} / ${figure(scale)}) = ${word}(${figure(r / scale)})`, value],
     ["r̂", `S · ${name}`, `${figure(scale)} · ${inner(value)}`, levels[at]],
   ];
 }
@@ -84,7 +92,7 @@ function affineSteps(r, group, codes, at) {
 
 function formula(rule, r, group, codes, at) {
   const error = group.levels[at] - r;
-  return [["r", "the number itself", "", r], ...steps(rule, r, group, codes, at), ["e", "r̂ − r", "", error]]
+  return [["r", _("the number itself"), "", r], ...steps(rule, r, group, codes, at), ["e", "r̂ − r", "", error]]
     .map(([name, symbols, filled, result]) => {
       const middle = filled ? `<span class="filled">= ${filled}</span>` : "";
       return `<div class="step"><dt>${name}</dt><dd><span class="symbols">= ${symbols}</span>${middle}<b>= ${figure(result)}</b></dd></div>`;
@@ -93,13 +101,13 @@ function formula(rule, r, group, codes, at) {
 }
 
 // What the bits of a code mean.
-function codeWords(codes, at) {
+function codeWords(codes, at, rule) {
   const value = codes.values[at];
   const named = (bits) => `<code>${bits}</code>`;
   if (!codes.layout) {
-    const number = codes.kind === "table" ? at : value;
+    const number = codes.kind === "table" || rule.spans === "extreme" ? at : value; // GGUF counts from the lowest
     const bits = (number < 0 ? number + 2 ** codes.bits : number).toString(2).padStart(codes.bits, "0");
-    return `${named(bits)} stands for <b>${figure(value)}</b>`;
+    return _("{code} stands for {value}", { code: named(bits), value: `<b>${figure(value)}</b>` });
   }
   const [exponentBits, mantissaBits, bias] = codes.layout;
   const code = Math.abs(at - codes.values.indexOf(0));

@@ -3,7 +3,7 @@
   const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
   // The buttons that start a run, one on each tab.
-  const STARTS = "#compare, #look, #evaluate";
+  const STARTS = "#compare, #look, #evaluate, #measure, #mix-measure";
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -20,8 +20,8 @@
     if (!copy) return;
     const source = copy.closest(".snippet").querySelector("code").textContent;
     navigator.clipboard?.writeText(source).then(() => {
-      copy.textContent = "Copied";
-      setTimeout(() => (copy.textContent = "Copy"), 1500);
+      copy.textContent = _("Copied");
+      setTimeout(() => (copy.textContent = _("Copy")), 1500);
     });
   });
 
@@ -37,6 +37,16 @@
     tokens[there].tabIndex = 0;
     tokens[there].focus();
   });
+
+  // A button whose file is being made, and the file once it is there: {url, orig_name} (qdash/ui/results/export_buttons.py).
+  window.qdashBusy = (id, busy) => document.getElementById(id)?.setAttribute("aria-busy", busy);
+  window.qdashSave = (file) => {
+    if (!file) return;
+    const link = document.createElement("a");
+    link.href = file.url;
+    link.download = file.orig_name;
+    link.click();
+  };
 
   // The visitor's number and the filled-in form, kept while the tab is open, so that a reload restores both (qdash/ui/controls/arrival.py).
   // If the browser stores nothing, every load is a new visitor.
@@ -93,6 +103,14 @@
     const name = event.target.closest?.("[data-jump]");
     if (name) jump(name.closest("[id^=drawer-]").id.slice("drawer-".length, -"table".length), Number(name.dataset.jump));
   });
+
+  // A drawer that something else asks for: open, in sight, and its first field focused.
+  window.qdashOpen = (name) => {
+    const panel = document.getElementById(`drawer-${name}`);
+    if (!panel.classList.contains("open")) window.qdashToggle(name);
+    panel.scrollIntoView({ block: "center", behavior: motion() });
+    panel.querySelector(":is(input, textarea):not([role])")?.focus({ preventScroll: true });
+  };
 
   // Table, Export and Code below the charts: one open at a time.
   window.qdashToggle = (name) => {

@@ -33,10 +33,10 @@ async function take(picked) {
   if (!picked) return;
   const limit = Number(root.dataset.limit);
   if (picked.size > limit) {
-    note.textContent = `${picked.name} is larger than ${Math.round(limit / 2 ** 20)} MiB. Choose a smaller file.`;
+    note.textContent = _("{file} is larger than {size} MiB. Choose a smaller file.", { file: picked.name, size: Math.round(limit / 2 ** 20) });
     return;
   }
-  note.textContent = "Uploading …";
+  note.textContent = _("Uploading …");
   try {
     const { path } = await upload(picked);
     if (preview) URL.revokeObjectURL(preview);
@@ -44,14 +44,14 @@ async function take(picked) {
     note.textContent = "";
     choose({ upload: path });
   } catch {
-    note.textContent = `${picked.name} could not be uploaded. Try another file.`;
+    note.textContent = _("{file} could not be uploaded. Try another file.", { file: picked.name });
   }
 }
 
 // A browser cannot draw every format that the server can read (TIFF); the name says what was chosen.
 image.addEventListener("error", () => {
   view.classList.add("empty");
-  note.textContent = "No preview for this file.";
+  note.textContent = _("No preview for this file.");
 });
 for (const thumb of thumbs) thumb.addEventListener("click", () => { note.textContent = ""; choose({ sample: thumb.dataset.sample }); });
 root.querySelector(".add").addEventListener("click", () => file.click());

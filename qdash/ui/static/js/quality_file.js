@@ -5,7 +5,10 @@ const said = root.querySelector(".name");
 let turn = 0;
 
 const isPicture = (file) => /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$/i.test(file.name);
-const listed = (files) => (files.length === 1 ? files[0].name : `${files.length} files: ${files.map((file) => file.name).join(", ")}`);
+const listed = (files) => {
+  const names = files.map((file) => file.name).join(", ");
+  return files.length === 1 ? names : ngettext("{number} file: {names}", "{number} files: {names}", files.length, { names });
+};
 
 // Pictures that come after their questions, or questions after their pictures, join what is there; all else replaces it.
 async function take(files) {
@@ -14,24 +17,25 @@ async function take(files) {
   const limit = Number(root.dataset.limit);
   const large = files.find((file) => file.size > limit);
   if (large) {
-    said.textContent = `${large.name} is larger than ${Math.round(limit / 2 ** 20)} MiB. Choose a smaller file.`;
+    said.textContent = _("{file} is larger than {size} MiB. Choose a smaller file.", { file: large.name, size: Math.round(limit / 2 ** 20) });
     return;
   }
   const before = (props.value || []).filter((known) => !files.some((file) => file.name === known.name));
   const joins = (files.every(isPicture) && !before.some((known) => /\.zip$/i.test(known.name))) || before.every(isPicture);
   const all = joins ? [...before] : [];
   if (all.length + files.length > Number(root.dataset.most)) {
-    said.textContent = `At most ${root.dataset.most} files can be chosen. Put them into one ZIP file.`;
+    said.textContent = _("At most {most} files can be chosen. Put them into one ZIP file.", { most: root.dataset.most });
     return;
   }
   for (const [place, file] of files.entries()) {
-    said.textContent = files.length === 1 ? "Uploading …" : `Uploading ${place + 1} of ${files.length} …`;
+    const far = { number: place + 1, total: files.length };
+    said.textContent = files.length === 1 ? _("Uploading …") : _("Uploading {number} of {total} …", far);
     try {
       const { path } = await upload(file);
       if (mine !== turn) return;
       all.push({ upload: path, name: file.name });
     } catch {
-      said.textContent = `${file.name} could not be uploaded. Try another file; put a folder into a ZIP file first.`;
+      said.textContent = _("{file} could not be uploaded. Try another file; put a folder into a ZIP file first.", { file: file.name });
       return;
     }
   }

@@ -8,6 +8,7 @@ const row = element.querySelector(".builder.rows");
 const find = element.querySelector(".find");
 const found = element.querySelector(".found p");
 const clear = element.querySelector(".clear");
+const SAID_RULES = 6; // more are not named one by one
 const opened = new Set(); // rows that say what their scheme is
 let expanded = false;
 let named = null; // the preset whose tutorial's names are shown
@@ -20,14 +21,15 @@ const lineOf = (box) => box.closest(".choice") ?? box.closest("label");
 const nameIn = (box) => box.closest("label").querySelector(".name").firstChild.textContent;
 const nameOf = (key) => (boxOf(key) ? nameIn(boxOf(key)) : key);
 
-const runnable = (keys) => keys.filter((key) => !props.reasons[key]);
+const reasonOf = (key) => props.reasons[key] || props.unsuited[key];
+const runnable = (keys) => keys.filter((key) => !reasonOf(key));
 
-// What the chosen device cannot run is disabled and says why. A row that is checked already can still be unchecked.
+// What the chosen device cannot run, or not on the chosen model, is disabled and says why. A row that is checked already can still be unchecked.
 function explain() {
   for (const box of all(".opt input")) {
     if (box.closest(".added")) continue;
     const name = box.closest("label").querySelector(".name");
-    const reason = props.reasons[box.value];
+    const reason = reasonOf(box.value);
     box.disabled = Boolean(reason) && !box.checked;
     name.querySelector(".reason")?.remove();
     if (reason) name.append(Object.assign(document.createElement("span"), { className: "reason", textContent: reason }));
@@ -46,9 +48,14 @@ function isHidden(box, query) {
 function tell(query) {
   const shown = boxes().filter((box) => !lineOf(box).hidden).length;
   const away = boxes().filter((box) => box.checked && lineOf(box).hidden).map(nameIn);
-  const matched = shown ? `${shown} scheme${shown === 1 ? " matches" : "s match"}` : `No scheme matches “${find.value.trim()}”`;
-  const chosen = `${keys().length} chosen${away.length ? `, ${away.length} of them not in this list: ${away.join(" · ")}` : ""}`;
-  const words = query.length ? `${matched}. ${chosen}.` : "";
+  const matched = shown
+    ? ngettext("{number} scheme matches.", "{number} schemes match.", shown)
+    : _("No scheme matches “{words}”.", { words: find.value.trim() });
+  const number = keys().length;
+  const chosen = away.length
+    ? _("{number} chosen, {away} of them not in this list: {schemes}.", { number, away: away.length, schemes: away.join(" · ") })
+    : ngettext("{number} chosen.", "{number} chosen.", number);
+  const words = query.length ? `${matched} ${chosen}` : "";
   if (found.textContent !== words) found.textContent = words;
   clear.hidden = !find.value;
 }
@@ -73,7 +80,7 @@ function draw() {
   }
   for (const pill of pills) pill.setAttribute("aria-pressed", same(runnable(JSON.parse(pill.dataset.keys)), keys()));
   more.hidden = Boolean(query.length) || (!hidden && !expanded);
-  more.textContent = expanded ? "− fewer" : `+ ${hidden} more scheme${hidden === 1 ? "" : "s"}`;
+  more.textContent = expanded ? _("− fewer") : ngettext("+ {number} more scheme", "+ {number} more schemes", hidden);
   more.setAttribute("aria-expanded", expanded);
   tell(query);
   for (const label of recipe.querySelectorAll("[data-part=vision], [data-part=projector]")) label.hidden = !props.sees;
@@ -84,11 +91,24 @@ function search(text) {
   draw();
 }
 
+// What a rule about the KV cache asks for, as the builder offers it; null for rules about layers.
+const cacheOf = ([part, key]) => (part === "kv" ? recipe.querySelector(`[name=kv] option[value="${CSS.escape(key)}"]`) : null);
+
 // The colour of a mix is that of its fewest bits; dashed if any of it is simulated.
-function classesOf(schemes) {
+function classesOf(schemes, caches = []) {
   const lists = schemes.map((key) => boxOf(key)?.closest("label").classList).filter(Boolean);
   const bits = ["b2", "b4", "b6", "b8"].find((name) => lists.some((list) => list.contains(name))) ?? "b16";
-  return lists.some((list) => list.contains("sim")) ? `${bits} sim` : bits;
+  const simulated = lists.some((list) => list.contains("sim")) || caches.some((cache) => cache.dataset.kind === "simulated");
+  return simulated ? `${bits} sim` : bits;
+}
+
+// What a recipe is called, as in qdash/catalog/recipes.py: rule by rule, and in short where there are many.
+function saidOf(rules, caches) {
+  const quantizing = rules.filter((rule) => rule[1] !== "original").map(([part, key]) => [part, nameOf(key).split(" ")[0]]);
+  const formats = caches.map((cache) => cache.dataset.label);
+  if (rules.length <= SAID_RULES) return [...quantizing.map(([part, name]) => (part === "*" ? name : `${part} ${name}`)), ...formats].join(" · ");
+  const schemes = [...new Set(quantizing.map((rule) => rule[1]))].join(", ");
+  return [_("Mix · {schemes} · {number} rules", { schemes, number: rules.length }), ...formats].join(" · ");
 }
 
 function addRow(entry) {
@@ -96,19 +116,20 @@ function addRow(entry) {
   const value = mixed ? entry : `${entry.model}@${entry.scheme}`;
   const known = boxOf(value);
   if (known) return (known.checked = true);
-  const rules = mixed ? entry.split(",").map((rule) => rule.split("=")) : [];
+  const written = mixed ? entry.split(",").map((rule) => rule.split("=")) : [];
+  const caches = written.map(cacheOf).filter(Boolean);
+  const rules = written.filter((rule) => rule[0] !== "kv");
   const label = document.createElement("label");
-  label.className = `opt ${classesOf(mixed ? rules.map((rule) => rule[1]).filter((key) => key !== "original") : [entry.scheme])}`;
+  label.className = `opt ${classesOf(mixed ? rules.map((rule) => rule[1]).filter((key) => key !== "original") : [entry.scheme], caches)}`;
   label.title = value;
   const box = Object.assign(document.createElement("input"), { type: "checkbox", value, checked: true });
   if (!mixed) box.dataset.row = JSON.stringify(entry);
   const dot = Object.assign(document.createElement("span"), { className: "dot", ariaHidden: "true" });
   const name = Object.assign(document.createElement("span"), { className: "name" });
-  const rest = rules.filter((rule) => rule[1] !== "original").map((rule) => `${rule[0]} ${nameOf(rule[1]).split(" ")[0]}`);
-  name.textContent = mixed ? rest.join(" · ") : `${entry.model.split("/").pop()}: ${nameOf(entry.scheme)}`;
+  name.textContent = mixed ? saidOf(rules, caches) : `${entry.model.split("/").pop()}: ${nameOf(entry.scheme)}`;
   box.setAttribute("aria-label", name.textContent);
   const remove = Object.assign(document.createElement("button"), { type: "button", className: "link remove", textContent: "✕" });
-  remove.setAttribute("aria-label", `Remove ${name.textContent}`);
+  remove.setAttribute("aria-label", _("Remove {scheme}", { scheme: name.textContent }));
   remove.addEventListener("click", (event) => {
     event.preventDefault();
     label.remove();
@@ -141,9 +162,10 @@ function offer(builder, entry) {
 const choice = (builder, name) => builder.querySelector(`[name=${name}]`).value.trim();
 
 recipe.querySelector(".add").addEventListener("click", () => {
-  const selects = [...recipe.querySelectorAll("label:not([hidden]) select")].filter((select) => select.value && select.name !== "glob-scheme");
+  const selects = [...recipe.querySelectorAll("label:not([hidden]) select")].filter((select) => select.value && !["glob-scheme", "kv"].includes(select.name));
   const rules = selects.map((select) => `${select.name}=${select.value}`);
   if (choice(recipe, "glob") && choice(recipe, "glob-scheme")) rules.push(`${choice(recipe, "glob")}=${choice(recipe, "glob-scheme")}`);
+  if (choice(recipe, "kv")) rules.push(`kv=${choice(recipe, "kv")}`);
   offer(recipe, rules.some((rule) => !rule.endsWith("=original")) && rules.join(","));
 });
 row.querySelector(".add").addEventListener("click", () => {
@@ -184,5 +206,5 @@ more.addEventListener("click", () => {
   expanded = !expanded;
   draw();
 });
-watch(["value", "original", "sees", "reasons"], () => check(props.value));
+watch(["value", "original", "sees", "reasons", "unsuited"], () => check(props.value));
 check(props.value);

@@ -13,7 +13,7 @@ const width = () => props.value.original[0].length;
 const shown = () => Math.max(8, Math.ceil(Math.max(height(), width()) / zoom));
 const largest = (table) => Math.max(1e-30, ...table.flat().filter((value) => value !== null).map(Math.abs));
 const clamp = (value, low, high) => Math.min(Math.max(value, low), Math.max(high, low));
-const figure = (value) => (value === null ? "not a number" : Number(value.toPrecision(4)).toString().replace("-", "−"));
+const figure = (value) => (value === null ? _("not a number") : Number(value.toPrecision(4)).toString().replace("-", "−"));
 
 function colours() {
   const style = getComputedStyle(element);
@@ -66,7 +66,8 @@ function say() {
   if (!props.value || !cursor) return (said.textContent = "");
   const [row, column] = cursor;
   const { original, dequantized, error, top, left } = props.value;
-  said.textContent = `row ${row + top}, column ${column + left}: ${figure(original[row][column])} → ${figure(dequantized[row][column])}, error ${figure(error[row][column])}`;
+  const [before, after, lost] = [original, dequantized, error].map((table) => figure(table[row][column]));
+  said.textContent = _("row {row}, column {column}: {before} → {after}, error {error}", { row: row + top, column: column + left, before, after, error: lost });
 }
 
 function point(row, column) {

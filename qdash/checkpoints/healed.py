@@ -1,0 +1,91 @@
+"""Healed versions of checkpoints: weights that were trained for a scheme, kept in the cache with the report of how.
+
+There is a folder for each checkpoint, by its revision; in it one version for each scheme, whose name ends in a digest of its weights: a
+warm worker with an older version is not taken for one with the new. Beside it lies what a training that was stopped goes on from.
+"""
+
+import shutil
+from collections.abc import Iterator
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from qdash.catalog.healed_files import REPORT, WEIGHTS
+from qdash.catalog.models import MODELS
+from qdash.catalog.recipes import is_recipe
+from qdash.catalog.scheme import Scheme
+from qdash.catalog.schemes import SCHEMES
+from qdash.checkpoints.disk import check_disk
+from qdash.checkpoints.new_folder import disk_errors
+from qdash.checkpoints.record import Checkpoint
+from qdash.errors import QdashError
+from qdash.private_folder import private_folder
+from qdash.records import HealReport
+from qdash.remedies import by_reader
+from qdash.scratch import scratch_folder, sweep
+from qdash.settings import settings
+from qdash.whole_files import write_whole
+
+_VISITOR = "Choose another scheme."
+
+
+def healed_folders(checkpoint: Checkpoint, scheme: str | None) -> tuple[str, ...]:
+    """The folders of the versions that a variant of the checkpoint under `scheme` may need; of all where it is None."""
+    if scheme is not None and (is_recipe(scheme) or not SCHEMES[scheme].family.needs_healing):
+        return ()
+    return tuple(str(folder) for key, folder in _versions(checkpoint.revision) if scheme is None or key == scheme)
+
+
+def healing_problem(checkpoint: Checkpoint, scheme: Scheme) -> QdashError | None:
+    """Why `scheme`, if its weights are trained beforehand, cannot run on a checkpoint; None if it can, and for all other schemes."""
+    if not scheme.family.needs_healing or healed_folders(checkpoint, scheme.key):
+        return None
+    return needs_healing(scheme, checkpoint.model, checkpoint.label)
+
+
+def needs_healing(scheme: Scheme, model: str, label: str) -> QdashError:
+    """That the model asked for as `model`, which is called `label`, was not healed for `scheme` yet."""
+    source = "" if any(entry.key == model and entry.folder is not None for entry in MODELS.values()) else " --task own --file questions.csv"
+    owner = f"Run: qdash heal --model {model} --scheme {scheme.key} --minutes 5{source}"
+    return QdashError(f"{label} was not healed for “{scheme.label}” yet.", by_reader(owner=owner, visitor=_VISITOR), "unavailable")
+
+
+def training_folder(checkpoint: Checkpoint, scheme: str, needed_bytes: int) -> Path:
+    """Where training of the checkpoint keeps its state, which takes `needed_bytes`; made if need be. Raises QdashError("download")."""
+    home = _home(checkpoint.revision)
+    with disk_errors(home):
+        folder = private_folder(home / f"{scheme}.training")
+    sweep(home)
+    check_disk("What training keeps", needed_bytes, folder, "QDASH_CACHE_DIR")
+    return folder
+
+
+def keep_healed(checkpoint: Checkpoint, training: Path, report: HealReport) -> Path:
+    """Make a version of the best weights in the folder of a training, in place of the one before; raises QdashError("download")."""
+    home = _home(checkpoint.revision)
+    with disk_errors(home):
+        made = scratch_folder(home, "healing")
+        try:
+            shutil.copyfile(training / WEIGHTS, made / WEIGHTS)
+            write_whole(made / REPORT, report.model_dump_json(indent=2))
+            with (made / WEIGHTS).open("rb") as weights:
+                digest = file_digest(weights, "sha256").hexdigest()[:12]
+            place = home / f"{report.scheme}-{digest}"
+            old = [folder for key, folder in _versions(checkpoint.revision) if key == report.scheme]
+            for folder in old:
+                shutil.rmtree(folder, ignore_errors=True)
+            made.rename(place)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    return place
+
+
+def _versions(revision: str) -> Iterator[tuple[str, Path]]:
+    """Scheme and folder of every whole version."""
+    home = _home(revision)
+    for key, scheme in SCHEMES.items():
+        if scheme.family.needs_healing:
+            yield from ((key, folder) for folder in sorted(home.glob(f"{key}-*")) if (folder / REPORT).is_file())
+
+
+def _home(revision: str) -> Path:
+    return settings().cache_dir / "healed" / sha256(revision.encode()).hexdigest()[:12]

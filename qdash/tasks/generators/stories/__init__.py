@@ -1,0 +1,1 @@
+"""Short stories in English and Chinese whose last words follow from what was told."""

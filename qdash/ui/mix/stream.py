@@ -1,0 +1,118 @@
+"""Measuring, solving and proving as what the page should show: plain records in, plain records out, no components."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, TypeVar
+
+from qdash.errors import QdashError
+from qdash.execution.forward import forward_events
+from qdash.present.formatting import percent
+from qdash.present.language import _, recorded
+from qdash.records import Mix, MixReport, SensitivityReport, Step
+from qdash.runs.mix import choices_of
+from qdash.runs.mix.budget import read_budget
+from qdash.ui.components import text
+from qdash.ui.mix.form import MixForm, requested
+from qdash.ui.server.backend import Backend
+from qdash.ui.server.run_errors import by_button, internal_error
+from qdash.ui.server.run_queue import Entrance, waiting
+
+LEAST_DONE = 0.1
+"""The share of a proof that has to be done before the time for the rest follows from it."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What each layer costs, and on which questions that was found: of the others, a proof takes its own."""
+
+    report: SensitivityReport
+    task: str
+    limit: int
+
+
+@dataclass(frozen=True)
+class MixView:
+    """One moment of a run: a status; then what is known, with the proof where one was asked for; or an error."""
+
+    status: str = ""
+    known: Known | None = None
+    proof: MixReport | None = None
+    error: QdashError | None = None
+
+
+def measured(form: MixForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[MixView]:
+    """Check, wait in the queue, measure. Never raises."""
+
+    def run() -> Iterator[MixView]:
+        asked = requested(form)
+        with line.join() as ticket:
+            for place in ticket.wait(stop):
+                yield MixView(status=waiting(place))
+            job = backend.measure_layers(
+                asked.model, asked.schemes, asked.task, asked.limit, stop, device=asked.device, baseline_dtype=asked.baseline_dtype
+            )
+            report = yield from _followed(job, _said)
+        yield MixView(known=Known(report, asked.task, asked.limit))
+
+    yield from _guarded(run(), "Measure layers")
+
+
+def proved(known: Known | None, budget: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[MixView]:
+    """Check, wait in the queue, prove the mix of this budget. Never raises."""
+
+    def run() -> Iterator[MixView]:
+        if known is None:
+            raise QdashError("Nothing is measured yet.", "Press Measure layers first.")
+        _best(known, budget)
+        with line.join() as ticket:
+            for place in ticket.wait(stop):
+                yield MixView(status=waiting(place))
+            began = time.monotonic()
+            job = backend.prove_mix(known.report, budget, known.task, known.limit, stop)
+            proof = yield from _followed(job, lambda step: _said(step) + _to_go(step, time.monotonic() - began))
+        yield MixView(known=known, proof=proof)
+
+    yield from _guarded(run(), "Prove it")
+
+
+def solved(known: Known | None, budget: Any) -> Mix | QdashError | None:
+    """The best mix within the budget, or why there is none; None before anything is measured. Never raises."""
+    try:
+        return None if known is None else _best(known, budget)
+    except QdashError as error:
+        return error
+    except Exception:
+        return internal_error()
+
+
+def _best(known: Known, budget: Any) -> Mix:
+    return choices_of(known.report).best(read_budget(budget if isinstance(budget, str) else ""))
+
+
+def _guarded(views: Iterator[MixView], button: str) -> Iterator[MixView]:
+    try:
+        yield from views
+    except QdashError as error:
+        yield MixView(error=by_button(error, button))
+    except Exception:
+        yield MixView(error=internal_error())
+
+
+def _followed(job: Generator[Step, None, Result], said: Callable[[Step], str]) -> Generator[MixView, None, Result]:
+    yield MixView(status=_("Loading the model."))
+    return (yield from forward_events(job, lambda step: (MixView(status=said(step)),) if step.detail else ()))
+
+
+def _said(step: Step) -> str:
+    what = recorded(step.detail)
+    return what if step.fraction is None else _("{what} · {share} done", what=what, share=percent(step.fraction))
+
+
+def _to_go(step: Step, gone_s: float) -> str:
+    """What is left at the speed so far; measuring says so itself."""
+    done = step.fraction or 0.0
+    return f" · {text.to_go(gone_s * (1 - done) / done)}" if done >= LEAST_DONE else ""

@@ -1,0 +1,51 @@
+"""The Mix tab in a real browser: measuring, another budget by keyboard and in words, the proof, the mix at the side, Stop."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.support.serving import Server
+
+pytestmark = pytest.mark.browser
+
+
+def test_from_measuring_to_the_proof(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.get_by_role("tab", name="Mix").click()
+    expect(page.locator("#mix-verdict")).to_contain_text("press Measure layers")
+    expect(page.locator("#mix-results")).to_be_hidden()
+    page.click("#mix-measure")
+    expect(page.locator("#mix-verdict")).to_contain_text("predicted KL divergence")
+    expect(page.locator("#mix-solved .cell").first).to_be_visible()
+    recipe = page.locator("#mix-solved code")
+    before = recipe.inner_text()
+    slider = page.get_by_role("slider", name="Bits per weight")
+    slider.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_label("Budget", exact=True)).to_have_value("5bits")
+    expect(recipe).not_to_have_text(before)
+    page.get_by_label("Budget", exact=True).fill("1bits")
+    page.keyboard.press("Enter")
+    expect(page.locator("#mix-verdict")).to_contain_text("the smallest possible size is")
+    page.get_by_label("Budget", exact=True).fill("6x")
+    page.keyboard.press("Enter")
+    expect(page.locator("#mix-verdict")).to_contain_text("predicted KL divergence")
+    page.click("#mix-prove")
+    expect(page.locator("#mix-proof")).to_contain_text("by chance")
+    expect(page.locator("#mix-measure")).to_be_visible()
+    page.click("#mix-use")
+    expect(page.locator("#mix-banner")).to_contain_text("among the schemes at the side")
+    expect(page.locator("#filled")).to_contain_text("The mix was added: schemes.")
+
+
+def test_measuring_stops(scripted: Server, open_page: OpenPage) -> None:
+    page = open_page(scripted)
+    page.get_by_role("tab", name="Mix").click()
+    page.locator("#mix-limit input").fill("666")
+    page.keyboard.press("Tab")
+    page.click("#mix-measure")
+    expect(page.locator("#mix-banner")).to_contain_text("about 40 s left")
+    page.click("#mix-stop")
+    expect(page.locator("#mix-banner")).to_contain_text("Press Measure layers to start again.")
+    expect(page.locator("#mix-measure")).to_be_visible()

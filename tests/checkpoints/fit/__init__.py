@@ -1,0 +1,1 @@
+"""Memory at a length of context, against transformers' own classes."""

@@ -1,0 +1,83 @@
+"""What is told of a context's memory against every model type's own class: the bytes of a real cache, and of all tensors alive at once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+import transformers as hf
+from transformers import DynamicCache
+
+from qdash.checkpoints.fit import cache_bytes, decoder_of, working_bytes
+from qdash.checkpoints.fit.activations import LIBRARY_BYTES
+from qdash.checkpoints.fit.families import FAMILIES
+from tests.checkpoints.fit.models import CONFIGS
+from tests.support.live_memory import LiveMemory
+
+LENGTHS = (96, 512)  # within the window of those models that have one, and far beyond
+WIDTH = {"float32": 4, "bfloat16": 2}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Two threads on a busy machine wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def read(model: Any, cache: DynamicCache, tokens: int, texts: int) -> None:
+    """Read a prompt of arbitrary tokens, as `generate` does."""
+    ids = torch.arange(texts * tokens).reshape(texts, tokens) % 300
+    about = {"attention_mask": torch.ones_like(ids), "past_key_values": cache, "use_cache": True}
+    keep = {"logits_to_keep": 1} if "text" not in model.config.model_type or model.config.model_type == "gemma3_text" else {}
+    model(input_ids=ids, **about, **keep)
+
+
+def built(config: Any, dtype: str) -> Any:
+    auto = hf.AutoModel if config.model_type.endswith("vl_text") else hf.AutoModelForCausalLM
+    return auto.from_config(config, dtype=getattr(torch, dtype)).eval()
+
+
+def held_bytes(cache: DynamicCache) -> int:
+    """The storage behind every tensor of a cache."""
+    found = 0
+    for layer in cache.layers:
+        states = getattr(layer, "conv_states", {}).values()
+        tensors = [getattr(layer, "keys", None), getattr(layer, "values", None), *states]
+        found += sum(tensor.untyped_storage().nbytes() for tensor in tensors if isinstance(tensor, torch.Tensor))
+    return found
+
+
+def test_every_type_is_counted() -> None:
+    assert {config().model_type for config in CONFIGS.values()} == FAMILIES.keys()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("tokens", LENGTHS)
+@torch.no_grad()
+def test_the_cache_to_the_byte(name: str, tokens: int) -> None:
+    """After a first token of the answer: `tokens` are in the context then."""
+    config = CONFIGS[name]()
+    model, cache = built(config, "float32"), DynamicCache(config=config)
+    read(model, cache, tokens - 1, 2)
+    model(input_ids=torch.ones(2, 1, dtype=torch.long), past_key_values=cache, use_cache=True)
+    assert cache_bytes(decoder_of(config.to_dict()), tokens, 2, 32) == held_bytes(cache)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("dtype", WIDTH)
+@pytest.mark.parametrize(("tokens", "texts"), [(LENGTHS[0], 1), (LENGTHS[1], 2)])
+@torch.no_grad()
+def test_reading_a_prompt(name: str, dtype: str, tokens: int, texts: int) -> None:
+    """Within a few per cent of the tensors alive at the worst moment."""
+    config, width = CONFIGS[name](), WIDTH[dtype]
+    model = built(config, dtype)
+    with LiveMemory(model) as alive:
+        read(model, DynamicCache(config=config), tokens, texts)
+    decoder = decoder_of(config.to_dict())
+    # What torch's softmax notes for each score, and its library's buffers, are out of sight here; benchmarks/fit.py has them.
+    unseen = LIBRARY_BYTES + (texts * decoder.heads * tokens**2 if decoder.latent else 0)
+    told = cache_bytes(decoder, tokens, texts, 8 * width) + working_bytes(decoder, tokens, texts, width, "cpu") - unseen
+    assert told == pytest.approx(alive.peak_bytes, rel=0.06)

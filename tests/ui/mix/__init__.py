@@ -1,0 +1,1 @@
+"""The Fit tab, without a browser."""
