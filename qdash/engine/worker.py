@@ -5,18 +5,14 @@ It knows nothing of processes: progress goes to `emit`, `stop` is polled, and wh
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
 from weakref import WeakKeyDictionary
 
 import torch
-from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from qdash.catalog.recipes import cache_of
 from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine import accelerator
 from qdash.engine.batch_generation import run_batches
@@ -25,15 +21,12 @@ from qdash.engine.compress.sensitivity import Sensitivity
 from qdash.engine.context_peak import context_peak
 from qdash.engine.failures import cancelled, memory_errors, model_errors
 from qdash.engine.generation import answer
-from qdash.engine.generation_config import greedy
-from qdash.engine.kv_cache import round_cache
-from qdash.engine.layers import coverage
-from qdash.engine.loading import begin, load_model, load_processor, load_skeleton
-from qdash.engine.meters import PeakMemory, copy_out_of_file, release_freed, trim, used_bytes
+from qdash.engine.loaded_variant import LoadedVariant, load_variant
+from qdash.engine.loading import begin, load_skeleton
+from qdash.engine.meters import release_freed, trim
 from qdash.engine.model_report import report_model
 from qdash.engine.prompting import (
     Inputs,
-    Processor,
     before_marker,
     build_inputs,
     check_no_marker,
@@ -45,13 +38,11 @@ from qdash.engine.prompting import (
 )
 from qdash.engine.quality import compare_to_reference, record_reference
 from qdash.engine.same_logits import compare_logits, logits_along
-from qdash.engine.schemes import QuantizeContext, SchemeFamily, family_for, held_rows, row_dequantizer_of, unsupported_reason
+from qdash.engine.schemes import QuantizeContext, family_for, held_rows, row_dequantizer_of
 from qdash.engine.schemes.published import is_published_quantized
-from qdash.engine.sizes import projected_bytes, pruned_of, saved_bytes, weights_bytes
 from qdash.engine.teacher_forcing import GeneratedLogits, recording_logits
-from qdash.engine.templates import template_notes
 from qdash.engine.timing import timed_run, warm_up
-from qdash.engine.vocabulary import check_tokens, rows_of
+from qdash.engine.vocabulary import check_tokens
 from qdash.engine.weights import Restore, go_on, measure_weight_error
 from qdash.engine.weights.against import Side, compare_files
 from qdash.engine.weights.detail import WeightPosition, layer_detail
@@ -91,23 +82,12 @@ Emit = Callable[[Emitted], None]
 Stop = Callable[[], bool]
 
 
-@dataclass(frozen=True)
-class Held:
-    """What a loaded worker keeps. `idle_bytes`: memory used before there was any model."""
-
-    model: PreTrainedModel
-    family: SchemeFamily
-    processor: Processor
-    idle_bytes: int
-    loaded: Loaded
-
-
 class Worker:
     """Holds one variant. Every method emits progress, and raises QdashError: "cancelled", "out_of_memory", "checkpoint", "bad_input"."""
 
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
-        self.held: Held | None = None  # once loaded
+        self.held: LoadedVariant | None = None  # once loaded
         self._generated: tuple[Question, GeneratedLogits] | None = None  # of the last answer
         self._device = torch.device(spec.device)
         self._warmed: dict[str, MemoryWatched] = {}
@@ -288,14 +268,14 @@ class Worker:
         return partial(held_rows, self._loaded(emit, stop).model)
 
     @staticmethod
-    def _tokens(held: Held, text: str) -> tuple[int, ...]:
+    def _tokens(held: LoadedVariant, text: str) -> tuple[int, ...]:
         tokenizer = tokenizer_of(held.processor)
         tokens = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
         check_tokens(held.model, tokenizer, tokens or (0,))
         return tokens
 
     @contextmanager
-    def _scoring(self, question: Question, emit: Emit, stop: Stop) -> Iterator[tuple[Held, Inputs]]:
+    def _scoring(self, question: Question, emit: Emit, stop: Stop) -> Iterator[tuple[LoadedVariant, Inputs]]:
         held = self._loaded(emit, stop)
         with self._working("comparing word by word"):
             if question.plain:
@@ -319,56 +299,17 @@ class Worker:
                     trim(self._device)
                 self._untrimmed = not trims
 
-    def _loaded(self, emit: Emit, stop: Stop) -> Held:
+    def _loaded(self, emit: Emit, stop: Stop) -> LoadedVariant:
         self.load(emit=emit, stop=stop)
         assert self.held is not None
         return self.held
 
-    def _load(self, emit: Emit, stop: Stop, writing: Writing | None = None) -> Held:
-        spec = self.spec
-        scheme = find_scheme(spec.scheme or "")
-        skeleton = load_skeleton(spec)
-        family = family_for(scheme, skeleton)
-        arguments, snippet = family.load_kwargs(scheme, spec, skeleton), family.snippet(scheme, spec, skeleton)
-        unpacks = is_published_quantized(skeleton.config)
-        del skeleton
-        idle_bytes = _idle_bytes(self._device)
-        beside = self._beside_bytes()
-        notes: list[str] = []
-        started = perf_counter()
-        with PeakMemory(self._device, idle_bytes) as memory:
-            model = load_model(spec, arguments, partial(_report, emit, stop, words="loading weights"), notes.append)
-            copy_out_of_file(model, Path(spec.folder))
-            if not unpacks:  # layers published quantized may unpack themselves when the model is first called
-                begin(model)
-            processor = load_processor(spec)
-            family.transform(model, scheme, QuantizeContext(spec, processor, partial(_report, emit, stop)))
-            saved = saved_bytes(model)
-            if writing is not None:
-                writing.write(model, family, scheme, processor, saved)
-            family.run_lazy_packing(model)
-            accelerator.synchronize(self._device)
-            load_s = perf_counter() - started
-        cache = cache_of(scheme)
-        if cache is not None:  # not sooner: this runs the model, which may repack layers
-            round_cache(model, cache)
-        model.generation_config = greedy(model.generation_config, rows_of(model))
-        release_freed(self._device)
-        _TAKEN[self] = used_bytes(self._device) - idle_bytes
-        loaded = Loaded(
-            load_s=load_s,
-            load_peak_bytes=memory.peak_bytes,
-            weights_bytes=weights_bytes(model),
-            saved_bytes=saved,
-            projected_bytes=projected_bytes(model) if scheme.kind == "simulated" else None,
-            dtype=str(arguments["dtype"]).removeprefix("torch."),
-            coverage=coverage(model, scheme, partial(unsupported_reason, scheme, spec)).model_copy(update={"pruned": pruned_of(model)}),
-            snippet=snippet,
-            notes=(*notes, *template_notes(processor, spec), *family.notes(scheme, spec)),
-        )
-        return Held(model, family, processor, idle_bytes - beside, loaded)
+    def _load(self, emit: Emit, stop: Stop, writing: Writing | None = None) -> LoadedVariant:
+        held = load_variant(self.spec, partial(_report, emit, stop), self._beside_bytes(), writing)
+        _TAKEN[self] = held.taken_bytes
+        return held
 
-    def _idle_bytes(self, held: Held) -> int:
+    def _idle_bytes(self, held: LoadedVariant) -> int:
         """What would be used now without this worker's model."""
         return held.idle_bytes + self._beside_bytes()
 
@@ -379,16 +320,6 @@ class Worker:
 
 _TAKEN: "WeakKeyDictionary[Worker, int]" = WeakKeyDictionary()
 """What the model of each worker in this process takes: where they run inline there are several."""
-
-
-def _idle_bytes(device: torch.device) -> int:
-    """Memory used before the model, with all that is not the model in place: code and thread pools, or workspaces of a GPU's libraries."""
-    probe = torch.ones(256, 256, device=device)
-    torch.mm(probe, probe)
-    torch.nn.functional.linear(probe, probe, probe[0])  # with a bias CUDA asks cuBLASLt, which has a workspace of its own
-    del probe
-    release_freed(device)
-    return used_bytes(device)
 
 
 def _key_of(question: Question, measurement: Measurement) -> str:
