@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
+from qdash import settings as qdash_settings
 from qdash.checkpoints import tables
 from tests.support.serving import Server, serving
 
@@ -23,6 +24,14 @@ settings.load_profile("patient")
 
 # What tests run is not for the history of whoever runs them.
 os.environ["QDASH_HISTORY"] = os.path.join(tempfile.mkdtemp(prefix="qdash-history-"), "history.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """No test gets settings that were read while another had changed the environment, by a thread that it left behind for instance."""
+    qdash_settings.settings.cache_clear()
+    yield
+    qdash_settings.settings.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,8 @@
 """Whether ZeroGPU is active, and what it promises. How jobs run there is tested in tests/execution/test_zerogpu.py."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from qdash import zerogpu
-from qdash.settings import settings
-
-
-@pytest.fixture(autouse=True)
-def fresh_settings() -> Iterator[None]:
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
 
 
 @pytest.mark.parametrize(
