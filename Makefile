@@ -12,9 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE
 run: .venv/ready
 	$(BIN)/python app.py
 
+# The second part is given its files: importing all the others takes longer than a test.
 test: .venv/ready-dev lint
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser and not alone"
-	$(BIN)/python -m pytest -m "browser or alone"
+	$(BIN)/python -m pytest -m "browser or alone" $$(grep -rlE "mark\.(browser|alone)" tests --include="*.py" | sort)
 
 gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.gpu

@@ -1,10 +1,11 @@
-"""How far the estimated memory of a context is from the measured peak: four kinds of attention, three lengths, on a CPU.
+"""How far the estimated memory of a context is from the measured peak: kinds of attention and of states, three lengths, on a CPU.
 
-    python -m benchmarks.fit [--kinds grouped window latent hybrid] [--context 8192] [--dtype float32]
+    python -m benchmarks.fit [--kinds grouped window latent hybrid mamba2 delta] [--context 8192] [--dtype float32]
 
-Small models with random weights are made for it: grouped queries, sliding windows beside full attention, latent vectors, and short
-convolutions beside attention. Each is loaded in a worker of its own and reads a sixteenth, a half and all of the context. The goal is an
-error of at most 10 %. The last line is one JSON document; the exit status tells whether the goal was met.
+Small models with random weights are made for it: grouped queries, sliding windows beside full attention, latent vectors, short
+convolutions beside attention, and states of Mamba 2 and of the gated delta rule beside it. Each is loaded in a worker of its own and reads
+a sixteenth, a half and all of the context. The goal is an error of at most 10 %. The last line is one JSON document; the exit status tells
+whether the goal was met.
 """
 
 import argparse
@@ -42,6 +43,10 @@ KINDS: dict[str, Callable[[], Any]] = {
     "window": lambda: hf.Gemma3TextConfig(**WIDTHS, head_dim=64, sliding_window=512, layer_types=TURNS),
     "latent": lambda: hf.DeepseekV3Config(**{**WIDTHS, **LATENT, **FEW_HEADS}),
     "hybrid": lambda: hf.Lfm2Config(**WIDTHS, layer_types=["conv", "full_attention"] * 3, block_auto_adjust_ff_dim=False),
+    "mamba2": lambda: hf.BambaConfig(**WIDTHS, attn_layer_indices=[2, 5], mamba_n_heads=16, mamba_d_state=64, mamba_chunk_size=128),
+    "delta": lambda: hf.Qwen3_5TextConfig(
+        **WIDTHS, head_dim=64, linear_num_key_heads=8, linear_num_value_heads=16, layer_types=["linear_attention", "full_attention"] * 3
+    ),
 }
 
 

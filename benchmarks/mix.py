@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from qdash.catalog.schemes import libraries
 from qdash.machine import this_machine
 from qdash.records import MixProof, MixReport
 from qdash.runs.mix import choices_of
@@ -49,7 +50,7 @@ def document_of(found: list[dict[str, Any]], limit: int) -> dict[str, Any]:
     machine = this_machine()
     conditions = {
         "questions": limit, "schemes": SCHEMES, "device": machine.cpu_name, "cores": machine.cores,
-        "versions": {name: machine.packages[name] for name in ("torch", "transformers", "bitsandbytes") if name in machine.packages},
+        "versions": {name: machine.packages[name] for name in libraries() if name in machine.packages},
     }  # fmt: skip
     return {"benchmark": "mix", "goal": GOAL, "conditions": conditions, "results": found}
 

@@ -72,6 +72,17 @@ def check_questions(number: int) -> None:
         raise QdashError(f"{number:,} questions are too many; this server allows {PUBLIC_QUESTIONS:,}.", "Ask fewer.")
 
 
+def no_training() -> QdashError:
+    """That a public server trains nothing: it takes minutes, in which nobody else would be served."""
+    return QdashError("This server does not train models.", "Heal one with a qdash of your own.", "unavailable")
+
+
+def check_training() -> None:
+    """Raise QdashError on a public server."""
+    if settings().public:
+        raise no_training()
+
+
 def check_count(variants: Sequence[Variant]) -> None:
     """Raise QdashError for more variants than a public server compares."""
     limits = settings()

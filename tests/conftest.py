@@ -5,6 +5,7 @@ import gc
 import importlib
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +17,16 @@ from PIL import Image, ImageDraw
 
 from qdash import settings as qdash_settings
 from qdash.checkpoints import tables
+from qdash.runs import plan
 from tests.support.serving import Server, serving
 
 # A busy machine is slow now and then; that is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# Processes of several tests share the cores, and each has threads. Those that wait leave their core to others, as on public servers
+# (`qdash.engine.preload`): else a comparison takes two or three times as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # What tests run is not for the history of whoever runs them.
 os.environ["QDASH_HISTORY"] = os.path.join(tempfile.mkdtemp(prefix="qdash-history-"), "history.sqlite3")
@@ -41,10 +47,33 @@ def no_layer_tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(tables, "begin", lambda path, checkpoint, device: Thread())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_in_workers() -> Iterator[None]:
+    """Workers of runs that tests begin compute with one thread, see `one_thread`."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(plan, "_threads", lambda: 1)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Torch computes with one thread in the tests' own processes, one for each core.
+
+    Two threads wait for each other, on a busy machine for much longer than they compute.
+    """
+    _use_one_thread()
+
+
+def _use_one_thread() -> None:
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
 def pytest_collection_finish() -> None:
     """Set aside what stays anyway, libraries and collected tests: workers collect garbage whenever they load, and would walk over it."""
     gc.collect()
     gc.freeze()
+    _use_one_thread()  # for fixtures that are made before a test's own
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,10 @@ class Family(ABC):
     without_bits: ClassVar[str] = ""
     """What is said in place of the bits of a scheme that has none of its own and is no baseline."""
 
+    def unhealed(self, scheme: "Scheme") -> str:
+        """The key of the scheme that does the same without training; its own where nothing is trained."""
+        return scheme.key
+
     @abstractmethod
     def sharing(self, scheme: "Scheme") -> Sharing | None:
         """How a layer is stored under `scheme`; None for plain floats."""

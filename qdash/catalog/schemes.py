@@ -9,6 +9,7 @@ from dataclasses import replace
 from qdash.catalog.families.bitsandbytes import ABSMAX, DOUBLE_ABSMAX, BitsAndBytesParams, bitsandbytes_scheme
 from qdash.catalog.families.floating import float_scheme
 from qdash.catalog.families.gguf import GGUF_FILE
+from qdash.catalog.families.pruned_in_steps import is_pruned_in_steps, pruned_in_steps_scheme
 from qdash.catalog.families.pruning import PRUNING_SCHEMES, is_pruning, pruning_scheme
 from qdash.catalog.families.qat import qat_scheme
 from qdash.catalog.families.rounding import rounding_scheme
@@ -123,6 +124,7 @@ SCHEMES: dict[str, Scheme] = {
         qat_scheme("qat-int4", "INT4, healed", "int4-g64"),
         qat_scheme("qat-int3", "INT3, healed", "int3-g64"),
         qat_scheme("qat-int2", "INT2, healed", "int2-g64"),
+        pruned_in_steps_scheme("prune-iterative-80"),
     )
 }  # fmt: skip
 
@@ -160,6 +162,8 @@ def libraries() -> tuple[str, ...]:
 def _listed_scheme(key: str) -> Scheme:
     if key in SCHEMES:
         return SCHEMES[key]
+    if is_pruned_in_steps(key):
+        return pruned_in_steps_scheme(key)
     if is_pruning(key):
         return pruning_scheme(key)
     raise QdashError(f"There is no scheme “{key[:80]}”.", f"Choose from: {', '.join(SCHEMES)}.")

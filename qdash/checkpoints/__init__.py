@@ -33,9 +33,11 @@ from qdash.checkpoints.gguf import (
 from qdash.checkpoints.gguf.on_hub import HubGguf, cached_gguf, check_not_only_gguf, hub_gguf, locate_on_hub
 from qdash.checkpoints.healed import (
     healed_folders,
+    healed_report,
     healing_problem,
     keep_healed,
     needs_healing,
+    seconds_trained,
     training_folder,
 )
 from qdash.checkpoints.hub import HubFiles, cached_folder
@@ -44,7 +46,7 @@ from qdash.checkpoints.published import published_problem, weights_problem
 from qdash.checkpoints.random import Architecture, make
 from qdash.checkpoints.record import Checkpoint, PublishedQuantization, TensorInfo
 from qdash.checkpoints.remembered import Remembered
-from qdash.checkpoints.stored import stored_model, stored_types, typed_layers
+from qdash.checkpoints.stored import packed_sizes, stored_model, stored_types, typed_layers
 from qdash.checkpoints.tables import layer_table
 from qdash.checkpoints.validation import validate
 from qdash.errors import QdashError
@@ -55,10 +57,11 @@ from qdash.settings import settings
 from qdash.stopping import unless_stopped
 
 __all__ = [
-    "Checkpoint", "PublishedQuantization", "Sizes", "TensorInfo", "download", "estimate_bytes", "healed_folders",
+    "Checkpoint", "PublishedQuantization", "Sizes", "TensorInfo", "download", "estimate_bytes", "healed_folders", "healed_report",
     "healed_schemes", "is_cached", "is_from_gguf", "keep_healed", "layer_table", "loading_bytes", "locate", "needs_gguf", "needs_healing",
-    "obtain", "projected_bytes", "published_problem", "sizes_of", "stored_model", "stored_types", "training_folder", "typed_layers",
-    "unsuited", "weights_problem",
+    "obtain", "packed_sizes", "projected_bytes", "published_problem", "seconds_trained", "sizes_of", "stored_model", "stored_types",
+    "training_folder",
+    "typed_layers", "unsuited", "weights_problem",
 ]  # fmt: skip
 
 TABLE_WAIT_S = 15.0

@@ -4,16 +4,20 @@ There is a folder for each checkpoint, by its revision; in it one version for ea
 warm worker with an older version is not taken for one with the new. Beside it lies what a training that was stopped goes on from.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from qdash.catalog.healed_files import REPORT, WEIGHTS
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from qdash.catalog.healed_files import REPORT, STATE, WEIGHTS
 from qdash.catalog.models import MODELS
 from qdash.catalog.recipes import is_recipe
 from qdash.catalog.scheme import Scheme
-from qdash.catalog.schemes import SCHEMES
+from qdash.catalog.schemes import find_scheme, known_scheme
 from qdash.checkpoints.disk import check_disk
 from qdash.checkpoints.new_folder import disk_errors
 from qdash.checkpoints.record import Checkpoint
@@ -30,7 +34,7 @@ _VISITOR = "Choose another scheme."
 
 def healed_folders(checkpoint: Checkpoint, scheme: str | None) -> tuple[str, ...]:
     """The folders of the versions that a variant of the checkpoint under `scheme` may need; of all where it is None."""
-    if scheme is not None and (is_recipe(scheme) or not SCHEMES[scheme].family.needs_healing):
+    if scheme is not None and (is_recipe(scheme) or not find_scheme(scheme).family.needs_healing):
         return ()
     return tuple(str(folder) for key, folder in _versions(checkpoint.revision) if scheme is None or key == scheme)
 
@@ -45,7 +49,7 @@ def healing_problem(checkpoint: Checkpoint, scheme: Scheme) -> QdashError | None
 def needs_healing(scheme: Scheme, model: str, label: str) -> QdashError:
     """That the model asked for as `model`, which is called `label`, was not healed for `scheme` yet."""
     source = "" if any(entry.key == model and entry.folder is not None for entry in MODELS.values()) else " --task own --file questions.csv"
-    owner = f"Run: qdash heal --model {model} --scheme {scheme.key} --minutes 5{source}"
+    owner = f"Open the Heal page, or run: qdash heal --model {model} --scheme {scheme.key} --minutes 5{source}"
     return QdashError(f"{label} was not healed for “{scheme.label}” yet.", by_reader(owner=owner, visitor=_VISITOR), "unavailable")
 
 
@@ -57,6 +61,26 @@ def training_folder(checkpoint: Checkpoint, scheme: str, needed_bytes: int) -> P
     sweep(home)
     check_disk("What training keeps", needed_bytes, folder, "QDASH_CACHE_DIR")
     return folder
+
+
+def seconds_trained(checkpoint: Checkpoint, scheme: str) -> float:
+    """How long the checkpoint was trained for `scheme` so far, by the state that a training goes on from; 0 where there is none."""
+    try:
+        with safe_open(_home(checkpoint.revision) / f"{scheme}.training" / STATE, framework="numpy") as state:
+            return float(json.loads(state.metadata()["about"])["seconds"])
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError):
+        return 0.0
+
+
+def healed_report(checkpoint: Checkpoint, scheme: str) -> HealReport | None:
+    """How the version came about that the checkpoint has for `scheme`; None where there is none, or no report that can be read."""
+    for key, folder in _versions(checkpoint.revision):
+        if key == scheme:
+            try:
+                return HealReport.model_validate_json((folder / REPORT).read_text(encoding="utf-8"))
+            except (OSError, ValidationError):
+                return None
+    return None
 
 
 def keep_healed(checkpoint: Checkpoint, training: Path, report: HealReport) -> Path:
@@ -81,10 +105,11 @@ def keep_healed(checkpoint: Checkpoint, training: Path, report: HealReport) -> P
 
 def _versions(revision: str) -> Iterator[tuple[str, Path]]:
     """Scheme and folder of every whole version."""
-    home = _home(revision)
-    for key, scheme in SCHEMES.items():
-        if scheme.family.needs_healing:
-            yield from ((key, folder) for folder in sorted(home.glob(f"{key}-*")) if (folder / REPORT).is_file())
+    for folder in sorted(_home(revision).glob("*-*")):
+        key = folder.name.rpartition("-")[0]
+        scheme = known_scheme(key)
+        if scheme is not None and scheme.family.needs_healing and (folder / REPORT).is_file():
+            yield key, folder
 
 
 def _home(revision: str) -> Path:

@@ -38,6 +38,29 @@ def memory_bytes(tensors: Sequence[TensorInfo], method: str, bits: int) -> int:
     return stored
 
 
+def stored_sizes(tensors: Sequence[TensorInfo], bits: int, label: str) -> dict[str, tuple[str, int, int]]:
+    """Name of each weight, bias or other tensor → its type, how many numbers it stands for, and its bytes.
+
+    What belongs to a packed weight counts to it, and its type is `label`; other types are those of the header.
+    """
+    values = _values(tensors, bits)
+    packed = {_layer_of(tensor.name) for tensor in tensors if _BELONGING.search(tensor.name) or _WEIGHTS.search(tensor.name)}
+    found: dict[str, tuple[str, int, int]] = {}
+    for tensor in tensors:
+        layer, count = _layer_of(tensor.name), values.get(tensor.name, 0)
+        if layer in packed and layer != tensor.name:
+            _label, numbers, nbytes = found.get(f"{layer}.weight", (label, 0, 0))
+            found[f"{layer}.weight"] = (label, numbers + count, nbytes + tensor.nbytes)
+        else:
+            found[tensor.name] = (tensor.dtype, count or tensor.values, tensor.nbytes)
+    return found
+
+
+def _layer_of(name: str) -> str:
+    """The path of the layer whose weight a tensor is, is part of, or belongs to; `name` itself for biases and the like."""
+    return re.sub(r"\.(_?weight([._]\w+)*|SCB|qweight|qzeros|scales|g_idx|(input|output)_\w+)$", "", name)
+
+
 def _values(tensors: Iterable[TensorInfo], bits: int) -> dict[str, int]:
     """Name of each weight or bias → how many numbers it stands for."""
     tensors = tuple(tensors)

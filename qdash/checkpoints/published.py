@@ -28,6 +28,9 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 """The methods that load as published, by their name in config.json, and what transformers needs for each."""
 
+DEQUANTIZED = ("bitsandbytes", "torchao", "compressed-tensors")
+"""Those of them whose layers can be dequantized one by one."""
+
 _CUDA = Need("Choose the device “cuda” where there is one, or the model that it was made from.", device="cuda")
 
 # Where transformers looks: the model's own configuration, then that of its language model.
@@ -75,6 +78,7 @@ def published_quantization(
         needs_cuda=method == "torchao" and _ao_class(entry) == INT4,
         base_model=base_model,
         parameters=parameters(tensors, stored_bits or bits or 4),
+        stored_bits=stored_bits or bits or 4,
         weights_bytes=memory_bytes(tensors, method, bits or 4),
     )
 

@@ -40,13 +40,15 @@ class PublishedQuantization(Record):
     """How a checkpoint was quantized before it was published.
 
     `method` is its name in config.json; `bits` those of a weight, None where they differ from layer to layer or are not told.
-    `parameters` counts weights, not the numbers they are packed in; `weights_bytes` is what they take in memory.
+    `parameters` counts weights, not the numbers they are packed in; `weights_bytes` is what they take in memory. `stored_bits`: of each
+    weight in the tensor that holds it, which may be more than it has.
     """
 
     method: str
     bits: int | None
     parameters: int
     weights_bytes: int
+    stored_bits: int = 4
     needs_cuda: bool = False
     base_model: str | None = None
     """The hub id that the model card gives as the model it was made from."""

@@ -1,4 +1,6 @@
-"""How a model's files store its weights: the type of each parameter of a GGUF file, and what all of them take, with everything counted."""
+"""How a model's files store its weights: the type of each parameter of a GGUF file or of packed weights, and what all of them take, with
+everything counted.
+"""
 
 import json
 from collections import Counter
@@ -9,16 +11,21 @@ from qdash.catalog.parts import part_of
 from qdash.catalog.stored_blocks import SOURCES
 from qdash.checkpoints.files import INDEX, SINGLE
 from qdash.checkpoints.gguf.header import GgufTensor, read_header
+from qdash.checkpoints.packing import stored_sizes
 from qdash.checkpoints.record import Checkpoint
 from qdash.present.layer_names import block_of, projection_of
 from qdash.records import StoredModel, StoredType, TypedLayer
 
 
 def stored_types(checkpoint: Checkpoint) -> dict[str, StoredType] | None:
-    """Path of each parameter in the model → how the GGUF file of an obtained checkpoint stores it; None where there is no GGUF file.
+    """Path of each parameter in the model → how the GGUF file or the packed weights of an obtained checkpoint store it; None for floats.
 
-    A parameter of which transformers does not tell what it is made from is not among them. Raises QdashError("checkpoint").
+    A parameter of which transformers does not tell what it is made from is not among them; packed weights are told by their names in the
+    file. Raises QdashError("checkpoint").
     """
+    if checkpoint.quantization is not None:
+        sizes = packed_sizes(checkpoint).items()
+        return {path: StoredType(type=kind, bits=8 * nbytes / max(values, 1)) for path, (kind, values, nbytes) in sizes}
     if checkpoint.gguf is None or checkpoint.folder is None:
         return None
     return {path: _together(tensors) for path, tensors in _sources(checkpoint.gguf, checkpoint.folder).items()}
@@ -56,11 +63,18 @@ def stored_model(checkpoint: Checkpoint) -> StoredModel:
     if checkpoint.gguf is not None:
         tensors = _gguf_tensors(checkpoint.gguf)
         sizes = [(tensor.type, tensor.values, tensor.nbytes) for tensor in tensors]
-        file_bytes = Path(checkpoint.gguf).stat().st_size
-    else:
-        sizes = [(tensor.dtype, tensor.values, tensor.nbytes) for tensor in checkpoint.own_tensors]
-        file_bytes = sum(file.stat().st_size for file in _weight_files(Path(checkpoint.folder or "")))
-    return _summed(checkpoint, sizes, file_bytes)
+        return _summed(checkpoint, sizes, Path(checkpoint.gguf).stat().st_size)
+    file_bytes = sum(file.stat().st_size for file in _weight_files(Path(checkpoint.folder or "")))
+    if checkpoint.quantization is not None:
+        return _summed(checkpoint, packed_sizes(checkpoint).values(), file_bytes)
+    return _summed(checkpoint, [(tensor.dtype, tensor.values, tensor.nbytes) for tensor in checkpoint.own_tensors], file_bytes)
+
+
+def packed_sizes(checkpoint: Checkpoint) -> dict[str, tuple[str, int, int]]:
+    """Of a checkpoint that was published quantized: name → type, numbers and bytes; see `packing.stored_sizes`."""
+    quantization = checkpoint.quantization
+    assert quantization is not None
+    return stored_sizes(checkpoint.own_tensors, quantization.stored_bits, quantization.name)
 
 
 def _summed(checkpoint: Checkpoint, sizes: Iterable[tuple[str, int, int]], file_bytes: int) -> StoredModel:

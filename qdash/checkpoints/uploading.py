@@ -55,11 +55,18 @@ class HubRepository:
         with upload_errors(self.name):
             exists = HfApi().repo_exists(self.name)
         if exists and not self.overwrite:
-            raise QdashError(f"{self.name} exists already on the hub.", "Give another name, or allow to overwrite it (--overwrite).")
+            raise QdashError(
+                f"{self.name} exists already on the hub.", "Give another name, or allow to replace it (on the command line: --overwrite)."
+            )
         return exists
 
     def _misnamed(self) -> QdashError:
         return QdashError(f"“{self.name}” is not the name of a repository on the hub.", "Write hub:user/name, with your user name.")
+
+
+def knows_token() -> bool:
+    """Whether something could be sent to the hub from here: there is a person's token, and the hub may be asked."""
+    return get_token() is not None and not constants.is_offline_mode()
 
 
 def upload(folder: Path, repository: HubRepository, exists: bool, stop: Event | None = None) -> Generator[Step, None, None]:

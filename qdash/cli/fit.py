@@ -15,7 +15,7 @@ from qdash.cli.shown.progress import steps_bar
 from qdash.execution.forward import result_of
 from qdash.records import FitReport, Request
 from qdash.report import fit_to_json
-from qdash.runs.fit import estimate_fit, measure_fit
+from qdash.runs.fit import USUAL_CONTEXT, estimate_fit, measure_fit
 from qdash.runs.plan import variants_of
 from qdash.settings import settings
 
@@ -23,7 +23,14 @@ from qdash.settings import settings
 def fit(
     model: ModelOption,
     schemes: SchemesOption = "original",
-    context: Annotated[int, typer.Option(metavar="TOKENS", help="Tokens of a conversation, prompt and answer together.")] = 8192,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            metavar="TOKENS",
+            help="Tokens of a conversation, prompt and answer together.",
+            show_default=f"{USUAL_CONTEXT:,}, or the model's own context if that is shorter",
+        ),
+    ] = None,
     conversations: Annotated[int, typer.Option(metavar="N", help="Conversations held at once.")] = 1,
     measure: Annotated[bool, typer.Option("--measure", help="Run every scheme at three lengths too, to check the estimate.")] = False,
     device: DeviceOption = "auto",
@@ -44,6 +51,6 @@ def fit(
     return 3 if any(entry.problem is not None for entry in report.measured) else 0
 
 
-def _measured(request: Request, context: int, conversations: int) -> FitReport:
+def _measured(request: Request, context: int | None, conversations: int) -> FitReport:
     with stoppable() as stop, closing(execution.create(settings())) as executor, display().progress(steps_bar()) as moved:
         return result_of(measure_fit(request, context, conversations, executor, stop), moved)

@@ -1,5 +1,6 @@
 """`qdash heal`: train the weights that a scheme rounds, so that the model says with few bits what it said before."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -8,28 +9,28 @@ from typing import Annotated
 import typer
 
 from qdash import execution
-from qdash.catalog.models import MODELS
 from qdash.cli.arguments import DeviceOption, JsonOption, ModelOption
 from qdash.cli.display import display
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
-from qdash.cli.shown.healing import estimate_words, heal_blocks
+from qdash.cli.shown.healing import heal_blocks
 from qdash.cli.shown.progress import steps_bar
 from qdash.errors import QdashError
 from qdash.inputs import clean_text, read_file, text_of
+from qdash.present.healing import estimate_words
 from qdash.records import HealEstimate, HealReport, Step
 from qdash.report import heal_to_json
 from qdash.runs.heal import heal as healed_steps
-from qdash.runs.healing_passages import Lessons, drawings, own_questions, stories, text_passages
+from qdash.runs.healing_passages import OF_BUNDLED, Lessons, own_questions, suited, text_passages
 from qdash.settings import settings
 from qdash.tasks import read_custom
 
-_OWN = ("stories", "drawings", "own")
+_OWN = (*OF_BUNDLED, "own")
 
 
 def heal(
     model: ModelOption,
-    scheme: Annotated[str, typer.Option(help="qat-int4, qat-int3 or qat-int2.")],
+    scheme: Annotated[str, typer.Option(help="qat-int4, qat-int3, qat-int2, or prune-iterative-80 with any percentage.")],
     minutes: Annotated[float, typer.Option(help="Minutes of training in all; a run that was stopped goes on up to these.")] = 5.0,
     task: Annotated[
         str | None,
@@ -58,7 +59,9 @@ def heal(
         return 130 if stop.is_set() else 0
 
 
-def _healed(model: str, scheme: str, lessons: Lessons, minutes: float, stop: Event, device: str, *, shows: bool) -> HealReport:
+def _healed(
+    model: str, scheme: str, lessons: Callable[[], Lessons], minutes: float, stop: Event, device: str, *, shows: bool
+) -> HealReport:
     with closing(execution.create(settings())) as executor, display().progress(steps_bar()) as moved:
         steps = healed_steps(model, scheme, lessons, minutes, executor, stop, device=device)
         with closing(steps):
@@ -73,25 +76,26 @@ def _healed(model: str, scheme: str, lessons: Lessons, minutes: float, stop: Eve
                     moved(event)
 
 
-def _lessons(model: str, task: str | None, file: str | None, text: str | None) -> Lessons:
-    """What to train on; raises QdashError where that is not clear."""
+def _lessons(model: str, task: str | None, file: str | None, text: str | None) -> Callable[[], Lessons]:
+    """What makes the passages to train on; raises QdashError where that is not clear, or a file cannot be used."""
     if task is not None and task not in _OWN:
         raise QdashError(f"There is nothing called “{task}” to train on.", f"Choose from: {', '.join(_OWN)}; or give a text with --text.")
     if sum(choice is not None for choice in (task if file is None else None, file, text)) > 1 or (file and task not in (None, "own")):
         raise QdashError("There are several things to train on.", "Give one of --task, --file and --text.")
-    if text is not None:
-        return text_passages(clean_text(text_of(read_file(Path(text), "text"), f"“{Path(text).name}”")), Path(text).name)
-    if file is not None:
-        return own_questions(read_custom(Path(file)), Path(file).name)
-    chosen = task or _suited(model)
+    own = _of_text(Path(text)) if text is not None else _of_questions(Path(file)) if file is not None else None
+    if own is not None:
+        return lambda: own
+    chosen = task or suited(model)
     if chosen == "own":
         raise QdashError("--task own needs questions.", "Give a CSV or JSON-lines file, or a ZIP with one, with --file.")
-    return stories() if chosen == "stories" else drawings()
-
-
-def _suited(model: str) -> str:
-    """What a bundled model learned from; raises QdashError for other models."""
-    entry = MODELS.get(model)
-    if entry is None or entry.kind != "bundled":
+    if chosen is None:
         raise QdashError(f"What to train {model} on is not known.", "Give your own questions with --file, or a text with --text.")
-    return "drawings" if entry.draws_only else "stories"
+    return OF_BUNDLED[chosen]
+
+
+def _of_questions(path: Path) -> Lessons:
+    return own_questions(read_custom(path), path.name)
+
+
+def _of_text(path: Path) -> Lessons:
+    return text_passages(clean_text(text_of(read_file(path, "text"), f"“{path.name}”")), path.name)

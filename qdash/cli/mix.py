@@ -1,25 +1,29 @@
 """`qdash mix`: the best scheme for each layer within a budget, and the proof that it is better."""
 
+from collections.abc import Generator
 from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from qdash import execution
+from qdash.catalog.schemes import find_scheme
 from qdash.cli.arguments import DeviceOption, DtypeOption, JsonOption, ModelOption, SchemesOption, listed
 from qdash.cli.display import display
 from qdash.cli.interrupt import stoppable
 from qdash.cli.outputs import Outputs
 from qdash.cli.shown.mix import mix_blocks
 from qdash.cli.shown.progress import steps_bar
+from qdash.errors import QdashError
 from qdash.execution.forward import result_of
+from qdash.records import MeasuredMix, MixReport, ProgressiveReport, Step
 from qdash.report import mix_to_json
-from qdash.runs.mix import find_mix
+from qdash.runs.mix import find_mix, measure_progressive
 from qdash.runs.mix.budget import read_budget
 from qdash.runs.mix.choice import Limits
-from qdash.runs.mix.questions import MIX_TASKS, questions_of
 from qdash.settings import settings
-from qdash.tasks import TASKS
+from qdash.tasks import TASKS, CalibrationSet, bundled_set
+from qdash.tasks.calibration import BUNDLED
 
 
 def mix(
@@ -33,7 +37,7 @@ def mix(
         ),
     ],
     task: Annotated[
-        str | None, typer.Option(help=f"Whose questions are used, {' or '.join(MIX_TASKS)}; if left out, the one that suits the model.")
+        str | None, typer.Option(help=f"Whose questions are used, {' or '.join(BUNDLED)}; if left out, the one that suits the model.")
     ] = None,
     limit: Annotated[int, typer.Option(help="Number of questions: half to search on, half to prove the result on; 0: all.")] = 64,
     together: Annotated[
@@ -41,6 +45,13 @@ def mix(
     ] = None,
     keep: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Layers that stay as they are, such as *.down_proj. Repeatable.")
+    ] = None,
+    progressive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEME",
+            help="Also quantize step by step under this one of --schemes: least damage first, part by part, and in a random order.",
+        ),
     ] = None,
     device: DeviceOption = "auto",
     baseline_dtype: DtypeOption = None,
@@ -54,17 +65,50 @@ def mix(
     outputs = Outputs({"json": json})
     outputs.check()
     read_budget(budget)
-    chosen, items = questions_of(task or _suited(model), limit or None)
-    with stoppable() as stop, closing(execution.create(settings())) as executor, display().progress(steps_bar()) as moved:
-        steps = find_mix(
-            model, listed(schemes), budget, items, executor, stop, task=chosen.key, plain=chosen.plain, max_tokens=chosen.max_new_tokens,
-            rule=chosen.rule, limits=Limits(tuple(together or ()), tuple(keep or ())), device=device, baseline_dtype=baseline_dtype,
-        )  # fmt: skip
-        report = result_of(steps, moved)
+    calibration = bundled_set(task or _suited(model), limit or None)
+    if progressive is not None:
+        _check_progressive(progressive, schemes, calibration)
+    failed = None
+    with stoppable() as stop, closing(execution.create(settings())) as executor:
+        with display().progress(steps_bar()) as moved:
+            steps = find_mix(
+                model, listed(schemes), budget, calibration, executor, stop, limits=Limits(tuple(together or ()), tuple(keep or ())),
+                device=device, baseline_dtype=baseline_dtype,
+            )  # fmt: skip
+            report = result_of(steps, moved)
+        if progressive is not None:
+            report, failed = _with_orders(report, measure_progressive(report.sensitivity, progressive, calibration, executor, stop))
     if not outputs.to_stdout:
         display().show(*mix_blocks(report))
     outputs.write(report, {"json": mix_to_json})
-    return 3 if any(proof.problem is not None for proof in report.proof) else 0
+    if failed is not None:
+        raise failed
+    orders = report.progressive.progressions if report.progressive is not None else ()
+    measured: list[MeasuredMix] = [*report.proof, *(step for order in orders for step in order.steps)]
+    return 3 if any(one.problem is not None for one in measured) else 0
+
+
+def _with_orders(
+    report: MixReport, steps: Generator[Step | ProgressiveReport, None, ProgressiveReport]
+) -> tuple[MixReport, QdashError | None]:
+    """The report with all steps that are known when these end, and the error that they end with."""
+    known: list[ProgressiveReport] = []
+    failed = None
+    with display().progress(steps_bar()) as moved:
+        try:
+            known.append(result_of(steps, lambda item: moved(item) if isinstance(item, Step) else known.append(item)))
+        except QdashError as error:
+            failed = error
+    return report.model_copy(update={"progressive": known[-1]}) if known else report, failed
+
+
+def _check_progressive(scheme: str, schemes: str, calibration: CalibrationSet) -> None:
+    """Raise QdashError unless the scheme is one of those that are measured, and there are questions to measure the orders on."""
+    known = [find_scheme(key).key for key in listed(schemes) if not find_scheme(key).is_baseline]
+    if find_scheme(scheme).key not in known:
+        raise QdashError(f"--progressive {scheme} is not one of --schemes.", f"Choose one of {', '.join(known)}.")
+    if not calibration.held_out.items:
+        raise QdashError("--progressive needs other questions than those that layers are measured on.", "Ask at least two with --limit.")
 
 
 def _suited(model: str) -> str:

@@ -20,11 +20,12 @@ from qdash.inputs import check_prompt, read_picture, read_reference_text
 from qdash.records import Measurement, SensitivityMethod, SensitivityReport, TaskItem
 from qdash.report import sensitivity_to_json
 from qdash.runs.drift import bundled_text
-from qdash.runs.sensitivity import QUESTIONS, measure_sensitivity
+from qdash.runs.sensitivity import measure_sensitivity
 from qdash.settings import settings
-from qdash.tasks import Item, bundled_items, find_task, read_custom, stratified_sample
+from qdash.tasks import CalibrationSet, Item, bundled_set, find_task, read_custom, stratified_sample
+from qdash.tasks.calibration import BUNDLED, QUESTIONS
 
-_TASKS = ("cloze", "drawings", "own", "answer", "text")
+_TASKS = (*BUNDLED, "own", "answer", "text")
 _TEXT_TOKENS = 256
 _FROM_FILES = ("own", "text")
 
@@ -57,10 +58,9 @@ def sensitivity(
     """
     outputs = Outputs({"json": json})
     outputs.check()
-    items, plain, max_tokens = _items(task, file, prompt, image)
-    chosen = stratified_sample(items, limit or None)
+    calibration = _calibration(task, file, prompt, image, limit or None)
     with stoppable() as stop:
-        report = _measured(model, listed(schemes), chosen, plain, max_tokens, device, baseline_dtype, method, stop)
+        report = _measured(model, listed(schemes), calibration, device, baseline_dtype, method, stop)
         if not outputs.to_stdout:
             display().show(*sensitivity_blocks(report))
         outputs.write(report, {"json": sensitivity_to_json})
@@ -72,9 +72,7 @@ def sensitivity(
 def _measured(
     model: str,
     schemes: list[str],
-    items: tuple[Item, ...],
-    plain: bool,
-    max_tokens: int,
+    calibration: CalibrationSet,
     device: str,
     baseline_dtype: DtypeOption,
     method: SensitivityMethod | None,
@@ -82,14 +80,13 @@ def _measured(
 ) -> SensitivityReport:
     with closing(execution.create(settings())) as executor, display().progress(steps_bar()) as moved:
         steps = measure_sensitivity(
-            model, schemes, items, executor, stop, plain=plain, max_tokens=max_tokens, device=device, baseline_dtype=baseline_dtype,
-            method=method,
+            model, schemes, calibration, executor, stop, device=device, baseline_dtype=baseline_dtype, method=method
         )  # fmt: skip
         return result_of(steps, moved)
 
 
-def _items(task: str, file: str | None, prompt: str | None, image: str | None) -> tuple[tuple[Item, ...], bool, int]:
-    """The questions, whether they are plain texts to go on from, and where an answer is cut; raises QdashError."""
+def _calibration(task: str, file: str | None, prompt: str | None, image: str | None, limit: int | None) -> CalibrationSet:
+    """The questions, and how their answers are followed; raises QdashError."""
     if task not in _TASKS:
         raise QdashError(f"--task {task} has no answers to follow.", f"Choose one of {', '.join(_TASKS)}.")
     if file is not None and task not in _FROM_FILES:
@@ -97,14 +94,15 @@ def _items(task: str, file: str | None, prompt: str | None, image: str | None) -
     if (prompt is not None or image is not None) and task != "answer":
         raise QdashError(f"--task {task} has its own questions.", "Leave out --prompt and --image, or choose answer.")
     if task == "answer":
-        return (_question(prompt, image),), False, Measurement().max_answer_tokens
+        return CalibrationSet(task, (_question(prompt, image),), plain=False, max_tokens=Measurement().max_answer_tokens)
     if task == "text":
-        return _paragraphs(bundled_text() if file is None else read_reference_text(Path(file)) or ""), True, _TEXT_TOKENS
+        paragraphs = _paragraphs(bundled_text() if file is None else read_reference_text(Path(file)) or "")
+        return CalibrationSet(task, stratified_sample(paragraphs, limit), plain=True, max_tokens=_TEXT_TOKENS)
     if task == "own":
         if file is None:
             raise QdashError("--task own needs questions.", "Give a CSV or JSON-lines file, or a ZIP with one, with --file.")
-        return read_custom(Path(file)), False, find_task(task).max_new_tokens
-    return bundled_items(find_task(task).key) or (), find_task(task).plain, find_task(task).max_new_tokens
+        return CalibrationSet.of(find_task(task), read_custom(Path(file)), limit)
+    return bundled_set(task, limit)
 
 
 def _question(prompt: str | None, image: str | None) -> Item:

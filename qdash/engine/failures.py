@@ -70,12 +70,28 @@ def model_errors(doing: str) -> Iterator[None]:
         library = _raised_in(error)
         if library is None or is_out_of_memory(error):
             raise
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300].rstrip(".")
-        message = f"{library} failed while {doing}: {type(error).__name__}{': ' if said else ''}{said}."
+        message = f"{library} failed while {doing}: {_said(error)}."
         if library in _scheme_modules():
             raise QdashError(message, "This scheme cannot run this model: choose another one.", "unavailable") from error
         remedy = "Most likely its files do not match, or this version of transformers does not run it: choose another model."
         raise QdashError(message, remedy, "checkpoint") from error
+
+
+def _said(error: Exception) -> str:
+    """“ValueError: its first line”."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300].rstrip(".")
+    return f"{type(error).__name__}{': ' if said else ''}{said}"
+
+
+def layer_failure(error: Exception) -> str:
+    """What one layer failed with; raises `error` again where it is not the layer's: memory ran out, a stop, a lost GPU.
+
+    After an error on the GPU itself, such as a read out of bounds, every later call of the process fails as well.
+    """
+    own = error.kind in ("cancelled", "out_of_memory") if isinstance(error, QdashError) else is_out_of_memory(error)
+    if own or "CUDA error" in str(error):
+        raise error
+    return error.message if isinstance(error, QdashError) else _said(error)
 
 
 def _raised_in(error: BaseException) -> str | None:

@@ -250,7 +250,7 @@ class Worker:
     def compare_files(self, own: WeightFile, other: WeightFile, *, emit: Emit, stop: Stop) -> SchemeWeights:
         """The weights of another file of the model against its own; needs no loaded model. Emits what is known of each layer."""
         with self._working("comparing weights"):
-            sides = (Side(file.name, Path(file.spec.folder), load_skeleton(file.spec), file.types) for file in (own, other))
+            sides = (Side(file.name, file.spec, load_skeleton(file.spec), file.types) for file in (own, other))
             return compare_files(*sides, emit=emit, stop=stop)
 
     def release(self) -> None:

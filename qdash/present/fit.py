@@ -45,10 +45,21 @@ def is_lower_bound(scheme: FitScheme) -> bool:
 
 
 def too_long(report: FitReport) -> str:
-    """That the model was made for fewer tokens; empty if it was not."""
+    """That the model was made for fewer tokens, and what that means; empty if it was not."""
     if report.longest_context is None or report.context <= report.longest_context:
         return ""
-    return _("⚠ The model was made for {tokens} tokens.", tokens=decimal(report.longest_context))
+    return _(
+        "⚠ The model was made for {tokens} tokens. At {context} it may still run, but its answers get worse.",
+        tokens=decimal(report.longest_context), context=decimal(report.context),
+    )  # fmt: skip
+
+
+def _usual(report: FitReport) -> str:
+    """Where a context that nobody chose comes from."""
+    tokens = decimal(report.context)
+    if report.context == report.longest_context:
+        return _("No context was chosen, so it is the longest that the model was made for: {tokens} tokens.", tokens=tokens)
+    return _("No context was chosen, so it is the usual one of {tokens} tokens.", tokens=tokens)
 
 
 def conditions(report: FitReport) -> Iterator[str]:
@@ -59,8 +70,15 @@ def conditions(report: FitReport) -> Iterator[str]:
         report.conversations,
         number=decimal(report.conversations), tokens=decimal(report.context), dtype=report.dtype, card_dtype=report.card_dtype,
     )  # fmt: skip
+    if not report.context_chosen:
+        yield _usual(report)
     yield _("{size} of this machine may be used.", size=mib(report.available_bytes))
     yield _("Of a card, 5% and 600 MiB are kept free, for its driver and for what an estimate misses.")
+    if report.has_states:
+        yield _(
+            "Some layers keep a state of a constant size in place of keys and values. The kernels of mamba-ssm and flash-linear-attention, "
+            "where they are installed, take less memory for reading than is estimated here."
+        )
     if report.picture_tokens is not None:
         tokens = decimal(report.picture_tokens)
         yield _("A picture of 1024 × 768 pixels takes {tokens} tokens of the context. What looking at it takes is left out.", tokens=tokens)

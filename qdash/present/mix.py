@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from qdash.present.formatting import between, mib, nats, percent
 from qdash.present.language import _, decimal, ngettext, recorded
-from qdash.records import MixProof, MixReport, Proportion
+from qdash.records import MeasuredMix, MixProof, MixReport, Proportion
 
 
 def proven(report: MixReport, name: str) -> MixProof | None:
@@ -18,23 +18,25 @@ def proof_name(proof: MixProof) -> str:
     return names[proof.name]
 
 
-def proof_interval(proof: MixProof) -> str:
-    """“0.0031–0.012”; empty for one item."""
-    return "" if proof.kl_low is None or proof.kl_high is None else f"{nats(proof.kl_low)}–{nats(proof.kl_high)}"
-
-
 def is_graded(report: MixReport) -> bool:
     """Whether the proof counted right answers."""
     return any(proof.accuracy is not None for proof in report.proof)
 
 
 def proof_cells(proof: MixProof, graded: bool) -> tuple[str, ...]:
-    """Name, scheme, size, divergence, its interval, share of the same next token; right answers where they are `graded`."""
-    size = "" if proof.weights_bytes is None else mib(proof.weights_bytes)
-    closeness = "" if proof.kl_mean_nats is None else nats(proof.kl_mean_nats)
-    same = "" if proof.top1 is None else percent(proof.top1, 1)
-    right = () if not graded else ("" if proof.accuracy is None else _right(proof.accuracy),)
-    return (proof_name(proof), recorded(proof.label), size, closeness, proof_interval(proof), same, *right)
+    """Name, scheme, and the cells of `measured_cells`."""
+    return (proof_name(proof), recorded(proof.label), *measured_cells(proof, graded))
+
+
+def measured_cells(measured: MeasuredMix, graded: bool) -> tuple[str, ...]:
+    """Size, divergence, its interval, share of the same next token; right answers where they are `graded`."""
+    size = "" if measured.weights_bytes is None else mib(measured.weights_bytes)
+    closeness = "" if measured.kl_mean_nats is None else nats(measured.kl_mean_nats)
+    # One item has no interval.
+    interval = "" if measured.kl_low is None or measured.kl_high is None else f"{nats(measured.kl_low)}–{nats(measured.kl_high)}"
+    same = "" if measured.top1 is None else percent(measured.top1, 1)
+    right = () if not graded else ("" if measured.accuracy is None else _right(measured.accuracy),)
+    return (size, closeness, interval, same, *right)
 
 
 def _right(accuracy: Proportion) -> str:

@@ -28,6 +28,7 @@ from qdash.records.events import AnswerText, ComparisonDone, Event, Progress, St
 from qdash.records.fit import FitReport, FitScheme, FitSizes, MeasuredContext
 from qdash.records.heal import Healed, HealEstimate, HealJob, HealReport
 from qdash.records.inspector import Explanation, InspectorReport, PartInside, QuantizedInside, SavedFile
+from qdash.records.measured_mix import KlDifference, MeasuredMix
 from qdash.records.messages import (
     Answer,
     BatchAnswered,
@@ -47,8 +48,10 @@ from qdash.records.messages import (
     TimedRun,
     WeightFile,
     WorkerSpec,
+    candidates,
 )
-from qdash.records.mix import KlDifference, Mix, MixLayer, MixProof, MixReport, ProofName
+from qdash.records.mix import Mix, MixLayer, MixProof, MixReport, ProofName
+from qdash.records.progressive import Order, Progression, ProgressiveReport, ProgressiveStep
 from qdash.records.request import Measurement, Picture, Request, Variant
 from qdash.records.results import (
     BUSY_SHARE,
@@ -103,6 +106,10 @@ __all__ = [
     "MixLayer",
     "MixProof",
     "MixReport",
+    "Order",
+    "Progression",
+    "ProgressiveReport",
+    "ProgressiveStep",
     "ProofName",
     "BUSY_SHARE",
     "Agreement",
@@ -167,6 +174,7 @@ __all__ = [
     "Loaded",
     "Logits",
     "MeasuredLayer",
+    "MeasuredMix",
     "Measurement",
     "Memory",
     "MemoryWatched",
@@ -221,6 +229,7 @@ __all__ = [
     "WeightReport",
     "WorkerSpec",
     "Written",
+    "candidates",
     "device_type",
     "shape_key",
 ]

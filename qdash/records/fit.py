@@ -66,9 +66,11 @@ class MeasuredContext(Record):
 
 class FitReport(Record):
     """All of it. `context` counts the tokens of a conversation, prompt and answer, `conversations` how many are held at once.
+    `context_chosen`: somebody asked for this length; else it is the usual one, or the model's own where that is shorter.
 
     `available_bytes` is what this machine's device has for a model. `longest_context` is what the model was made for, `picture_tokens` what
-    a picture takes of the context; None where its files do not say.
+    a picture takes of the context; None where its files do not say. `has_states`: some layers keep a state of a constant size in the place
+    of keys and values.
     """
 
     qdash_version: str = __version__
@@ -76,11 +78,13 @@ class FitReport(Record):
     model: str
     host: Host | None = None
     context: int
+    context_chosen: bool = True
     conversations: int
     dtype: Dtype
     card_dtype: Dtype
     available_bytes: int
     longest_context: int | None
     picture_tokens: int | None = None
+    has_states: bool = False
     schemes: tuple[FitScheme, ...]
     measured: tuple[MeasuredContext, ...] = ()

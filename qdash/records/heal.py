@@ -6,7 +6,7 @@ from pydantic import Field
 
 from qdash import __version__
 from qdash.records.base import Record
-from qdash.records.messages import HealPoint, Passage
+from qdash.records.messages import HealPoint, Passage, candidates
 from qdash.records.results import Host
 from qdash.records.types import Device, Dtype
 
@@ -82,4 +82,4 @@ class HealReport(Record):
     @property
     def best(self) -> HealPoint:
         """The point whose weights were kept."""
-        return min(self.points, key=lambda point: point.held_out_kl)
+        return min(candidates(self.points), key=lambda point: point.held_out_kl)

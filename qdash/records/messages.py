@@ -1,5 +1,7 @@
 """Messages between runs and workers: what a worker is told, what it emits, what it returns."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from qdash.records.base import Record
@@ -63,19 +65,30 @@ class Step(Record):
 
 class HealPoint(Record):
     """Where training stood after `seconds` and `steps`. `train_kl`: mean over the steps since the point before (None: none yet);
-    `held_out_kl`: on passages that are not trained on. Both are the divergence from the original in nats per token.
+    `held_out_kl`: on passages that are not trained on. Both are the divergence from the original in nats per token. `zeros`: the share of
+    the trained weights that was zero then (None: none is made zero).
     """
 
     seconds: float
     steps: int
     train_kl: float | None
     held_out_kl: float
+    zeros: float | None = None
+
+
+def candidates(points: Sequence[HealPoint]) -> list[HealPoint]:
+    """The points of which the best is kept: those with as many zeros as the first, which was scored without training."""
+    return [point for point in points if point.zeros is None or point.zeros >= (points[0].zeros or 0.0)]
 
 
 class Healing(Step):
-    """Training moved on; `points`: all scores of the held-out passages so far. The weights of the best are kept by then."""
+    """Training moved on, to its step number `steps`. `points`: all scores of the held-out passages so far; the weights of the best are kept
+    by then. `train_kl`: the mean over the steps since the last of them (None: none yet).
+    """
 
     points: tuple[HealPoint, ...]
+    steps: int = 0
+    train_kl: float | None = None
 
 
 class TextSoFar(Record):

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from qdash import __version__
 from qdash.records.base import Record
-from qdash.records.evaluation import Proportion
-from qdash.records.results import ErrorRecord, Host
+from qdash.records.measured_mix import KlDifference, MeasuredMix
+from qdash.records.progressive import ProgressiveReport
+from qdash.records.results import Host
 from qdash.records.sensitivity import SensitivityReport
 from qdash.records.types import Dtype, Kind
 
@@ -42,39 +43,18 @@ class Mix(Record):
     layers: tuple[MixLayer, ...]
 
 
-class KlDifference(Record):
-    """The mean over the items of one mix's KL divergence minus another variant's, with its 95% interval; below 0 it is closer."""
-
-    mean_nats: float
-    low_nats: float
-    high_nats: float
-
-
-class MixProof(Record):
-    """One variant on the items that the search did not see.
-
-    `weights_bytes` are as if a simulated scheme were really stored. KL divergence from the original's next-token distributions in nats: the
-    mean over the items with its 95% interval, which is None for one item; `kl_nats`: of each item. `top1`: the share of tokens whose
-    likeliest is the original's. `accuracy`: of right answers, None for a task without. `versus_mix`: the mix's divergence minus this one's.
-    """
+class MixProof(MeasuredMix):
+    """One variant on the items that the search did not see. `versus_mix`: the mix's divergence minus this one's."""
 
     name: ProofName
-    scheme: str
-    label: str
-    kind: Kind
-    weights_bytes: int | None = None
-    kl_mean_nats: float | None = None
-    kl_low: float | None = None
-    kl_high: float | None = None
-    kl_nats: tuple[float, ...] = ()
-    top1: float | None = None
-    accuracy: Proportion | None = None
     versus_mix: KlDifference | None = None
-    problem: ErrorRecord | None = None
 
 
 class MixReport(Record):
-    """The mix, and the proof where it was asked for. `budget`: as it was given; `budget_bytes`: of weights, what it comes to."""
+    """The mix, and the proof and the orders of quantizing where they were asked for.
+
+    `budget`: as it was given; `budget_bytes`: of weights, what it comes to.
+    """
 
     qdash_version: str = __version__
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -92,4 +72,5 @@ class MixReport(Record):
     proof_tokens: int = 0
     proof: tuple[MixProof, ...] = ()
     snippet: str | None = None
+    progressive: ProgressiveReport | None = None
     sensitivity: SensitivityReport

@@ -91,6 +91,14 @@ class Saved(Record):
         """Bytes of the weight files."""
         return sum(file.size_bytes for file in self.files if file.name.endswith(".safetensors"))
 
-    def snippet_from(self, place: str) -> str:
-        """`snippet` for files that lie at `place`."""
-        return self.snippet.replace(f"folder = {self.loads_from!r}", f"folder = {place!r}", 1)
+    @property
+    def on_hub(self) -> bool:
+        """Whether it is in a repository on the hub."""
+        return self.where.startswith(("https://", "http://"))
+
+    @property
+    def snippet_here(self) -> str:
+        """`snippet` with the folder where it lies now. A repository has its name everywhere; a zip file has to be unpacked first."""
+        if self.on_hub or self.where.endswith(".zip"):
+            return self.snippet
+        return self.snippet.replace(f"folder = {self.loads_from!r}", f"folder = {self.where!r}", 1)

@@ -42,6 +42,8 @@ CARDS_GB = (8, 12, 16, 24, 48, 80)
 """Memory of common graphics cards."""
 HEADROOM = 0.05
 """Share of a card that stays free, beside what the driver and its libraries take."""
+USUAL_CONTEXT = 8192
+"""Tokens, where nobody chooses and the model was made for as many."""
 MOST_TOKENS = 2**22
 MOST_CONVERSATIONS = 1024
 SHARES = (1 / 16, 1 / 2, 1.0)
@@ -57,34 +59,39 @@ def usable_bytes(card_gb: int) -> int:
 
 
 def estimate_fit(
-    request: Request, context: int, conversations: int, *, held_bytes: int = 0, wait_s: float = checkpoints.TABLE_WAIT_S
+    request: Request, context: int | None, conversations: int, *, held_bytes: int = 0, wait_s: float = checkpoints.TABLE_WAIT_S
 ) -> FitReport:
     """Estimate every variant of `request`, all of one model, without loading anything; raises QdashError if it cannot be told.
 
-    `held_bytes`: what workers hold that can be closed. Sizes of weights that are not known within `wait_s` are told from headers.
+    `context`: None for the usual one, or the model's own where that is shorter. `held_bytes`: what workers hold that can be closed. Sizes
+    of weights that are not known within `wait_s` are told from headers.
     """
     _check(context, conversations)
     checkpoint = checkpoints.locate(request.variants[0].model)
     config, processor = configuration(checkpoint)
-    subject = _Subject(request, checkpoint, decoder_of(config), context, conversations)
+    decoder = decoder_of(config)
+    longest = decoder.longest or checkpoint.context_length
+    subject = _Subject(request, checkpoint, decoder, context or _usual_context(longest), conversations)
     checkpoints.layer_table(checkpoint, subject.device, wait_s)  # after this wait, sizes are told from what there is
     available = max(0, memory_budget_bytes(subject.device, held_bytes) - with_worker(0, subject.device))
     return FitReport(
         model=checkpoint.model,
         host=host_of(request),
-        context=context,
+        context=subject.context,
+        context_chosen=context is not None,
         conversations=conversations,
         dtype=subject.dtype,
         card_dtype=subject.card_dtype,
         available_bytes=available,
-        longest_context=subject.decoder.longest or checkpoint.context_length,
+        longest_context=longest,
         picture_tokens=picture_tokens(config, processor),
+        has_states=decoder.state is not None,
         schemes=tuple(subject.scheme(index, available) for index in range(len(request.variants))),
     )
 
 
 def measure_fit(
-    request: Request, context: int, conversations: int, executor: Executor, stop: Event | None = None
+    request: Request, context: int | None, conversations: int, executor: Executor, stop: Event | None = None
 ) -> Generator[Step, None, FitReport]:
     """Estimate, then run every variant at three lengths and watch the peak, yielding progress.
 
@@ -167,8 +174,12 @@ class _Subject:
         )
 
 
-def _check(context: int, conversations: int) -> None:
-    if not _SHORTEST <= context <= MOST_TOKENS:
+def _usual_context(longest: int | None) -> int:
+    return USUAL_CONTEXT if longest is None else max(_SHORTEST, min(USUAL_CONTEXT, longest))
+
+
+def _check(context: int | None, conversations: int) -> None:
+    if context is not None and not _SHORTEST <= context <= MOST_TOKENS:
         raise QdashError(f"A context of {context:,} tokens cannot be estimated.", f"Choose between {_SHORTEST} and {MOST_TOKENS:,}.")
     if not 1 <= conversations <= MOST_CONVERSATIONS:
         message = f"{conversations:,} conversations at once cannot be estimated."
@@ -178,7 +189,7 @@ def _check(context: int, conversations: int) -> None:
 def _check_length(report: FitReport) -> None:
     if report.longest_context is not None and report.context > report.longest_context:
         message = f"This model was made for a context of {report.longest_context:,} tokens; {report.context:,} cannot be measured."
-        raise QdashError(message, "Choose a shorter context.")
+        raise QdashError(message, f"Choose a context of at most {report.longest_context:,} tokens.")
 
 
 def lengths(context: int) -> tuple[int, ...]:

@@ -3,13 +3,12 @@
 A stop keeps the best weights so far. The same call again goes on where it stopped, up to its minutes; with more minutes it learns on.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 
 from qdash import checkpoints
-from qdash.catalog.families.qat import unhealed_key
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import SCHEMES, find_scheme
 from qdash.checkpoints import Checkpoint
@@ -19,9 +18,10 @@ from qdash.execution.client import WorkerClient
 from qdash.execution.forward import forward_events
 from qdash.execution.work import VariantWork, Work
 from qdash.machine import memory_budget_bytes
-from qdash.records import Device, Healed, HealEstimate, Healing, HealJob, HealPoint, HealReport, Request, Step, WorkerSpec
+from qdash.records import Device, Healed, HealEstimate, Healing, HealJob, HealPoint, HealReport, Request, Step, WorkerSpec, candidates
 from qdash.runs.healing_passages import Lessons
 from qdash.runs.plan import device_of, host_of, variants_of, with_worker, worker_spec
+from qdash.stopping import unless_stopped
 
 MOST_MINUTES = 24 * 60.0
 BASELINE = "original"
@@ -53,16 +53,43 @@ def estimate_heal(
     )
 
 
+@dataclass(frozen=True)
+class HealPlan:
+    """What is known before training. `trained_s`: how long the model was trained for the scheme so far; `kept`: what came of that."""
+
+    estimate: HealEstimate
+    trained_s: float
+    kept: HealReport | None
+
+
+def plan_heal(
+    model: str, scheme: str, held_bytes: Callable[[Device], int], *, device: str = "auto", wait_s: float = checkpoints.TABLE_WAIT_S
+) -> HealPlan:
+    """Tell what training `model` for `scheme` would take, and what was trained before; loads nothing. Raises QdashError."""
+    chosen, here = _healable(scheme), device_of(_request(model, device))
+    located = checkpoints.locate(model)
+    estimate = estimate_heal(located, chosen, here, held_bytes(here), wait_s=wait_s)
+    return HealPlan(estimate, checkpoints.seconds_trained(located, scheme), checkpoints.healed_report(located, scheme))
+
+
 def heal(
-    model: str, scheme: str, lessons: Lessons, minutes: float, executor: Executor, stop: Event | None = None, *, device: str = "auto"
+    model: str,
+    scheme: str,
+    lessons: Callable[[], Lessons],
+    minutes: float,
+    executor: Executor,
+    stop: Event | None = None,
+    *,
+    device: str = "auto",
 ) -> Generator[Step | HealEstimate, None, HealReport]:
-    """Train `model` for `scheme`, yielding the estimate, the steps and the points, and keep what came of it.
+    """Train `model` for `scheme` on `lessons`, which are made when they are needed; yield the estimate, the steps and the points, and keep
+    what came of it.
 
     Raises QdashError: for a scheme that is not healed, for minutes out of range, "out_of_memory" before anything is trained where it does
     not fit, "cancelled" where it is stopped before anything is better than the weights that are only rounded.
     """
     chosen = _checked(scheme, minutes)
-    request = Request(variants=variants_of(model, [BASELINE]), prompt="", device=device)
+    request = _request(model, device)
     yield Step(detail="looking for the model")
     located = checkpoints.locate(model, stop)
     if located.folder is None:
@@ -75,7 +102,10 @@ def heal(
     yield estimate
     if estimate.needed_bytes > estimate.available_bytes:
         raise _too_large(estimate)
-    run = _Run(located, chosen, lessons, minutes, estimate, worker_spec(located, BASELINE, here, "float32"))
+    yield Step(detail="preparing what to train on")
+    stopped = QdashError("Stopped before training began.", "Start it again when you like.", "cancelled")
+    made = unless_stopped(lessons, stop, stopped)
+    run = _Run(located, chosen, made, minutes, estimate, worker_spec(located, BASELINE, here, "float32"))
     healed = yield from run.trained(executor, stop)
     return run.kept(healed, request)
 
@@ -123,7 +153,7 @@ class _Run:
             revision=self.checkpoint.revision,
             scheme=self.scheme.key,
             label=self.scheme.label,
-            unhealed=unhealed_key(self.scheme),
+            unhealed=self.scheme.family.unhealed(self.scheme),
             source=self.lessons.source,
             passages=len(self.lessons.passages),
             held_out=len(self.lessons.held_out),
@@ -141,7 +171,7 @@ class _Run:
 
     @property
     def _is_better(self) -> bool:
-        return bool(self.points) and min(point.held_out_kl for point in self.points) < self.points[0].held_out_kl
+        return bool(self.points) and min(point.held_out_kl for point in candidates(self.points)) < self.points[0].held_out_kl
 
     def _noted(self, step: Step) -> tuple[Step, ...]:
         if isinstance(step, Healing):
@@ -159,11 +189,20 @@ def _trained(
     return (yield from worker.heal(job, reserve_bytes=needed_bytes))
 
 
-def _checked(key: str, minutes: float) -> Scheme:
+def _request(model: str, device: str) -> Request:
+    return Request(variants=variants_of(model, [BASELINE]), prompt="", device=device)
+
+
+def _healable(key: str) -> Scheme:
     scheme = find_scheme(key)
     if not scheme.family.needs_healing:
         known = ", ".join(other.key for other in SCHEMES.values() if other.family.needs_healing)
         raise QdashError(f"“{scheme.label}” is not healed by training.", f"Choose from: {known}.")
+    return scheme
+
+
+def _checked(key: str, minutes: float) -> Scheme:
+    scheme = _healable(key)
     if not 0 < minutes <= MOST_MINUTES:
         raise QdashError(f"{minutes:g} minutes of training are not possible.", f"Choose more than 0 and at most {MOST_MINUTES:,.0f}.")
     return scheme

@@ -7,10 +7,11 @@ them is part of the tasks that come with qdash.
 import io
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from qdash.catalog.models import MODELS
 from qdash.errors import QdashError
 from qdash.records import Passage, Question
 from qdash.tasks import Item
@@ -64,6 +65,18 @@ def drawings() -> Lessons:
         raise QdashError(message, "Install it (Debian: apt install fonts-noto-color-emoji), or give questions of your own.", "unavailable")
     held_out = tuple(passage for number in range(HELD_OUT // QUESTIONS) for passage in _about(number))
     return Lessons("drawings", tuple(passage for number in range(HELD_OUT, HELD_OUT + DRAWINGS) for passage in _about(number)), held_out)
+
+
+OF_BUNDLED: dict[str, Callable[[], Lessons]] = {"stories": stories, "drawings": drawings}
+"""What bundled models learned from, by name."""
+
+
+def suited(model: str) -> str | None:
+    """The key in `OF_BUNDLED` of what a bundled model learned from; None for other models."""
+    entry = MODELS.get(model)
+    if entry is None or entry.kind != "bundled":
+        return None
+    return "drawings" if entry.draws_only else "stories"
 
 
 def own_questions(items: Sequence[Item], name: str) -> Lessons:

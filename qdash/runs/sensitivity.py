@@ -1,6 +1,6 @@
 """What each layer of a model costs under each scheme, measured on the model's own answers or estimated.
 
-Answers are those to half of the questions, so that what is found on them can be proved on the others (see `tasks.split_items`). Finished
+Answers are those to half of the questions, so that what is found on them can be proved on the others (see `CalibrationSet`). Finished
 reports are kept, so that whatever is asked of them later is answered at once.
 """
 
@@ -13,7 +13,6 @@ from qdash import checkpoints
 from qdash.catalog.models import is_random, model_name
 from qdash.catalog.recipes import rules_of
 from qdash.catalog.schemes import find_scheme, unavailable
-from qdash.catalog.types import ModelTask
 from qdash.checkpoints import Checkpoint
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
@@ -22,7 +21,6 @@ from qdash.execution.forward import forward_events
 from qdash.machine import this_machine
 from qdash.records import (
     Dtype,
-    FollowedItem,
     LayerDamage,
     SensitivityBegun,
     SensitivityMethod,
@@ -35,16 +33,13 @@ from qdash.runs import kept
 from qdash.runs.plan import default_dtype, with_worker, worker_spec
 from qdash.runs.workload import sensitivity_work
 from qdash.stats.ranks import spearman
-from qdash.tasks import Item, Task, bundled_items, find_task, item_id, split_items, stratified_sample
+from qdash.tasks import CalibrationSet
 
 VERSION = 1
 """Counts up when figures change their meaning."""
 
 WITHIN_S = 120.0
 """Every layer is measured where that is expected to take no longer."""
-
-QUESTIONS = 16
-"""Unless a person says how many; half of them are held out."""
 
 _PASS_S = 0.03
 """About what a pass takes on the fastest device: no more passes than this allows are ever begun."""
@@ -55,32 +50,19 @@ _KEPT_BYTES = 2**30
 Emission = Step | SensitivityBegun | LayerDamage
 
 
-def followed_items(items: Sequence[Item], *, plain: bool, max_tokens: int) -> tuple[FollowedItem, ...]:
-    """Questions whose answers of at most `max_tokens` tokens are followed. A plain item without an answer is a text: its target follows."""
-    return tuple(
-        FollowedItem(
-            id=item_id(item), prompt=item.question.prompt, plain=plain, png=item.png, max_tokens=max_tokens,
-            text=item.target if plain and not item.question.answer else None,
-        )
-        for item in items
-    )  # fmt: skip
-
-
 def measure_sensitivity(
     model: str,
     schemes: Sequence[str],
-    items: Sequence[Item],
+    calibration: CalibrationSet,
     executor: Executor,
     stop: Event | None = None,
     *,
-    plain: bool,
-    max_tokens: int,
     device: str = "auto",
     baseline_dtype: Dtype | None = None,
     method: SensitivityMethod | None = None,
     within_s: float = WITHIN_S,
 ) -> Generator[Emission, None, SensitivityReport]:
-    """Find out what each layer costs, yielding how it is found out and each layer as it is known; raises QdashError.
+    """Find out what each layer costs along `calibration.search`, yielding how and each layer as it is known; raises QdashError.
 
     Plain floats among `schemes` are left out. What is there when `stop` is set is kept, if a layer is. See `SensitivityRequest` for
     `method` and `within_s`.
@@ -95,12 +77,10 @@ def measure_sensitivity(
     if problem:
         raise problem
     checkpoint: Checkpoint = yield from checkpoints.obtain(located, stop)
-    search, proof = split_items(items)
-    if not search:
+    search = calibration.search
+    if not search.items:
         raise QdashError("There are no questions to follow the answers to.", "Give at least one question.")
-    request = SensitivityRequest(
-        items=followed_items(search, plain=plain, max_tokens=max_tokens), schemes=tuple(keys), method=method, within_s=within_s
-    )
+    request = SensitivityRequest(items=search.followed, schemes=tuple(keys), method=method, within_s=within_s)
     spec = worker_spec(checkpoint, "original", here.device, baseline_dtype or default_dtype(here.accelerator, checkpoint))
     place = kept.Place("sensitivity", VERSION, spec, _subject(request))
     known = kept.find(place, SensitivityReport)
@@ -108,23 +88,7 @@ def measure_sensitivity(
         known = yield from _found(checkpoint, spec, request, executor, stop)
         if known.complete:
             kept.keep(place, known)
-    return known.model_copy(update={"model": model, "held_out": len(proof)})
-
-
-def measure_on_task(
-    model: str, schemes: Sequence[str], task: ModelTask, executor: Executor, stop: Event | None = None, *, device: str = "auto"
-) -> Generator[Emission, None, SensitivityReport]:
-    """The same along the answers to `questions_for(task)`."""
-    questions, items = questions_for(task)
-    return measure_sensitivity(
-        model, schemes, items, executor, stop, plain=questions.plain, max_tokens=questions.max_new_tokens, device=device
-    )
-
-
-def questions_for(task: ModelTask) -> tuple[Task, tuple[Item, ...]]:
-    """`QUESTIONS` of those that come with qdash: about drawings for a model that sees, else stories to finish."""
-    questions = find_task("drawings" if task == "image-text-to-text" else "cloze")
-    return questions, stratified_sample(bundled_items(questions.key) or (), QUESTIONS)
+    return known.model_copy(update={"model": model, "held_out": len(calibration.held_out.items)})
 
 
 def check_searched(model: str, schemes: Sequence[str]) -> list[str]:

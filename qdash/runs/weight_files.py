@@ -1,7 +1,8 @@
 """Files of one model against each other: what types they store their layers in, how far their weights lie apart, what they really take.
 
-The reference is always the model that was asked for; each of the others is compared with it. Needs no loaded model: both files are read
-tensor by tensor on the CPU, where they lie.
+The reference is always the model that was asked for; each of the others is compared with it. Files of floats and of GGUF blocks are read
+tensor by tensor on the CPU, where they lie; a model that was published in packed weights is loaded as transformers loads it, and
+dequantized layer by layer.
 """
 
 import re
@@ -12,10 +13,13 @@ from threading import Event
 from time import perf_counter
 
 from qdash import checkpoints
+from qdash.catalog.schemes import find_scheme
 from qdash.checkpoints import Checkpoint
+from qdash.checkpoints.published import DEQUANTIZED
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
 from qdash.execution.client import WorkerClient
+from qdash.machine import this_machine
 from qdash.present.telling_apart import told_apart
 from qdash.records import MeasuredLayer, SchemeWeights, Step, StoredModel, WeightFile, WeightReport
 from qdash.runs.plan import with_worker, worker_spec
@@ -54,13 +58,21 @@ def compare_files(
 def _obtained(name: str, stop: Event | None) -> Generator[Step, None, Checkpoint]:
     yield Step(detail="Looking for the model.")
     located = checkpoints.locate(name, stop)
-    if located.quantization is not None:
-        message = f"{located.label} is published in packed weights ({located.quantization.name}), which are not compared tensor by tensor."
-        raise QdashError(
-            message, "Choose a GGUF file or safetensors in plain floats, or put it beside the other in a comparison.", "unavailable"
-        )
+    problem = _packed_problem(located)
+    if problem is not None:
+        raise problem
     obtained: Checkpoint = yield from checkpoints.obtain(located, stop)
     return obtained
+
+
+def _packed_problem(checkpoint: Checkpoint) -> QdashError | None:
+    """Why the weights of a model that was published quantized cannot be compared here; None if they can."""
+    quantization = checkpoint.quantization
+    if quantization is None or quantization.method in DEQUANTIZED:
+        return checkpoints.published_problem(checkpoint, find_scheme("original"), this_machine().on("cpu"))
+    message = f"{checkpoint.label} is published in packed weights ({quantization.name}), which are not compared layer by layer."
+    remedy = "Choose a GGUF file or safetensors in plain floats, or put it beside the other in a comparison."
+    return QdashError(message, remedy, "unavailable")
 
 
 def _file(checkpoint: Checkpoint) -> WeightFile:
@@ -90,11 +102,18 @@ def _described(result: SchemeWeights, other: StoredModel) -> SchemeWeights:
 
 
 def _reserve_bytes(found: Sequence[Checkpoint]) -> int:
-    return with_worker(_COPIES * 4 * max(map(_largest, found)), "cpu")
+    loaded = [
+        checkpoints.sizes_of(checkpoint, find_scheme("original"), "float32", "cpu", wait_s=0).loading_bytes
+        for checkpoint in found
+        if checkpoint.quantization is not None
+    ]
+    return with_worker(sum(loaded) + _COPIES * 4 * max(map(_largest, found)), "cpu")
 
 
 def _largest(checkpoint: Checkpoint) -> int:
     """Numbers in the largest tensor that is read at a time: the experts of a block, and two of their projections, may become one."""
+    if checkpoint.quantization is not None:
+        return max(values for _kind, values, _nbytes in checkpoints.packed_sizes(checkpoint).values())
     sizes = Counter[str]()
     for tensor in checkpoint.tensors:
         name, experts = _EXPERT.subn(".experts.", tensor.name)

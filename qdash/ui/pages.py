@@ -10,6 +10,8 @@ from qdash.ui.controls.page import Page, Shared
 from qdash.ui.controls.scheme_picker import STARTER, preset_keys
 from qdash.ui.fit.handlers import wire_fit_page
 from qdash.ui.fit.page import FitPage, build_fit_page
+from qdash.ui.heal.handlers import wire_heal_page
+from qdash.ui.heal.page import HealPage, build_heal_page
 from qdash.ui.history.handlers import wire_history_page
 from qdash.ui.history.page import HistoryPage, build_history_page
 from qdash.ui.learn.page import build_learn_page, wire_learn_page
@@ -41,6 +43,10 @@ def _wire_fit(page: FitPage, to: Shared) -> None:
     wire_fit_page(page, to.tab_of(FIT), to)
 
 
+def _wire_heal(page: HealPage, to: Shared) -> None:
+    wire_heal_page(page, to.tab_of(HEAL), to)
+
+
 def _wire_history(page: HistoryPage, to: Shared) -> None:
     wire_history_page(page, to.tab_of(HISTORY), to.sidebar, to.tabs, to.blocks, to.sessions, to.ended)
     wire_again(page, to.sidebar, to.of(QUALITY), to.tabs, to.blocks, to.backend)
@@ -51,10 +57,11 @@ WEIGHTS = Page("weights", N_("Weights"), build_weights_page, _wire_weights)
 QUALITY = Page("quality", N_("Quality"), lambda: build_quality_page(STARTER_MODEL), _wire_quality)
 FIT = Page("fit", N_("Fit"), build_fit_page, _wire_fit)
 MIX = Page("mix", N_("Mix"), lambda: build_mix_page(STARTER_MODEL), wire_mix_page)
+HEAL = Page("heal", N_("Heal"), lambda: build_heal_page(STARTER_MODEL), _wire_heal)
 HISTORY = Page("history", N_("History"), build_history_page, _wire_history)
 LEARN = Page("learn", N_("Learn"), lambda: build_learn_page(STARTER_MODEL), lambda page, to: wire_learn_page(page, to.sidebar))
 
-PAGES: list[Page[Any]] = [COMPARE, WEIGHTS, QUALITY, FIT, MIX, HISTORY, LEARN]
+PAGES: list[Page[Any]] = [COMPARE, WEIGHTS, QUALITY, FIT, MIX, HEAL, HISTORY, LEARN]
 
-RUNNING: tuple[Page[Any], ...] = (COMPARE, WEIGHTS, QUALITY, FIT, MIX)
+RUNNING: tuple[Page[Any], ...] = (COMPARE, WEIGHTS, QUALITY, FIT, MIX, HEAL)
 """Those that run models. Their `phase` changes when that begins and ends."""

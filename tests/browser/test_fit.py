@@ -13,6 +13,7 @@ def test_from_an_estimate_to_a_measurement(scripted: Server, open_page: OpenPage
     page = open_page(scripted)
     page.get_by_role("tab", name="Fit").click()
     expect(page.locator("#fit-verdict")).to_contain_text("At 8,192 tokens")
+    expect(page.locator("#context output")).to_have_text("8,192")
     expect(page.locator("#fit-plot .main-svg").first).to_be_visible()
     slider = page.get_by_role("slider", name="Context in tokens")
     slider.focus()

@@ -83,14 +83,23 @@ def test_compare_and_stop_stay_at_hand(scripted: Server, open_page: OpenPage, si
 def _each_tab_has_its_own_button(page: Page) -> None:
     """And before it was pressed, a sketch of what it will show. From the question, Ctrl+Enter presses it."""
     expect(page.locator(".phase.compare-running")).to_have_count(0)
-    starting = {"Quality": "#evaluate", "Weights": "#look", "Fit": "#measure", "Mix": "#mix-measure", "History": None, "Learn": None}
+    starting = {
+        "Quality": "#evaluate",
+        "Weights": "#look",
+        "Fit": "#measure",
+        "Mix": "#mix-measure",
+        "Heal": "#heal-start",
+        "History": None,
+        "Learn": None,
+    }
     for tab, button in starting.items():
         page.get_by_role("tab", name=tab).click()
         page.evaluate("scrollTo(0, 0)")
         expect(page.locator(".sketch:visible")).to_have_count(1 if tab in ("Quality", "Weights") else 0)
         if button:
             expect(page.locator(button)).to_be_in_viewport(ratio=1)
-        assert page.locator(":is(#compare, #stop, #look, #evaluate, #measure, #mix-measure):visible").count() == (1 if button else 0), tab
+        buttons = ":is(#compare, #stop, #look, #evaluate, #measure, #mix-measure, #heal-start):visible"
+        assert page.locator(buttons).count() == (1 if button else 0), tab
     page.get_by_role("tab", name="Weights").click()
     page.focus("#question textarea")
     page.keyboard.press("Control+Enter")

@@ -1,5 +1,7 @@
 """Keys of pruning schemes: any share, and clear words for what is none."""
 
+import re
+
 import pytest
 
 from qdash.catalog.families.pruning import PRUNING, PruningParams
@@ -15,6 +17,14 @@ def test_any_whole_percentage_makes_a_scheme(key: str, method: str, percent: int
     assert find_scheme(f"mlp={key}").kind == scheme.kind
 
 
+def test_pruning_in_steps_is_healed_and_compared_with_as_much_at_once() -> None:
+    scheme = find_scheme("prune-iterative-70")
+    assert scheme.family.needs_healing and scheme.family.unhealed(scheme) == "prune-global-70"
+    assert scheme.family.kept(scheme, (8, 8), None) == pytest.approx(0.3)
+    with pytest.raises(QdashError, match="healed as a whole"):
+        find_scheme("mlp=prune-iterative-70")
+
+
 def test_listed_ones_are_what_their_keys_stand_for() -> None:
     listed = [key for key, scheme in SCHEMES.items() if scheme.family is PRUNING]
     assert {"prune-rows-30", "prune-global-50", "prune-24"} <= set(listed)
@@ -25,6 +35,7 @@ def test_listed_ones_are_what_their_keys_stand_for() -> None:
     ("key", "named"),
     [
         ("prune-rows-0", "“0”"), ("prune-rows-100", "“100”"), ("prune-rows-", "“”"), ("prune-rows-30.5", "“30.5”"),
+        ("prune-iterative-0", "“0”"), ("prune-iterative-", "“”"),
         ("prune-rows-x", "“x”"), ("prune-rows-٣٠", "“٣٠”"), ("prune-rows-" + "9" * 5000, "999"),
         ("prune-columns-30", "prune-columns-30"), ("prune-30", "prune-30"), ("prune-", "prune-"), ("prune-24-30", "prune-24-30"),
     ],
@@ -32,4 +43,4 @@ def test_listed_ones_are_what_their_keys_stand_for() -> None:
 def test_what_is_wrong_is_named_with_what_is_allowed(key: str, named: str) -> None:
     with pytest.raises(QdashError) as caught:
         find_scheme(key)
-    assert named in caught.value.message and "prune-rows-30" in caught.value.remedy and len(str(caught.value)) < 400
+    assert named in caught.value.message and re.search("prune-(rows|iterative)-30", caught.value.remedy) and len(str(caught.value)) < 400

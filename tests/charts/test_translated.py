@@ -19,6 +19,8 @@ from qdash.charts import (
     trade_off,
     weight_histogram,
 )
+from qdash.charts.healing import healing_curve
+from qdash.charts.progressive import accuracy_over_size, divergence_over_size
 from qdash.charts.tradeoff import numbers_words
 from qdash.charts.tradeoff_points import AGAINST
 from qdash.present.language import _
@@ -28,6 +30,8 @@ from tests.charts.test_tradeoff import compared
 from tests.report.examples import COMPARISON
 from tests.support.pseudo_language import pseudo_language, untranslated
 from tests.support.scripted import CANCELLED, failed_result
+from tests.support.scripted_heal import points
+from tests.support.scripted_mix import costs_of, progressive_of
 from tests.support.scripted_weights import report_of
 
 _language = pytest.fixture(scope="module", autouse=True)(pseudo_language)
@@ -97,6 +101,15 @@ def test_charts_of_weights() -> None:
         assert english(weight_histogram(scheme, scheme, (0.0, 0.01))) == []
         assert english(error_histogram(scheme, scheme)) == []
         assert english(row_errors(scheme, scheme.layers[0], 3)) == []
+
+
+def test_charts_of_a_model_quantized_step_by_step() -> None:
+    report = progressive_of(costs_of("tiny-vlm", ["bnb-nf4"], 32), "bnb-nf4", "drawings")[-1]
+    assert english(divergence_over_size(report)) == [] and english(accuracy_over_size(report)) == []
+
+
+def test_the_curve_of_a_training() -> None:
+    assert english(healing_curve(points(5), bits=2, minutes=5, live=(280, 0.06))) == []
 
 
 def test_costs_have_names() -> None:

@@ -18,6 +18,11 @@ def test_a_table_for_this_machine_and_for_cards(capsys: pytest.CaptureFixture[st
     assert "9,216 MiB" in said  # 65,536 tokens of 144 KiB
 
 
+def test_without_a_context_it_is_the_models_own_where_that_is_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--model", "tiny-lm", "--device", "cpu"]) == 0
+    assert "so it is the longest that the model was made for: 2,048 tokens." in capsys.readouterr().out
+
+
 def test_json_holds_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*MODEL, "--schemes", "original", "--conversations", "4", "--baseline-dtype", "float16", "--json", "-"]) == 0
     report = FitReport.model_validate_json(capsys.readouterr().out)

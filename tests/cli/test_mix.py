@@ -3,16 +3,20 @@
 import importlib
 import json
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qdash.cli import main
+from qdash.errors import QdashError
 from qdash.present.mix import mix_verdict
-from qdash.records import KlDifference, MixProof, MixReport, Step
+from qdash.records import KlDifference, MixProof, MixReport, ProgressiveReport, SensitivityReport, Step
 from qdash.runs.mix.budget import Budget
 from qdash.runs.mix.choice import Choices
+from qdash.tasks import CalibrationSet
 from tests.support.damages import damages, layer_names
+from tests.support.scripted_mix import progressive_of
 
 ASKED = ("mix", "--model", "tiny-lm", "--schemes", "bnb-int8,bnb-nf4", "--budget", "5bits")
 
@@ -46,8 +50,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """How the run was called."""
     seen: dict[str, Any] = {}
 
-    def run(model: str, schemes: list[str], budget: str, items: Any, *others: Any, **options: Any) -> Generator[Step, None, MixReport]:
-        seen.update(model=model, schemes=schemes, budget=budget, items=items, **options)
+    def run(
+        model: str, schemes: list[str], budget: str, calibration: Any, *others: Any, **options: Any
+    ) -> Generator[Step, None, MixReport]:
+        seen.update(model=model, schemes=schemes, budget=budget, calibration=calibration, **options)
         yield Step(fraction=0.5, detail="layer 3 of 6")
         return report()
 
@@ -60,7 +66,8 @@ def test_verdict_table_recipe_and_code_are_shown(asked: dict[str, Any], capsys: 
     said = capsys.readouterr().out
     assert said.startswith("Better: the mix (1.0 MiB) has 50% less KL divergence than bnb-nf4 (1.0 MiB), outside the noise.")
     assert "drawn by chance is farther" in said and "one scheme" in said and report().recipe in said and "code = 1" in said
-    assert (asked["task"], asked["plain"], asked["rule"], len(asked["items"])) == ("cloze", True, "first_word", 8)
+    calibration = asked["calibration"]
+    assert (calibration.task, calibration.plain, calibration.rule, len(calibration.items)) == ("cloze", True, "first_word", 8)
     assert (asked["limits"].together, asked["limits"].keep) == (("*.0.*",), ("*.q_proj", "*.o_proj"))
 
 
@@ -74,9 +81,38 @@ def test_json_begins_with_the_recipe_and_reads_back(asked: dict[str, Any], capsy
     ].keys()
 
 
+def stepwise(
+    report: SensitivityReport, scheme: str, calibration: CalibrationSet, *others: Any
+) -> Generator[Step | ProgressiveReport, None, ProgressiveReport]:
+    *growing, last = progressive_of(report, scheme, calibration.task)
+    yield from growing
+    return last
+
+
+def interrupted(*given: Any) -> Generator[Step | ProgressiveReport, None, ProgressiveReport]:
+    yield next(stepwise(*given))
+    raise QdashError("Stopped.", "Start it again when you like.", "cancelled")
+
+
+@pytest.mark.parametrize(("run", "status", "words"), [(stepwise, 0, "nats with least damage first"), (interrupted, 130, "Not all steps")])
+def test_steps_in_several_orders_are_told_and_written(
+    run: Any, status: int, words: str, asked: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(importlib.import_module("qdash.cli.mix"), "measure_progressive", run)
+    file = tmp_path / "mix.json"
+    assert main([*ASKED, "--progressive", "bnb-nf4", "--json", str(file)]) == status
+    said = " ".join(capsys.readouterr().out.split())
+    assert words in said and "Better: the mix" in said
+    written = MixReport.model_validate_json(file.read_text()).progressive
+    assert written is not None and written.scheme == "bnb-nf4" and written.complete == (status == 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--progressive", "int3-g64"), "--progressive int3-g64 is not one of --schemes."),
+        (("--progressive", "bnb-nf4", "--limit", "1"), "--progressive needs other questions"),
         (("--budget", "small"), "“small” is not a budget."),
         (("--task", "own"), "The task own does not come with qdash."),
         (("--task", "none"), "There is no task “none”."),

@@ -35,9 +35,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def run(
-        model: str, schemes: list[str], items: Any, executor: Any, stop: Any, **options: Any
+        model: str, schemes: list[str], calibration: Any, executor: Any, stop: Any, **options: Any
     ) -> Generator[Step, None, SensitivityReport]:
-        seen.update(model=model, schemes=schemes, items=items, **options)
+        seen.update(model=model, schemes=schemes, calibration=calibration, **options)
         yield Step(fraction=0.5, detail="layer 1 of 2")
         return seen.get("report", REPORT)
 
@@ -51,7 +51,7 @@ def test_a_line_a_scheme_and_the_worst_layers(asked: dict[str, Any], capsys: pyt
     assert "language · layer 0 · down projection" in said and "0.51" in said and "0.014" in said and "1,024 KiB" in said
     assert "12 layers were measured as well: rank correlation 0.93." in said
     assert "2 other questions are held out" in said
-    assert len(asked["items"]) == 4 and asked["plain"] and asked["schemes"] == ["bnb-nf4", "int3-g64"]
+    assert len(asked["calibration"].items) == 4 and asked["calibration"].plain and asked["schemes"] == ["bnb-nf4", "int3-g64"]
 
 
 def test_json_begins_with_how_it_was_found_out(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,20 +60,23 @@ def test_json_begins_with_how_it_was_found_out(asked: dict[str, Any], capsys: py
     assert list(json.loads(text))[:4] == ["method", "items", "spearman", "layers"]
     assert SensitivityReport.model_validate_json(text) == REPORT
     assert set(json.loads(text)["layers"][0]) >= {"name", "part", "scheme", "kl_mean_nats", "kl_se", "bytes"}
-    assert all(item.png for item in asked["items"]) and not asked["plain"]
+    assert all(item.png for item in asked["calibration"].items) and not asked["calibration"].plain
 
 
 def test_an_own_question_is_one_item(asked: dict[str, Any]) -> None:
     assert main([*MODEL, "--task", "answer", "--prompt", "Who is Tom?"]) == 0
-    (item,) = asked["items"]
-    assert item.question.prompt == "Who is Tom?" and asked["max_tokens"] == 256
+    (item,) = asked["calibration"].items
+    assert item.question.prompt == "Who is Tom?" and asked["calibration"].max_tokens == 256
 
 
 def test_a_text_is_followed_paragraph_by_paragraph(asked: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("Once upon a time.\n\nAlone\n\nThe end of it.", encoding="utf-8")
     assert main([*MODEL, "--task", "text", "--file", str(file)]) == 0
-    assert [(item.question.prompt, item.target) for item in asked["items"]] == [("Once", " upon a time."), ("The", " end of it.")]
+    assert [(item.question.prompt, item.target) for item in asked["calibration"].items] == [
+        ("Once", " upon a time."),
+        ("The", " end of it."),
+    ]
 
 
 def test_a_layer_without_a_figure_is_told_by_the_status(asked: dict[str, Any]) -> None:

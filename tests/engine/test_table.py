@@ -1,6 +1,7 @@
 """Sizes told from a layer table against what is in memory after loading, and coverage against plain transformers' own count."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,12 +61,38 @@ def loaded_by(folder: Path, scheme: str, **changes: str) -> Worker:
     return subject
 
 
+@pytest.fixture(scope="module")
+def loaded(folder) -> Callable[[str, str], tuple[Loaded, int]]:
+    """`loaded("mixtral", "bnb-nf4")`: what loading says of the model, and how many numbers its vectors have; each is loaded once."""
+    made: dict[tuple[str, str], tuple[Loaded, int]] = {}
+
+    def find(architecture: str, scheme: str) -> tuple[Loaded, int]:
+        if (architecture, scheme) not in made:
+            subject = loaded_by(folder(architecture), scheme)
+            vectors = sum(weight.count for weight in all_weights(model_of(subject)) if weight.kind == "vector")
+            made[architecture, scheme] = subject.load(emit=ignore, stop=never), vectors
+        return made[architecture, scheme]
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def floats(folder) -> Callable[[str], int]:
+    """How many numbers plain transformers finds in the model."""
+
+    @cache
+    def find(architecture: str) -> int:
+        auto = hf.AutoModelForImageTextToText if architecture in VISION else hf.AutoModelForCausalLM
+        return sum(parameter.numel() for parameter in auto.from_pretrained(folder(architecture)).parameters())
+
+    return find
+
+
 @pytest.mark.parametrize("architecture", [*BUILDERS, *VISION, *TEXT])
-def test_sizes_before_loading_are_those_after_it(folder, table, architecture):
+def test_sizes_before_loading_are_those_after_it(folder, table, loaded, architecture):
     found = checkpoints.locate(str(folder(architecture)))
     for key in (*EXACT, RECIPE):
-        loaded = loaded_by(folder(architecture), key).load(emit=ignore, stop=never)
-        _assert_told(sizes(found, find_scheme(key), "float32", table(architecture)), loaded, key)
+        _assert_told(sizes(found, find_scheme(key), "float32", table(architecture)), loaded(architecture, key)[0], key)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -73,8 +100,8 @@ def test_sizes_before_loading_are_those_after_it(folder, table, architecture):
 def test_sizes_in_16_bits(folder, table, architecture, dtype):
     found = checkpoints.locate(str(folder(architecture)))
     for key in ("original", "bnb-nf4", DYNAMIC):
-        loaded = loaded_by(folder(architecture), key, dtype=dtype).load(emit=ignore, stop=never)
-        _assert_told(sizes(found, find_scheme(key), dtype, table(architecture)), loaded, key)
+        subject = loaded_by(folder(architecture), key, dtype=dtype)
+        _assert_told(sizes(found, find_scheme(key), dtype, table(architecture)), subject.load(emit=ignore, stop=never), key)
 
 
 def _assert_told(told: checkpoints.Sizes, loaded: Loaded, key: str) -> None:
@@ -88,17 +115,13 @@ def _assert_told(told: checkpoints.Sizes, loaded: Loaded, key: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["bnb-nf4", "ao-int8wo", DYNAMIC, "int3-g64"])
 @pytest.mark.parametrize("architecture", [*BUILDERS, *VISION, *TEXT])
-def test_coverage_counts_what_the_float_model_has(folder, architecture, scheme):
-    where = folder(architecture)
-    auto = hf.AutoModelForImageTextToText if architecture in VISION else hf.AutoModelForCausalLM
-    floats = sum(parameter.numel() for parameter in auto.from_pretrained(where).parameters())
-    subject = loaded_by(where, scheme)
-    coverage = subject.load(emit=ignore, stop=never).coverage
-    assert coverage.parameters == floats
-    small = sum(weight.count for weight in all_weights(model_of(subject)) if weight.kind == "vector")
+def test_coverage_counts_what_the_float_model_has(loaded, floats, architecture, scheme):
+    (told, small), every = loaded(architecture, scheme), floats(architecture)
+    coverage = told.coverage
+    assert coverage.parameters == every
     assert coverage.quantized_parameters is not None
-    assert coverage.quantized_parameters + sum(skip.parameters or 0 for skip in coverage.skipped) + small == floats
-    assert sum(part.parameters or 0 for part in coverage.parts) == floats
+    assert coverage.quantized_parameters + sum(skip.parameters or 0 for skip in coverage.skipped) + small == every
+    assert sum(part.parameters or 0 for part in coverage.parts) == every
     assert sum(part.quantized_parameters or 0 for part in coverage.parts) == coverage.quantized_parameters
 
 

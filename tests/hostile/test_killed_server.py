@@ -26,6 +26,8 @@ from tests.support.visiting import press_compare, stream
 SOAK = bool(os.environ.get("SOAK"))
 SERVERS = 25 if SOAK else 2
 WRITERS = 50 if SOAK else 3
+QUICK = {"Timed runs": 2, "Warm-up": 0, "Tokens": 8}
+"""What visitors change in the form, so that the first run is soon saved."""
 GONE_S = 60
 """How long processes may take to notice that their server is dead: one may be importing its libraries."""
 
@@ -52,7 +54,7 @@ def _visited(server: Server, visitors: int) -> Iterator[None]:
         try:
             for turn in range(10_000):
                 tab = f"tab{number}x{turn}"
-                press_compare(server.url, config, tab, f"visitor-{number}-turn-{turn}-asks", address)
+                press_compare(server.url, config, tab, f"visitor-{number}-turn-{turn}-asks", address, QUICK)
                 for line in stream(server.url, tab, address):
                     if '"process_completed"' in line:
                         break

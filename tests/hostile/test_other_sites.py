@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Callable
+from functools import partial
 
 import pytest
-from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive
 
 from qdash.ui.server.response_headers import ResponseHeaders, policy
@@ -80,7 +82,10 @@ def test_a_public_server_answers_to_every_name() -> None:
     assert _status(None, host="qdash.example") == 200
 
 
-def _page(path: str = "/", body: str = "<script>a</script>", response: type = HTMLResponse) -> tuple[str, dict[str, str]]:
+Made = Callable[[str], Response]
+
+
+def _page(path: str = "/", body: str = "<script>a</script>", response: Made = HTMLResponse) -> tuple[str, dict[str, str]]:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -113,3 +118,11 @@ def test_every_answer_says_what_the_browser_must_not_do(response: type) -> None:
     assert body == "<script>a</script>", "a file stays as it is, and none of its scripts may run"
     assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
     assert "nonce" not in headers["content-security-policy"] and "script-src 'self' ;" in headers["content-security-policy"]
+
+
+def test_a_browser_keeps_what_has_its_hash_in_its_name_and_nothing_else() -> None:
+    def kept(path: str, response: Made = PlainTextResponse) -> str | None:
+        return _page(path, "let a", response)[1].get("cache-control")
+
+    assert kept("/assets/Index-Akn07EZk.js") == "public, max-age=31536000, immutable"
+    assert kept("/static/a.js") is kept("/") is kept("/assets/Index-gone.js", partial(PlainTextResponse, status_code=404)) is None

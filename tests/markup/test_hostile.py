@@ -124,10 +124,14 @@ DRAWN: dict[str, Callable[[], list[Any]]] = {
         *(macros("ui.fit.page").slider(HOSTILE, HOSTILE), macros("ui.fit.page").rows([HOSTILE], [(HOSTILE,)])),
         *(macros("ui.fit.page").notes([HOSTILE]), macros("ui.fit.page").measured(HOSTILE, [HOSTILE], [(HOSTILE,)])),
     ],
+    "ui/heal/page": lambda: [macros("ui.heal.page").points([HOSTILE], [(HOSTILE, HOSTILE)], [HOSTILE])],
     "ui/mix/page": lambda: [
-        *(macros("ui.mix.page").budget(HOSTILE, HOSTILE, HOSTILE), macros("ui.mix.page").solved(HOSTILE, HOSTILE, [HOSTILE])),
+        *(macros("ui.mix.page").budget(*[HOSTILE] * 4), macros("ui.mix.page").solved(HOSTILE, HOSTILE, [HOSTILE])),
         macros("ui.mix.page").proof(HOSTILE, [HOSTILE], [(HOSTILE,)], [HOSTILE], HOSTILE),
+        macros("ui.mix.page").progressive(HOSTILE, [HOSTILE], True),
+        macros("ui.mix.page").steps([HOSTILE], [(HOSTILE,)]),
     ],
+    "ui/controls/uploaded_files": lambda: [macros("ui.controls.uploaded_files").files(1, 1, HOSTILE, HOSTILE, HOSTILE)],
     "ui/history/view": lambda: [
         *(list_html(Listing((ENTRY,), 99)), run_head_html(RUN), share_html(RUN), said_html(HOSTILE)),
         difference_html(difference(COMPARED, COMPARISON), ENTRY, ENTRY),
@@ -150,6 +154,10 @@ DRAWN: dict[str, Callable[[], list[Any]]] = {
     "ui/weights/damage_view": lambda: [
         macros("ui.weights.damage_view").by_damage(True, HOSTILE),
         macros("ui.weights.damage_view").told([HOSTILE], [(HOSTILE, HOSTILE)], HOSTILE),
+    ],
+    "ui/weights/drift_view": lambda: [
+        macros("ui.weights.drift_view").figures([HOSTILE], [(HOSTILE,)]),
+        macros("ui.weights.drift_view").lines([HOSTILE]),
     ],
     "ui/weights/layer": lambda: [head_html(SCHEME, LAYER, None, HOSTILE), macros("ui.weights.layer").no_scale(HOSTILE)],
     "ui/weights/view": lambda: [

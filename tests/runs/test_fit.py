@@ -45,6 +45,13 @@ def test_a_cache_in_few_bits_is_smaller_where_it_is_stored_so(monkeypatch: pytes
     assert stored.cache_bytes == original.cache_bytes * 5 / 32 and stored.weights_bytes == original.weights_bytes
 
 
+def test_the_usual_context_is_no_longer_than_the_models_own() -> None:
+    short, long = (estimate_fit(asked(model, "original"), None, 1, wait_s=0) for model in ("tiny-lm", "random:qwen3-4b"))
+    assert (short.context, short.longest_context, short.context_chosen) == (2048, 2048, False)
+    assert (long.context, long.longest_context, long.context_chosen) == (8192, 40960, False)
+    assert estimate_fit(asked("tiny-lm", "original"), 2048, 1, wait_s=0).context_chosen
+
+
 @pytest.mark.parametrize(("context", "conversations"), [(2, 1), (2**23, 1), (512, 0), (512, 5000)])
 def test_what_cannot_be_estimated(context: int, conversations: int) -> None:
     with pytest.raises(QdashError, match="cannot be estimated"):

@@ -11,7 +11,7 @@ import pytest
 
 from qdash import checkpoints
 from qdash import settings as qdash_settings
-from qdash.catalog.schemes import SCHEMES
+from qdash.catalog.schemes import SCHEMES, find_scheme
 from qdash.cli import main
 from qdash.engine.compress import qat
 from qdash.errors import QdashError
@@ -21,8 +21,8 @@ from qdash.machine import this_machine
 from qdash.records import HealEstimate, Healing, HealReport
 from qdash.runs import heal as heal_module
 from qdash.runs import healing_passages
-from qdash.runs.heal import estimate_heal, heal
-from qdash.runs.healing_passages import drawings, own_questions, stories, text_passages
+from qdash.runs.heal import estimate_heal, heal, plan_heal
+from qdash.runs.healing_passages import Lessons, drawings, own_questions, stories, text_passages
 from qdash.runs.plan import plan, worker_spec
 from qdash.runs.weight_error import measure_weight_error
 from qdash.tasks import bundled_items, read_custom
@@ -32,6 +32,11 @@ from tests.runs.test_fit import asked
 SHAPES = [f"{colour} {shape}" for colour in ("black", "red") for shape in ("square", "circle", "picture", "star", "ring", "cross")]
 TEXT = "\n\n".join(f"A {shape} on a white background." for shape in SHAPES)
 SCHEME = SCHEMES["qat-int2"]
+
+
+def passages() -> Lessons:
+    """What is trained on here."""
+    return text_passages(TEXT, "text")
 
 
 @pytest.fixture(autouse=True)
@@ -60,13 +65,20 @@ def test_a_healed_model_runs_like_any_other(checkpoint: Callable[[str], Path], e
     located, request = checkpoints.locate(model), asked(model, "int2-g64", "qat-int2")
     problem = checkpoints.unsuited(located, SCHEME, here)
     assert problem is not None and f"qdash heal --model {model} --scheme qat-int2" in problem.remedy
+    before = plan_heal(model, "qat-int2", lambda device: 0, device="cpu")
+    assert before.kept is None and before.trained_s == 0
     assert plan(request).variants[-1].unavailable is not None and checkpoints.healed_schemes(model) == ()
     seen: list[object] = []
-    report = result_of(heal(model, "qat-int2", text_passages(TEXT, "text"), 0.1, executor, device="cpu"), seen.append)
+    report = result_of(heal(model, "qat-int2", passages, 0.1, executor, device="cpu"), seen.append)
     assert report.best.held_out_kl < report.unhealed_kl and not report.stopped and report.unhealed == "int2-g64"
     assert HealReport.model_validate_json(report.model_dump_json()) == report
     (estimate,) = [event for event in seen if isinstance(event, HealEstimate)]
-    assert estimate == report.estimate and any(isinstance(event, Healing) for event in seen)
+    moved = [event for event in seen if isinstance(event, Healing)]
+    assert estimate == report.estimate and estimate.needed_bytes == before.estimate.needed_bytes
+    assert moved[-1].steps == report.points[-1].steps
+    assert any(event.train_kl is not None for event in moved)
+    after = plan_heal(model, "qat-int2", lambda device: 0, device="cpu")
+    assert after.kept == report and 6 <= after.trained_s < 12 and plan_heal(model, "qat-int3", lambda device: 0).kept is None
     assert checkpoints.unsuited(located, SCHEME, here) is None and plan(request).variants[-1].unavailable is None
     assert checkpoints.healed_schemes(model) == ("qat-int2",)
     (folder,) = worker_spec(located, "qat-int2", "cpu", "float32").healed
@@ -78,11 +90,22 @@ def test_a_healed_model_runs_like_any_other(checkpoint: Callable[[str], Path], e
     assert len(unhealed.layers) == len(healed.layers) and healed.sqnr_db != unhealed.sqnr_db
 
 
+def test_a_share_that_is_not_listed_runs_and_is_healed(checkpoint: Callable[[str], Path], executor: InlineExecutor) -> None:
+    model = str(checkpoint("qwen3"))
+    located = checkpoints.locate(model)
+    assert worker_spec(located, "prune-rows-45", "cpu", "float32").healed == ()
+    report = result_of(heal(model, "prune-iterative-60", passages, 0.2, executor, device="cpu"))
+    (folder,) = checkpoints.healed_folders(located, "prune-iterative-60")
+    assert report.unhealed == "prune-global-60" and Path(folder).name.startswith("prune-iterative-60-")
+    assert checkpoints.unsuited(located, find_scheme("prune-iterative-60"), this_machine().on("cpu")) is None
+    assert checkpoints.unsuited(located, find_scheme("prune-iterative-61"), this_machine().on("cpu")) is not None
+
+
 def test_another_healing_takes_the_place_of_the_one_before(checkpoint: Callable[[str], Path], executor: InlineExecutor) -> None:
     model = str(checkpoint("qwen3"))
     folders = []
     for minutes in (0.1, 0.2):
-        result_of(heal(model, "qat-int2", text_passages(TEXT, "text"), minutes, executor, device="cpu"))
+        result_of(heal(model, "qat-int2", passages, minutes, executor, device="cpu"))
         folders += checkpoints.healed_folders(checkpoints.locate(model), "qat-int2")
     assert len(folders) == 2 and folders[0] != folders[1] and not Path(folders[0]).exists()
 
@@ -94,15 +117,30 @@ def test_a_stop_keeps_the_best_so_far(checkpoint: Callable[[str], Path], executo
         if isinstance(event, Healing) and len(event.points) > 2:
             stop.set()
 
-    report = result_of(heal(model, "qat-int2", text_passages(TEXT, "text"), 1, executor, stop, device="cpu"), stopping)
+    report = result_of(heal(model, "qat-int2", passages, 1, executor, stop, device="cpu"), stopping)
     assert report.stopped and report.healed is None and report.best.held_out_kl < report.unhealed_kl
     assert checkpoints.healed_schemes(model) == ("qat-int2",)
+
+
+def test_nothing_is_prepared_for_a_training_that_does_not_fit_or_is_stopped(
+    checkpoint: Callable[[str], Path], executor: InlineExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepared() -> Lessons:
+        raise AssertionError("it was prepared all the same")
+
+    stop = Event()
+    stop.set()
+    with pytest.raises(QdashError):
+        result_of(heal(str(checkpoint("qwen3")), "qat-int2", prepared, 1, executor, stop, device="cpu"))
+    monkeypatch.setattr(heal_module, "memory_budget_bytes", lambda device, held: 10)
+    with pytest.raises(QdashError, match="Training needs about"):
+        result_of(heal(str(checkpoint("qwen3")), "qat-int2", prepared, 1, executor, device="cpu"))
 
 
 def test_a_stop_before_anything_was_learned(checkpoint: Callable[[str], Path], executor: InlineExecutor) -> None:
     stop = Event()
     with pytest.raises(QdashError) as stopped:
-        result_of(heal(str(checkpoint("qwen3")), "qat-int2", text_passages(TEXT, "text"), 1, executor, stop), lambda event: stop.set())
+        result_of(heal(str(checkpoint("qwen3")), "qat-int2", passages, 1, executor, stop), lambda event: stop.set())
     assert stopped.value.kind == "cancelled"
 
 
@@ -112,13 +150,13 @@ def test_a_stop_before_anything_was_learned(checkpoint: Callable[[str], Path], e
 )
 def test_what_cannot_be_healed(scheme: str, minutes: float, words: str, executor: InlineExecutor) -> None:
     with pytest.raises(QdashError, match=words):
-        result_of(heal("tiny-lm", scheme, text_passages(TEXT, "text"), minutes, executor))
+        result_of(heal("tiny-lm", scheme, passages, minutes, executor))
 
 
 def test_what_does_not_fit_is_refused_before_training(executor: InlineExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heal_module, "memory_budget_bytes", lambda device, held: 10**8)
     with pytest.raises(QdashError, match=r"Training needs about 0\.\d GB; 0\.1 GB may be used") as refused:
-        result_of(heal("tiny-lm", "qat-int2", text_passages(TEXT, "text"), 1, executor, device="cpu"))
+        result_of(heal("tiny-lm", "qat-int2", passages, 1, executor, device="cpu"))
     assert refused.value.kind == "out_of_memory"
 
 
@@ -185,10 +223,10 @@ def test_the_command(
     ]
     assert main([*arguments, "--device", "cpu", "--json", str(tmp_path / "healed.json")]) == 0
     said = capsys.readouterr().out
-    assert "held out" in said and "--schemes original,int2-g64,qat-int2" in said and "of text.txt." in said
+    assert "held out" in said and "--schemes original,int2-g64,qat-int2" in said and "of text.txt;" in said
     document = json.loads((tmp_path / "healed.json").read_text())
     assert {"revision", "unhealed", "points", "estimate", "healed", "stopped"} <= document.keys()
-    assert {"seconds", "steps", "train_kl", "held_out_kl"} == document["points"][0].keys()
+    assert {"seconds", "steps", "train_kl", "held_out_kl", "zeros"} == document["points"][0].keys()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard
 
 from qdash import settings as qdash_settings
 from qdash.checkpoints import disk
@@ -27,7 +27,7 @@ from qdash.report import model_card
 from qdash.runs.push import push_version
 from qdash.runs.save import save_version
 from tests.cli.test_cli import ROOT
-from tests.support.fake_hub import FakeHub
+from tests.support.fake_hub import FakeHub, writable_hub
 
 
 @pytest.fixture
@@ -52,15 +52,8 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A hub on this machine and the token of a person who may write there."""
-    running = FakeHub({}, made_in=tmp_path / "hub")
-    home = str(tmp_path / "hf")
-    for name, value in {"HF_ENDPOINT": running.url, "HF_HOME": home, "HF_TOKEN": running.token, "HF_HUB_DISABLE_XET": "1"}.items():
-        monkeypatch.setenv(name, value)
-    # huggingface_hub reads its environment when it is imported.
-    monkeypatch.setattr(constants, "ENDPOINT", running.url)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
-    yield running
-    running.close()
+    with writable_hub(tmp_path, monkeypatch) as running:
+        yield running
 
 
 def request_for(folder: Path | str, scheme: str) -> Request:
@@ -243,6 +236,14 @@ def test_who_may_not_write_is_told_so_and_no_empty_repository_stays(
     with pytest.raises(QdashError, match="no token"):
         push(checkpoint("qwen3"), HubRepository("me/tiny"))
     assert not hub.requests, "asked of nobody"
+
+
+def test_a_public_server_sends_nothing(checkpoint: Any, cache: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDASH_PUBLIC", "1")
+    qdash_settings.settings.cache_clear()
+    with pytest.raises(QdashError, match="sends nothing to the hub"):
+        push(checkpoint("qwen3"), HubRepository("me/tiny"))
+    assert not hub.requests
 
 
 def test_a_push_that_is_stopped_leaves_no_repository(checkpoint: Any, cache: Path, hub: FakeHub) -> None:

@@ -13,8 +13,8 @@ from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
 from qdash.records import LayerDamage, SensitivityReport, Step, TaskItem
 from qdash.runs import kept
-from qdash.runs.sensitivity import measure_on_task, measure_sensitivity, questions_for
-from qdash.tasks import Item, item_id, split_items
+from qdash.runs.sensitivity import measure_sensitivity
+from qdash.tasks import CalibrationSet, Item, item_id, split_items, suited_set
 
 QUESTIONS = tuple(Item(TaskItem(prompt=prompt, answer="")) for prompt in ("What is it?", "Describe it.", "Who is there?", "这是什么？"))
 EXECUTOR = InlineExecutor()
@@ -34,8 +34,8 @@ def model(checkpoint: Callable[[str], Path]) -> str:
 
 
 def begun(model: str, *schemes: str, stop: Event | None = None, **options: Any) -> Generator[Any, None, SensitivityReport]:
-    known: dict[str, Any] = {"plain": False, "max_tokens": 6, "device": "cpu", "items": QUESTIONS} | options
-    return measure_sensitivity(model, schemes, executor=EXECUTOR, stop=stop, **known)
+    calibration = CalibrationSet("own", options.pop("items", QUESTIONS), plain=False, max_tokens=6)
+    return measure_sensitivity(model, schemes, calibration, EXECUTOR, stop, device="cpu", **options)
 
 
 def finished(model: str, *schemes: str, **options: Any) -> tuple[SensitivityReport, list[Any]]:
@@ -67,12 +67,11 @@ def test_the_rank_correlation_is_over_the_layers_that_were_measured(model: str) 
 
 
 def test_questions_that_come_with_qdash_fit_the_model(model: str) -> None:
-    seeing, drawings = questions_for("image-text-to-text")
-    assert seeing.key == "drawings" and not seeing.plain and len(drawings) == 16 and all(item.png for item in drawings)
-    reading, stories = questions_for("text-generation")
-    assert reading.key == "cloze" and reading.plain and len(stories) == 16 and not any(item.png for item in stories)
-    report = result_of(measure_on_task(model, ["int3-g64"], "text-generation", EXECUTOR, device="cpu"))
-    search, proof = split_items(stories)
+    drawings, stories = suited_set("image-text-to-text"), suited_set("text-generation")
+    assert (drawings.task, drawings.plain, len(drawings.items)) == ("drawings", False, 16) and all(item.png for item in drawings.items)
+    assert (stories.task, stories.plain, len(stories.items)) == ("cloze", True, 16) and not any(item.png for item in stories.items)
+    report = result_of(measure_sensitivity(model, ["int3-g64"], stories, EXECUTOR, device="cpu"))
+    search, proof = split_items(stories.items)
     assert report.items == tuple(map(item_id, search)) and report.held_out == len(proof) == 8 and report.complete
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
+from bitsandbytes import functional
 from gguf import GGMLQuantizationType as Kind
 from gguf.quants import dequantize
+from safetensors import safe_open
 
 from qdash import checkpoints
 from qdash.checkpoints import PublishedQuantization, TensorInfo
@@ -28,6 +30,7 @@ from qdash.runs import weight_files
 from qdash.runs.weight_error import measure_weight_error
 from qdash.runs.weight_files import compare_files
 from qdash.settings import Settings
+from tests.support import prequantized
 from tests.support.gguf_files import write_llama
 
 DOWN, KEY, EMBEDDING = "blk.1.ffn_down.weight", "blk.0.attn_k.weight", "token_embd.weight"
@@ -172,11 +175,59 @@ def test_other_models_are_refused(made: Files, checkpoint: Callable[[str], Path]
         compared(own)
 
 
-def test_packed_weights_are_refused(made: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    packed = PublishedQuantization(method="compressed-tensors", bits=4, parameters=1, weights_bytes=1)
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prequantized.build_base(tmp_path_factory.mktemp("base"))
+
+
+def restored(name: str, folder: Path, layer: str) -> torch.Tensor:
+    """The weight of a layer as the library that packed it gives it back, from the file itself."""
+    model: Any = hf.AutoModelForCausalLM.from_pretrained(folder, device_map="cpu")
+    found: Any = model.get_submodule(layer)
+    if name == "bnb-nf4":
+        return functional.dequantize_4bit(found.weight.data, found.weight.quant_state).float()
+    if name == "bnb-int8":
+        return functional.int8_vectorwise_dequant(found.weight.data, found.weight.SCB)
+    if name.startswith("ao"):
+        return found.weight.dequantize().float()
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        packed = file.get_tensor(f"{layer}.weight_packed")
+        codes = torch.stack([(packed >> 4 * place) & 15 for place in range(8)], -1).flatten(1).float() - 8
+        scales = file.get_tensor(f"{layer}.weight_scale").repeat_interleave(prequantized.GROUP, 1)
+    return (codes.bfloat16() * scales).float()
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "bits"),
+    [
+        # Codes, a scale for 64 in 8 bits with a second scale for 256 of those, and the tables of each layer.
+        ("bnb-nf4", "bitsandbytes 4-bit", 8 * (65536 + 2048 + 8 * 4 + 256 * 4 + 16 * 4 + 170) / 131072),
+        ("bnb-int8", "bitsandbytes 8-bit", 8 * (131072 + 256 * 4 + 1) / 131072),
+        ("ao-int4", "torchao 4-bit", 8 * (131072 + 256 * 16 * 3) / 131072),
+        ("ct-int4", "compressed-tensors 4-bit", 8 * (256 * 64 * 4 + 256 * 16 * 2 + 2 * 8) / 131072),
+    ],
+)
+def test_packed_weights_against_their_original(base: Path, tmp_path: Path, name: str, label: str, bits: float) -> None:
+    folder, layer = prequantized.build(name, base, tmp_path), "model.layers.1.mlp.down_proj"
+    found = compared(base, folder)
+    layers, other = by_name(found), found.schemes[0].other
+    quantized = [own for own in layers.values() if own.other and own.other.type == label]
+    assert len(quantized) == 14 and not any(own.identical for own in quantized)
+    assert all(own.identical for own in layers.values() if own not in quantized) and len(layers) == 14 + 1 + 4 * 2 + 1
+    original: Any = hf.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    before, after = original.get_submodule(layer).weight.detach().numpy(), restored(name, folder, layer).numpy()
+    assert layers[layer].sqnr_db == pytest.approx(sqnr_db(before, after), rel=1e-6)
+    assert layers[layer].other == StoredType(type=label, bits=bits)
+    assert layers[layer].stored == StoredType(type="BF16", bits=16.0)
+    assert other and other.parameters == pytest.approx(found.stored.parameters if found.stored else 0, rel=1e-4)
+    assert other.tensor_bytes < other.file_bytes and other.types[label] == sum(own.parameters for own in quantized)
+
+
+def test_packed_weights_that_no_library_here_unpacks_are_refused(made: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = PublishedQuantization(method="gptq", bits=4, parameters=1, weights_bytes=1)
     located = checkpoints.locate("tiny-lm").model_copy(update={"quantization": packed})
     monkeypatch.setattr(checkpoints, "locate", lambda model, stop=None: located)
-    with pytest.raises(QdashError, match=r"in packed weights \(compressed-tensors 4-bit\)") as caught:
+    with pytest.raises(QdashError, match=r"in packed weights \(GPTQ 4-bit\)") as caught:
         compared(made["ann/m-Q4.gguf"], Path("tiny-lm"))
     assert caught.value.kind == "unavailable"
 

@@ -11,10 +11,14 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
+from huggingface_hub import constants
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CHUNK = 16 * 1024
@@ -55,6 +59,22 @@ class FakeHub(ThreadingHTTPServer):
     def close(self) -> None:
         self.shutdown()
         self.server_close()
+
+
+@contextmanager
+def writable_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A hub with its files below `folder`, and the token of a person who may write there."""
+    running = FakeHub({}, made_in=folder / "hub")
+    home = folder / "hf"
+    for name, value in {"HF_ENDPOINT": running.url, "HF_HOME": str(home), "HF_TOKEN": running.token, "HF_HUB_DISABLE_XET": "1"}.items():
+        monkeypatch.setenv(name, value)
+    # huggingface_hub reads its environment when it is imported.
+    monkeypatch.setattr(constants, "ENDPOINT", running.url)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+    try:
+        yield running
+    finally:
+        running.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,7 +8,8 @@ The model `ENDLESS` begins whatever it is asked for and goes on until it is stop
 
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from statistics import fmean
 from threading import Event as StopEvent
 from threading import Lock
@@ -19,6 +20,7 @@ from qdash.catalog.models import MODELS
 from qdash.catalog.schemes import find_scheme
 from qdash.catalog.types import ModelTask
 from qdash.checkpoints.new_folder import NewFolder
+from qdash.checkpoints.uploading import HubRepository
 from qdash.errors import QdashError
 from qdash.records import (
     Agreement,
@@ -33,6 +35,8 @@ from qdash.records import (
     Event,
     Explanation,
     FitReport,
+    HealEstimate,
+    HealReport,
     InspectorReport,
     Latency,
     LayerDamage,
@@ -44,6 +48,7 @@ from qdash.records import (
     NoiseFloor,
     PartInside,
     Progress,
+    ProgressiveReport,
     ReloadCheck,
     Request,
     Rounds,
@@ -61,18 +66,23 @@ from qdash.records import (
     WeightReport,
 )
 from qdash.runs import plan as planning
+from qdash.runs.heal import HealPlan
+from qdash.runs.healing_passages import Lessons
 from qdash.runs.plan import Plan, VariantPlan
 from qdash.runs.rounds.figures import relative_to
-from qdash.tasks import Item
+from qdash.tasks import CalibrationSet, Item
+from qdash.tasks.calibration import QUESTIONS
 from tests.support.scripted_damage import damage_report, layer_damages
 from tests.support.scripted_evaluation import play_evaluation
 from tests.support.scripted_fit import fit_report, measured_fit
-from tests.support.scripted_mix import costs_of, proof_of
+from tests.support.scripted_heal import ScriptedHealing
+from tests.support.scripted_mix import costs_of, progressive_of, proof_of
 from tests.support.scripted_weights import files_report, layer_detail, measured_layers, report_of
 
 OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
 CANCELLED = ErrorRecord(kind="cancelled", message="Stopped.", remedy="Start it again when you like.")
 ENDLESS, LONG_S = "endless", 600.0
+UNENDING = 333
 SIZES = {"bnb-int8": 0.48, "bnb-nf4": 0.29, "bnb-nf4-fp32": 0.29, "bnb-fp4": 0.29, "fp16": 0.5, "bf16": 0.5}
 NEAR = Agreement(kl_mean_nats=0.002, kl_se=0.001, top1=1.0, ppl_original=1.1, ppl=1.2, first_divergence=None, tokens=12)
 """What a sound variant comes to."""
@@ -83,7 +93,7 @@ class ScriptedBackend:
 
     def __init__(self, pause_s: float = 0.01, slowdowns: dict[str, float] | None = None) -> None:
         self.pause_s, self.slowdowns = pause_s, slowdowns or {}
-        self._device = Lock()
+        self._device, self._healing = Lock(), ScriptedHealing()
 
     def task(self, model: str) -> ModelTask:
         """The catalogue's, else pictures."""
@@ -98,9 +108,9 @@ class ScriptedBackend:
             available_bytes=8_000_000_000, download_bytes=0,
         )  # fmt: skip
 
-    def estimate_fit(self, request: Request, context: int, conversations: int) -> FitReport:
+    def estimate_fit(self, request: Request, context: int | None, conversations: int) -> FitReport:
         """Of a model of 4 GB at 16 bits: see `scripted_fit`."""
-        return fit_report(request, context, conversations)
+        return fit_report(request, context or 8192, conversations).model_copy(update={"context_chosen": context is not None})
 
     def measure_fit(self, request: Request, context: int, conversations: int, stop: StopEvent) -> Generator[Step, None, FitReport]:
         """Three lengths of each scheme, read in no time; 666 conversations never end."""
@@ -111,25 +121,38 @@ class ScriptedBackend:
             yield Step(detail=f"reading {context:,} tokens")
         return measured_fit(fit_report(request, context, conversations))
 
-    def measure_layers(
-        self, model: str, schemes: Sequence[str], task: str, limit: int, stop: StopEvent, *, device: str, baseline_dtype: Dtype | None
-    ) -> Generator[Step, None, SensitivityReport]:
-        """See `scripted_mix`; 666 questions never end."""
-        yield Step(detail="loading weights")
-        while limit == 666:
-            if stop.wait(0.05):
-                raise QdashError(CANCELLED.message, CANCELLED.remedy, "cancelled")
-            yield Step(fraction=0.25, detail="layer 9 of 36, about 40 s left")
-        return costs_of(model, schemes, limit)
-
-    def prove_mix(self, report: SensitivityReport, budget: str, task: str, limit: int, stop: StopEvent) -> Generator[Step, None, MixReport]:
+    def prove_mix(
+        self, report: SensitivityReport, budget: str, calibration: CalibrationSet, stop: StopEvent
+    ) -> Generator[Step, None, MixReport]:
         """Proved in no time; a budget of 6.66bits is never proved."""
         yield Step(fraction=0.5, detail="Original: loading weights")
         while budget == "6.66bits":
             if stop.wait(0.05):
                 raise QdashError(CANCELLED.message, CANCELLED.remedy, "cancelled")
             yield Step(fraction=0.5, detail="Original: answering")
-        return proof_of(report, budget, task)
+        return proof_of(report, budget, calibration.task)
+
+    def measure_progressive(
+        self, report: SensitivityReport, scheme: str, calibration: CalibrationSet, stop: StopEvent
+    ) -> Generator[Step | ProgressiveReport, None, ProgressiveReport]:
+        """Each step takes as long as reading a layer; see `scripted_mix`."""
+        stages = progressive_of(report, scheme, calibration.task)
+        for done, known in enumerate(stages):
+            yield Step(fraction=done / len(stages), detail="Mix: loading weights")
+            if stop.wait(self.pause_s):
+                raise CANCELLED.raised()
+            yield known
+        return stages[-1]
+
+    def plan_heal(self, model: str, scheme: str, *, device: str) -> HealPlan:
+        """See `scripted_heal`."""
+        return self._healing.plan(model, scheme)
+
+    def heal(
+        self, model: str, scheme: str, lessons: Callable[[], Lessons], minutes: float, stop: StopEvent, *, device: str
+    ) -> Generator[Step | HealEstimate, None, HealReport]:
+        """See `scripted_heal`; nothing is learned from the lessons."""
+        return self._healing.heal(model, scheme, minutes, stop, 10 * self.pause_s)
 
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """Play the script that the prompt names."""
@@ -191,6 +214,15 @@ class ScriptedBackend:
         stop.wait(self.pause_s)
         return files_report(model, others[0])
 
+    def measure_drift(self, report: WeightReport, text: str | None, stop: StopEvent, *, device: str) -> Generator[Step, None, WeightReport]:
+        """Invented; a text about “another vocabulary” finds one."""
+        yield Step(detail="loading weights")
+        stop.wait(self.pause_s)
+        if stop.is_set():
+            raise CANCELLED.raised()
+        known = {"drift_problem": "Its tokens are others."} if text and "another vocabulary" in text else {"drift": NEAR}
+        return report.model_copy(update={"schemes": tuple(scheme.model_copy(update=known) for scheme in report.schemes)})
+
     def measure_weight_error(
         self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
     ) -> Generator[Step | MeasuredLayer, None, WeightReport]:
@@ -215,12 +247,32 @@ class ScriptedBackend:
         yield Step(detail="Reading this layer.")
         return layer_detail(scheme, layer, row, column)
 
-    def measure_damage(
-        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    def measure_sensitivity(
+        self,
+        model: str,
+        schemes: Sequence[str],
+        calibration: CalibrationSet,
+        stop: StopEvent,
+        *,
+        device: str,
+        baseline_dtype: Dtype | None = None,
     ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityReport]:
-        """Invented damage, layer by layer; what is there is kept when it is stopped."""
-        layers = layer_damages(schemes)
+        """Invented damage. With as many questions as the Weights page asks layer by layer, and what is there is kept when it is stopped;
+        with other numbers at once, see `scripted_mix`, but for `UNENDING`.
+        """
         yield Step(detail="loading weights")
+        if len(calibration.items) == QUESTIONS:
+            return (yield from self._layer_by_layer(model, schemes, stop))
+        while len(calibration.items) == UNENDING:
+            if stop.wait(0.05):
+                raise CANCELLED.raised()
+            yield Step(fraction=0.25, detail="layer 9 of 36, about 40 s left")
+        return costs_of(model, schemes, len(calibration.items))
+
+    def _layer_by_layer(
+        self, model: str, schemes: Sequence[str], stop: StopEvent
+    ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityReport]:
+        layers = layer_damages(schemes)
         yield SensitivityBegun(method="measured", tokens=128, fixed_bytes=1000, dtype="float32", entries=len(layers))
         for done, layer in enumerate(layers):
             if stop.is_set():
@@ -239,14 +291,17 @@ class ScriptedBackend:
             time.sleep(0.05)
         return inspector_report(comparison.variants[index].scheme)
 
-    def save(self, comparison: Comparison, index: int, target: NewFolder, stop: StopEvent) -> Generator[Step, None, Saved]:
-        """One invented file, in its place."""
+    def save(self, comparison: Comparison, index: int, target: NewFolder | HubRepository, stop: StopEvent) -> Generator[Step, None, Saved]:
+        """One invented file, in its place; on the hub, nothing but what is said."""
         target.check()
         for words in ("loading weights", "writing the weights", "loading what was saved"):
             if stop.is_set():
                 raise CANCELLED.raised()
             yield Step(detail=words)
             time.sleep(0.1)
+        if isinstance(target, HubRepository):
+            there = saved_version(comparison, index, NewFolder(Path(target.name)))
+            return there.model_copy(update={"where": target.address, "loads_from": target.name})
         target.path.mkdir(exist_ok=True)
         (target.path / "config.json").write_text("{}")
         return saved_version(comparison, index, target)

@@ -1,13 +1,26 @@
 """Invented costs of the layers of a vision-language model, and a proof that makes the best mix look good."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 from qdash.catalog.schemes import find_scheme
-from qdash.records import KlDifference, LayerDamage, Mix, MixProof, MixReport, SensitivityReport
+from qdash.records import (
+    KlDifference,
+    LayerDamage,
+    Mix,
+    MixProof,
+    MixReport,
+    Order,
+    Progression,
+    ProgressiveReport,
+    ProgressiveStep,
+    Proportion,
+    SensitivityReport,
+)
 from qdash.records.mix import ProofName
 from qdash.runs.mix import choices_of
 from qdash.runs.mix.budget import read_budget
+from qdash.runs.mix.progressive import ORDERS, Planned, planned
 from qdash.runs.mix.proof import rival
 from tests.support.scripted_weights import places
 
@@ -40,6 +53,39 @@ def proof_of(report: SensitivityReport, budget: str, task: str) -> MixReport:
         budget_bytes=mix.weights_bytes, predicted_kl_nats=mix.predicted_kl_nats, mix=mix, proof_items=report.items, proof_tokens=99,
         proof=tuple(_proof(name, one, mix) for name, one in asked), snippet="model = …\n", sensitivity=report,
     )  # fmt: skip
+
+
+def progressive_of(report: SensitivityReport, scheme: str, task: str) -> list[ProgressiveReport]:
+    """What is known after each step of each order: it diverges by what was predicted, and half of the answers are right."""
+    choices, known = choices_of(report), find_scheme(scheme)
+    orders: dict[Order, list[Planned]] = {order: planned(choices, scheme, order) for order in ORDERS}
+    most = max(map(len, orders.values()))
+    return [
+        ProgressiveReport(
+            model=report.model, revision=report.revision, scheme=known.key, label=known.label, kind=known.kind, bits=known.bits, task=task,
+            items=report.items, tokens=99, complete=done == most,
+            progressions=tuple(
+                Progression(
+                    order=order, steps=tuple(_steps(steps[:done])), halfway=2 if done == most else None,
+                    versus=KlDifference(mean_nats=-2e-3, low_nats=-3e-3, high_nats=-1e-3) if done == most and order == "random" else None,
+                )
+                for order, steps in orders.items()
+            ),
+        )
+        for done in range(1, most + 1)
+    ]  # fmt: skip
+
+
+def _steps(steps: Sequence[Planned]) -> Iterator[ProgressiveStep]:
+    quantized = 0
+    for step in steps:
+        quantized += len(step.added)
+        mix = step.mix
+        yield ProgressiveStep(
+            scheme=mix.recipe, label=mix.label, kind=mix.kind, weights_bytes=mix.weights_bytes, kl_mean_nats=mix.predicted_kl_nats,
+            kl_low=0.9 * mix.predicted_kl_nats, kl_high=1.1 * mix.predicted_kl_nats, top1=0.97, added=step.added, quantized=quantized,
+            accuracy=Proportion(value=0.5, low=0.28, high=0.72, successes=8, total=16),
+        )  # fmt: skip
 
 
 def _proof(name: ProofName, one: Mix, mix: Mix) -> MixProof:

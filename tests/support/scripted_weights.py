@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from zlib import crc32
 
 import numpy as np
@@ -70,6 +71,7 @@ def layer_weights(key: str, place: LayerPlace, bins: int = 65, entries: int = 12
     )  # fmt: skip
 
 
+@cache
 def scheme_report(key: str) -> SchemeWeights:
     """A scheme over all layers."""
     scheme = find_scheme(key)
@@ -113,17 +115,25 @@ def files_report(model: str, other: str) -> WeightReport:
 def histograms(key: str, count: int, spread: float, error: float, bins: int) -> LayerHistograms:
     """A bell; what became of it, heaped on the format's levels; the error."""
     limit = spread * 5
+    bell, heaped = bell_and_heaped(key, spread, bins)
+    reach = np.linspace(-4, 4, bins)
+    return LayerHistograms(
+        original=counted(bell, limit, count), dequantized=counted(heaped, limit, count),
+        error=counted(np.exp(-np.abs(reach) ** 3 / 6), error * 4, count),
+    )  # fmt: skip
+
+
+@cache
+def bell_and_heaped(key: str, spread: float, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """The heights of the first two, which are those of every layer."""
+    limit = spread * 5
     centres = np.linspace(-limit, limit, bins)
     bell = np.exp(-((centres / spread) ** 2) / 2)
     nearest = np.abs(centres[:, None] - levels(key, limit)[None, :]).argmin(1)
     heaped = np.zeros(bins)
     for at, level in enumerate(levels(key, limit)):
         heaped[np.abs(centres - level).argmin()] += bell[nearest == at].sum()
-    reach = np.linspace(-4, 4, bins)
-    return LayerHistograms(
-        original=counted(bell, limit, count), dequantized=counted(heaped, limit, count),
-        error=counted(np.exp(-np.abs(reach) ** 3 / 6), error * 4, count),
-    )  # fmt: skip
+    return bell, heaped
 
 
 def counted(heights: np.ndarray, limit: float, count: int) -> Histogram:

@@ -15,6 +15,7 @@ from qdash.history import Listing, Run, history
 from qdash.history.kinds import KINDS, kind_of
 from qdash.history.run_diff import difference
 from qdash.machine import this_machine
+from qdash.present.progressive import progressive_headings, progressive_rows
 from qdash.records import Comparison, Coverage, Evaluation, EvaluationRequest, Request, Rounds, Skip, Variant, VariantResult
 from qdash.records.history import Entry, Share
 from qdash.settings import settings
@@ -33,13 +34,19 @@ from qdash.ui.controls.filling import preset_filled, question_filled
 from qdash.ui.controls.preflight import estimate, preflight_line
 from qdash.ui.controls.scheme_picker import picker_html, reasons_on
 from qdash.ui.controls.sidebar import picture_note, unread_note, why_cpu
+from qdash.ui.heal.form import HealForm
+from qdash.ui.heal.handlers import drawn as heal_drawn
+from qdash.ui.heal.handlers import used as heal_used
+from qdash.ui.heal.stream import planned, trained
+from qdash.ui.heal.view import plan_html, training_html
 from qdash.ui.history.view import difference_html, head_html, list_html, run_asked_html, run_head_html, share_html, undo_html
 from qdash.ui.layout import build
 from qdash.ui.learn.rows import offered
 from qdash.ui.mix.form import MixForm
 from qdash.ui.mix.handlers import drawn as mix_drawn
 from qdash.ui.mix.handlers import used as mix_used
-from qdash.ui.mix.stream import Known, measured, proved
+from qdash.ui.mix.progressive import told_html as steps_told_html
+from qdash.ui.mix.stream import Known, measured, progressed, proved
 from qdash.ui.mix.view import proof_html
 from qdash.ui.quality.form import QualityForm
 from qdash.ui.quality.question_file import file_note
@@ -78,7 +85,8 @@ from tests.support.scripted import (
 )
 from tests.support.scripted_damage import damage_report, layer_damages
 from tests.support.scripted_evaluation import evaluation_of
-from tests.support.scripted_mix import costs_of, proof_of
+from tests.support.scripted_heal import FAILING_MINUTES
+from tests.support.scripted_mix import costs_of, progressive_of, proof_of
 from tests.support.scripted_weights import files_report, layer_detail, measured_layers, report_of
 from tests.ui.controls.test_form import FORM
 
@@ -250,9 +258,28 @@ def test_what_is_said_of_a_mix() -> None:
         left(mix_drawn(None, None, ""), mix_used(known, "4bits", "other", []), proof_html(proof_of(known.report, "4bits", "drawings")))
         == []
     )
+    for report in progressive_of(known.report, "int3-g64", "drawings")[1::7]:
+        assert left(steps_told_html(report), progressive_headings(report), list(progressive_rows(report))) == []
+    assert left(steps_told_html(None), [view.status for view in progressed(known, "x", ScriptedBackend(), Line(2), Event())]) == []
     for limit in (32, None):
         form = MixForm("tiny-vlm", KEYS, "", "auto", "drawings", limit)
         assert left([(view.status, banner(view.error)) for view in measured(form, ScriptedBackend(), Line(2), Event())]) == []
+
+
+@pytest.mark.parametrize(
+    ("healed", "minutes"), [("qat-int2", 5), ("qat-int2", FAILING_MINUTES), ("qat-int2", None), ("prune-iterative-80", 5)]
+)
+def test_what_is_said_of_healing(healed: str, minutes: Any) -> None:
+    backend = ScriptedBackend(pause_s=0)
+    views = [*trained(HealForm("tiny-lm", "auto", healed, "stories", None, minutes), backend, Line(2), Event())]
+    last = views[-1].training
+    for view in views:
+        assert left(view.status, banner(view.error), training_html(view.training) if view.training and view.training.points else "") == []
+    for scheme in (healed, "qat-int3", "nonsense"):
+        plan = planned("tiny-lm", scheme, "auto", backend)
+        verdict, _curve, scores = heal_drawn(plan, last, "tiny-lm", scheme, dark=False)
+        said = (str(plan_html(plan, 9)), str(plan_html(plan, 1)), verdict, scores, heal_used(plan, "tiny-lm", [])[1:])
+        assert left(said) == []
 
 
 def test_tasks_and_their_files() -> None:

@@ -15,11 +15,12 @@ from qdash.errors import QdashError
 Method = Literal["rows", "global", "2:4", "neurons", "heads"]
 
 PREFIX = "prune-"
+IN_STEPS = "iterative"
+"""The method of `families.pruned_in_steps`."""
 MASK_BITS = 1
 """A sparse file says of each weight in one bit whether it is zero, and holds the values of the others."""
 
 _TWO_OF_FOUR = f"{PREFIX}24"
-_METHODS: dict[str, Method] = {"rows": "rows", "global": "global", "neurons": "neurons", "heads": "heads"}
 _SHOWN_CHARS = 80
 
 
@@ -103,15 +104,21 @@ def pruning_scheme(key: str) -> Scheme:
     """The scheme that a key stands for; raises QdashError for a method or a share that does not exist."""
     if key == _TWO_OF_FOUR:
         return _two_of_four()
-    method, _, share = key.removeprefix(PREFIX).rpartition("-")
-    if method not in _METHODS:
-        known = ", ".join((*(f"{PREFIX}{name}-30" for name in _METHODS), _TWO_OF_FOUR))
+    method = key.removeprefix(PREFIX).rpartition("-")[0]
+    if method not in _ROWS:
+        known = ", ".join((*(f"{PREFIX}{name}-30" for name in (*_ROWS, IN_STEPS)), _TWO_OF_FOUR))
         raise QdashError(f"There is no scheme “{key[:_SHOWN_CHARS]}”.", f"Write a method and a percentage: {known}.")
+    return _ROWS[method](percent_of(key))
+
+
+def percent_of(key: str) -> int:
+    """The share at the end of a key; raises QdashError for one that cannot be pruned."""
+    method, _, share = key.rpartition("-")
     percent = int(share) if share.isascii() and share.isdecimal() and len(share) <= 3 else 0
     if not 1 <= percent <= 99:
         message = f"“{share[:_SHOWN_CHARS]}” in “{key[:_SHOWN_CHARS]}” is not a share that can be pruned."
-        raise QdashError(message, f"Write a whole percentage from 1 to 99, such as {PREFIX}{method}-30.")
-    return _ROWS[_METHODS[method]](percent)
+        raise QdashError(message, f"Write a whole percentage from 1 to 99, such as {method}-30.")
+    return percent
 
 
 def _rows(percent: int) -> Scheme:

@@ -16,6 +16,11 @@ class QatFamily(SimulatedFamily):
     group = "Healed by training"
     needs_healing = True
 
+    def unhealed(self, scheme: Scheme) -> str:
+        """The scheme that rounds the same layers to the same format."""
+        number_format = FORMATS[SimulatedParams.of(scheme).format]
+        return number_format.scheme or number_format.key
+
 
 QAT = QatFamily()
 
@@ -28,9 +33,3 @@ def qat_scheme(key: str, label: str, weights: str) -> Scheme:
     return Scheme(
         key, label, QAT, "simulated", number_format.bits, 16, about, SimulatedParams(weights), stored_bits=number_format.stored_bits
     )  # fmt: skip
-
-
-def unhealed_key(scheme: Scheme) -> str:
-    """The scheme that rounds the same layers to the same format without training."""
-    number_format = FORMATS[SimulatedParams.of(scheme).format]
-    return number_format.scheme or number_format.key

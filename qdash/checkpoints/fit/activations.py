@@ -1,7 +1,8 @@
 """What a model takes beside weights and cache while it reads a prompt, which is when it takes most.
 
 transformers reads all of a prompt in one pass and keeps the scores of the last token only. The figures are sums of the tensors that are
-alive at the worst moment of a layer: in its feed-forward block, or in its attention, where a window needs a mask of every pair of tokens.
+alive at the worst moment of a layer: in its feed-forward block, in its attention, where a window needs a mask of every pair of tokens, or
+in what brings its state up to date.
 """
 
 from qdash.catalog.types import DeviceType
@@ -18,6 +19,8 @@ def working_bytes(decoder: Decoder, context: int, conversations: int, width: int
     """Bytes at the worst moment of reading `conversations` prompts of `context` tokens at once, in a type `width` bytes wide."""
     kept = _mask_bytes(decoder, context, width) + decoder.family.kept_scores * decoder.heads * context * context * width
     widest = max(_feed_forward_values(decoder) * context * width + kept, _attention_bytes(decoder, context, width, device))
+    if decoder.state is not None:
+        widest = max(widest, decoder.state.reading_bytes(context, width))
     scores = decoder.vocabulary * (width + 2 * 4)  # of the last token, and what is computed on them in 32 bits
     rotations = 2 * decoder.family.rotations * decoder.head * width
     own = conversations * (max(widest, scores) + context * (rotations + _IDS * _ID_BYTES))

@@ -5,32 +5,11 @@ Values that a config.json leaves out are those of transformers' own class. What 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from qdash.checkpoints.fit.families import FAMILIES, WRAPPERS, Family
-from qdash.checkpoints.supported import class_defaults
-from qdash.errors import QdashError
-
-Config = Mapping[str, Any]
-
-_OTHER_NAMES = {
-    "num_hidden_layers": ("n_layer",),
-    "num_attention_heads": ("n_head",),
-    "hidden_size": ("n_embed",),
-    "intermediate_size": ("block_ff_dim",),
-}
-"""Older names, which win where both stand, as they do in transformers."""
-
-_LEGACY_LAYERS = {"attention": "full_attention"}
-
-
-@dataclass(frozen=True)
-class CacheLayer:
-    """What one layer keeps: `token_values` for each token, or each of the last `window`, and `state_values` whatever the length."""
-
-    token_values: int = 0
-    window: int | None = None
-    state_values: int = 0
+from qdash.checkpoints.fit.layers import CacheLayer, layers_of
+from qdash.checkpoints.fit.states import State, state_of
+from qdash.checkpoints.fit.values import Config, Values, unknown
 
 
 @dataclass(frozen=True)
@@ -47,8 +26,9 @@ class Latent:
 class Decoder:
     """The language model of a checkpoint.
 
-    `heads` and `kv_heads` are `head` wide. `gated` is the width of the feed-forward block, for experts that of all a token is sent to;
-    `sent` counts these, 1 where there are none. `longest` is the context that the model was made for.
+    `heads` and `kv_heads` are `head` wide; all three are 0 where no layer has attention. `gated` is the width of the feed-forward block,
+    for experts that of all a token is sent to; `sent` counts these, 1 where there are none. `longest` is the context that the model was
+    made for, `state` that of the layers that have one.
     """
 
     family: Family
@@ -63,6 +43,7 @@ class Decoder:
     layers: tuple[CacheLayer, ...]
     longest: int | None
     latent: Latent | None = None
+    state: State | None = None
 
 
 def decoder_of(config: Config) -> Decoder:
@@ -70,11 +51,10 @@ def decoder_of(config: Config) -> Decoder:
     text = _text_config(config)
     model_type = text["model_type"]
     family = FAMILIES[model_type]
-    read = _Values(text)
-    hidden, heads = read.number("hidden_size"), read.number("num_attention_heads")
+    read = Values(text)
+    hidden, state = read.number("hidden_size"), state_of(read, family)
     latent = _latent(read) if family.attention == "latent" else None
-    head = latent.nope + latent.rope if latent else read.number("head_dim", hidden // heads)
-    kv_heads = heads if latent or model_type == "bloom" else read.number("num_key_value_heads", heads)
+    heads, kv_heads, head = _heads(read, family, hidden, latent)
     gated, sent, routed = _feed_forward(read, model_type, hidden)
     token_values = latent.rank + latent.rope if latent else 2 * kv_heads * head
     return Decoder(
@@ -87,28 +67,11 @@ def decoder_of(config: Config) -> Decoder:
         gated=gated,
         sent=sent,
         routed=routed,
-        layers=tuple(_layers(read, family, token_values, hidden)),
+        layers=layers_of(read, family, token_values, hidden, state),
         longest=read.number("max_position_embeddings", 0) or None,
         latent=latent,
+        state=state,
     )
-
-
-class _Values:
-    """Numbers of a configuration, the class's own where it leaves one out."""
-
-    def __init__(self, text: Config) -> None:
-        self.model_type: str = text["model_type"]
-        older = {name: text[old] for name, olds in _OTHER_NAMES.items() for old in olds if old in text}
-        self.found: Config = {**class_defaults(self.model_type), **text, **older}
-
-    def number(self, name: str, otherwise: int | None = None) -> int:
-        """A whole number; `otherwise` where nothing is said. Raises QdashError for anything else."""
-        value = self.found.get(name)
-        value = otherwise if value is None else value
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (value == 0 and otherwise != 0):
-            said = "does not say" if value is None else f"says {str(value)[:40]} for"
-            raise _unknown(f"its config.json {said} {name}")
-        return value
 
 
 def _text_config(config: Config) -> Config:
@@ -124,27 +87,46 @@ def _text_config(config: Config) -> Config:
     else:
         text = config
     if model_type not in FAMILIES:
-        raise _unknown(f"the memory of the model type “{str(model_type)[:60]}” has not been counted")
+        raise unknown(f"the memory of the model type “{str(model_type)[:60]}” has not been counted")
     return text
 
 
-def _latent(read: _Values) -> Latent:
+def _heads(read: Values, family: Family, hidden: int, latent: Latent | None) -> tuple[int, int, int]:
+    """Heads of queries, those of keys and values, and how wide each is."""
+    if family.attention == "none":
+        return 0, 0, 0
+    heads = read.number("num_attention_heads")
+    if latent is not None:
+        return heads, heads, latent.nope + latent.rope
+    if read.model_type == "bloom":
+        return heads, heads, hidden // heads
+    # The attention of Zamba 2 reads the embeddings beside what the layer before it gives.
+    head = 2 * hidden // heads if read.model_type == "zamba2" else read.number("head_dim", hidden // heads)
+    return heads, read.number("num_key_value_heads", heads), head
+
+
+def _latent(read: Values) -> Latent:
     names = ("kv_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim")
     return Latent(*(read.number(name) for name in names))
 
 
-def _feed_forward(read: _Values, model_type: str, hidden: int) -> tuple[int, int, bool]:
+def _feed_forward(read: Values, model_type: str, hidden: int) -> tuple[int, int, bool]:
     """Width of the widest block, how many experts a token is sent to, whether there are any."""
     if model_type == "bloom":
         return 4 * hidden, 1, False
-    width = read.number("intermediate_size")
+    if model_type in ("mamba", "falcon_mamba", "mamba2"):
+        return 0, 1, False
+    width = read.number("intermediate_size", 4 * hidden if model_type == "zamba2" else None)
     if model_type == "lfm2" and read.found.get("block_auto_adjust_ff_dim"):
         factor, step = read.found.get("block_ffn_dim_multiplier"), read.number("block_multiple_of")
         width = int(2 * width / 3)
         width = step * -(-int((1 if factor is None else factor) * width) // step)
-    if model_type == "mixtral":
+    if model_type == "mixtral" or (model_type == "jamba" and read.number("num_experts") > 1):
         return width, read.number("num_experts_per_tok"), True
-    if model_type in ("qwen3_moe", "deepseek_v3"):
+    if model_type == "granitemoehybrid":
+        shared = read.number("shared_intermediate_size")
+        return (width, read.number("num_experts_per_tok"), True) if read.number("num_local_experts", 0) else (shared, 1, False)
+    if model_type in ("qwen3_moe", "deepseek_v3", "qwen3_next"):
         sent, narrow = read.number("num_experts_per_tok"), read.number("moe_intermediate_size")
         wider = 3 * width > sent * max(hidden + 4 * narrow, 4 * hidden)
         dense, routed = _dense_layers(read), read.number("num_hidden_layers")
@@ -152,58 +134,9 @@ def _feed_forward(read: _Values, model_type: str, hidden: int) -> tuple[int, int
     return width, 1, False
 
 
-def _dense_layers(read: _Values) -> int:
+def _dense_layers(read: Values) -> int:
     """How many layers have no experts."""
     if read.number("decoder_sparse_step", 1) != 1:
-        raise _unknown("its config.json gives experts to some layers by a decoder_sparse_step")
+        raise unknown("its config.json gives experts to some layers by a decoder_sparse_step")
     alone = read.found.get("mlp_only_layers")
     return len(alone) if isinstance(alone, list) else read.number("first_k_dense_replace", 0)
-
-
-def _layers(read: _Values, family: Family, token_values: int, hidden: int) -> list[CacheLayer]:
-    count = read.number("num_hidden_layers")
-    kinds = read.found.get("layer_types")
-    if kinds is None:
-        kinds = _kinds(read, family, count)
-    if not isinstance(kinds, list) or len(kinds) != count:
-        raise _unknown(f"its config.json lists other layer_types than its {count} layers")
-    return [_layer(_LEGACY_LAYERS.get(str(kind), str(kind)), read, token_values, hidden) for kind in kinds]
-
-
-def _layer(kind: str, read: _Values, token_values: int, hidden: int) -> CacheLayer:
-    if kind == "full_attention":
-        return CacheLayer(token_values)
-    if kind == "sliding_attention":
-        return CacheLayer(token_values, window=read.number("sliding_window"))
-    if kind == "conv":
-        return CacheLayer(state_values=hidden * read.number("conv_L_cache"))
-    raise _unknown(f"it has layers of the type “{kind[:40]}”")
-
-
-def _kinds(read: _Values, family: Family, count: int) -> list[str]:
-    """The types of layers that transformers' class gives where none are listed."""
-    if read.model_type == "lfm2":
-        attending = read.found.get("full_attn_idxs")
-        return ["full_attention" if attending is None or place in attending else "conv" for place in range(count)]
-    return ["sliding_attention" if _slides(place, read, family) else "full_attention" for place in range(count)]
-
-
-def _slides(place: int, read: _Values, family: Family) -> bool:
-    """Whether the layer at `place` looks back over a window only."""
-    if read.found.get("sliding_window") is None or read.found.get("use_sliding_window") is False:
-        return False
-    match family.windows:
-        case "none":
-            raise _unknown("its config.json has a sliding_window and does not list the layers that use it")
-        case "all":
-            return True
-        case "from max_window_layers":
-            return place >= read.number("max_window_layers")
-        case "but every sixth":
-            return (place + 1) % read.number("sliding_window_pattern", 6) != 0
-        case _:
-            return place % 2 == 0
-
-
-def _unknown(why: str) -> QdashError:
-    return QdashError(f"The memory for a context cannot be told for this model: {why}.", "Choose another model.", "unavailable")

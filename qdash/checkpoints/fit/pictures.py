@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from qdash.checkpoints.fit.decoder import Config
+from qdash.checkpoints.fit.values import Config
 
 PICTURE = (1024, 768)
 """Width and height of the picture that is counted: how many tokens one takes depends on its size for some processors."""

@@ -13,6 +13,4 @@ def saved_blocks(saved: Saved) -> Iterator[Block]:
     yield Paragraph(form_words(saved))
     yield Paragraph(f"{checked_words(saved.check)}\n")
     yield Table(("file", "bytes"), tuple((file.name, f"{file.size_bytes:,}") for file in saved.files), numbers_from=1)
-    # A zip file has to be unpacked first, wherever that is done.
-    snippet = saved.snippet if saved.where.endswith(".zip") else saved.snippet_from(saved.where)
-    yield Paragraph(f"\n{snippet.rstrip()}")
+    yield Paragraph(f"\n{saved.snippet_here.rstrip()}")

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from qdash.cli.display.blocks import Block, Paragraph, Table
 from qdash.cli.shown.weights import histogram_lines
-from qdash.present.formatting import mib, nats, percent
+from qdash.present.drift import LOWER_BOUND, drift_figures, has_lower_bound
+from qdash.present.formatting import mib, percent
 from qdash.present.weight_error import decibels, decibels_of, left_out
-from qdash.present.weight_files import UNKNOWN, changes_of_type, headline, not_compared, relative_error, stored_words
-from qdash.records import Agreement, LayerWeights, SchemeWeights, StoredModel, WeightReport
+from qdash.present.weight_files import changes_of_type, headline, not_compared, relative_error, stored_words
+from qdash.records import LayerWeights, SchemeWeights, StoredModel, WeightReport
 
 _TYPES_SHOWN = 4
 
@@ -42,20 +43,14 @@ def files_blocks(report: WeightReport, *, histograms: bool = False) -> Iterator[
 
 def _drifts(report: WeightReport) -> Iterator[Block]:
     """How closely the other models follow the first one along a text, where that was measured."""
-    rows = tuple(_drift(scheme.label, scheme.drift) for scheme in report.schemes if scheme.drift)
+    rows = tuple((scheme.label, *drift_figures(scheme.drift)) for scheme in report.schemes if scheme.drift)
     if rows:
         yield Table(("along the text", "KL, nats", "standard error", "same token", "perplexity", "tokens"), rows, numbers_from=1)
     for scheme in report.schemes:
         if scheme.drift_problem:
             yield Paragraph(f"{scheme.label}: {scheme.drift_problem}")
-    if any(scheme.drift and not scheme.drift.exact for scheme in report.schemes):
-        yield Paragraph("KL is a lower bound, if a tight one: rarer words of a large vocabulary count as one", "remark")
-
-
-def _drift(label: str, drift: Agreement) -> tuple[str, ...]:
-    error = UNKNOWN if drift.kl_se is None else nats(drift.kl_se)
-    perplexities = (UNKNOWN if value is None else f"{value:.2f}" for value in (drift.ppl_original, drift.ppl))
-    return (label, nats(drift.kl_mean_nats), error, percent(drift.top1, 1), " → ".join(perplexities), f"{drift.tokens:,}")
+    if has_lower_bound(report):
+        yield Paragraph(LOWER_BOUND, "remark")
 
 
 _HEADINGS = ("against it", "SQNR", "relative error", "max |error|", "cosine", "layers", "the same")

@@ -24,10 +24,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from qdash.engine.compress.answers import Followed, Stop
 from qdash.engine.compress.one_layer import OneLayer, quantized_alone
-from qdash.engine.failures import cancelled
+from qdash.engine.failures import cancelled, layer_failure
 from qdash.engine.layers import shape
 from qdash.engine.schemes import QuantizeContext
 
@@ -51,8 +52,8 @@ _Uses = dict[str, list[_Use]]
 
 def estimates(
     answers: Sequence[Followed], ones: Sequence[OneLayer], build: QuantizeContext, stop: Stop
-) -> Generator[tuple[OneLayer, list[float]], None, None]:
-    """Each of `ones`, which come layer by layer, with the estimated mean divergence along each answer in nats.
+) -> Generator[tuple[OneLayer, list[float] | str], None, None]:
+    """Each of `ones`, which come layer by layer, with the estimated mean divergence along each answer in nats, or what it failed with.
 
     NaN where no gradient came back to a layer. Closing this puts the model back. Raises QdashError("cancelled").
     """
@@ -63,9 +64,18 @@ def estimates(
             for one in (one for one in ones if one.name in names):
                 if stop():
                     raise cancelled()
-                layer = model.get_submodule(one.name)
-                with quantized_alone(model, one, build) as quantized:
-                    yield one, [_form(layer, quantized, uses[one.name], answer) for uses, answer in zip(seen, answers, strict=True)]
+                yield one, _estimated(model, one, build, [uses[one.name] for uses in seen], answers)
+
+
+def _estimated(
+    model: PreTrainedModel, one: OneLayer, build: QuantizeContext, uses: Sequence[Sequence[_Use]], answers: Sequence[Followed]
+) -> list[float] | str:
+    layer = model.get_submodule(one.name)
+    try:
+        with quantized_alone(model, one, build) as quantized:
+            return [_form(layer, quantized, own, answer) for own, answer in zip(uses, answers, strict=True)]
+    except Exception as error:
+        return layer_failure(error)
 
 
 @torch.no_grad()

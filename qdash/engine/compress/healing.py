@@ -6,9 +6,9 @@ from functools import partial
 import torch
 from transformers import PreTrainedModel
 
-from qdash.catalog.families.simulated import SimulatedParams
 from qdash.catalog.schemes import find_scheme
 from qdash.engine.accelerator import multiplies_bfloat16
+from qdash.engine.compress.constraints import Constraining
 from qdash.engine.compress.passages import encode
 from qdash.engine.compress.qat import Subject, train
 from qdash.engine.layers import convertible_layers
@@ -28,19 +28,20 @@ def heal(
     emit: Callable[[Healing], None],
     stop: Callable[[], bool],
 ) -> Healed:
-    """Train what the job's scheme rounds of a float32 `model`; see `qat.train`.
+    """Train what the job's scheme changes of a float32 `model`; see `qat.train`.
 
     Raises QdashError: "unavailable" where there is nothing to train, "bad_input" for a passage that the model cannot read, "not_finite",
     "cancelled".
     """
     scheme = find_scheme(job.scheme)
     family = family_of(scheme)
+    assert isinstance(family, Constraining), f"{scheme.key} is not healed by training"
     layers = [name for name, layer in convertible_layers(model).items() if family.unsupported_reason(layer, scheme, spec) is None]
     if not layers:
-        message = f"“{scheme.label}” rounds none of this model's layers, so there is nothing to train."
+        message = f"“{scheme.label}” changes none of this model's layers, so there is nothing to train."
         raise QdashError(message, "Choose another model.", "unavailable")
     compute = torch.bfloat16 if multiplies_bfloat16(model.device) else torch.float32
-    subject = Subject(model, layers, SimulatedParams.of(scheme).format, partial(encode, processor=processor, model=model), compute)
+    subject = Subject(model, layers, family.constraint(scheme), partial(encode, processor=processor, model=model), compute)
     with PeakMemory(model.device, idle_bytes) as memory:
         trained = train(subject, job, emit, stop)
     return Healed(

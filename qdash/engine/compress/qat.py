@@ -1,7 +1,7 @@
-"""Quantization-aware training: a model learns to say, with its weights rounded to a format, what it said before.
+"""Quantization-aware training: a model learns to say, with its weights rounded or zero in part, what it said before.
 
 The teacher is the model as it was published; the loss is the Kullback–Leibler divergence KL(teacher ‖ student) of the next token, averaged
-over the tokens to be said (Hinton et al. 2015; for quantization Liu et al. 2023, LLM-QAT). Only the weights that the scheme rounds are
+over the tokens to be said (Hinton et al. 2015; for quantization Liu et al. 2023, LLM-QAT). Only the weights that the scheme changes are
 trained, with AdamW; the learning rate of a layer falls with the number of its inputs, as in µP (Yang et al. 2022), and with the time that
 is spent. Passages that are not trained on are scored meanwhile. The best weights by these, and the state to go on from, are on the disk
 from then on, so that a stop at any moment loses some seconds of training and nothing else.
@@ -25,14 +25,14 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from qdash.catalog.healed_files import STATE, WEIGHTS
-from qdash.engine.compress.fake_quantization import fake_quantized
+from qdash.engine.compress.constraints import Constraint
 from qdash.engine.compress.passages import Batches, EncodedPassage, batch_size, can_share, said_logits
 from qdash.engine.generation import Watch
 from qdash.engine.layers import shape
 from qdash.engine.meters import trim
 from qdash.engine.teacher_forcing import vocab_size
 from qdash.errors import QdashError
-from qdash.records import Healing, HealJob, HealPoint, Passage
+from qdash.records import Healing, HealJob, HealPoint, Passage, candidates
 from qdash.scratch import scratch_folder
 
 RATE = 0.256
@@ -53,21 +53,22 @@ Encode = Callable[[Passage], EncodedPassage]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is trained: a float32 model, the layers that a scheme rounds to the format `key`, by path, and how passages are encoded.
+    """What is trained: a float32 model, the layers that a scheme changes, by path, what their weights have to be, and how passages are
+    encoded.
 
     `compute_dtype`: what products are computed in while training; scores are computed in the model's own type.
     """
 
     model: PreTrainedModel
     layers: Sequence[str]
-    key: str
+    constraint: Constraint
     encode: Encode
     compute_dtype: torch.dtype
 
 
 @dataclass
 class Progress:
-    """How far training is; `points` begin with the score of the weights that are only rounded."""
+    """How far training is; `points` begin with the score of the weights that are only rounded or pruned."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -76,7 +77,7 @@ class Progress:
     @property
     def best(self) -> float:
         """The lowest held-out divergence so far."""
-        return min(point.held_out_kl for point in self.points)
+        return min(point.held_out_kl for point in candidates(self.points))
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def train(subject: Subject, job: HealJob, emit: Callable[[Healing], None], stop:
     Raises QdashError("cancelled"), and "not_finite" where training diverges.
     """
     student = copy.deepcopy(subject.model).requires_grad_(False)
-    with fake_quantized({path: student.get_submodule(path) for path in subject.layers}, subject.key) as weights:
+    with subject.constraint.on({path: student.get_submodule(path) for path in subject.layers}) as weights:
         return _Training(subject, student, weights, job, emit, stop).run()
 
 
@@ -127,7 +128,9 @@ class _Training:
         progress, scored_s, shown_s, losses = self.progress, 0.0, 0.0, list[Tensor]()
         with Watch(self.student, self.stop), Watch(self.subject.model, self.stop):
             if not progress.points:
+                self.subject.constraint.tighten(1.0)
                 scored_s = self._score(losses)
+                self.subject.constraint.loosen()
             self._show()
             began_s, last_s = perf_counter() - progress.seconds, perf_counter()
             while progress.seconds < self.job.seconds:
@@ -138,7 +141,7 @@ class _Training:
                     last_s, progress.seconds = perf_counter(), perf_counter() - began_s
                 if perf_counter() - shown_s > SHOWN_EVERY_S:
                     shown_s = perf_counter()
-                    self._show()
+                    self._show(losses)
             if losses:
                 self._score(losses)
             elif progress.steps:
@@ -147,6 +150,7 @@ class _Training:
 
     def _step(self, spent: float) -> Tensor:
         """One update, when `spent` of the time is over; returns the loss."""
+        self.subject.constraint.tighten(spent)
         rate = max(LOWEST_RATE, (1 + math.cos(math.pi * spent)) / 2) * min(1.0, (self.progress.steps + 1) / WARM_UP_STEPS)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["full_rate"]
@@ -172,14 +176,16 @@ class _Training:
         point = HealPoint(
             seconds=self.progress.seconds,
             steps=self.progress.steps,
-            train_kl=float(torch.stack(losses).mean()) if losses else None,
+            train_kl=_mean(losses),
             held_out_kl=total / count,
+            zeros=self.subject.constraint.zeros,
         )
         if not math.isfinite(point.held_out_kl):
             raise _diverged()
         losses.clear()
-        is_best = bool(self.progress.points) and point.held_out_kl < self.progress.best
-        self.progress.points.append(point)
+        before = self.progress.points
+        is_best = bool(before) and point in candidates([*before[:1], point]) and point.held_out_kl < self.progress.best
+        before.append(point)
         if is_best:
             _write(Path(self.job.folder), WEIGHTS, self._trained(), {})
         if len(self.progress.points) > 1:
@@ -200,19 +206,23 @@ class _Training:
             return nullcontext()
         return torch.autocast(self.student.device.type, self.subject.compute_dtype)
 
-    def _show(self) -> None:
+    def _show(self, losses: Sequence[Tensor] = ()) -> None:
         points, progress = self.progress.points, self.progress
         words = f"step {progress.steps:,}: divergence {points[-1].held_out_kl:.4f}, unhealed {points[0].held_out_kl:.4f}"
-        self.emit(Healing(fraction=min(1.0, progress.seconds / self.job.seconds), detail=words, points=tuple(points)))
+        fraction, loss = min(1.0, progress.seconds / self.job.seconds), _mean(losses)
+        self.emit(Healing(fraction=fraction, detail=words, points=tuple(points), steps=progress.steps, train_kl=loss))
 
     def _trained(self) -> dict[str, Tensor]:
-        """The weights before they are rounded, (out, in)."""
+        """The weights before they are rounded, or with their zeros, (out, in)."""
         stored = ((path, isinstance(self.student.get_submodule(path), Conv1D)) for path in self.subject.layers)
-        return {path: self.weights[path].T if transposed else self.weights[path] for path, transposed in stored}
+        return {path: self._held(path).T if transposed else self._held(path) for path, transposed in stored}
+
+    def _held(self, path: str) -> Tensor:
+        return self.subject.constraint.kept(path, self.weights[path].detach())
 
     def _keep(self) -> None:
         """Write all that training goes on from."""
-        tensors = {f"weight/{name}": weight.detach() for name, weight in self.weights.items()}
+        tensors = {f"weight/{name}": self._held(name) for name in self.weights}
         for name, weight in self.weights.items():
             for moment in ("exp_avg", "exp_avg_sq"):
                 tensors[f"{moment}/{name}"] = self.optimizer.state[weight][moment]
@@ -234,6 +244,10 @@ class _Training:
                 moments = {moment: state.get_tensor(f"{moment}/{name}") for moment in ("exp_avg", "exp_avg_sq")}
                 self.optimizer.state[weight] = {"step": torch.tensor(float(about["steps"]), device=weight.device), **moments}
         return Progress(about["seconds"], about["steps"], list(_POINTS.validate_python(about["points"])))
+
+
+def _mean(losses: Sequence[Tensor]) -> float | None:
+    return float(torch.stack(list(losses)).mean()) if losses else None
 
 
 def _what(job: HealJob) -> dict[str, object]:

@@ -16,7 +16,7 @@ from qdash.catalog.schemes import Scheme, find_scheme
 from qdash.engine.compress.answers import Answers, Followed, Stop
 from qdash.engine.compress.estimate import estimates
 from qdash.engine.compress.one_layer import OneLayer, every_one, other_bytes, quantized_alone
-from qdash.engine.failures import cancelled
+from qdash.engine.failures import cancelled, layer_failure
 from qdash.engine.generation import answer
 from qdash.engine.prompting import Processor, before_marker, build_inputs, check_question, plain_inputs, read_image, tokenizer_of
 from qdash.engine.quality import record_reference
@@ -85,9 +85,15 @@ class Sensitivity:
         for done, (one, estimated) in enumerate(ones):
             left_s = (perf_counter() - started) / done * (len(ones) - done) if done else None
             self._step(done / len(ones), f"layer {done + 1} of {len(ones)}", left_s)
+            self.emit(_damage(one, self._measured(one, answers), estimated))
+
+    def _measured(self, one: OneLayer, answers: Answers) -> list[float] | str:
+        """The divergence along each answer, or what the layer's kernel failed with: the others are measured all the same."""
+        try:
             with quantized_alone(self.model, one, self.build):
-                nats = answers.damage(one.name, together=_row_by_row(one.scheme))
-            self.emit(_damage(one, nats, estimated))
+                return answers.damage(one.name, together=_row_by_row(one.scheme))
+        except Exception as error:
+            return layer_failure(error)
 
     def _estimate(self, ones: Sequence[OneLayer], followed: Sequence[Followed]) -> list[tuple[OneLayer, float]]:
         found: list[tuple[OneLayer, float]] = []
@@ -95,7 +101,7 @@ class Sensitivity:
         self._step(0.0, "going back from the answers")
         with closing(estimates(followed, ones, self.build, self.stop)) as estimated:
             for one, nats in estimated:
-                found.append((one, statistics.fmean(nats)))
+                found.append((one, math.nan if isinstance(nats, str) else statistics.fmean(nats)))
                 left_s = (perf_counter() - started) / len(found) * (len(ones) - len(found))
                 self._step(len(found) / len(ones), f"layer {len(found)} of {len(ones)} estimated", left_s)
                 self.emit(_damage(one, nats, None))
@@ -112,8 +118,10 @@ def _row_by_row(scheme: Scheme) -> bool:
     return not (scheme.scales_span_rows or (scheme.kind == "real" and scheme.rounds_activations))
 
 
-def _damage(one: OneLayer, nats: Sequence[float], estimated: float | None) -> LayerDamage:
-    """The mean over the answers, with its standard error."""
+def _damage(one: OneLayer, nats: Sequence[float] | str, estimated: float | None) -> LayerDamage:
+    """The mean over the answers, with its standard error; `nats` may be what the layer failed with instead."""
+    if isinstance(nats, str):
+        return one.damage(None, None, estimated_nats=estimated, problem=f"its kernel failed: {nats}")
     if not all(map(math.isfinite, nats)):
         return one.damage(None, None, estimated_nats=estimated, problem="its scores are NaN or infinite")
     error = statistics.stdev(nats) / math.sqrt(len(nats)) if len(nats) > 1 else None

@@ -54,11 +54,14 @@ class Published(Floating):
     def run_lazy_packing(self, model: PreTrainedModel) -> None:
         if _method(model.config) == "bitsandbytes":
             _bitsandbytes().run_lazy_packing(model)
-        unpack: Any = getattr(model, "ct_decompress_hook", None)
-        if unpack is not None:
-            quantizer: Any = model.hf_quantizer
-            with redirect_stderr(StringIO()):  # for its progress bar
-                quantizer.compressor.decompress_model(model)
+        _decompress(model)
+
+    def prepare_dequantizing(self, model: PreTrainedModel) -> None:
+        """Let `dequantized` find what it needs in a model that was just loaded, without what a first call repacks for this machine."""
+        _decompress(model)
+        for layer in model.modules():
+            if hasattr(layer, "init_8bit_state"):  # LLM.int8()'s, which moves its codes and scales where they are read
+                cast(Any, layer).init_8bit_state()
 
     @override
     def as_saved(self, model: PreTrainedModel) -> AbstractContextManager[None]:
@@ -87,6 +90,11 @@ class Published(Floating):
 FAMILY = Published()
 
 
+def is_packed(layer: nn.Module) -> bool:
+    """Whether `dequantized` has to be asked for the weight of a layer, whichever library packed it."""
+    return _is_quantized(layer) or type(layer).__module__.startswith("bitsandbytes.")
+
+
 def is_published_quantized(config: PreTrainedConfig) -> bool:
     """Whether the checkpoint with this configuration is quantized already."""
     return bool(_entry(config))
@@ -103,6 +111,14 @@ def _method(config: PreTrainedConfig) -> str:
     entry = _entry(config)
     method = entry.get("quant_method", "bitsandbytes")  # which old checkpoints leave out
     return str(getattr(method, "value", method))
+
+
+def _decompress(model: PreTrainedModel) -> None:
+    """What compressed-tensors does in the first forward pass."""
+    if getattr(model, "ct_decompress_hook", None) is not None:
+        quantizer: Any = model.hf_quantizer
+        with redirect_stderr(StringIO()):  # for its progress bar
+            quantizer.compressor.decompress_model(model)
 
 
 def _bitsandbytes() -> SchemeFamily:

@@ -4,7 +4,7 @@ What was trained is kept as floats from before the rounding: rounding them here 
 and in another type what that type makes of them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from qdash.catalog.families.simulated import SimulatedParams
 from qdash.catalog.healed_files import REPORT, WEIGHTS
 from qdash.catalog.scheme import Scheme
 from qdash.engine import layers
+from qdash.engine.compress.constraints import Constraint, Rounded
 from qdash.engine.parameters import Experts
 from qdash.engine.schemes import QuantizeContext, RowDequantizer
 from qdash.engine.schemes.simulated import Simulated, round_layer
@@ -49,7 +50,7 @@ class Healed(Simulated):
 
     @override
     def layer_dequantizer(self, name: str, weight: Tensor, scheme: Scheme, spec: WorkerSpec, whole: Scheme) -> RowDequantizer | None:
-        healed = _healed_rows(healed_folder(scheme, spec), name)
+        healed = healed_rows(healed_folder(scheme, spec), name)
         if healed is None:
             return None
         rounded = Simulated.row_dequantizer(self, healed, scheme, spec)
@@ -58,27 +59,15 @@ class Healed(Simulated):
 
     @override
     def notes(self, scheme: Scheme, spec: WorkerSpec) -> tuple[str, ...]:
-        try:
-            report = HealReport.model_validate_json((Path(healed_folder(scheme, spec)) / REPORT).read_text(encoding="utf-8"))
-        except (OSError, ValidationError):  # the weights can be used without it
-            return ()
-        minutes, before, after = f"{report.best.seconds / 60:.1f}", f"{report.unhealed_kl:.3g}", f"{report.best.held_out_kl:.3g}"
-        note = (
-            f"The weights of {scheme.label} were trained for {minutes} min on {report.source}; on what was held out its divergence from "
-            f"the original fell from {before} to {after} nats per token."
-        )
-        return (note,)
+        return healed_notes(scheme, spec)
 
     @override
     def snippet(self, scheme: Scheme, spec: WorkerSpec, skeleton: PreTrainedModel) -> str:
-        folder = healed_folder(scheme, spec)
-        loading = from_pretrained(spec, self.load_kwargs(scheme, spec, skeleton))
-        return f"""{loading}
-# {scheme.label}: weights that “qdash heal” trained for this model, rounded to their format and carried in {spec.dtype}.
-from qdash.engine.schemes.qat import load_healed
+        return healed_snippet(scheme, spec, self.load_kwargs(scheme, spec, skeleton), SimulatedParams.of(scheme).format)
 
-load_healed(model, {folder!r}, {SimulatedParams.of(scheme).format!r})
-"""
+    def constraint(self, scheme: Scheme) -> Constraint:
+        """What its weights are made to be while they are trained."""
+        return Rounded(SimulatedParams.of(scheme).format)
 
 
 FAMILY = Healed()
@@ -93,12 +82,40 @@ def healed_folder(scheme: Scheme, spec: WorkerSpec) -> str:
     return found[-1]
 
 
-def load_healed(model: PreTrainedModel, folder: str, weights: str) -> None:
-    """Give a model in plain floats the weights in `folder`, rounded to the format `weights` of `catalog.formats`, in place."""
+def healed_notes(scheme: Scheme, spec: WorkerSpec) -> tuple[str, ...]:
+    """How the weights came about, in a sentence."""
+    try:
+        report = HealReport.model_validate_json((Path(healed_folder(scheme, spec)) / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValidationError):  # the weights can be used without it
+        return ()
+    minutes, before, after = f"{report.best.seconds / 60:.1f}", f"{report.unhealed_kl:.3g}", f"{report.best.held_out_kl:.3g}"
+    note = (
+        f"The weights of {scheme.label} were trained for {minutes} min on {report.source}; on what was held out its divergence from "
+        f"the original fell from {before} to {after} nats per token."
+    )
+    return (note,)
+
+
+def healed_snippet(scheme: Scheme, spec: WorkerSpec, load_kwargs: Mapping[str, Any], weights: str | None) -> str:
+    """The code that makes a healed version; `weights`: see `load_healed`."""
+    rounded = "" if weights is None else "rounded to their format and "
+    return f"""{from_pretrained(spec, dict(load_kwargs))}
+# {scheme.label}: weights that “qdash heal” trained for this model, {rounded}carried in {spec.dtype}.
+from qdash.engine.schemes.qat import load_healed
+
+load_healed(model, {healed_folder(scheme, spec)!r}, {weights!r})
+"""
+
+
+def load_healed(model: PreTrainedModel, folder: str, weights: str | None) -> None:
+    """Give a model in plain floats the weights in `folder`, in place, rounded to the format `weights` of `catalog.formats` (None: as they
+    are).
+    """
     names = _names(folder)
     put_healed(model, folder, names)
-    for name in names:
-        round_layer(model.get_submodule(name), weights)
+    if weights is not None:
+        for name in names:
+            round_layer(model.get_submodule(name), weights)
 
 
 @torch.no_grad()
@@ -114,7 +131,7 @@ def _names(folder: str) -> list[str]:
         return list(tensors.keys())
 
 
-def _healed_rows(folder: str, name: str) -> Tensor | None:
+def healed_rows(folder: str, name: str) -> Tensor | None:
     """The floats of a layer, (out, in); None if it was not trained."""
     with _opened(folder) as tensors:
         return tensors.get_tensor(name) if name in set(tensors.keys()) else None

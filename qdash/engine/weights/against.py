@@ -1,13 +1,14 @@
 """Two files of one model, tensor by tensor: how far the weights of one lie from those of the other.
 
 Both are read one tensor at a time, under the paths that the parameters have in the model: files name, fuse and split tensors in their own
-ways. Linear layers, embeddings, norms, biases and buffers are all compared. An output head that one file shares with the embedding and the
+ways. One that was published in packed weights is loaded instead, and its layers are dequantized one at a time.
+Linear layers, embeddings, norms, biases and buffers are all compared. An output head that one file shares with the embedding and the
 other stores apart is compared with that embedding, as this is what the model computes with.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,15 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from qdash.catalog.parts import part_of
+from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.stored import Read, stored_parameters
-from qdash.engine.weights import Emit, go_on, refuse_quantized
+from qdash.engine.weights import Emit, go_on
 from qdash.engine.weights.layer import LayerError, Shapes, measure_layer
+from qdash.engine.weights.packed import packed_parameters
 from qdash.engine.weights.stats import ErrorSums
 from qdash.errors import QdashError
 from qdash.present.layer_names import block_of, projection_of
-from qdash.records import LayerPlace, LayerWeights, MeasuredLayer, SchemeWeights, Step, StoredType
+from qdash.records import LayerPlace, LayerWeights, MeasuredLayer, SchemeWeights, Step, StoredType, WorkerSpec
 
 BESIDE = ("vision", "projector")
 """Parts that one of the files may lack: a GGUF file holds the language model only."""
@@ -39,7 +42,7 @@ class Side:
     """One of the two. `name` is what messages call it; `types`: how its parameters are stored, None where its tensors tell it."""
 
     name: str
-    folder: Path
+    spec: WorkerSpec
     skeleton: PreTrainedModel
     types: Mapping[str, StoredType] | None = None
 
@@ -60,14 +63,11 @@ def compare_files(own: Side, other: Side, *, emit: Emit, stop: Callable[[], bool
     """The weights of `other` against those of `own`, layer by layer and over all of them. Its name is the record's scheme and label.
 
     Emits a step before each layer and its SQNR after it. Layers come in the order of `own`'s files, those of one dimension last. Raises
-    QdashError: "bad_input" for files of different models, "cancelled" once `stop()` is true, "checkpoint" for files that cannot be read
-    or are quantized already.
+    QdashError: "bad_input" for files of different models, "cancelled" once `stop()` is true, "checkpoint" for files that cannot be read.
     """
-    for side in (own, other):
-        refuse_quantized(side.folder, side.skeleton)
     tally = _Tally()
     with ExitStack() as files:
-        pairs = _paired(own, other, *(files.enter_context(stored_parameters(side.folder, side.skeleton)) for side in (own, other)))
+        pairs = _paired(own, other, *(files.enter_context(_reads(side, emit, partial(go_on, stop))) for side in (own, other)))
         for done, pair in enumerate(pairs):
             go_on(stop)
             emit(Step(fraction=done / len(pairs), detail=_layer_of(pair.path)))
@@ -75,6 +75,18 @@ def compare_files(own: Side, other: Side, *, emit: Emit, stop: Callable[[], bool
             place = {name: getattr(record, name) for name in LayerPlace.model_fields}
             emit(MeasuredLayer(**place, sqnr_db={other.name: record.sqnr_db}))
     return tally.report(other.name).model_copy(update={"not_compared": _only_in_one(own, other, {pair.path for pair in pairs})})
+
+
+def _reads(side: Side, emit: Emit, go_on: Callable[[], None]) -> AbstractContextManager[dict[str, Read]]:
+    """How to read each parameter of a model, within the context."""
+    if not is_published_quantized(side.skeleton.config):
+        return stored_parameters(Path(side.spec.folder), side.skeleton)
+
+    def loading(fraction: float) -> None:
+        go_on()
+        emit(Step(detail="loading weights"))
+
+    return nullcontext(packed_parameters(side.spec, side.skeleton, loading))
 
 
 def _only_in_one(own: Side, other: Side, paired: Collection[str]) -> dict[str, int]:

@@ -121,11 +121,15 @@ class Choices:
 
     def mix(self, places: Sequence[int]) -> Mix:
         """What the options at these places come to."""
-        assignment: dict[str, str] = {}
+        chosen: dict[str, str] = {}
         for group, options, place in zip(self._groups, self._options, places, strict=True):
             for path in group:
-                assignment[path] = options[place] if options[place] in self._costs[path] else ORIGINAL
-        ordered = {path: assignment[path] for path in self._costs}
+                chosen[path] = options[place] if options[place] in self._costs[path] else ORIGINAL
+        return self.assigned(chosen)
+
+    def assigned(self, chosen: Mapping[str, str]) -> Mix:
+        """Each layer under the scheme that is `chosen` for it; the others as they are."""
+        ordered = {path: chosen.get(path, ORIGINAL) for path in self._costs}
         return self._made(ordered, recipe_of({path: None if key == ORIGINAL else key for path, key in ordered.items()}))
 
     def _made(self, assignment: Mapping[str, str], recipe: str) -> Mix:
@@ -154,9 +158,18 @@ class Choices:
         """The keys that all layers of a group may get. One that a scheme does not quantize stays as it is beside those that it does."""
         if any(fnmatchcase(path, pattern) for path in group for pattern in limits.keep):
             return [ORIGINAL]
-        failed = {entry.scheme for entry in self.report.layers if entry.name in set(group) and entry.kl_mean_nats is None}
+        failed = {key for path in group for key in self._failed.get(path, ())}
         quantized = {key for path in group for key in self._costs[path]}
         return [ORIGINAL, *(key for key in self.schemes if key in quantized and key not in failed)]
+
+    @cached_property
+    def _failed(self) -> dict[str, list[str]]:
+        """Path → keys whose damage is not known."""
+        found: dict[str, list[str]] = {}
+        for entry in self.report.layers:
+            if entry.kl_mean_nats is None:
+                found.setdefault(entry.name, []).append(entry.scheme)
+        return found
 
     @cached_property
     def _sized(self) -> list[list[Option]]:

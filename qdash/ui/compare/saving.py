@@ -1,6 +1,7 @@
 """The drawer Save: a version of the comparison as files on this machine, proven to be that version, and as a zip file to download.
 
-It is not on public pages. A person gives a name, not a path: folders are made below `settings().save_dir`.
+It is not on public pages. A person gives a name, not a path: folders are made below `settings().save_dir`. Where this machine has a token
+for the hub, `hub:user/name` is a repository there, as on the command line.
 """
 
 import re
@@ -19,6 +20,7 @@ from qdash.catalog.models import model_name
 from qdash.catalog.schemes import known_scheme
 from qdash.checkpoints.disk import check_disk
 from qdash.checkpoints.new_folder import NewFolder, disk_errors
+from qdash.checkpoints.uploading import PREFIX, HubRepository, knows_token
 from qdash.checkpoints.zipping import zip_folder
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
@@ -49,7 +51,7 @@ _NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 _OPEN = "() => window.qdashOpen('save')"
 
 View = tuple[str, str | None]
-"""The drawer's markup, and the folder that was saved, once it is."""
+"""The drawer's markup, and the folder on this machine that was saved, once it is."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def build_saving() -> Saving:
     """Create the components inside the current drawer."""
     with gr.Row(elem_id="save-bar"):
         variant = gr.Dropdown([], label=_("Version"), elem_id="save-variant", min_width=0)
-        name = gr.Textbox(label=_("Name of the folder"), max_lines=1, elem_id="save-name", min_width=0)
+        called = _("Name of the folder, or hub:user/name") if knows_token() else _("Name of the folder")
+        name = gr.Textbox(label=called, max_lines=1, elem_id="save-name", min_width=0)
         overwrite = gr.Checkbox(label=_("Replace a model of this name"), elem_id="save-overwrite", min_width=0, container=False)
         save = gr.Button(_("Save"), elem_id="save-go", min_width=0)
         stop = gr.Button(_("Stop"), elem_id="save-stop", min_width=0)
@@ -159,10 +162,12 @@ def saved_views(
 def _saved(steps: Generator[Step, None, Saved]) -> Iterator[View]:
     yield working(Step(detail="beginning")), None
     saved = yield from forward_events(steps, lambda step: ((working(step), None),))
-    yield saved_html(saved), saved.where
+    yield saved_html(saved), None if saved.on_hub else saved.where
 
 
-def _place(name: str, overwrite: bool) -> NewFolder:
+def _place(name: str, overwrite: bool) -> NewFolder | HubRepository:
+    if name.strip().startswith(PREFIX):
+        return HubRepository(name.strip().removeprefix(PREFIX), overwrite)
     if not _NAME.fullmatch(name.strip()):
         raise QdashError(f"“{name[:80]}” cannot be the name of a folder.", "Use letters, digits, dots, hyphens and underscores.")
     folder = settings().save_dir
@@ -209,7 +214,10 @@ def about_html() -> Markup:
         "process and compared with the version before it is called saved.",
         folder=settings().save_dir,
     )
-    return hint(about)
+    sent = _(
+        "With hub:user/name they become a repository on the Hugging Face hub that only you can see, sent with the token of this machine."
+    )
+    return hint(f"{about} {sent}" if knows_token() else about)
 
 
 def working(step: Step) -> Markup:
@@ -220,7 +228,7 @@ def working(step: Step) -> Markup:
 
 def saved_html(saved: Saved) -> Markup:
     """What was saved, where, and how it was checked."""
-    return _draw.saved(saved, form_words(saved), checked_words(saved.check), saved.snippet_from(saved.where))
+    return _draw.saved(saved, form_words(saved), checked_words(saved.check), saved.snippet_here)
 
 
 def _is_one(comparison: Comparison, index: Any) -> bool:

@@ -160,6 +160,8 @@ DAMAGE_OFFER = N_(
     "qdash move from the original's."
 )
 HOW_TYPES = N_("The format each layer is stored in, by colour, texture and name. A frame: not the type of the first file.")
+HOW_DRIFT = N_("How far the next-token probabilities of the other file's model are from the first one's, token by token.")
+DRIFT_OFFER = N_("Not known yet: “Measure drift” loads both models and lets them read the same text.")
 HOW_WORST = N_("Lowest signal to noise first.")
 HOW_ERROR = N_("New weight minus old. The wider, the worse.")
 HOW_ROWS = N_("Signal to noise of each output row, dB. A dip is a row whose scale fits badly.")

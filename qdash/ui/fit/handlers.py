@@ -1,6 +1,7 @@
 """The handlers of the Fit tab: an estimate at every change of the form, measuring, Stop."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -16,9 +17,10 @@ from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import phase_html
 from qdash.ui.controls.page import Shared
-from qdash.ui.fit.page import CARD, FitPage
+from qdash.ui.fit.page import CARD, FitPage, stands_at
 from qdash.ui.fit.stream import FitForm, FitView, estimated, measured
 from qdash.ui.fit.view import headline_html, limits_of, measured_html, notes_html, table_html
+from qdash.ui.server.backend import Backend
 from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
 from qdash.ui.server.visitors import visitor_behind
 
@@ -28,10 +30,13 @@ def wire_fit_page(page: FitPage, tab: gr.Tab, shared: Shared) -> None:
     sidebar, backend, line = shared.sidebar, shared.backend, shared.line
 
     def changed(dark: Any, where: Any, *values: Any) -> tuple[Any, ...]:
-        return drawn(estimated(FitForm(*values), backend), on_card=where == CARD, dark=bool(dark))
+        return drawn(estimated(form_of(values), backend), on_card=where == CARD, dark=bool(dark))
+
+    def another_model(*values: Any) -> Any:
+        return usual(form_of(values), backend)
 
     def measure(request: gr.Request, dark: Any, visitor: str, before: FitReport | None, *values: Any) -> Iterator[Updates]:
-        form, who = FitForm(*values), visitor_behind(request)
+        form, who = form_of(values), visitor_behind(request)
         started = here.start(request, visitor, lambda stop: measured(form, backend, line.of(who), stop))
         yield from here.followed(started, request, dark, before)
 
@@ -48,6 +53,8 @@ def wire_fit_page(page: FitPage, tab: gr.Tab, shared: Shared) -> None:
     gr.on(
         [tab.select, *events], changed, inputs, page.estimated, js=dark_first(len(inputs)), trigger_mode="always_last", **QUICK
     )  # fmt: skip
+    # Not with the estimate, which follows every change of the slider.
+    gr.on([tab.select, sidebar.model.change], another_model, form, page.context, trigger_mode="always_last", **QUICK)
     how = streaming("fit", line)
     streams = (
         page.measure.click(measure, [*known, *form], page.outputs, js=dark_first(len(known) + len(form)), **how),
@@ -57,6 +64,19 @@ def wire_fit_page(page: FitPage, tab: gr.Tab, shared: Shared) -> None:
         # Only now: Gradio ignores a click while it believes that the last one is still at work.
         stream.then(over, page.report, page.phase, **QUICK)
     page.stop.click(here.stopped, shared.arrival.visitor, page.stop, **QUICK)
+
+
+def form_of(values: Sequence[Any]) -> FitForm:
+    """The values of the components; a slider that nobody has moved says nothing of the context."""
+    form = FitForm(*values)
+    moved = isinstance(form.context, dict) and form.context.get("chosen") is True
+    return replace(form, context=form.context.get("tokens") if moved else None)
+
+
+def usual(form: FitForm, backend: Backend) -> Any:
+    """Where a slider stands that nobody has moved: at the context that the estimate is for."""
+    report = estimated(form, backend) if form.context is None else None
+    return stands_at(report.context) if isinstance(report, FitReport) else gr.skip()
 
 
 def drawn(report: FitReport | QdashError, *, on_card: bool, dark: bool) -> tuple[Any, ...]:

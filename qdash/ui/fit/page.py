@@ -7,12 +7,13 @@ import gradio as gr
 
 from qdash.markup import Macros
 from qdash.present.language import N_, _
+from qdash.runs.fit import USUAL_CONTEXT
 from qdash.ui.components.elements import chart, html
 from qdash.ui.components.static import script
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import phase_html
 
-LEAST, MOST, FIRST = 9, 18, 13
+LEAST, MOST = 9, 18
 """Of the slider: powers of two."""
 HERE, CARD = "here", "card"
 HOW = N_("Weights solid, key-value cache lighter, working memory lightest. A bar that ends before a dashed line fits there.")
@@ -22,7 +23,7 @@ _draw = Macros(__name__)
 
 @dataclass(frozen=True)
 class FitPage:
-    """Its components. `report` is what was measured last, a gr.State."""
+    """Its components. `report` is what was measured last, a gr.State. The value of `context` is that of `stands_at`."""
 
     phase: gr.HTML
     banner: gr.HTML
@@ -56,8 +57,8 @@ def build_fit_page() -> FitPage:
     verdict = html(empty_html(), elem_id="fit-verdict")
     with gr.Row(elem_id="fit-bar"):
         context = gr.HTML(
-            value=2**FIRST,  # type: ignore[arg-type] - HTML takes any value
             html_template=_draw.slider(LEAST, MOST),
+            value=stands_at(USUAL_CONTEXT),
             js_on_load=script("fit_context"),
             elem_id="context",
             apply_default_css=False,
@@ -72,6 +73,11 @@ def build_fit_page() -> FitPage:
         table, notes = html(), html()
     measured = html(elem_id="fit-measured")
     return FitPage(phase, message, verdict, context, conversations, where, measure, stop, bars, table, notes, measured, gr.State(None))
+
+
+def stands_at(tokens: int) -> dict[str, Any]:
+    """Value of the slider while nobody has moved it; then `chosen` is true."""
+    return {"tokens": tokens, "chosen": False}
 
 
 def empty_html() -> str:

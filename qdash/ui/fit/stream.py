@@ -19,7 +19,7 @@ from qdash.ui.server.run_queue import Entrance, waiting
 
 @dataclass(frozen=True)
 class FitForm:
-    """The values that decide, unchecked, as a browser sends them."""
+    """The values that decide, unchecked, as a browser sends them; `context` is None until somebody moves the slider."""
 
     model: Any
     schemes: Any
@@ -52,6 +52,7 @@ def measured(form: FitForm, backend: Backend, line: Entrance, stop: Event) -> It
     """Check, wait in the queue, measure. Never raises."""
     try:
         request, context, conversations = _asked(form)
+        context = context or backend.estimate_fit(request, None, conversations).context
         check_context(context, conversations)
         with line.join() as ticket:
             for place in ticket.wait(stop):
@@ -74,15 +75,16 @@ def _status(step: Step) -> str:
     return what if step.fraction is None else _("{what} · {share} done", what=what, share=percent(step.fraction))
 
 
-def _asked(form: FitForm) -> tuple[Request, int, int]:
-    """What a person chose, checked; schemes of other models are left out. Raises QdashError."""
+def _asked(form: FitForm) -> tuple[Request, int | None, int]:
+    """What a person chose, checked, None for a context that nobody chose; schemes of other models are left out. Raises QdashError."""
     model = check_model(form.model)
     variants = tuple(variant for variant in check_variants(model, form.schemes) if variant.model == model)
     if not variants:
         raise QdashError("No scheme of this model is chosen.", "Choose one at the side.")
     device, dtype = check_device(form.device), check_dtype(form.baseline_dtype)
     request = Request(variants=variants, prompt="", device=device, baseline_dtype=dtype)
-    return request, _whole(form.context, "context"), _whole(form.conversations, "number of conversations")
+    context = None if form.context is None else _whole(form.context, "context")
+    return request, context, _whole(form.conversations, "number of conversations")
 
 
 def _whole(value: Any, what: str) -> int:

@@ -10,10 +10,13 @@ from qdash.catalog.types import ModelTask
 from qdash.errors import QdashError
 from qdash.offer import check_questions
 from qdash.records import Dtype
-from qdash.runs.mix.questions import MIX_TASKS
 from qdash.runs.sensitivity import check_searched
 from qdash.tasks import TASKS, Task
+from qdash.tasks.calibration import BUNDLED
 from qdash.ui.controls.form import check_device, check_dtype, check_model, check_variants
+
+LEAST_BITS, MOST_BITS, STEP_BITS = 2, 16, 0.05
+"""Of the slider."""
 
 FIRST_LIMIT = 32
 MOST = 2000
@@ -56,7 +59,7 @@ def tasks_for(model: str, reads: ModelTask) -> list[Task]:
     if is_random(model):
         return []
     bundled = model in MODELS and MODELS[model].kind == "bundled"
-    fitting = [TASKS[key] for key in MIX_TASKS if not TASKS[key].sees or reads == "image-text-to-text"]
+    fitting = [TASKS[key] for key in BUNDLED if not TASKS[key].sees or reads == "image-text-to-text"]
     return [task for task in fitting if not bundled or task.made_for == model]
 
 
@@ -65,7 +68,7 @@ def requested(form: MixForm) -> Asked:
     model = check_model(form.model)
     own = [variant.scheme for variant in check_variants(model, form.schemes) if variant.model == model]
     schemes = check_searched(model, [key for key in own if _for_one_layer(key)])
-    if not isinstance(form.task, str) or form.task not in MIX_TASKS:
+    if not isinstance(form.task, str) or form.task not in BUNDLED:
         raise QdashError("There is no task for this model.", "Choose a model that has been trained.")
     return Asked(model, tuple(schemes), form.task, _limit(form.limit), check_device(form.device), check_dtype(form.baseline_dtype))
 

@@ -13,9 +13,9 @@ from qdash.ui.components.elements import html
 from qdash.ui.components.static import script
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import phase_html
-from qdash.ui.mix.form import FIRST_LIMIT, MOST, tasks_for
+from qdash.ui.mix.form import FIRST_LIMIT, LEAST_BITS, MOST, MOST_BITS, STEP_BITS, tasks_for
+from qdash.ui.mix.progressive import ProgressivePanel, build_progressive
 
-LEAST_BITS, MOST_BITS, FIRST_BUDGET = 2, 16, "4bits"
 LONGEST = 24
 """Letters of a budget."""
 
@@ -40,11 +40,13 @@ class MixPage:
     proof: gr.HTML
     known: gr.State
     report: gr.State
+    progressive: ProgressivePanel
 
     @property
     def outputs(self) -> list[Any]:
         """Everything that a run may change."""
-        return [getattr(self, field.name) for field in fields(self)]
+        own = [getattr(self, field.name) for field in fields(self) if field.name != "progressive"]
+        return [*own, *self.progressive.outputs]
 
 
 def build_mix_page(model: str) -> MixPage:
@@ -68,8 +70,8 @@ def build_mix_page(model: str) -> MixPage:
     with gr.Column(elem_id="mix-results"):
         with gr.Row(elem_id="mix-budget-bar"):
             budget = gr.HTML(
-                value=FIRST_BUDGET,
-                html_template=_draw.budget(LEAST_BITS, MOST_BITS, LONGEST),
+                value=f"{MOST_BITS}bits",
+                html_template=_draw.budget(LEAST_BITS, MOST_BITS, STEP_BITS, LONGEST),
                 js_on_load=script("mix_budget"),
                 elem_id="mix-budget",
                 apply_default_css=False,
@@ -77,7 +79,10 @@ def build_mix_page(model: str) -> MixPage:
             use = gr.Button(_("Use it"), elem_id="mix-use", min_width=0)
             prove = gr.Button(_("Prove it"), elem_id="mix-prove", min_width=0)
         solved, proof = html(elem_id="mix-solved"), html(elem_id="mix-proof")
-    return MixPage(phase, banner, verdict, task, limit, measure, stop, budget, use, prove, solved, proof, gr.State(None), gr.State(None))
+        progressive = build_progressive()
+    return MixPage(
+        phase, banner, verdict, task, limit, measure, stop, budget, use, prove, solved, proof, gr.State(None), gr.State(None), progressive
+    )
 
 
 def task_choices(tasks: list[Task]) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
-"""Measuring, solving and proving as what the page should show: plain records in, plain records out, no components."""
+"""The runs of the Mix tab and the solved budgets as what the page should show: plain records in and out, no components."""
 
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from statistics import fmean
 from threading import Event
 from typing import Any, TypeVar
 
@@ -10,11 +11,13 @@ from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.present.formatting import percent
 from qdash.present.language import _, recorded
-from qdash.records import Mix, MixReport, SensitivityReport, Step
+from qdash.records import Mix, MixReport, ProgressiveReport, SensitivityReport, Step
 from qdash.runs.mix import choices_of
 from qdash.runs.mix.budget import read_budget
+from qdash.runs.sensitivity import Emission
+from qdash.tasks import bundled_set
 from qdash.ui.components import text
-from qdash.ui.mix.form import MixForm, requested
+from qdash.ui.mix.form import MOST_BITS, STEP_BITS, MixForm, requested
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
@@ -36,11 +39,15 @@ class Known:
 
 @dataclass(frozen=True)
 class MixView:
-    """One moment of a run: a status; then what is known, with the proof where one was asked for; or an error."""
+    """One moment of a run: a status; then what is known, with the proof or the steps where they were asked for; or an error.
+
+    While steps are measured, those so far come with a status.
+    """
 
     status: str = ""
     known: Known | None = None
     proof: MixReport | None = None
+    progressive: ProgressiveReport | None = None
     error: QdashError | None = None
 
 
@@ -52,10 +59,12 @@ def measured(form: MixForm, backend: Backend, line: Entrance, stop: Event) -> It
         with line.join() as ticket:
             for place in ticket.wait(stop):
                 yield MixView(status=waiting(place))
-            job = backend.measure_layers(
-                asked.model, asked.schemes, asked.task, asked.limit, stop, device=asked.device, baseline_dtype=asked.baseline_dtype
+            calibration = bundled_set(asked.task, asked.limit)
+            job = backend.measure_sensitivity(
+                asked.model, asked.schemes, calibration, stop, device=asked.device, baseline_dtype=asked.baseline_dtype
             )
             report = yield from _followed(job, _said)
+        choices_of(report)
         yield MixView(known=Known(report, asked.task, asked.limit))
 
     yield from _guarded(run(), "Measure layers")
@@ -72,11 +81,48 @@ def proved(known: Known | None, budget: Any, backend: Backend, line: Entrance, s
             for place in ticket.wait(stop):
                 yield MixView(status=waiting(place))
             began = time.monotonic()
-            job = backend.prove_mix(known.report, budget, known.task, known.limit, stop)
+            job = backend.prove_mix(known.report, budget, bundled_set(known.task, known.limit), stop)
             proof = yield from _followed(job, lambda step: _said(step) + _to_go(step, time.monotonic() - began))
         yield MixView(known=known, proof=proof)
 
     yield from _guarded(run(), "Prove it")
+
+
+def progressed(known: Known | None, scheme: Any, backend: Backend, line: Entrance, stop: Event) -> Iterator[MixView]:
+    """Check, wait in the queue, quantize step by step; the steps come as they are measured. Never raises."""
+
+    def run() -> Iterator[MixView]:
+        if known is None:
+            raise QdashError("Nothing is measured yet.", "Press Measure layers first.")
+        if not isinstance(scheme, str) or scheme not in choices_of(known.report).schemes:
+            raise QdashError("This scheme was not measured.", "Choose one of the list.")
+        with line.join() as ticket:
+            for place in ticket.wait(stop):
+                yield MixView(status=waiting(place))
+            began = time.monotonic()
+            job = backend.measure_progressive(known.report, scheme, bundled_set(known.task, known.limit), stop)
+            said = _("Loading the model.")
+            yield MixView(status=said)
+
+            def views(item: Step | ProgressiveReport) -> Iterator[MixView]:
+                nonlocal said
+                if isinstance(item, ProgressiveReport):
+                    yield MixView(status=said, progressive=item)
+                elif item.detail:
+                    said = _said(item) + _to_go(item, time.monotonic() - began)
+                    yield MixView(status=said)
+
+            report = yield from forward_events(job, views)
+        yield MixView(known=known, progressive=report)
+
+    yield from _guarded(run(), "Quantize step by step")
+
+
+def first_budget(report: SensitivityReport) -> str:
+    """A budget that is met by a mix: halfway between the schemes of fewest bits, or between the only one and the original."""
+    choices = choices_of(report)
+    bits = sorted({mix.bits for mix in (*map(choices.uniform, choices.schemes), choices.original)})[:2]
+    return f"{min(round(fmean(bits) / STEP_BITS) * STEP_BITS, MOST_BITS):.4g}bits"
 
 
 def solved(known: Known | None, budget: Any) -> Mix | QdashError | None:
@@ -102,9 +148,14 @@ def _guarded(views: Iterator[MixView], button: str) -> Iterator[MixView]:
         yield MixView(error=internal_error())
 
 
-def _followed(job: Generator[Step, None, Result], said: Callable[[Step], str]) -> Generator[MixView, None, Result]:
+def _followed(job: Generator[Emission, None, Result], said: Callable[[Step], str]) -> Generator[MixView, None, Result]:
     yield MixView(status=_("Loading the model."))
-    return (yield from forward_events(job, lambda step: (MixView(status=said(step)),) if step.detail else ()))
+
+    def views(item: Emission) -> Iterator[MixView]:
+        if isinstance(item, Step) and item.detail:
+            yield MixView(status=said(item))
+
+    return (yield from forward_events(job, views))
 
 
 def _said(step: Step) -> str:

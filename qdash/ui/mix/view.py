@@ -14,6 +14,7 @@ from qdash.present.language import _, decimal, recorded
 from qdash.present.mix import is_graded, mix_facts, mix_verdict, proof_cells
 from qdash.present.sensitivity import conditions, place_of
 from qdash.records import Mix, MixReport, SensitivityReport
+from qdash.runs.mix import choices_of
 from qdash.ui.components.verdict_header import sentence_html
 
 _draw = Macros("qdash.ui.mix.page")
@@ -25,8 +26,8 @@ class _Stored:
     bits: float
 
 
-def headline_html(mix: Mix) -> Markup:
-    """What the mix takes, and what it should cost."""
+def headline_html(report: SensitivityReport, mix: Mix, other: str) -> Markup:
+    """What the mix takes, and what it should cost; where it has one scheme for all layers, that and a budget with an`other` mix."""
     said = _(
         "{size} instead of {original}, at a predicted KL divergence of {divergence} nats.",
         size=mib(mix.weights_bytes), original=mib(mix.original_bytes), divergence=nats(mix.predicted_kl_nats),
@@ -36,7 +37,21 @@ def headline_html(mix: Mix) -> Markup:
         bits=decimal(mix.bits, 2), times=decimal(mix.original_bytes / mix.weights_bytes, 2),
     )  # fmt: skip
     why = _("The prediction adds up what each layer costs alone. Prove it measures the mix on questions that it was not chosen by.")
-    return sentence_html(said, f"{size} {why}")
+    return sentence_html(said, " ".join([*_uniform(report, mix, other), size, why]))
+
+
+def _uniform(report: SensitivityReport, mix: Mix, other: str) -> Iterator[str]:
+    """What is said of a mix without a mixture."""
+    keys = {layer.scheme for layer in mix.layers} - {ORIGINAL}
+    if not keys:
+        yield _("Every layer stays as it is: the budget has room for that.")
+    if len(keys) == 1 and choices_of(report).uniform(*keys).layers == mix.layers:
+        yield _(
+            "This is one scheme for all layers, {scheme}: within this budget no mix is better.", scheme=recorded(find_scheme(*keys).label)
+        )
+    elif keys:
+        return
+    yield _("A budget such as {budget} gives layers different schemes.", budget=other)
 
 
 def map_html(report: SensitivityReport, mix: Mix) -> Markup:

@@ -15,7 +15,8 @@ from qdash.records import EvaluationRequest
 from qdash.records.evaluation import MAX_ITEMS
 from qdash.tasks import TASKS, Task, bundled_items, find_task
 from qdash.ui.controls.form import check_model, check_variants
-from qdash.ui.quality.question_file import WITH_FILE, Content, handed_in
+from qdash.ui.controls.uploaded_files import Content, handed_in
+from qdash.ui.quality.question_file import WITH_FILE
 
 
 @dataclass(frozen=True)

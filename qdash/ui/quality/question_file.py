@@ -1,8 +1,4 @@
-"""The question files that a browser uploads: their button, the note on them, and the questions in them.
-
-The value is a list of {"upload": path, "name": name}, of which nothing is trusted: a file is read only if this page has uploaded it, and a
-name in it only ever leads to another file of the list, or to one in the same ZIP file.
-"""
+"""The question files that a browser uploads: their button, the note on them, and the questions in them."""
 
 from typing import Any
 
@@ -11,50 +7,25 @@ from markupsafe import Markup
 
 from qdash.errors import QdashError
 from qdash.markup import Macros
-from qdash.present.language import ngettext
-from qdash.settings import settings
-from qdash.tasks import Bundle, Item, Task, chosen_files, find_task, lambada_items, read_custom
-from qdash.tasks.bundle import MAX_CHOSEN
+from qdash.present.language import _, ngettext
+from qdash.tasks import Bundle, Item, Task, find_task, lambada_items, read_custom
 from qdash.ui.components.markup import problem
-from qdash.ui.components.static import script
-from qdash.ui.controls.form import uploaded_file
+from qdash.ui.controls.uploaded_files import Content, files_button, handed_in
 
 _draw = Macros(__name__)
 
 WITH_FILE = ("own", "lambada")
-MAX_NAME_CHARS = 80
-Content = bytes | Bundle
-
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-_TYPES = ".csv,.tsv,.jsonl,.json,.ndjson,.txt,.zip,text/csv,application/zip,image/*"
 
 
 def question_files(task: Task | None) -> gr.HTML:
     """The component."""
-    return gr.HTML(
-        html_template=_draw.files(settings().max_upload_bytes, MAX_CHOSEN, _TYPES),
-        js_on_load=script("quality_file"), elem_id="question-file", apply_default_css=False, elem_classes=file_classes(task),
-    )  # fmt: skip
+    label, note = _("File of questions, and its pictures"), _("CSV or JSON lines, with the pictures, or all in one ZIP")
+    return files_button(label, note, "question-file", file_classes(task))
 
 
 def file_classes(task: Task | None) -> list[str]:
     """The field for files is there for the tasks that take some; an attribute cannot get lost (see `visibility`)."""
     return ["wanted"] if task is not None and task.key in WITH_FILE else []
-
-
-def handed_in(value: Any) -> tuple[str | None, Content | None]:
-    """The files of the component, and the name that a result is called by; (None, None) if there are none. Raises QdashError."""
-    entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-    if len(entries) > MAX_CHOSEN:
-        raise QdashError(f"{len(entries):,} files are too many; at most {MAX_CHOSEN} can be chosen.", "Put them into one ZIP file.")
-    files = [(_name(entry), uploaded_file(str(entry.get("upload")), "file")) for entry in entries]
-    if not files:
-        return None, None
-    if len(files) == 1 and not files[0][0].lower().endswith(_PICTURES):
-        name, path = files[0]
-        return name[:MAX_NAME_CHARS] or path.name, path.read_bytes()
-    bundle = chosen_files(dict(files))
-    return bundle.questions()[:MAX_NAME_CHARS], bundle
 
 
 def items_of(task: Task, name: str | None, content: Content | None) -> tuple[Item, ...] | None:
@@ -83,8 +54,3 @@ def file_note(key: Any, value: Any) -> Markup:
         return _draw.found(found)
     with_pictures = ngettext("{questions}, {number} with a picture", "{questions}, {number} with a picture", pictures, questions=found)
     return _draw.found(with_pictures)
-
-
-def _name(entry: dict[Any, Any]) -> str:
-    name = entry.get("name")
-    return name if isinstance(name, str) else ""

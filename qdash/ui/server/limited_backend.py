@@ -1,6 +1,6 @@
 """A backend for public servers that stops jobs after a time limit, because others are waiting. Finished results are kept."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event as StopEvent
 from threading import Timer
@@ -8,7 +8,9 @@ from typing import Any
 
 from qdash.catalog.types import ModelTask
 from qdash.checkpoints.new_folder import NewFolder
+from qdash.checkpoints.uploading import HubRepository
 from qdash.errors import QdashError
+from qdash.offer import no_training
 from qdash.records import (
     Comparison,
     Dtype,
@@ -16,11 +18,14 @@ from qdash.records import (
     EvaluationRequest,
     Event,
     FitReport,
+    HealEstimate,
+    HealReport,
     InspectorReport,
     LayerDamage,
     LayerDetail,
     MeasuredLayer,
     MixReport,
+    ProgressiveReport,
     Request,
     Saved,
     SensitivityBegun,
@@ -28,8 +33,10 @@ from qdash.records import (
     Step,
     WeightReport,
 )
+from qdash.runs.heal import HealPlan
+from qdash.runs.healing_passages import Lessons
 from qdash.runs.plan import Plan
-from qdash.tasks import Item
+from qdash.tasks import CalibrationSet, Item
 from qdash.ui.server.backend import Backend
 
 
@@ -48,7 +55,7 @@ class LimitedBackend:
         """As `backend` says."""
         return self.backend.plan(request)
 
-    def estimate_fit(self, request: Request, context: int, conversations: int) -> FitReport:
+    def estimate_fit(self, request: Request, context: int | None, conversations: int) -> FitReport:
         """As `backend` says."""
         return self.backend.estimate_fit(request, context, conversations)
 
@@ -70,36 +77,59 @@ class LimitedBackend:
         """Compare files of one model."""
         return self._within(self.backend.compare_files(model, others, stop), stop)
 
+    def measure_drift(self, report: WeightReport, text: str | None, stop: StopEvent, *, device: str) -> Generator[Step, None, WeightReport]:
+        """Compare models along a text."""
+        return self._within(self.backend.measure_drift(report, text, stop, device=device), stop)
+
     def measure_layer(
         self, model: str, scheme: str, layer: str, stop: StopEvent, *, row: int | None, column: int, device: str
     ) -> Generator[Step, None, LayerDetail]:
         """Show one layer."""
         return self._within(self.backend.measure_layer(model, scheme, layer, stop, row=row, column=column, device=device), stop)
 
-    def measure_damage(
-        self, model: str, schemes: Sequence[str], stop: StopEvent, *, device: str
+    def measure_sensitivity(
+        self,
+        model: str,
+        schemes: Sequence[str],
+        calibration: CalibrationSet,
+        stop: StopEvent,
+        *,
+        device: str,
+        baseline_dtype: Dtype | None = None,
     ) -> Generator[Step | SensitivityBegun | LayerDamage, None, SensitivityReport]:
         """Measure what quantizing each layer does to the answers."""
-        return self._within(self.backend.measure_damage(model, schemes, stop, device=device), stop)
+        job = self.backend.measure_sensitivity(model, schemes, calibration, stop, device=device, baseline_dtype=baseline_dtype)
+        return self._within(job, stop)
 
     def report_model(self, comparison: Comparison, index: int, stop: StopEvent) -> Generator[Step, None, InspectorReport]:
         """Look inside a variant."""
         return self._within(self.backend.report_model(comparison, index, stop), stop)
 
-    def save(self, comparison: Comparison, index: int, target: NewFolder, stop: StopEvent) -> Generator[Step, None, Saved]:
-        """Never: visitors get no files written on this server."""
+    def save(self, comparison: Comparison, index: int, target: NewFolder | HubRepository, stop: StopEvent) -> Generator[Step, None, Saved]:
+        """Never: visitors get no files written on this server, nor anything sent with the token of its owner."""
         raise QdashError("This server does not save versions of models.", "Save one with a qdash of your own.", "unavailable")
 
-    def measure_layers(
-        self, model: str, schemes: Sequence[str], task: str, limit: int, stop: StopEvent, *, device: str, baseline_dtype: Dtype | None
-    ) -> Generator[Step, None, SensitivityReport]:
-        """Find out what each layer costs."""
-        job = self.backend.measure_layers(model, schemes, task, limit, stop, device=device, baseline_dtype=baseline_dtype)
-        return self._within(job, stop)
-
-    def prove_mix(self, report: SensitivityReport, budget: str, task: str, limit: int, stop: StopEvent) -> Generator[Step, None, MixReport]:
+    def prove_mix(
+        self, report: SensitivityReport, budget: str, calibration: CalibrationSet, stop: StopEvent
+    ) -> Generator[Step, None, MixReport]:
         """Prove a mix."""
-        return self._within(self.backend.prove_mix(report, budget, task, limit, stop), stop)
+        return self._within(self.backend.prove_mix(report, budget, calibration, stop), stop)
+
+    def measure_progressive(
+        self, report: SensitivityReport, scheme: str, calibration: CalibrationSet, stop: StopEvent
+    ) -> Generator[Step | ProgressiveReport, None, ProgressiveReport]:
+        """Quantize step by step."""
+        return self._within(self.backend.measure_progressive(report, scheme, calibration, stop), stop)
+
+    def plan_heal(self, model: str, scheme: str, *, device: str) -> HealPlan:
+        """As `backend` says."""
+        return self.backend.plan_heal(model, scheme, device=device)
+
+    def heal(
+        self, model: str, scheme: str, lessons: Callable[[], Lessons], minutes: float, stop: StopEvent, *, device: str
+    ) -> Generator[Step | HealEstimate, None, HealReport]:
+        """Never: training takes minutes, in which nobody else would be served."""
+        raise no_training()
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """Give every variant the same task."""

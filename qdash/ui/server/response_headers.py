@@ -1,5 +1,5 @@
 """Response headers that forbid the browser to guess types, to send the address to other sites, to show the page in a foreign frame, and to
-run foreign scripts.
+run foreign scripts; and one that lets it keep what never changes.
 
 The page's scripts carry a number that is new with each page (a nonce). Text that turns into markup by a fault could still show something,
 but not run. Gradio's templates need `unsafe-eval`: scripts of HTML components are functions made of text that this server has sent.
@@ -18,6 +18,10 @@ FRAMED_BY = "'self' https://huggingface.co"
 # Also those that Gradio adds later: they are text in its configuration, with "<" and ">" as escapes.
 _SCRIPT = re.compile(rb"<script(?=[\s>])|\\u003cscript(?=\\u003e)")
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+ASSETS = "/assets/"
+"""Below it are Gradio's scripts and styles, several MB of them. Their names have a hash of their contents, but Gradio does not say that
+they may be kept: browsers ask for all of them again, and are sent them whole, compressed anew."""
+FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def policy(nonce: str, *, space: bool = False) -> str:
@@ -43,6 +47,7 @@ class ResponseHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; the page goes out as a whole, its scripts marked."""
         nonce = secrets.token_hex(16) if opens_page(scope, self.path) and scope["method"] == "GET" else ""
+        kept = scope["type"] == "http" and scope["path"].removeprefix(self.path).startswith(ASSETS)
         start: Message = {}
         body = b""
 
@@ -51,6 +56,8 @@ class ResponseHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update({**_ALWAYS, "Content-Security-Policy": policy(nonce, space=self.space)})
+                if kept and message["status"] == 200:
+                    headers["Cache-Control"] = FOR_EVER
                 if nonce and "html" in Headers(scope=message).get("content-type", ""):
                     start = message
                     return

@@ -8,6 +8,7 @@ from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.present.language import _, recorded
 from qdash.records import LayerDamage, SensitivityBegun, SensitivityReport, Step, WeightReport
+from qdash.tasks import suited_set
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
@@ -34,7 +35,8 @@ def damage_measured(report: WeightReport | None, backend: Backend, line: Entranc
             for place in ticket.wait(stop):
                 yield DamageView(status=waiting(place))
             yield DamageView(status=_("Loading the model."))
-            steps = backend.measure_damage(report.model, able or keys, stop, device=device_of(report))
+            calibration = suited_set(backend.task(report.model))
+            steps = backend.measure_sensitivity(report.model, able or keys, calibration, stop, device=device_of(report))
             found = yield from forward_events(steps, _views)
         yield DamageView(report=found)
     except QdashError as error:

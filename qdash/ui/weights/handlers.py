@@ -33,6 +33,9 @@ from qdash.ui.server.tab_sessions import Sessions
 from qdash.ui.server.visitors import visitor_behind
 from qdash.ui.weights.damage import RUN as DAMAGE_RUN
 from qdash.ui.weights.damage import maps_drawn, wire_damage
+from qdash.ui.weights.drift import RUN as DRIFT_RUN
+from qdash.ui.weights.drift import wire_drift
+from qdash.ui.weights.drift_view import drift_html, with_drift
 from qdash.ui.weights.layer import layer_drawn
 from qdash.ui.weights.page import WeightsPage, empty_html
 from qdash.ui.weights.selection import ALL_LAYERS, ERROR, Choice, first_choice, with_cell, with_scale, with_scheme, with_weight
@@ -65,11 +68,16 @@ def wire_weights_page(
 ) -> None:  # fmt: skip
     """Connect the button here, the offer below a comparison's charts, the picks and the theme."""
 
+    def put_off(request: gr.Request, visitor: str) -> None:
+        """Stop what is still measured of the weights that were looked at before."""
+        sessions.stop(str(request.session_hash), "layer")
+        for run in (DAMAGE_RUN, DRIFT_RUN):
+            runs.stop(run, visitor, str(request.session_hash))
+
     def look(
         request: gr.Request, dark: Any, visitor: str, before: WeightReport | None, model: Any, schemes: Any, device: Any
     ) -> Iterator[Updates]:
-        sessions.stop(str(request.session_hash), "layer")
-        runs.stop(DAMAGE_RUN, visitor, str(request.session_hash))
+        put_off(request, visitor)
         entrance = line.of(visitor_behind(request))
         started = here.start(request, visitor, lambda stop: looked(model, schemes, device, backend, entrance, stop))
         yield {tabs: gr.update(selected="weights")}
@@ -78,8 +86,7 @@ def wire_weights_page(
     def look_at_files(
         request: gr.Request, dark: Any, visitor: str, before: WeightReport | None, model: Any, other: Any
     ) -> Iterator[Updates]:
-        sessions.stop(str(request.session_hash), "layer")
-        runs.stop(DAMAGE_RUN, visitor, str(request.session_hash))
+        put_off(request, visitor)
         entrance = line.of(visitor_behind(request))
         yield from here.followed(
             here.start(request, visitor, lambda stop: looked_at_files(model, other, backend, entrance, stop)), request, dark, before
@@ -144,9 +151,10 @@ def wire_weights_page(
         gr.on([page.compare_files.click, page.other.submit], look_at_files, files, outputs, js=dark_first(len(files)), **how),
         arrival.then(here.resumed, known, outputs, js=dark_first(len(known)), **how),
     )
-    state = [sidebar.theme, page.report, page.choice, page.damage.report]
+    state, drifts = [sidebar.theme, page.report, page.choice, page.damage.report], [page.report, page.drift.report]
     for stream in streams:
         stream.then(over, [page.report, page.phase], page.phase, **QUICK).then(near, state, page.chosen, js=dark_first(4), **near_how)
+        stream.then(drift_html, drifts, page.drift.told, **QUICK)
     for event, picked, inputs in (
         (page.heat.select, picked_cell, state),
         (page.ranking.select, picked_cell, state),
@@ -157,7 +165,8 @@ def wire_weights_page(
     page.stop.click(here.stopped, arrival.visitor, page.stop, **QUICK)
     sidebar.theme.change(redrawn, [*state[:3], page.detail], [*page.layer.all, page.sqnr], js=dark_first(4), **QUICK)
     wire_damage(page, sidebar.theme, arrival, backend, line, runs)
-    wire_exports(page.exports, [page.report], _export, sessions)
+    wire_drift(page, sidebar, arrival, backend, line, runs)
+    wire_exports(page.exports, drifts, _export, sessions)
 
 
 def shown(page: WeightsPage, view: WeightsView, dark: bool, before: WeightReport | None = None) -> Updates:
@@ -176,6 +185,7 @@ def shown(page: WeightsPage, view: WeightsView, dark: bool, before: WeightReport
         page.detail: None,
         page.heat: partial_map_html(key, known),
         page.damage.told: "",
+        page.drift.told: "",
         page.ranking: partial_ranking_html(key, known),
     }
 
@@ -194,6 +204,7 @@ def _reported(page: WeightsPage, report: WeightReport, dark: bool) -> Updates:
         page.scheme: gr.update(choices=scheme_choices(report), value=choice.scheme),
         page.scope: scope_html(report),
         page.types: types_html(report),
+        page.drift.told: drift_html(report, None),
         page.table: table_html(report),
         page.sqnr: _sqnr(report, dark=dark),
         page.report: report,
@@ -222,8 +233,8 @@ def layer_updates(
     return dict(zip(page.layer.all, layer_drawn(dark, report, choice, detail, status), strict=True))
 
 
-def _export(report: WeightReport | None) -> Export | None:
-    return None if report is None else weights_export(report)
+def _export(report: WeightReport | None, drifted: WeightReport | None) -> Export | None:
+    return None if report is None else weights_export(with_drift(report, drifted))
 
 
 def running_html(view: WeightsView) -> Markup:

@@ -35,6 +35,19 @@ class DamagePanel:
 
 
 @dataclass(frozen=True)
+class DriftPanel:
+    """What measures how closely two files' models agree along a text. `report` is the tab's own: that of the files, with their drift."""
+
+    phase: gr.HTML
+    told: gr.HTML
+    banner: gr.HTML
+    text: gr.Textbox
+    measure: gr.Button
+    stop: gr.Button
+    report: gr.State
+
+
+@dataclass(frozen=True)
 class WeightsPage:
     """Its components. `report`, `choice` and `detail` are the tab's own: what was measured, what is looked at, and that from near."""
 
@@ -48,6 +61,7 @@ class WeightsPage:
     damage: DamagePanel
     ranking: gr.HTML
     types: gr.HTML
+    drift: DriftPanel
     layer: LayerSheets
     sqnr: gr.Plot
     scope: gr.HTML
@@ -67,9 +81,9 @@ class WeightsPage:
     @property
     def outputs(self) -> list[Any]:
         """Everything a look inside may change on this page."""
-        apart = ("exports", "layer", "damage", "other", "compare_files")
+        apart = ("exports", "layer", "damage", "drift", "other", "compare_files")
         single = [getattr(self, field.name) for field in fields(self) if field.name not in apart]
-        return [*single, self.damage.quantity, self.damage.told, *self.layer.all, self.exports.problem]
+        return [*single, self.damage.quantity, self.damage.told, self.drift.told, *self.layer.all, self.exports.problem]
 
 
 def build_weights_page() -> WeightsPage:
@@ -92,13 +106,14 @@ def build_weights_page() -> WeightsPage:
         with gr.Column(elem_classes=["sheet"], elem_id="types-sheet"):
             html(sheet_head(_("Types by layer"), _(text.HOW_TYPES)))
             types = html(elem_id="types")
+        drift = _drift()
         with gr.Row(elem_id="weights-rest"):
             patch = build_patch()
             sqnr = chart(_("Error by bits"), _(text.HOW_SQNR), "sqnr-plot")
         scope, table, exports = _foot()
     return WeightsPage(
         phase=phase, banner=message, verdict=verdict, look=look, stop=stop, scheme=scheme, heat=heat, damage=damage, ranking=ranking,
-        types=types, other=other, compare_files=compare_files,
+        types=types, drift=drift, other=other, compare_files=compare_files,
         layer=LayerSheets(head, weights, errors, rows, scale, patch), sqnr=sqnr, scope=scope, table=table, exports=exports,
         report=gr.State(None), choice=gr.State(Choice()), detail=gr.State(None),
     )  # fmt: skip
@@ -149,6 +164,22 @@ def _damage(quantity: gr.Radio) -> DamagePanel:
             measure = gr.Button(_("Measure damage"), variant="primary", elem_id="measure-damage", min_width=0)
             stop = gr.Button(_("Stop"), elem_id="damage-stop", min_width=0)
     return DamagePanel(quantity, phase, message, measure, stop, told, gr.State(None))
+
+
+def _drift() -> DriftPanel:
+    """Below the types of two files: how closely their models agree along a text."""
+    with gr.Column(elem_classes=["sheet"], elem_id="drift-sheet"):
+        html(sheet_head(_("Drift along a text"), _(text.HOW_DRIFT)))
+        phase = html(phase_html("drift", running=False, results=False), elem_classes=["phases"])
+        told, message = html(elem_id="drift-told"), html(elem_id="drift-banner")
+        with gr.Row(elem_id="drift-bar"):
+            read = gr.Textbox(
+                label=_("Text"), placeholder=_("empty: English prose that comes with qdash"), lines=1, max_lines=6, elem_id="drift-text",
+                min_width=0,
+            )  # fmt: skip
+            measure = gr.Button(_("Measure drift"), variant="primary", elem_id="measure-drift", min_width=0)
+            stop = gr.Button(_("Stop"), elem_id="drift-stop", min_width=0)
+    return DriftPanel(phase, told, message, read, measure, stop, gr.State(None))
 
 
 def _foot() -> tuple[gr.HTML, gr.HTML, ExportButtons]:

@@ -17,6 +17,11 @@ BLOOM: dict[str, Any] = {"hidden_size": 128, "n_layer": 3, "n_head": 8, "seq_len
 WINDOW = 128
 MANY = ["sliding_attention", "full_attention", "sliding_attention"]
 TURNS = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+STATES: dict[str, Any] = {"mamba_n_heads": 8, "mamba_d_state": 16, "mamba_n_groups": 2, "mamba_chunk_size": 32}
+DELTA: dict[str, Any] = {
+    "num_hidden_layers": 4, "linear_key_head_dim": 32, "linear_value_head_dim": 32, "linear_num_key_heads": 4, "linear_num_value_heads": 8,
+}  # fmt: skip
+TURNED = ["linear_attention", "full_attention", "linear_attention"]
 
 CONFIGS: dict[str, Callable[[], Any]] = {
     "llama": lambda: hf.LlamaConfig(**SMALL),
@@ -41,5 +46,43 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "qwen2_5_vl_text": lambda: hf.Qwen2_5_VLTextConfig(**SMALL, rope_parameters=TURNS),
     "qwen3_vl_text": lambda: hf.Qwen3VLTextConfig(
         **SMALL, head_dim=16, rope_parameters={**TURNS, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
+    ),
+    "mamba": lambda: hf.MambaConfig(**TOKENS, hidden_size=128, num_hidden_layers=3, state_size=8),
+    "falcon_mamba": lambda: hf.FalconMambaConfig(**TOKENS, hidden_size=128, num_hidden_layers=3, expand=1),
+    "mamba2": lambda: hf.Mamba2Config(
+        **TOKENS, hidden_size=128, num_hidden_layers=3, num_heads=8, head_dim=32, state_size=64, n_groups=2, chunk_size=32
+    ),
+    "jamba": lambda: hf.JambaConfig(**SMALL, attn_layer_period=3, attn_layer_offset=1, num_experts=4, mamba_d_state=8),
+    "bamba": lambda: hf.BambaConfig(**SMALL, **STATES, attn_layer_indices=[1]),
+    "falcon_h1": lambda: hf.FalconH1Config(**SMALL, **STATES, mamba_d_ssm=256),
+    "granitemoehybrid": lambda: hf.GraniteMoeHybridConfig(**SMALL, **STATES, layer_types=TURNED, num_local_experts=4),
+    "granitemoehybrid without experts": lambda: hf.GraniteMoeHybridConfig(
+        **SMALL, **STATES, layer_types=TURNED, num_local_experts=0, shared_intermediate_size=320
+    ),
+    "nemotron_h": lambda: hf.NemotronHConfig(
+        **{name: value for name, value in SMALL.items() if name != "num_hidden_layers"},
+        head_dim=16,
+        n_routed_experts=4,
+        mamba_num_heads=8,
+        layers_block_type=["linear_attention", "moe", "full_attention", "mlp"],
+        moe_intermediate_size=96,
+        mamba_head_dim=32,
+        moe_shared_expert_intermediate_size=96,
+        ssm_state_size=16,
+        n_groups=2,
+        chunk_size=32,
+    ),
+    "zamba2": lambda: hf.Zamba2Config(
+        **SMALL,
+        layers_block_type=["linear_attention", "hybrid", "linear_attention"],
+        n_mamba_heads=8,
+        mamba_d_state=16,
+        mamba_ngroups=2,
+        chunk_size=32,
+    ),
+    "qwen3_next": lambda: hf.Qwen3NextConfig(**{**SMALL, **EXPERTS, **DELTA}, shared_expert_intermediate_size=96),
+    "qwen3_5_text": lambda: hf.Qwen3_5TextConfig(**{**SMALL, **DELTA}, head_dim=16),
+    "olmo_hybrid": lambda: hf.OlmoHybridConfig(
+        **{**SMALL, **DELTA, "linear_num_key_heads": 4, "linear_num_value_heads": 4, "linear_value_head_dim": 64}
     ),
 }

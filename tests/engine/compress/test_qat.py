@@ -20,7 +20,7 @@ from qdash.engine.formats import round_trip
 from qdash.engine.layers import convertible_layers
 from qdash.engine.schemes import row_dequantizer_of
 from qdash.engine.worker import Worker
-from qdash.errors import QdashError
+from qdash.errors import CHOOSE_ANOTHER, QdashError
 from qdash.records import Healed, Healing, HealJob, Passage, Question, Step
 from tests.engine.conftest import ignore, never, spec_of
 
@@ -162,7 +162,7 @@ def test_a_step_has_the_same_passages_every_time() -> None:
 def test_without_a_healed_version_the_scheme_says_what_to_do(checkpoint: Callable[[str], Path]) -> None:
     with pytest.raises(QdashError, match="was not healed") as missing:
         Worker(spec_of(checkpoint("qwen3"), "qat-int2")).load(emit=ignore, stop=never)
-    assert "qdash heal" in missing.value.remedy and missing.value.kind == "unavailable"
+    assert missing.value.remedy == CHOOSE_ANOTHER and missing.value.kind == "unavailable"
 
 
 def test_steps_tell_how_far_it_is(own_worker: Callable[[str], Worker], tmp_path: Path, slow_clock: None) -> None:

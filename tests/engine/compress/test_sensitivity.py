@@ -12,12 +12,14 @@ import transformers as hf
 from scipy import stats
 from torch import nn
 
+from qdash.catalog.schemes import find_scheme
 from qdash.engine.compress import sensitivity
 from qdash.engine.compress.one_layer import every_one
 from qdash.engine.compress.replay import recorded
 from qdash.engine.formats import round_activations, round_trip
 from qdash.engine.loading import load_processor
 from qdash.engine.prompting import build_inputs, read_image, tokenizer_of
+from qdash.engine.schemes import family_of
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from qdash.records import FollowedItem, LayerDamage, Question, SensitivityBegun, SensitivityMethod, SensitivityRequest
@@ -223,6 +225,37 @@ def test_stop_is_honoured_and_puts_the_layer_back(worker: Loaded, method: Sensit
         )  # fmt: skip
     assert stopped.value.kind == "cancelled"
     assert dict(model.named_modules()) == before and all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("method", ["measured", "estimated"])
+def test_a_kernel_that_fails_is_the_problem_of_its_layer(
+    worker: Loaded, method: SensitivityMethod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, family = worker("qwen3", "original"), family_of(find_scheme("int3-g64"))
+    model, quantize = model_of(loaded), family.quantize
+    before, error = dict(model.named_modules()), RuntimeError("mat1 and mat2\nof no shape")
+
+    def fails(*given: Any) -> None:
+        raise error
+
+    def failing(model: Any, names: list[str], *others: Any) -> None:
+        if names == ["model.layers.0.mlp.up_proj"]:
+            raise error
+        quantize(model, names, *others)
+        if names == ["model.layers.1.self_attn.q_proj"]:
+            model.get_submodule(*names).forward = fails
+
+    monkeypatch.setattr(type(family), "quantize", lambda self, *given: failing(*given))
+    _, damages = found(loaded, items(None), "int3-g64", method=method)
+    problems = {damage.name: damage.problem for damage in damages if damage.kl_mean_nats is None}
+    assert problems == dict.fromkeys(
+        ("model.layers.0.mlp.up_proj", "model.layers.1.self_attn.q_proj"), "its kernel failed: RuntimeError: mat1 and mat2"
+    )
+    assert len({damage.name for damage in damages}) == 14 and dict(model.named_modules()) == before
+    error = RuntimeError("CUDA error: an illegal memory access was encountered")
+    with pytest.raises(RuntimeError, match="illegal memory"):
+        found(loaded, items(None), "int3-g64", method=method)
+    assert dict(model.named_modules()) == before
 
 
 def test_a_text_is_followed_as_it_stands(worker: Loaded) -> None:

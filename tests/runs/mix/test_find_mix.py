@@ -1,6 +1,7 @@
 """A mix from questions to proof: what it holds is what the models themselves say."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,10 +18,12 @@ from qdash.runs.mix import find_mix
 from qdash.runs.mix.budget import Budget
 from qdash.runs.mix.choice import Choices, Limits
 from qdash.runs.mix.proof import rival
-from qdash.tasks import Item, item_id, split_items
+from qdash.tasks import CalibrationSet, Item, item_id, split_items
 from tests.support.damages import damages, layer_names
 
-QUESTIONS = tuple(Item(TaskItem(prompt=prompt, answer="it")) for prompt in ("What is it?", "Describe it.", "Who is there?", "这是什么？"))
+ITEMS = tuple(Item(TaskItem(prompt=prompt, answer="it")) for prompt in ("What is it?", "Describe it.", "Who is there?", "这是什么？"))
+QUESTIONS = CalibrationSet("own", ITEMS, plain=False, max_tokens=6, rule="words")
+ONE = replace(QUESTIONS, items=ITEMS[:1])
 SCHEMES = ("int3-g64", "q8_0")
 
 
@@ -36,7 +39,7 @@ def model(checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest
 
 
 def found(model: str, executor: InlineExecutor, budget: str, steps: list[Step] | None = None, **options: Any) -> MixReport:
-    known: dict[str, Any] = {"items": QUESTIONS, "task": "own", "plain": False, "max_tokens": 6, "rule": "words", "device": "cpu"} | options
+    known: dict[str, Any] = {"calibration": QUESTIONS, "device": "cpu"} | options
     return result_of(find_mix(model, SCHEMES, budget, executor=executor, **known), (steps if steps is not None else []).append)
 
 
@@ -45,7 +48,7 @@ def test_the_mix_is_proved_on_the_other_questions(model: str, executor: InlineEx
     report = found(model, executor, "6bits", steps)
     proof = {one.name: one for one in report.proof}
     assert list(proof) == ["original", "mix", "uniform", "random"]
-    assert report.proof_items == tuple(map(item_id, split_items(QUESTIONS)[1])) and not {*report.proof_items} & {*report.sensitivity.items}
+    assert report.proof_items == tuple(map(item_id, split_items(ITEMS)[1])) and not {*report.proof_items} & {*report.sensitivity.items}
     assert (proof["original"].kl_mean_nats, proof["original"].top1) == (pytest.approx(0, abs=1e-9), 1.0)
     assert proof["original"].weights_bytes == report.mix.original_bytes
     assert proof["mix"].scheme == report.recipe and proof["mix"].weights_bytes == report.mix.weights_bytes <= report.budget_bytes
@@ -66,12 +69,12 @@ def test_the_mix_is_proved_on_the_other_questions(model: str, executor: InlineEx
 
 
 def test_wishes_and_budgets_of_damage_hold(model: str, executor: InlineExecutor) -> None:
-    report = found(model, executor, "0.01nats", limits=Limits(keep=("*.down_proj",)), items=QUESTIONS[:1])
+    report = found(model, executor, "0.01nats", limits=Limits(keep=("*.down_proj",)), calibration=ONE)
     assert report.predicted_kl_nats <= 0.01 and report.budget_bytes == report.mix.weights_bytes
     assert {layer.scheme for layer in report.mix.layers if layer.name.endswith("down_proj")} == {"original"}
     assert report.proof == () and report.proof_items == ()
     with pytest.raises(QdashError, match="the smallest possible size is"):
-        found(model, executor, "1kB", items=QUESTIONS[:1])
+        found(model, executor, "1kB", calibration=ONE)
 
 
 def test_the_rival_is_the_nearest_that_is_not_smaller() -> None:

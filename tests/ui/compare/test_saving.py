@@ -4,22 +4,27 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import gradio as gr
 import pytest
 from gradio.processing_utils import save_file_to_cache
+from huggingface_hub import constants
 
 from qdash import settings as qdash_settings
 from qdash.checkpoints.new_folder import NewFolder
+from qdash.checkpoints.uploading import HubRepository
 from qdash.errors import QdashError
 from qdash.records import Request, Variant
 from qdash.ui.compare.page import build_compare_page
 from qdash.ui.compare.saving import picked, saved_html, saved_views, usual_name, zipped
 from qdash.ui.results.cards import cards_html
 from qdash.ui.results.compare_state import finished_state
+from qdash.ui.server.backend import EngineBackend
 from qdash.ui.server.limited_backend import LimitedBackend
 from qdash.ui.server.run_queue import Line
 from tests.report.examples import HOSTILE
+from tests.support.fake_hub import writable_hub
 from tests.support.scripted import CANCELLED, ScriptedBackend, comparison_of, failed_result, saved_version, variant_result
 
 KEYS = ("original", "sim-w8a8", "bnb-nf4", "bnb-int8")
@@ -107,6 +112,32 @@ def test_the_zip_file_is_made_where_gradio_serves_files(places: Path) -> None:
     assert nothing is None and "not there any more" in said
 
 
+def test_a_machine_with_a_token_offers_the_hub(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(places / "token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    assert "hub:user/name" not in picked(COMPARISON, 2)[2]
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    assert "With hub:user/name" in picked(COMPARISON, 2)[2] and "only you can see" in picked(COMPARISON, 2)[2]
+
+
+def test_a_version_on_the_hub_is_no_folder_here(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent, and how, is in tests/runs/test_save.py."""
+    with writable_hub(places, monkeypatch) as hub:
+        shown = views(2, "hub:me/tiny")
+        hub.repos["me/tiny"] = places
+        again = views(2, " hub:me/tiny ")
+    html, folder = shown[-1]
+    assert folder is None and 'class="saved on-hub"' in html and f"{hub.url}/me/tiny" in html
+    assert not any(hub.token in said for said, _folder in shown) and not (places / "saved").exists()
+    assert "me/tiny exists already on the hub" in again[-1][0]
+
+
+def test_the_engine_sends_what_is_called_so_to_the_hub() -> None:
+    workers: Any = None  # the name is looked at before any is needed
+    with pytest.raises(QdashError, match="not the name of a repository on the hub"):
+        next(EngineBackend(workers).save(COMPARISON, 2, HubRepository("tiny"), Event()))
+
+
 def test_what_it_shows_is_escaped() -> None:
     hostile = COMPARISON.model_copy(update={"variants": (COMPARISON.variants[0].model_copy(update={"label": HOSTILE, "model": HOSTILE}),)})
     html = saved_html(saved_version(hostile, 0, NewFolder(Path("/x") / "mine")))
@@ -133,6 +164,7 @@ def test_a_public_page_has_no_save_at_all(monkeypatch: pytest.MonkeyPatch, publi
 
 
 def test_a_public_server_saves_nothing_whatever_is_asked(places: Path) -> None:
-    with pytest.raises(QdashError, match="does not save"):
-        LimitedBackend(ScriptedBackend(), 10).save(COMPARISON, 2, NewFolder(places / "x"), Event())
+    for target in (NewFolder(places / "x"), HubRepository("me/tiny")):
+        with pytest.raises(QdashError, match="does not save"):
+            LimitedBackend(ScriptedBackend(), 10).save(COMPARISON, 2, target, Event())
     assert not (places / "x").exists()

@@ -64,7 +64,7 @@ def test_what_cannot_run_is_disabled_with_its_reason() -> None:
 
 
 def test_blocks_of_a_file_are_offered_for_models_from_files_only() -> None:
-    unhealed = ["qat-int4", "qat-int3", "qat-int2"]
+    unhealed = ["qat-int4", "qat-int3", "qat-int2", "prune-iterative-80"]
     assert list(unsuited_for("smollm2-135m")) == unhealed
     for model in ("tiny-vlm", None, "owner/name"):
         assert list(unsuited_for(model)) == ["gguf", *unhealed]

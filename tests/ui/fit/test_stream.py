@@ -1,15 +1,18 @@
 """What the Fit tab shows while it estimates and measures, and what it makes of values that no page sends."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from threading import Event
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from qdash.charts.fit import fit_bars
 from qdash.errors import QdashError
 from qdash.records import FitReport
 from qdash.settings import settings
+from qdash.ui.fit.handlers import form_of, usual
+from qdash.ui.fit.page import stands_at
 from qdash.ui.fit.stream import FitForm, estimated, measured
 from qdash.ui.fit.view import headline_html, limits_of, measured_html, notes_html, table_html
 from qdash.ui.server.run_queue import Line
@@ -41,8 +44,21 @@ def test_a_scheme_that_rounds_activations_is_not_said_to_fit() -> None:
 
 
 def test_more_context_than_the_model_was_made_for_is_flagged() -> None:
-    assert "⚠ The model was made for 32,768 tokens." in headline_html(report(context=65536), on_card=True)
+    said = headline_html(report(context=65536), on_card=True)
+    assert "⚠ The model was made for 32,768 tokens. At 65,536 it may still run, but its answers get worse." in said
     assert "⚠" not in headline_html(report(), on_card=True)
+
+
+def test_the_slider_stands_at_the_usual_context_until_somebody_moves_it() -> None:
+    unmoved = form_of([*astuple(FORM)[:4], stands_at(8192), 1])
+    assert usual(unmoved, ScriptedBackend()) == stands_at(8192)
+    moved = form_of([*astuple(FORM)[:4], {"tokens": 4096, "chosen": True}, 1])
+    assert moved.context == 4096 and usual(moved, ScriptedBackend()) == gr.skip()
+    nobody = report(context=None)
+    assert "so it is the usual one of 8,192 tokens." in notes_html(nobody)
+    short = nobody.model_copy(update={"context": 2048, "longest_context": 2048})
+    assert "so it is the longest that the model was made for: 2,048 tokens." in notes_html(short)
+    assert "No context was chosen" not in notes_html(report())
 
 
 def test_a_limit_that_would_make_the_bars_too_short_is_named_beside_the_chart() -> None:
@@ -65,7 +81,7 @@ def test_bars_end_where_the_total_is_and_the_next_card_is_marked() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"context": None}, "context is not a whole number"),
+        ({"context": 0}, "context is not a whole number"),
         ({"context": float("nan")}, "context is not a whole number"),
         ({"conversations": "many"}, "number of conversations is not a whole number"),
         ({"baseline_dtype": "float8"}, "“baseline_dtype” has a value"),
@@ -101,4 +117,6 @@ def test_a_public_server_measures_short_contexts_only(monkeypatch: pytest.Monkey
     monkeypatch.setattr("qdash.offer.settings", lambda: public)
     (refused,) = measured(FORM, ScriptedBackend(), Line(longest=4), Event())
     assert refused.error is not None and "this server allows 2,048" in str(refused.error)
+    (usual,) = measured(replace(FORM, context=None), ScriptedBackend(), Line(longest=4), Event())
+    assert usual.error is not None and "8,192 tokens are too many to measure" in str(usual.error)
     assert [*measured(replace(FORM, context=1024), ScriptedBackend(), Line(longest=4), Event())][-1].report is not None

@@ -10,15 +10,15 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.records import Mix
-from qdash.runs.mix.questions import questions_of
 from qdash.settings import settings
-from qdash.tasks import item_id, split_items
+from qdash.tasks import bundled_set
 from qdash.ui.mix.form import MixForm, requested, tasks_for
 from qdash.ui.mix.handlers import drawn, shown, used
 from qdash.ui.mix.page import build_mix_page
-from qdash.ui.mix.stream import Known, MixView, measured, proved, solved
-from qdash.ui.mix.view import headline_html, map_html, proof_html
+from qdash.ui.mix.stream import Known, MixView, measured, progressed, proved, solved
+from qdash.ui.mix.view import map_html, proof_html
 from qdash.ui.server.limited_backend import LimitedBackend
+from qdash.ui.server.page_runs import Follower
 from qdash.ui.server.run_queue import Line
 from tests.support.damages import damages, layer_names
 from tests.support.scripted import ScriptedBackend
@@ -94,7 +94,8 @@ def test_the_map_shows_each_layer_in_its_scheme() -> None:
     chosen = {layer.scheme for layer in mix.layers}
     for key, label in (("bnb-int8", "INT8"), ("int3-g64", "INT3")):
         assert (label in page.partition("type-legend")[2].partition("</ul>")[0]) == (key in chosen)
-    assert "MiB instead of" in headline_html(mix) and "4.0" in headline_html(mix)
+    headline = drawn(KNOWN, None, "4bits")[0]
+    assert "MiB instead of" in headline and "4.0" in headline
     assert "Measured on tiny-vlm" in page and "16 other questions are held out" in page
 
 
@@ -111,16 +112,16 @@ def test_a_proof_stands_with_its_mix_alone() -> None:
 
 def test_a_proof_has_other_questions_than_the_search() -> None:
     """Both are told the same task and number, and split the same questions."""
-    _task, items = questions_of(KNOWN.task, KNOWN.limit)
-    search, proof = split_items(items)
-    assert len(search) == len(proof) == 16 and not {*map(item_id, search)} & {*map(item_id, proof)}
+    calibration = bundled_set(KNOWN.task, KNOWN.limit)
+    search, proof = calibration.search.followed, calibration.held_out.followed
+    assert len(search) == len(proof) == 16 and not {item.id for item in search} & {item.id for item in proof}
 
 
 @pytest.mark.parametrize("button", ["Measure layers", "Prove it"])
 def test_a_stop_names_the_button(button: str) -> None:
     stop = Event()
     stop.set()
-    last = (measuring(replace(FORM, limit=666), stop) if button == "Measure layers" else proving(KNOWN, "6.66bits", stop))[-1]
+    last = (measuring(replace(FORM, limit=333), stop) if button == "Measure layers" else proving(KNOWN, "6.66bits", stop))[-1]
     assert last.error is not None and last.error.remedy == f"Press {button} to start again."
 
 
@@ -194,15 +195,58 @@ def test_a_reloaded_page_gets_the_budget_of_its_proof_back(event_loops_closed: N
     with gr.Blocks():
         page = build_mix_page("tiny-vlm")
     last = proving(KNOWN, "4.4bits")[-1]
-    reloaded, same = shown(page, last, None), shown(page, last, KNOWN)
+    reloaded, same = (shown(page, last, Follower("", False, before)) for before in (None, KNOWN))
     assert reloaded[page.budget] == "4.4bits" and page.budget not in same  # which may have been changed since
     assert all(updates[page.known] is KNOWN and updates[page.report] is last.proof for updates in (reloaded, same))
-    assert shown(page, MixView(status="…"), KNOWN).keys() == {page.banner}
+    assert shown(page, MixView(status="…"), Follower("", False, KNOWN)).keys() == {page.banner}
+
+
+def test_the_first_budget_is_met_by_a_mix_and_one_scheme_for_all_is_said_to_be_one(event_loops_closed: None) -> None:
+    with gr.Blocks():
+        page = build_mix_page("tiny-vlm")
+    for schemes, expected in ((SCHEMES, "3.5bits"), (["bnb-int8", "bnb-nf4"], "6bits"), (["bnb-nf4"], "16bits")):
+        known = Known(costs_of("tiny-vlm", schemes, 32), "drawings", 32)
+        updates = shown(page, MixView(known=known), Follower("", False, KNOWN if schemes != SCHEMES else None))
+        assert updates[page.budget] == expected and updates[page.report] is None
+        assert [key for _, key in updates[page.progressive.scheme]["choices"]] == schemes[::-1]
+        assert len({layer.scheme for layer in best(expected, known).layers}) > 1
+        assert "one scheme" not in drawn(known, None, expected)[0]
+    assert page.budget not in shown(page, MixView(known=KNOWN), Follower("", False, KNOWN))  # another one may be chosen by now
+    uniform = drawn(KNOWN, None, "3bits")[0]
+    assert "This is one scheme for all layers, INT3" in uniform and "A budget such as 3.5bits gives layers different schemes." in uniform
+    assert "Every layer stays as it is" in drawn(KNOWN, None, "1x")[0]
+
+
+def test_steps_come_as_they_are_measured(event_loops_closed: None) -> None:
+    with gr.Blocks():
+        page = build_mix_page("tiny-vlm")
+    *before, last = progressed(KNOWN, "bnb-nf4", ScriptedBackend(pause_s=0), Line(longest=4), Event())
+    growing = [view for view in before if view.progressive is not None]
+    assert last.progressive is not None and last.progressive.complete and growing[0].status == "Mix: loading weights · 0% done"
+    assert [len(view.progressive.progressions[1].steps) for view in growing if view.progressive] == list(range(1, len(growing) + 1))
+    panel, updates = page.progressive, shown(page, last, Follower("", True, KNOWN))
+    assert "progressed" in updates[panel.told] and "with least damage first; part by part" in updates[panel.told]
+    assert "closer to the original than random order, outside the noise" in updates[panel.told]
+    assert updates[panel.steps].count("<tr>") == 1 + 1 + sum(len(one.steps) - 1 for one in last.progressive.progressions)
+    assert panel.report in updates and page.report not in updates
+    part = shown(page, growing[2], Follower("", False, KNOWN))
+    assert "Not all steps are measured." in part[panel.told]
+    cleared = shown(page, MixView(known=replace(KNOWN, report=costs_of("tiny-vlm", ["bnb-nf4"], 32))), Follower("", False, KNOWN))
+    assert cleared[panel.report] is None and "progressed" not in cleared[panel.told]
+
+
+@pytest.mark.parametrize(
+    ("known", "scheme", "words"),
+    [(None, "bnb-nf4", "Nothing is measured yet."), (KNOWN, "q4_0", "This scheme was not measured."), (KNOWN, ["x"], "not measured")],
+)
+def test_steps_that_cannot_be_measured(known: Known | None, scheme: Any, words: str) -> None:
+    (refused,) = progressed(known, scheme, ScriptedBackend(), Line(longest=4), Event())
+    assert refused.error is not None and words in str(refused.error)
 
 
 def test_a_server_ends_what_takes_too_long() -> None:
     backend = LimitedBackend(ScriptedBackend(), 0.2)
-    measuring_too_long = measured(replace(FORM, limit=666), backend, Line(longest=4), Event())
+    measuring_too_long = measured(replace(FORM, limit=333), backend, Line(longest=4), Event())
     for views in (measuring_too_long, proved(KNOWN, "6.66bits", backend, Line(longest=4), Event())):
         last = [*views][-1]
         assert last.error is not None and "This server ends a run after" in last.error.message

@@ -140,7 +140,7 @@ def test_the_answers_of_random_weights_are_not_followed() -> None:
 
 
 class _Refusing(ScriptedBackend):
-    def measure_damage(self, model: str, schemes: Any, stop: Event, *, device: str) -> Generator[Any, None, Any]:
+    def measure_sensitivity(self, model: str, schemes: Any, *others: Any, **options: Any) -> Generator[Any, None, Any]:
         raise QdashError(f"Refused: {', '.join(schemes)}", "Choose others.")
         yield
 

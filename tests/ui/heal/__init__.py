@@ -1,0 +1,1 @@
+"""The Heal tab, without a browser."""
