@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from qdash.engine import accelerator, meters, timing, worker
+from qdash.engine import accelerator, loaded_variant, meters, timing, worker
 from qdash.engine.accelerator import float64_device, name_of, times_events
 from qdash.engine.failures import is_out_of_memory, memory_errors
 from qdash.engine.meters import PeakMemory
@@ -66,7 +66,8 @@ def test_weights_are_compared_and_models_loaded_on_the_workers_device(checkpoint
         used.append(current.index)
         raise KeyError
 
-    monkeypatch.setattr(worker, "load_skeleton", skeleton)
+    for module in (worker, loaded_variant):
+        monkeypatch.setattr(module, "load_skeleton", skeleton)
     for call in (lambda: subject.load(emit=ignore, stop=never), lambda: subject.measure_weight_error(["bf16"], emit=ignore, stop=never)):
         with pytest.raises(KeyError):
             call()
