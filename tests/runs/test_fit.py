@@ -1,14 +1,16 @@
 """Whether a model fits: the estimate of a request, and a real run beside it."""
 
+from contextlib import closing
+
 import pytest
 
-from qdash import checkpoints
+from qdash import checkpoints, execution
 from qdash.errors import QdashError
 from qdash.execution.forward import result_of
-from qdash.execution.inline import InlineExecutor
 from qdash.records import FitReport, Request
 from qdash.runs.fit import estimate_fit, lengths, measure_fit, usable_bytes
 from qdash.runs.plan import variants_of
+from qdash.settings import Settings
 
 
 def asked(model: str, *schemes: str) -> Request:
@@ -65,14 +67,12 @@ def test_three_lengths() -> None:
 def test_a_measured_peak_is_near() -> None:
     """The bundled model at its whole context; its checkpoint is on disk."""
     assert checkpoints.locate("tiny-lm").folder is not None
-    executor = InlineExecutor()
-    try:
+    # In a process of its own: in this one, memory that other tests have freed would be used again.
+    with closing(execution.create(Settings(execution="process"))) as executor:
         report = result_of(measure_fit(asked("tiny-lm", "original"), 2048, 1, executor))
         with pytest.raises(QdashError, match=r"made for a context of 2,048 tokens; 4,096 cannot be measured"):
             result_of(measure_fit(asked("tiny-lm", "original"), 4096, 1, executor))
-    finally:
-        executor.close()
     measured = report.measured
     assert [entry.context for entry in measured] == [128, 1024, 2048]
-    # The model is so small that what this process did before counts; benchmarks/fit.py asks for 10 % of larger ones.
+    # Of so small a model; benchmarks/fit.py asks for 10 % of larger ones.
     assert measured[-1].error == pytest.approx(0, abs=0.3)
