@@ -17,7 +17,7 @@ from qdash.settings import settings
 from qdash.ui.components.events import QUICK
 from qdash.ui.components.markup import banner, hint
 from qdash.ui.components.theme_switch import dark_first
-from qdash.ui.components.visibility import is_running, phase_html
+from qdash.ui.components.visibility import phase_html
 from qdash.ui.controls.filling import told
 from qdash.ui.controls.page import Shared
 from qdash.ui.controls.scheme_picker import unsuited_for
@@ -43,11 +43,13 @@ def wire_heal_page(page: HealPage, tab: gr.Tab, shared: Shared) -> None:
     def resumed(request: gr.Request, dark: Any, visitor: str, before: Training | None) -> Iterator[Updates]:
         yield from with_form(page, here.resumed(request, dark, visitor, before))
 
-    def looked(dark: Any, model: Any, scheme: Any, device: Any, minutes: Any, phase: Any, last: Training | None) -> list[Any]:
+    def looked(
+        request: gr.Request, dark: Any, visitor: str, last: Training | None, model: Any, scheme: Any, device: Any, minutes: Any
+    ) -> list[Any]:
         if settings().public:
             return ["", refused_html(no_training()), None, ""]
         plan = planned(model, scheme, device, backend)
-        shown = [gr.skip()] * len(page.shown) if is_running(phase) else drawn(plan, last, model, scheme, dark=bool(dark))
+        shown = [gr.skip()] * len(page.shown) if here.at_work(request, visitor) else drawn(plan, last, model, scheme, dark=bool(dark))
         return [plan_html(plan, minutes), *shown]
 
     def use(model: Any, scheme: Any, device: Any, schemes: Any) -> list[Any]:
@@ -73,10 +75,10 @@ def wire_heal_page(page: HealPage, tab: gr.Tab, shared: Shared) -> None:
         # Only now: Gradio ignores a click while it believes that the last one is still at work.
         stream.then(over, [sidebar.model, page.training], [page.phase, sidebar.schemes], **QUICK)
     page.stop.click(here.stopped, shared.arrival.visitor, page.stop, **QUICK)
-    asked = [sidebar.theme, sidebar.model, page.scheme, sidebar.device, page.minutes, page.phase, page.training]
+    asked = [sidebar.model, page.scheme, sidebar.device, page.minutes]
     gr.on(
-        [tab.select, *(component.change for component in asked[:-1])], looked, asked, [page.plan, *page.shown], js=dark_first(len(asked)),
-        trigger_mode="always_last", **QUICK,
+        [tab.select, *(component.change for component in (sidebar.theme, *asked, page.phase))], looked, [*known, *asked],
+        [page.plan, *page.shown], js=dark_first(len(known) + len(asked)), trigger_mode="always_last", **QUICK,
     )  # fmt: skip
     sidebar.model.change(another_model, [sidebar.model, page.source], page.source, trigger_mode="always_last", **QUICK)
     page.source.change(lambda source: gr.update(elem_classes=file_classes(source)), page.source, page.file, **QUICK)

@@ -70,6 +70,11 @@ class PageRuns(Generic[ViewT, ResultT]):
         else:
             yield from self.followed(run, request, dark, before)
 
+    def at_work(self, request: gr.Request, visitor: str) -> bool:
+        """Whether what this visitor has started is still going on, also before a page that opens has heard of it."""
+        run = self.runs.find(visitor or str(request.session_hash), self.name)
+        return run is not None and not run.over
+
     def stopped(self, request: gr.Request, visitor: str) -> str:
         """Handler of the Stop button; returns the button's new label."""
         self.runs.stop(self.name, visitor, str(request.session_hash))  # a visitor without a cookie is known by the session
