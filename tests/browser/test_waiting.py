@@ -18,10 +18,12 @@ def test_quick_changes_come_to_rest(scripted: Server, open_page: OpenPage) -> No
     page.click("#theme button")
     page.fill("#question textarea", "")
     page.locator("#question textarea").press_sequentially("What else is there?")
-    page.wait_for_timeout(6_000)
-    asked.clear()
-    page.wait_for_timeout(3_000)
-    assert len(asked) <= 2  # what looks how busy the machine is
+    for _ in range(10):  # a busy machine takes longer to answer all
+        asked.clear()
+        page.wait_for_timeout(3_000)
+        if len(asked) <= 2:  # what looks how busy the machine is
+            break
+    assert len(asked) <= 2
     expect(page.locator("#question textarea")).to_have_value("What else is there?", timeout=1_000)
 
 
