@@ -73,7 +73,7 @@ class PrunedInSteps:
         """See `Constraint`."""
         self._reached = 0
         for masked in self._masked.values():
-            masked.mask.fill_(True)  # noqa: FBT003 - torch takes it so
+            masked.mask.fill_(True)
 
     def kept(self, path: str, weight: Tensor) -> Tensor:
         """With its zeros."""

@@ -68,7 +68,7 @@ class TwoOfFourMask:
         """See `Mask`."""
         fours = rows.abs().reshape(len(rows), -1, 4)
         order = torch.sort(fours, dim=-1, stable=True).indices  # NaN last
-        dropped = torch.zeros_like(fours, dtype=torch.bool).scatter_(-1, order[..., :2], True)  # noqa: FBT003 - torch takes it so
+        dropped = torch.zeros_like(fours, dtype=torch.bool).scatter_(-1, order[..., :2], True)
         rows.masked_fill_(dropped.view(rows.shape), 0)
 
 
