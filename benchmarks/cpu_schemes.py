@@ -25,9 +25,10 @@ from qdash.catalog.schemes import SCHEMES, libraries, unavailable
 from qdash.checkpoints.random.vocabulary import tokenizer_json
 from qdash.machine import this_machine
 from qdash.present.formatting import mib
-from qdash.records import Comparison, ComparisonDone, Measurement, Progress, Request, Variant, VariantResult
+from qdash.records import Comparison, ComparisonDone, Latency, Measurement, Progress, Request, Variant, VariantResult
 from qdash.runs.compare import compare
 from qdash.settings import settings
+from qdash.stats.paired import LEAST_PAIRS, median_with_interval
 
 PROMPT = "Explain in one sentence what a rounding error is, and why many small ones may matter."
 VOCABULARY = 32_000
@@ -103,12 +104,21 @@ def _result(result: VariantResult, first: VariantResult) -> dict[str, Any]:
     if result.latency is None or result.memory is None or first.latency is None or first.memory is None:
         return known | {"error": result.error.message if result.error else None}
     latency, memory = result.latency, result.memory
+    ratio, low, high = _per_token_ratio(latency, first.latency)
     return known | {
         "load_s": latency.load_s, "first_token_ms": latency.ttft_s.median * 1e3, "per_token_ms": latency.tpot_s.median * 1e3,
-        "per_token_ratio": latency.tpot_s.median / first.latency.tpot_s.median,
+        "per_token_ratio": ratio, "per_token_ratio_low": low, "per_token_ratio_high": high,
         "weights_bytes": memory.weights_bytes, "weights_ratio": memory.weights_bytes / first.memory.weights_bytes,
         "estimated_bytes": memory.estimated_bytes,
     }  # fmt: skip
+
+
+def _per_token_ratio(latency: Latency, first: Latency) -> tuple[float, float, float]:
+    """Median and 95% interval of the ratios round by round, since the runs of one round see the same machine."""
+    found = median_with_interval([own / other for own, other in zip(latency.tpot_s.runs, first.tpot_s.runs, strict=False)])
+    if found is None:
+        raise SystemExit(f"an interval needs at least {LEAST_PAIRS} rounds; pass --runs {LEAST_PAIRS} or more")
+    return found
 
 
 def markdown(document: dict[str, Any]) -> str:
@@ -117,17 +127,24 @@ def markdown(document: dict[str, Any]) -> str:
     conditions = document["conditions"]
     versions = ", ".join(f"{name} {version}" for name, version in conditions["versions"].items())
     said = (
-        f"{conditions['model'][0].upper()}{conditions['model'][1:]}; {conditions['device']}, {conditions['threads']} threads; "
+        f"Model: {conditions['model']}; {conditions['device']}, {conditions['threads']} threads; "
         f"{conditions['tokens']} tokens × {conditions['runs']} runs, medians; noise ±{conditions['noise']:.0%}; {versions}."
     )
     rows = [
-        f"| {result['label']} | `{result['scheme']}` | {result['per_token_ms']:.1f} ms | {1 / result['per_token_ratio']:.1f}× "
+        f"| {result['label']} | `{result['scheme']}` | {result['per_token_ms']:.1f} ms | {_speed(result)} "
         f"| {result['first_token_ms']:.0f} ms | {mib(result['weights_bytes'])} | {1 / result['weights_ratio']:.1f}× |"
         for result in ran
     ]
-    names = ("scheme", "key", "per token", "speed ÷ 32-bit", "first token", "weights", "smaller")
+    names = ("scheme", "key", "per token", "speed ÷ 32-bit (95% interval)", "first token", "weights", "smaller")
     head = f"| {' | '.join(names)} |\n|{' --- |' * len(names)}"
     return "\n".join([head, *rows, "", said])
+
+
+def _speed(result: dict[str, Any]) -> str:
+    """How many times as fast as the first variant, with its interval."""
+    if result["per_token_ratio"] == 1:
+        return "1"
+    return f"{1 / result['per_token_ratio']:.2f} ({1 / result['per_token_ratio_high']:.2f}–{1 / result['per_token_ratio_low']:.2f})"
 
 
 if __name__ == "__main__":

@@ -17,11 +17,17 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-RESULTS = "benchmarks/results/cpu_schemes.json"
+def performance(name: str, file: str) -> tuple[str, str, str]:
+    """A table of `benchmarks.cpu_schemes`: its name in the README, the command that prints it, and the table."""
+    results = f"benchmarks/results/{file}"
+    return name, f"python -m benchmarks.cpu_schemes --markdown {results}", markdown(json.loads((ROOT / results).read_text()))
+
+
 TABLES = [
     ("schemes", "python -m qdash schemes --markdown", schemes_markdown()),
     ("models", "python -m qdash models --markdown", models_markdown()),
-    ("performance", f"python -m benchmarks.cpu_schemes --markdown {RESULTS}", markdown(json.loads((ROOT / RESULTS).read_text()))),
+    performance("performance", "cpu_schemes.json"),
+    performance("performance-real", "cpu_schemes_smollm2.json"),
 ]
 
 

@@ -49,7 +49,7 @@ def to_csv(comparison: Comparison) -> str:
 def weights_to_csv(report: WeightReport) -> str:
     """A weight report: for each scheme one row over all its layers, `layer` empty, then one a layer.
 
-    Where files are compared, columns of their own say how each stores a layer.
+    Where files are compared, columns of their own say how each stores a layer, and how far the models drift apart along a text.
     """
     return _csv([row for scheme in report.schemes for row in _weight_rows(scheme, report.stored)])
 
@@ -208,11 +208,11 @@ def _conditions(comparison: Comparison) -> dict[str, CsvValue]:
 def _weight_rows(scheme: SchemeWeights, own: StoredModel | None) -> Iterator[dict[str, CsvValue]]:
     head: dict[str, CsvValue] = {"scheme": scheme.scheme, "label": scheme.label, "kind": scheme.kind}
     everything: dict[str, CsvValue] = dict.fromkeys(("layer", "shape", "part", "block", "projection"))
-    whole = _files(None, None, own.bits_per_weight, scheme.bits_per_weight) if own else {}
+    whole = {**_files(None, None, own.bits_per_weight, scheme.bits_per_weight), **_agreement("drift", scheme.drift)} if own else {}
     yield {**head, **everything, **_flat(scheme, _ERROR_COLUMNS), "bits_per_weight": scheme.bits_per_weight, "worst_row": None, **whole}
     for layer in scheme.layers:
         place: dict[str, CsvValue] = {"layer": layer.name, "shape": _shape(layer), **_flat(layer, ("part", "block", "projection"))}
-        types = _layer_files(layer) if own else {}
+        types = {**_layer_files(layer), **_agreement("drift", None)} if own else {}
         yield {**head, **place, **_flat(layer, _ERROR_COLUMNS), "bits_per_weight": None, "worst_row": layer.worst_row, **types}
 
 

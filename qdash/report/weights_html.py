@@ -10,6 +10,7 @@ from qdash.charts import error_histogram, sqnr_against_bits, weight_histogram
 from qdash.charts.sqnr import DB_PER_BIT
 from qdash.markup.colours import bits_class
 from qdash.markup.layer_heatmap import extremes, heat_html, scale_html
+from qdash.present.drift import DRIFT_HEADINGS, drift_lines
 from qdash.present.formatting import mib, percent
 from qdash.present.kinds import spoken_scheme_kind
 from qdash.present.language import N_, _, decimal
@@ -43,6 +44,8 @@ def weights_to_html(report: WeightReport) -> str:
         unmeasured=not_compared(report) if report.stored else unmeasured(report),
         whole=whole,
         sections=sections,
+        drift_headings=[_(heading) for heading in DRIFT_HEADINGS],
+        drift=drift_lines(report),
         headings=[_(heading) for heading in (FILE_HEADINGS if report.stored else HEADINGS)],
         rows=_file_rows(report) if report.stored else [_row(scheme) for scheme in report.schemes],
         layer_headings=(_("Layer"), _("Shape"), *_type_headings(report), *(f"{scheme.label}, dB" for scheme in report.schemes)),

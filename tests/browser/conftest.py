@@ -44,7 +44,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         page = context.new_page()
         page.on("request", lambda request: None if _ours(request.url, server) else complaints.append(f"external: {request.url}"))
         page.goto(server.url + path)
-        page.wait_for_selector("#compare")
+        page.wait_for_selector("#compare", state="attached")  # an address of a run opens History at once, which hides it
         page.wait_for_function("document.querySelector('#preflight').innerText.includes('Needs')")
         return page
 

@@ -1,14 +1,17 @@
 """The HTML report of weights: complete, self-contained, and harmless whatever a checkpoint calls its layers."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
 
-from qdash.records import WeightReport
-from qdash.report import weights_to_html
+from qdash.records import Agreement, WeightReport
+from qdash.report import weights_to_csv, weights_to_html
 from tests.report.examples import HOSTILE, WEIGHTS
 from tests.report.opened import Page, opened
-from tests.support.scripted_weights import report_of
+from tests.support.scripted import NEAR
+from tests.support.scripted_weights import files_report, report_of
 
 REPORT = report_of("bnb-int8", "bnb-nf4", "fp6-e2m3")
 
@@ -46,6 +49,20 @@ def test_names_are_text() -> None:
 def test_nothing_is_fetched(html: str) -> None:
     policy = next(attributes["content"] for _, attributes in Page(html).tags if attributes.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None and "default-src 'none'" in policy
+
+
+def test_drift_along_a_text_leaves_with_the_report() -> None:
+    before = files_report("a.gguf", "b.gguf")
+    after = drifted(before, NEAR.model_copy(update={"kl_mean_nats": 0.125, "tokens": 1234}))
+    assert "Drift along a text" not in weights_to_html(before)
+    html = weights_to_html(after)
+    assert "Drift along a text" in html and "0.125" in html and "1,234" in html
+    whole, *layers = csv.DictReader(io.StringIO(weights_to_csv(after)))
+    assert (whole["drift_kl_mean_nats"], whole["drift_tokens"]) == ("0.125", "1234") and {row["drift_tokens"] for row in layers} == {""}
+
+
+def drifted(report: WeightReport, drift: Agreement) -> WeightReport:
+    return report.model_copy(update={"schemes": tuple(scheme.model_copy(update={"drift": drift}) for scheme in report.schemes)})
 
 
 def test_what_was_not_kept_is_not_drawn() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from qdash.cli.display.blocks import Block, Paragraph, Table
 from qdash.cli.shown.weights import histogram_lines
-from qdash.present.drift import LOWER_BOUND, drift_figures, has_lower_bound
+from qdash.present.drift import DRIFT_HEADINGS, drift_lines
 from qdash.present.formatting import mib, percent
 from qdash.present.weight_error import decibels, decibels_of, left_out
 from qdash.present.weight_files import changes_of_type, headline, not_compared, relative_error, stored_words
@@ -43,14 +43,10 @@ def files_blocks(report: WeightReport, *, histograms: bool = False) -> Iterator[
 
 def _drifts(report: WeightReport) -> Iterator[Block]:
     """How closely the other models follow the first one along a text, where that was measured."""
-    rows = tuple((scheme.label, *drift_figures(scheme.drift)) for scheme in report.schemes if scheme.drift)
+    rows, said = drift_lines(report)
     if rows:
-        yield Table(("along the text", "KL, nats", "standard error", "same token", "perplexity", "tokens"), rows, numbers_from=1)
-    for scheme in report.schemes:
-        if scheme.drift_problem:
-            yield Paragraph(f"{scheme.label}: {scheme.drift_problem}")
-    if has_lower_bound(report):
-        yield Paragraph(LOWER_BOUND, "remark")
+        yield Table(DRIFT_HEADINGS, tuple(rows), numbers_from=1)
+    yield from map(Paragraph, said)
 
 
 _HEADINGS = ("against it", "SQNR", "relative error", "max |error|", "cosine", "layers", "the same")

@@ -3,8 +3,8 @@
 from markupsafe import Markup
 
 from qdash.markup import Macros
-from qdash.present.drift import LOWER_BOUND, drift_figures, has_lower_bound
-from qdash.present.language import _, recorded
+from qdash.present.drift import DRIFT_HEADINGS, drift_lines
+from qdash.present.language import _
 from qdash.records import WeightReport
 from qdash.ui.components import text
 
@@ -20,11 +20,8 @@ def drift_html(report: WeightReport | None, drifted: WeightReport | None) -> Mar
     """A line for each of the other files, or what could be measured; nothing where no files are compared."""
     if report is None or report.stored is None:
         return Markup()
-    known = with_drift(report, drifted)
-    rows = [(scheme.label, *drift_figures(scheme.drift)) for scheme in known.schemes if scheme.drift]
-    problems = [f"{scheme.label}: {recorded(scheme.drift_problem)}" for scheme in known.schemes if scheme.drift_problem]
-    if not rows and not problems:
+    rows, said = drift_lines(with_drift(report, drifted))
+    if not rows and not said:
         return _draw.lines([_(text.DRIFT_OFFER)])
-    headings = (_("along the text"), _("KL, nats"), _("standard error"), _("same token"), _("perplexity"), _("tokens"))
-    table = _draw.figures(headings, rows) if rows else Markup()
-    return table + _draw.lines([*problems, *([f"{_(LOWER_BOUND)}."] if has_lower_bound(known) else [])])
+    table = _draw.figures([_(heading) for heading in DRIFT_HEADINGS], rows) if rows else Markup()
+    return table + _draw.lines(said)
