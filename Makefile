@@ -7,15 +7,28 @@ INSTALLING := Installing the requirements into .venv. The first time, this takes
 # Tests start hundreds of processes, each of which would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test gpu soak lint clean
+marked = $$(grep -rlE "mark\.$(1)" tests --include="*.py" | sort)
+
+.PHONY: run test types style units pages alone gpu soak lint clean
 
 run: .venv/ready
 	$(BIN)/python app.py
 
-# The second part is given its files: importing all the others takes longer than a test.
-test: .venv/ready-dev lint
+# Types are checked beside the first tests; an error in either ends `make test`, once both are over.
+test: .venv/ready-dev style
+	$(MAKE) --jobs 2 types units
+	$(MAKE) pages
+	$(MAKE) alone
+
+units: .venv/ready-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser and not alone"
-	$(BIN)/python -m pytest -m "browser or alone" $$(grep -rlE "mark\.(browser|alone)" tests --include="*.py" | sort)
+
+# This part and the next are given their files: importing all the others takes longer than a test.
+pages: .venv/ready-dev
+	$(BIN)/python -m pytest -m "browser and not alone" $(call marked,browser)
+
+alone: .venv/ready-dev
+	$(BIN)/python -m pytest -m alone $(call marked,alone)
 
 gpu: .venv/ready-dev
 	$(BIN)/python -m benchmarks.gpu
@@ -25,9 +38,13 @@ soak: .venv/ready-dev
 	SOAK=1 $(BIN)/python -m pytest tests/hostile --timeout 3600 -rP; attacked=$$?; \
 	$(BIN)/python -m benchmarks.visitors --visitors 50 --seconds 900 && exit $$attacked
 
-lint: .venv/ready-dev
+lint: style types
+
+style: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/ready-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .venv/bin/python:

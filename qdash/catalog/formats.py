@@ -170,11 +170,11 @@ FORMATS: dict[str, Format] = {
         Format("int3-g64", "INT3", Integer(0, 7), BY_GROUP, _INT_GROUP, "8 levels for every group of 64 weights.", size=64),
         Format("int2-g64", "INT2", Integer(0, 3), BY_GROUP, _INT_GROUP, "4 levels for every group of 64 weights.", size=64),
         Format(
-            "minmax-6", "Min–max, 64 levels", Integer(0, 63), BY_TENSOR, _MINMAX,
+            "minmax-6", "Min–max 6-bit", Integer(0, 63), BY_TENSOR, _MINMAX,
             "64 equal steps from a layer's smallest weight to its largest.",
         ),
         Format(
-            "minmax-4", "Min–max, 16 levels", Integer(0, 15), BY_TENSOR, _MINMAX,
+            "minmax-4", "Min–max 4-bit", Integer(0, 15), BY_TENSOR, _MINMAX,
             "16 equal steps from a layer's smallest weight to its largest.",
         ),
         Format(

@@ -7,6 +7,7 @@ thing with nothing to download; whoever has the network picks the published mode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+STARTER_SAMPLE = "bicycle-and-balloon.png"
 T1_PROMPT = "这张图片中有什么？请描述一下。"
 T1_SAMPLE = "t1-square.png"
 T2_PROMPT = "She had been looking for the key all morning. At last she opened the old wooden box, and there it was: the"
@@ -17,10 +18,13 @@ STORY = "Mia went to the kitchen. Tom took the red ball to the garden. Mia picke
 
 @dataclass(frozen=True)
 class Setup:
-    """What a preset fills in besides the schemes. `tokens` and `runs` are of the timing; the picture stays where the model takes none."""
+    """What a preset fills in besides the schemes. `tokens` and `runs` are of the timing; the picture stays where the model takes none.
+
+    `prompt` None: the question that the sample picture comes with, in the language of the page.
+    """
 
     model: str
-    prompt: str
+    prompt: str | None
     tokens: int
     runs: int
     sample: str | None = None
@@ -43,9 +47,9 @@ class Preset:
 
 PRESETS: tuple[Preset, ...] = (
     Preset(
-        "starter", "Starter", ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3"),
-        "8, 6 and 4 bits beside the original, on the bundled drawing reader",
-        Setup("tiny-vlm", T1_PROMPT, tokens=50, runs=5, sample=T1_SAMPLE),
+        "starter", "Starter", ("original", "bnb-int8", "bnb-nf4", "minmax-4", "sim-w4a4", "int2-g64"),
+        "From the original down to 2 bits, until it breaks. W4A4 fails by its activations: its weights have as many bits as NF4’s.",
+        Setup("tiny-vlm", None, tokens=50, runs=5, sample=STARTER_SAMPLE),
     ),
     Preset(
         "paris", "Paris", ("original", "bnb-int8", "bnb-nf4", "int3-g64", "int2-g64"),

@@ -81,6 +81,13 @@ class Family(ABC):
         """The share of a layer's weights that a family that prunes keeps; None: it leaves the layer. See `ConvertibleLayer`."""
         return None
 
+    def calibration_passes(self, scheme: "Scheme", columns: int, sees: bool, alone: int = 0) -> int:
+        """What calibrating a model for `scheme` takes, in forward passes: 0 where nothing is calibrated.
+
+        `columns`: inputs of all layers that it quantizes. `sees`: whether the model does. `alone`: of so many layers, each by itself.
+        """
+        return 0
+
     def kernel_work(self, scheme: "Scheme", dtype: str) -> str:
         """What is done for every token, as a sentence. `dtype` is that of all that is not quantized."""
         if scheme.rounds_activations:

@@ -35,7 +35,10 @@ from qdash.checkpoints.healed import (
     healed_folders,
     healed_report,
     healing_problem,
+    keep_answers,
+    keep_check,
     keep_healed,
+    kept_answers,
     needs_healing,
     seconds_trained,
     training_folder,
@@ -58,10 +61,9 @@ from qdash.stopping import unless_stopped
 
 __all__ = [
     "Checkpoint", "PublishedQuantization", "Sizes", "TensorInfo", "download", "estimate_bytes", "healed_folders", "healed_report",
-    "healed_schemes", "is_cached", "is_from_gguf", "keep_healed", "layer_table", "loading_bytes", "locate", "needs_gguf", "needs_healing",
-    "obtain", "packed_sizes", "projected_bytes", "published_problem", "seconds_trained", "sizes_of", "stored_model", "stored_types",
-    "training_folder",
-    "typed_layers", "unsuited", "weights_problem",
+    "healed_schemes", "is_cached", "is_from_gguf", "keep_answers", "keep_check", "keep_healed", "kept_answers", "layer_table",
+    "loading_bytes", "locate", "needs_gguf", "needs_healing", "obtain", "packed_sizes", "projected_bytes", "published_problem",
+    "seconds_trained", "sizes_of", "stored_model", "stored_types", "training_folder", "typed_layers", "unsuited", "weights_problem",
 ]  # fmt: skip
 
 TABLE_WAIT_S = 15.0

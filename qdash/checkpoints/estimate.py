@@ -110,7 +110,7 @@ def _stored(
     table: LayerTable, layer: ConvertibleLayer, scheme: Scheme, dtype: Dtype, kinds: Collection[Kind]
 ) -> tuple[float, float | None] | None:
     """Bits of a layer's weight, and of a number of its bias, under the scheme that takes it; None for plain floats."""
-    own = _own_scheme(scheme, layer.name)
+    own = own_scheme(scheme, layer.name)
     if own is None or own.kind not in kinds:
         return None
     if own.family.prunes:
@@ -122,7 +122,7 @@ def _stored(
     return table.stored.get(own.key, {}).get(shape_key(layer.shape))
 
 
-def _own_scheme(scheme: Scheme, path: str) -> Scheme | None:
+def own_scheme(scheme: Scheme, path: str) -> Scheme | None:
     """What `scheme` gives to the layer at `path`; None for plain floats."""
     key = None if scheme.is_baseline else assigned(scheme, path)
     return None if key is None else find_scheme(key)
@@ -130,7 +130,7 @@ def _own_scheme(scheme: Scheme, path: str) -> Scheme | None:
 
 def _stored_as(tensor: TensorInfo, scheme: Scheme, kinds: Collection[Kind]) -> Scheme | None:
     """The scheme that decides how a tensor is stored; None for plain floats, as pruned layers are."""
-    own = _own_scheme(scheme, tensor.name.removesuffix(".weight")) if is_quantizable(tensor) else None
+    own = own_scheme(scheme, tensor.name.removesuffix(".weight")) if is_quantizable(tensor) else None
     return own if own is not None and own.kind in kinds and not own.family.prunes else None
 
 

@@ -13,6 +13,10 @@ from safetensors import SafetensorError, safe_open
 from qdash.checkpoints.record import TensorInfo
 from qdash.errors import QdashError
 
+READ_WHOLE = 2**26
+"""Bytes of a file that is told apart by all its contents; a larger one is by `PIECES` pieces of `PIECE` bytes, from first to last."""
+PIECE, PIECES = 2**16, 16
+
 _CHUNK = 2**22  # bytes read at a time
 
 
@@ -66,8 +70,30 @@ def _span(file: BinaryIO, name: str) -> tuple[BinaryIO, int]:
 
 
 def fingerprint(files: FolderFiles) -> str:
-    """A digest of names, sizes and times: after an edit of the files, a warm worker is not taken for the new model."""
+    """A digest of names and contents: a copy is the same model, and so is one that came with a package and was installed again.
+
+    A page asks whenever its form changes, so large files are not read through: they are told apart by their size, the time they were
+    written, so that after an edit a warm worker is not taken for the new model, and some of their bytes, as there are tools that write no
+    time.
+    """
     digest = hashlib.sha256()
     for name, size in files.sizes.items():
-        digest.update(f"{name}\0{size}\0{(files.folder / name).stat().st_mtime_ns}\n".encode())
+        file = files.folder / name
+        digest.update(f"{name}\0{size}\0{_identity(file, size, file.stat().st_mtime_ns)}\n".encode())
     return f"local-{digest.hexdigest()[:16]}"
+
+
+@lru_cache(maxsize=1024)
+def _identity(file: Path, size: int, written: int) -> str:
+    """Of a file of `size` bytes, `written` at a time in ns; one that cannot be read has no more than these."""
+    try:
+        with file.open("rb") as content:
+            if size <= READ_WHOLE:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            for place in range(PIECES):
+                content.seek(place * (size - PIECE) // (PIECES - 1))
+                digest.update(content.read(PIECE))
+            return f"{digest.hexdigest()} {written}"
+    except OSError:
+        return str(written)

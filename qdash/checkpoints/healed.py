@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from qdash.catalog.healed_files import REPORT, STATE, WEIGHTS
-from qdash.catalog.models import MODELS
 from qdash.catalog.recipes import is_recipe
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import find_scheme, known_scheme
@@ -29,6 +28,7 @@ from qdash.scratch import scratch_folder, sweep
 from qdash.settings import settings
 from qdash.whole_files import write_whole
 
+_ANSWERS = TypeAdapter(dict[int, tuple[str, bool]])
 _VISITOR = "Choose another scheme."
 
 
@@ -48,8 +48,7 @@ def healing_problem(checkpoint: Checkpoint, scheme: Scheme) -> QdashError | None
 
 def needs_healing(scheme: Scheme, model: str, label: str) -> QdashError:
     """That the model asked for as `model`, which is called `label`, was not healed for `scheme` yet."""
-    source = "" if any(entry.key == model and entry.folder is not None for entry in MODELS.values()) else " --task own --file questions.csv"
-    owner = f"Open the Heal page, or run: qdash heal --model {model} --scheme {scheme.key} --minutes 5{source}"
+    owner = f"Open the Heal page, or run: qdash heal --model {model} --scheme {scheme.key} --minutes 5"
     return QdashError(f"{label} was not healed for “{scheme.label}” yet.", by_reader(owner=owner, visitor=_VISITOR), "unavailable")
 
 
@@ -101,6 +100,32 @@ def keep_healed(checkpoint: Checkpoint, training: Path, report: HealReport) -> P
         finally:
             shutil.rmtree(made, ignore_errors=True)
     return place
+
+
+def keep_check(checkpoint: Checkpoint, report: HealReport) -> None:
+    """Keep a report with a `check` beside the version that it tells of; one that was healed again meanwhile keeps its own.
+
+    Raises QdashError("download").
+    """
+    for key, folder in _versions(checkpoint.revision):
+        if key == report.scheme and HealReport.model_validate_json((folder / REPORT).read_bytes()).created_at == report.created_at:
+            with disk_errors(folder):
+                write_whole(folder / REPORT, report.model_dump_json(indent=2))
+
+
+def kept_answers(checkpoint: Checkpoint, name: str) -> dict[int, tuple[str, bool]] | None:
+    """What the checkpoint answered to the questions called `name`, by number: the text, and whether it ended there; None: not known."""
+    try:
+        return _ANSWERS.validate_json((_home(checkpoint.revision) / f"answers-{name}.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def keep_answers(checkpoint: Checkpoint, name: str, answers: dict[int, tuple[str, bool]]) -> None:
+    """Keep them for `kept_answers`; raises QdashError("download")."""
+    home = _home(checkpoint.revision)
+    with disk_errors(home):
+        write_whole(private_folder(home) / f"answers-{name}.json", _ANSWERS.dump_json(answers).decode())
 
 
 def _versions(revision: str) -> Iterator[tuple[str, Path]]:

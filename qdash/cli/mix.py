@@ -68,23 +68,23 @@ def mix(
     calibration = bundled_set(task or _suited(model), limit or None)
     if progressive is not None:
         _check_progressive(progressive, schemes, calibration)
-    failed = None
+    failed, limits = None, Limits(tuple(together or ()), tuple(keep or ()))
     with stoppable() as stop, closing(execution.create(settings())) as executor:
         with display().progress(steps_bar()) as moved:
             steps = find_mix(
-                model, listed(schemes), budget, calibration, executor, stop, limits=Limits(tuple(together or ()), tuple(keep or ())),
-                device=device, baseline_dtype=baseline_dtype,
-            )  # fmt: skip
+                model, listed(schemes), budget, calibration, executor, stop, limits=limits, device=device, baseline_dtype=baseline_dtype
+            )
             report = result_of(steps, moved)
         if progressive is not None:
-            report, failed = _with_orders(report, measure_progressive(report.sensitivity, progressive, calibration, executor, stop))
+            orders = measure_progressive(report.sensitivity, progressive, calibration, executor, stop, limits)
+            report, failed = _with_orders(report, orders)
     if not outputs.to_stdout:
         display().show(*mix_blocks(report))
     outputs.write(report, {"json": mix_to_json})
     if failed is not None:
         raise failed
-    orders = report.progressive.progressions if report.progressive is not None else ()
-    measured: list[MeasuredMix] = [*report.proof, *(step for order in orders for step in order.steps)]
+    progressions = report.progressive.progressions if report.progressive is not None else ()
+    measured: list[MeasuredMix] = [*report.proof, *(step for order in progressions for step in order.steps)]
     return 3 if any(one.problem is not None for one in measured) else 0
 
 

@@ -17,25 +17,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
+from qdash.catalog.calibration import DRAWINGS, QUESTIONS, TEXTS
+from qdash.engine.layers import convertible_layers
 from qdash.engine.prompting import Inputs, Processor, build_inputs, needs_picture
 from qdash.engine.schemes import QuantizeContext
 from qdash.engine.teacher_forcing import laid_out
 
-TEXTS = (
-    "What is the capital of France, and which river runs through it?",
-    "Once upon a time there was a little girl named Lily who loved to play in the garden. One day she found",
-    "如何用三句话解释什么是光合作用？",
-    "def mean(values):\n    return sum(values) / len(values)\n\nWrite a test for this function.",
-    "A train leaves at 14:35 and arrives at 17:10. How many minutes does the journey take? 17 · 60 + 10 − (14 · 60 + 35) =",
-    "Die Vereinten Nationen wurden 1945 gegründet. Translate into English and name three of their agencies.",
-)
-QUESTIONS = (
-    "What is in this picture? Describe it.",
-    "这张图片中有什么？请描述一下。",
-    "How many shapes are there, and which colours do they have?",
-)
 SIDE = 336  # pixels
-DRAWINGS = 16
 
 _UNCALIBRATED = "qdash_uncalibrated"
 
@@ -45,16 +33,28 @@ def input_ranges(model: PreTrainedModel, names: Collection[str], build: Quantize
 
     Layers that no sample reached, or only with zeros, NaN or infinity, are missing, and remember it: see `why_uncalibrated`.
     """
-    seen: dict[str, float] = {}
-    asked = list(samples(build.processor, model))
-    with torch.no_grad(), _watching(model, names, seen):
-        for done, inputs in enumerate(asked):
-            build.report(done / len(asked), "calibrating")
-            model(**laid_out(model, inputs), use_cache=False)
+    known = build.calibrated
+    if known is None:
+        seen = _seen(model, names, build)
+    else:
+        known.ranges = _seen(model, convertible_layers(model), build) if known.ranges is None else known.ranges
+        seen = known.ranges
     ranges = {name: seen[name] for name in names if 0 < seen.get(name, 0) < math.inf}
     for name in names:
         note_uncalibrated(model.get_submodule(name), name not in ranges)
     return ranges
+
+
+@torch.no_grad()
+def _seen(model: PreTrainedModel, names: Collection[str], build: QuantizeContext) -> dict[str, float]:
+    """The largest absolute input of each of these layers that a sample reaches; NaN if there was one."""
+    seen: dict[str, float] = {}
+    asked = list(samples(build.processor, model))
+    with _watching(model, names, seen):
+        for done, inputs in enumerate(asked):
+            build.report(done / len(asked), "calibrating")
+            model(**laid_out(model, inputs), use_cache=False)
+    return seen
 
 
 def note_uncalibrated(layer: nn.Module, uncalibrated: bool) -> None:

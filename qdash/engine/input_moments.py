@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from qdash.catalog.calibration import MOST_STAGES
 from qdash.engine.calibration import drawings, samples
 from qdash.engine.layers import shape
 from qdash.engine.own_texts import own_answer, own_texts
@@ -25,8 +26,6 @@ from qdash.engine.schemes import QuantizeContext
 from qdash.engine.teacher_forcing import laid_out
 from qdash.present.layer_names import block_of
 
-MOST_STAGES = 8
-"""But for those that are split for memory."""
 STAGE_BYTES = 2**29
 """Of moments that are held at once; a single layer may have more."""
 
@@ -67,7 +66,7 @@ def moments_by_stage(model: PreTrainedModel, names: Collection[str], build: Quan
 
     The caller quantizes the stage's layers in place before it asks for the next. Layers that no sample reached come in no stage.
     """
-    asked = list(_read(model, build))
+    asked = _asked(model, build)
     calls = _calls(model, names, asked)
     once = all(count <= len(asked) for count in calls.values())
     stages = list(_stages(model, calls))
@@ -79,6 +78,15 @@ def moments_by_stage(model: PreTrainedModel, names: Collection[str], build: Quan
                 with suppress(_StageEnded):
                     model(**inputs, use_cache=False)
         yield found
+
+
+def _asked(model: PreTrainedModel, build: QuantizeContext) -> list[dict[str, Any]]:
+    """What the model reads, which it need not write again as long as it stays as it is."""
+    known = build.calibrated
+    if known is None:
+        return list(_read(model, build))
+    known.read = list(_read(model, build)) if known.read is None else known.read
+    return known.read
 
 
 def _read(model: PreTrainedModel, build: QuantizeContext) -> Iterator[dict[str, Any]]:

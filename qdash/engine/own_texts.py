@@ -13,23 +13,21 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from typing_extensions import override
 
+from qdash.catalog.calibration import ANSWER, OWN_LENGTH, OWN_TEXTS
 from qdash.engine.generation import Watch, bare_probabilities, generate_rows
 from qdash.engine.prompting import Inputs, context_length, tokenizer_of
 from qdash.engine.schemes import QuantizeContext
 from qdash.engine.teacher_forcing import vocab_size
 from qdash.engine.vocabulary import rows_of
 
-TEXTS = 32
-LENGTH = 128  # tokens
-ANSWER = 32  # tokens
 SEED = 20260101
 
 
 def own_texts(model: PreTrainedModel, build: QuantizeContext) -> Iterator[Inputs]:
-    """`TEXTS` texts of `LENGTH` tokens, or of what the model's context holds; each as the inputs of one prompt."""
+    """`OWN_TEXTS` texts of `OWN_LENGTH` tokens, or of what the model's context holds; each as the inputs of one prompt."""
     tokenizer = tokenizer_of(build.processor)
     first = _first_tokens(model, tokenizer)
-    length = min(LENGTH, context_length(model) or LENGTH) - first.shape[1]
+    length = min(OWN_LENGTH, context_length(model) or OWN_LENGTH) - first.shape[1]
     made = _sampled(model, build, {"input_ids": first, "attention_mask": torch.ones_like(first)}, length, "writing texts to calibrate with")
     whole = torch.cat((first, torch.tensor(made, device=first.device)), dim=1)
     for row in whole.split(1):
@@ -42,9 +40,9 @@ def own_answer(model: PreTrainedModel, build: QuantizeContext, inputs: Inputs) -
 
 
 def _first_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Tensor:
-    """(TEXTS, 1 or 2): the token that begins every text, where a tokenizer has one, and one drawn at random."""
+    """(OWN_TEXTS, 1 or 2): the token that begins every text, where a tokenizer has one, and one drawn at random."""
     plain = sorted(set(range(min(len(tokenizer), rows_of(model) or len(tokenizer)))) - set(tokenizer.all_special_ids))
-    chosen = torch.randint(len(plain), (TEXTS, 1), generator=torch.Generator().manual_seed(SEED))
+    chosen = torch.randint(len(plain), (OWN_TEXTS, 1), generator=torch.Generator().manual_seed(SEED))
     tokens = torch.tensor(plain)[chosen]
     begin = tokenizer.bos_token_id
     if isinstance(begin, int):

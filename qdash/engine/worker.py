@@ -25,6 +25,7 @@ from qdash.engine.loaded_variant import LoadedVariant, load_variant
 from qdash.engine.loading import begin, load_skeleton
 from qdash.engine.meters import release_freed, trim
 from qdash.engine.model_report import report_model
+from qdash.engine.play.player import Player
 from qdash.engine.prompting import (
     Inputs,
     before_marker,
@@ -38,7 +39,7 @@ from qdash.engine.prompting import (
 )
 from qdash.engine.quality import compare_to_reference, record_reference
 from qdash.engine.same_logits import compare_logits, logits_along
-from qdash.engine.schemes import QuantizeContext, family_for, held_rows, row_dequantizer_of
+from qdash.engine.schemes import Calibrated, QuantizeContext, family_for, held_rows, row_dequantizer_of
 from qdash.engine.schemes.published import is_published_quantized
 from qdash.engine.teacher_forcing import GeneratedLogits, recording_logits
 from qdash.engine.timing import timed_run, warm_up
@@ -61,6 +62,8 @@ from qdash.records import (
     Logits,
     Measurement,
     MemoryWatched,
+    Played,
+    PlayRequest,
     Question,
     Reference,
     ReloadCheck,
@@ -91,6 +94,7 @@ class Worker:
         self._generated: tuple[Question, GeneratedLogits] | None = None  # of the last answer
         self._device = torch.device(spec.device)
         self._warmed: dict[str, MemoryWatched] = {}
+        self._player: Player | None = None
         self._untrimmed = False
         # transformers reports on stderr what a worker reports as an error or not at all.
         logging.set_verbosity_error()
@@ -143,7 +147,7 @@ class Worker:
         """
         held = self._loaded(emit, stop)
         with self._working("measuring what layers cost"):
-            build = QuantizeContext(self.spec, held.processor, lambda fraction, words: None)
+            build = QuantizeContext(self.spec, held.processor, partial(_report, lambda step: None, stop), Calibrated())
             return Sensitivity(held.model, held.processor, build, emit, stop).find(request)
 
     def heal(self, job: HealJob, *, emit: Emit, stop: Stop) -> Healed:
@@ -155,6 +159,13 @@ class Worker:
         held = self._loaded(emit, stop)
         with self._working("training"):
             return heal(held.model, held.processor, self.spec, job, self._idle_bytes(held), emit, stop)
+
+    def play(self, request: PlayRequest, *, emit: Emit, stop: Stop) -> Played:
+        """Change this variant, the original, as the request says, and answer. For a worker with an owner: its model stays changed."""
+        held = self._loaded(emit, stop)
+        with self._working("playing"):
+            self._player = self._player or Player(held.model, held.processor)
+            return self._player.move(request, stop)
 
     def record_reference(
         self, question: Question, said: tuple[int, ...] | str, stepwise: bool = False, *, emit: Emit, stop: Stop
@@ -255,7 +266,7 @@ class Worker:
 
     def release(self) -> None:
         """Drop the model, and give its memory back to the system and the device."""
-        self.held = self._generated = None
+        self.held = self._generated = self._player = None
         self._warmed.clear()
         _TAKEN.pop(self, None)
         release_freed(self._device)

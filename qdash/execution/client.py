@@ -27,6 +27,8 @@ from qdash.records import (
     MeasuredLayer,
     Measurement,
     MemoryWatched,
+    Played,
+    PlayRequest,
     Question,
     Reference,
     ReloadCheck,
@@ -82,6 +84,10 @@ class WorkerClient:
     def heal(self, job: HealJob, *, reserve_bytes: int = 0) -> Generator[Step | Healing, None, Healed]:
         """See `Worker.heal`."""
         return self._run(Call("heal", (job,)), reserve_bytes)
+
+    def play(self, request: PlayRequest, *, reserve_bytes: int = 0) -> Generator[Step, None, Played]:
+        """See `Worker.play`."""
+        return self._run(Call("play", (request,)), reserve_bytes)
 
     def record_reference(
         self, question: Question, said: tuple[int, ...] | str, stepwise: bool = False, *, reserve_bytes: int = 0

@@ -87,7 +87,7 @@ def messages() -> Catalog:
 
 
 def _of_rows() -> Iterator[str]:
-    """Names, descriptions and needs in the catalogue, and the titles of the sample pictures."""
+    """Names, descriptions and needs in the catalogue, and what is said of the sample pictures."""
     yield from MISSING.values()
     for scheme in SCHEMES.values():
         yield from (scheme.label, scheme.about, scheme.family.group)
@@ -97,7 +97,7 @@ def _of_rows() -> Iterator[str]:
     for row in (*MODELS.values(), *PRESETS):
         yield from (row.label, row.about)
     samples = json.loads((ASSETS / "samples" / "samples.json").read_text(encoding="utf-8"))
-    yield from (sample["title"] for sample in samples)
+    yield from (sample[name] for sample in samples for name in ("title", "shows"))
 
 
 def sentences_in(folder: Path) -> Catalog:

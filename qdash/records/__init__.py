@@ -51,6 +51,21 @@ from qdash.records.messages import (
     candidates,
 )
 from qdash.records.mix import Mix, MixLayer, MixProof, MixReport, ProofName
+from qdash.records.play import (
+    EVERYTHING,
+    MOST_ACTIONS,
+    MOST_REMOVED,
+    AddNoise,
+    Levels,
+    PlayAction,
+    PlayAnswer,
+    Played,
+    PlayLayer,
+    PlayRequest,
+    Reformat,
+    RemoveWeights,
+    Restore,
+)
 from qdash.records.progressive import Order, Progression, ProgressiveReport, ProgressiveStep
 from qdash.records.request import Measurement, Picture, Request, Variant
 from qdash.records.results import (
@@ -101,6 +116,19 @@ from qdash.records.weights import (
 )
 
 __all__ = [
+    "EVERYTHING",
+    "MOST_ACTIONS",
+    "MOST_REMOVED",
+    "AddNoise",
+    "Levels",
+    "PlayAction",
+    "PlayAnswer",
+    "PlayLayer",
+    "PlayRequest",
+    "Played",
+    "Reformat",
+    "RemoveWeights",
+    "Restore",
     "KlDifference",
     "Mix",
     "MixLayer",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from qdash import __version__
 from qdash.records.base import Record
+from qdash.records.evaluation import Evaluation
 from qdash.records.messages import HealPoint, Passage, candidates
 from qdash.records.results import Host
 from qdash.records.types import Device, Dtype
@@ -53,6 +54,9 @@ class HealReport(Record):
 
     `unhealed`: the scheme with the same format whose weights are only rounded. `source`: what it was trained on, as it was named.
     `stopped`: training ended before its `minutes` were over. The best of `points` is what was kept.
+
+    `learned`: which of a person's own questions were trained on, as `qdash.tasks.item_id` tells them; empty for anything else. `check`: the
+    right answers of the original, the unhealed version and this one, in this order, to questions that were not trained on; None: not known.
     """
 
     qdash_version: str = __version__
@@ -73,6 +77,8 @@ class HealReport(Record):
     device: Device
     host: Host | None = None
     stopped: bool = False
+    learned: tuple[str, ...] = Field(default=(), repr=False)
+    check: Evaluation | None = None
 
     @property
     def unhealed_kl(self) -> float:

@@ -27,6 +27,9 @@ class WorkerSpec(Record):
     healed: tuple[str, ...] = ()
     """Folders of the healed versions of this checkpoint that the schemes may need; each begins with its scheme's key."""
 
+    owner: str = ""
+    """Whose worker it is alone, which changes its model; empty: everybody's."""
+
 
 class WeightFile(Record):
     """A model whose weights are compared with those of another: `name` is what it was asked for by.

@@ -269,6 +269,8 @@ class VariantResult(Record):
     """Tokens of the answer, its end token not counted."""
     answer_complete: bool | None = None
     """False if the answer was cut at `max_answer_tokens`."""
+    correct: bool | None = None
+    """Whether the answer is right; None where the right one is not known."""
     dtype: str | None = None
     """dtype of the parameters that are not quantized, and of the arithmetic between them: "float32" …"""
     latency: Latency | None = None

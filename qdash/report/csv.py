@@ -110,7 +110,7 @@ def _variant(result: VariantResult) -> dict[str, CsvValue]:
     """The columns of one variant. `memory`, `relative` and `coverage` are flat already; each timing has three columns."""
     plain: dict[str, CsvValue] = {
         name: getattr(result, name)
-        for name in ("scheme", "label", "kind", "bits", "status", "model", "answer", "new_tokens", "answer_complete", "dtype")
+        for name in ("scheme", "label", "kind", "bits", "status", "model", "answer", "new_tokens", "answer_complete", "correct", "dtype")
     }
     coverage = result.coverage
     return {

@@ -25,6 +25,7 @@ from qdash.verdict import judge, verdict
 from qdash.verdict.close_calls import flips_told
 from qdash.verdict.evidence import told_time
 from qdash.verdict.judging import divergence_words, reference_words
+from qdash.verdict.marks import Mark, mark_of
 from qdash.verdict.tails import HEADINGS as TAIL_HEADINGS
 from qdash.verdict.tails import tail_rows, tail_words
 from qdash.verdict.token_divergence import TokenCell, cells, summary
@@ -74,11 +75,15 @@ def _trade_off(comparison: Comparison, *, dark: bool) -> go.Figure | None:
 
 @dataclass(frozen=True)
 class ReportCard:
-    """One variant as the template draws it; `spans` are (text, differs from the original), `silence` what is said where there are none."""
+    """One variant as the template draws it; `spans` are (text, differs from the original), `silence` what is said where there are none.
+
+    `mark`: whether the answer is right, where that is known.
+    """
 
     result: VariantResult
     badge: str
     spans: tuple[tuple[str, bool], ...]
+    mark: Mark | None
     silence: str
     tone: str
     outcome: str
@@ -110,6 +115,7 @@ def _card(result: VariantResult, comparison: Comparison) -> ReportCard:
         result=result,
         badge=result.dtype if float_scheme and result.dtype else spoken_scheme_kind(result.kind),
         spans=tuple(spans) if answer else (),
+        mark=mark_of(result, comparison.request),
         silence=_(ANSWERS_HIDDEN) if hidden else _("no answer"),
         tone=tone,
         outcome=outcome,

@@ -48,6 +48,7 @@ from qdash.runs.rounds.groups import Candidate
 from qdash.runs.rounds.timing import TimedRounds
 from qdash.runs.variant_run import VariantRun, failed, known_of
 from qdash.runs.workload import Found, comparison_work
+from qdash.tasks import truth_of
 
 Result = TypeVar("Result")
 
@@ -143,6 +144,7 @@ class _Answers(VariantRun[Request]):
             limit = self.request.measurement.max_answer_tokens
             answer = yield from _relayed(worker.answer(self.question, limit, reserve_bytes=held_bytes), index, "answering")
             known.update(answer=answer.text, new_tokens=answer.new_tokens, answer_complete=answer.complete)
+            known.update(correct=_is_correct(answer.text, known["model"], self.request))
             known.update((yield from (self._compare_to_references(index) if index else self._record_references(answer))))
             known["notes"] += _prompt_notes(known.get("agreement"))
         elif not index:
@@ -213,6 +215,12 @@ def _unmeasured(request: Request, found: Found, index: int, error: QdashError) -
 def _cut_off(result: VariantResult, error: QdashError) -> VariantResult:
     """A variant that has answered and will not be timed: nothing is wrong with it, and if nobody stopped it, it says why."""
     return result if error.kind == "cancelled" else result.model_copy(update={"error": ErrorRecord.of(error)})
+
+
+def _is_correct(answer: str, model: str, request: Request) -> bool | None:
+    """Whether an answer is right; None where that is not known."""
+    truth = truth_of(model, request.prompt, request.picture.sha256 if request.picture else None)
+    return None if truth is None else truth.accepts(answer)
 
 
 def _prompt_notes(agreement: Agreement | None) -> tuple[str, ...]:

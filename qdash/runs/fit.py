@@ -15,12 +15,11 @@ from qdash.catalog.recipes import cache_of
 from qdash.catalog.scheme import Scheme
 from qdash.catalog.schemes import find_scheme, unavailable
 from qdash.checkpoints import Checkpoint
-from qdash.checkpoints.fit import Decoder, cache_bytes, configuration, decoder_of, picture_tokens, working_bytes
+from qdash.checkpoints.fit import Decoder, cache_bytes, configuration, decoder_of, picture_tokens, without_cut_heads, working_bytes
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
 from qdash.execution.client import WorkerClient
 from qdash.execution.forward import forward_events
-from qdash.execution.work import VariantWork, Work
 from qdash.machine import memory_budget_bytes, this_machine
 from qdash.records import (
     Device,
@@ -37,6 +36,7 @@ from qdash.records import (
     device_type,
 )
 from qdash.runs.plan import device_of, dtype_of, host_of, labels_of, with_worker, worker_spec
+from qdash.runs.workload import context_work
 
 CARDS_GB = (8, 12, 16, 24, 48, 80)
 """Memory of common graphics cards."""
@@ -166,10 +166,12 @@ class _Subject:
         width, cache = _WIDTHS[dtype], cache_of(scheme)
         bits = 8 * width if cache is None else cache.value_bits(self.decoder.head, 8 * width)
         sizes = checkpoints.sizes_of(self.checkpoint, scheme, dtype, self.device, wait_s=0)
+        table = checkpoints.layer_table(self.checkpoint, self.device)
+        left = self.decoder if table is None else without_cut_heads(self.decoder, table, scheme)
         return FitSizes(
             weights_bytes=sizes.estimated_bytes,
             loading_bytes=sizes.loading_bytes,
-            cache_bytes=cache_bytes(self.decoder, context, self.conversations, bits),
+            cache_bytes=cache_bytes(left, context, self.conversations, bits),
             working_bytes=working_bytes(self.decoder, context, self.conversations, width, device),
         )
 
@@ -228,7 +230,7 @@ def _measured(
         spec = worker_spec(checkpoint, scheme.key, here.device, subject.dtype)
         loading = with_worker(estimates[report.context].loading_bytes, spec.device)
         job = partial(_contexts, spec, scheme.label, estimates, report.conversations, loading)
-        work = Work(here.device, (VariantWork("measure_context", report.model, scheme.key, 2 * estimates[report.context].total_bytes),))
+        work = context_work(checkpoint, scheme.key, estimates[report.context].total_bytes, here.device)
         yield from forward_events(executor.run(job, work, stop), collected)
     except QdashError as error:
         if error.kind == "cancelled":

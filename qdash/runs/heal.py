@@ -20,6 +20,7 @@ from qdash.execution.work import VariantWork, Work
 from qdash.machine import memory_budget_bytes
 from qdash.records import Device, Healed, HealEstimate, Healing, HealJob, HealPoint, HealReport, Request, Step, WorkerSpec, candidates
 from qdash.runs.healing_passages import Lessons
+from qdash.runs.own_answers import own_answers
 from qdash.runs.plan import device_of, host_of, variants_of, with_worker, worker_spec
 from qdash.stopping import unless_stopped
 
@@ -75,15 +76,15 @@ def plan_heal(
 def heal(
     model: str,
     scheme: str,
-    lessons: Callable[[], Lessons],
+    lessons: Callable[[], Lessons] | None,
     minutes: float,
     executor: Executor,
     stop: Event | None = None,
     *,
     device: str = "auto",
 ) -> Generator[Step | HealEstimate, None, HealReport]:
-    """Train `model` for `scheme` on `lessons`, which are made when they are needed; yield the estimate, the steps and the points, and keep
-    what came of it.
+    """Train `model` for `scheme` on `lessons`, which are made when they are needed (None: on its own answers, see `own_answers`); yield the
+    estimate, the steps and the points, and keep what came of it.
 
     Raises QdashError: for a scheme that is not healed, for minutes out of range, "out_of_memory" before anything is trained where it does
     not fit, "cancelled" where it is stopped before anything is better than the weights that are only rounded.
@@ -103,9 +104,13 @@ def heal(
     if estimate.needed_bytes > estimate.available_bytes:
         raise _too_large(estimate)
     yield Step(detail="preparing what to train on")
-    stopped = QdashError("Stopped before training began.", "Start it again when you like.", "cancelled")
-    made = unless_stopped(lessons, stop, stopped)
-    run = _Run(located, chosen, made, minutes, estimate, worker_spec(located, BASELINE, here, "float32"))
+    spec = worker_spec(located, BASELINE, here, "float32")
+    if lessons is None:
+        made = yield from own_answers(located, spec, estimate.needed_bytes, executor, stop)
+    else:
+        stopped = QdashError("Stopped before training began.", "Start it again when you like.", "cancelled")
+        made = unless_stopped(lessons, stop, stopped)
+    run = _Run(located, chosen, made, minutes, estimate, spec)
     healed = yield from run.trained(executor, stop)
     return run.kept(healed, request)
 
@@ -164,7 +169,11 @@ class _Run:
             device=self.spec.device,
             host=host_of(request),
             stopped=healed is None,
+            learned=self.lessons.learned,
         )
+        before = checkpoints.healed_report(self.checkpoint, self.scheme.key)
+        if before is not None and before.best == report.best:  # the same weights once more
+            report = report.model_copy(update={"check": before.check})
         folder = checkpoints.training_folder(self.checkpoint, self.scheme.key, 0)
         checkpoints.keep_healed(self.checkpoint, folder, report)
         return report

@@ -8,13 +8,13 @@ import io
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from qdash.catalog.models import MODELS
 from qdash.errors import QdashError
 from qdash.records import Passage, Question
-from qdash.tasks import Item
+from qdash.tasks import Item, item_id
 from qdash.tasks.generators.asking import random_question
 from qdash.tasks.generators.drawing import draw_scene, has_emoji, roughen
 from qdash.tasks.generators.stories.documents import document
@@ -35,11 +35,15 @@ _FIRST_SCENE = 7_000_000_000
 
 @dataclass(frozen=True)
 class Lessons:
-    """Passages of one `source`, as people call it; those `held_out` are scored and not trained on."""
+    """Passages of one `source`, as people call it; those `held_out` are scored and not trained on.
+
+    `learned`: the ids of a person's own questions among those that are trained on.
+    """
 
     source: str
     passages: tuple[Passage, ...]
     held_out: tuple[Passage, ...]
+    learned: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -59,16 +63,24 @@ def stories() -> Lessons:
 
 
 def drawings() -> Lessons:
-    """Questions about drawings, for tiny-vlm; raises QdashError where the font with the things in them is missing."""
+    """Questions about drawings, for tiny-vlm; raises QdashError as `check_font` does."""
+    check_font()
+    held_out = tuple(passage for number in range(HELD_OUT // QUESTIONS) for passage in about_drawing(number))
+    others = range(HELD_OUT, HELD_OUT + DRAWINGS)
+    return Lessons("drawings", tuple(passage for number in others for passage in about_drawing(number)), held_out)
+
+
+def check_font() -> None:
+    """Raise QdashError where the font with the things in drawings is missing."""
     if not has_emoji():
         message = "Drawings need the font Noto Color Emoji, which is not on this machine."
         raise QdashError(message, "Install it (Debian: apt install fonts-noto-color-emoji), or give questions of your own.", "unavailable")
-    held_out = tuple(passage for number in range(HELD_OUT // QUESTIONS) for passage in _about(number))
-    return Lessons("drawings", tuple(passage for number in range(HELD_OUT, HELD_OUT + DRAWINGS) for passage in _about(number)), held_out)
 
 
 OF_BUNDLED: dict[str, Callable[[], Lessons]] = {"stories": stories, "drawings": drawings}
 """What bundled models learned from, by name."""
+ANSWERS = "answers"
+"""The name of what any other model learns from: its own answers (see `qdash.runs.own_answers`)."""
 
 
 def suited(model: str) -> str | None:
@@ -82,20 +94,21 @@ def suited(model: str) -> str | None:
 def own_questions(items: Sequence[Item], name: str) -> Lessons:
     """The questions of a file called `name`, with their first answer; raises QdashError for too few."""
     asked = [Passage(question=Question(prompt=item.question.prompt, png=item.png), answer=item.question.answer) for item in items]
-    return _divided(asked, name)
+    trained = {item_id(item) for place, item in enumerate(items) if place % _spacing(len(items))}
+    return replace(divided(asked, name), learned=tuple(sorted(trained)))
 
 
 def text_passages(text: str, name: str) -> Lessons:
     """A text called `name`, in pieces that end with a paragraph where they can; raises QdashError for one that is too short."""
-    return _divided([_continued(piece, ends=False) for piece in _pieces(text)], name)
+    return divided([_continued(piece, ends=False) for piece in _pieces(text)], name)
 
 
 def _continued(text: str, *, ends: bool) -> Passage:
     return Passage(question=Question(prompt="", plain=True), answer=text, ends=ends)
 
 
-def _about(number: int) -> Iterator[Passage]:
-    """Questions about one drawing."""
+def about_drawing(number: int) -> Iterator[Passage]:
+    """`QUESTIONS` about one drawing, with their right answers."""
     seed = _FIRST_SCENE + number
     scene, rng = sample_scene(seed), random.Random(f"healing {seed}")
     file = io.BytesIO()
@@ -123,11 +136,16 @@ def _pieces(text: str) -> Iterator[str]:
         yield piece
 
 
-def _divided(passages: Sequence[Passage], name: str) -> Lessons:
-    """Every tenth is held out."""
+def divided(passages: Sequence[Passage], name: str) -> Lessons:
+    """Every tenth is held out, `HELD_OUT` at most; raises QdashError for too few."""
     if len(passages) < LEAST:
         message = f"{name} has {len(passages)} passages to train on; at least {LEAST} are needed."
         raise QdashError(message, "Give more questions, or a longer text.")
-    every = max(LEAST, -(-len(passages) // HELD_OUT))
+    every = _spacing(len(passages))
     held_out = passages[::every]
     return Lessons(name, tuple(passage for place, passage in enumerate(passages) if place % every), tuple(held_out))
+
+
+def _spacing(number: int) -> int:
+    """Of so many passages the first is held out, and each one that is so many further on."""
+    return max(LEAST, -(-number // HELD_OUT))

@@ -44,7 +44,7 @@ class Place:
         versions = {name: packages.get(name) for name in libraries()}
         place = this_machine().on(spec.device)
         known = [
-            self.version, __version__, spec.folder, spec.revision, spec.device, spec.dtype, self.subject, versions,
+            self.version, __version__, spec.revision, spec.device, spec.dtype, self.subject, versions,
             place.device_name, place.platform,
         ]  # fmt: skip
         return settings().cache_dir / self.kind / f"{sha256(json.dumps(known).encode()).hexdigest()[:32]}.json"

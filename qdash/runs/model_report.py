@@ -53,7 +53,7 @@ def report_model(
     needed = checkpoints.sizes_of(checkpoint, scheme, dtype, here.device, room_bytes=room_bytes, stopped=stopped).loading_bytes
     with _scratch() as (folder, no_folder):
         job = partial(_inspected, spec, variant.model, with_worker(needed, here.device), folder, no_folder)
-        report = yield from executor.run(job, inspection_work(variant, needed, here.device), stop)
+        report = yield from executor.run(job, inspection_work(checkpoint, scheme.key, needed, here.device), stop)
     return explained(report.model_copy(update={"model": variant.model, "host": host_of(request)}), measured)
 
 

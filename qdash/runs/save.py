@@ -21,10 +21,10 @@ from qdash.checkpoints.zipping import zip_folder
 from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
 from qdash.execution.client import WorkerClient
-from qdash.execution.work import VariantWork, Work
 from qdash.machine import Machine, this_machine
 from qdash.records import Host, Question, ReloadCheck, Request, Saved, SavedFile, Step, WorkerSpec, Written
 from qdash.runs.plan import device_of, dtype_of, host_of, with_worker, worker_spec
+from qdash.runs.workload import save_work
 
 Card = Callable[[Saved], str]
 """Writes the model card of what was saved, as Markdown."""
@@ -98,7 +98,8 @@ def checked_files(
     with disk_errors(target.place):
         folder.mkdir()
     job = partial(_written_and_checked, plan, str(folder), target)
-    written, check, snippet = yield from executor.run(job, _work(plan), stop)
+    work = save_work(plan.checkpoint, plan.scheme.key, plan.needed_bytes, plan.spec.device)
+    written, check, snippet = yield from executor.run(job, work, stop)
     where, loads_from = named
     scheme, checkpoint = plan.scheme, plan.checkpoint
     assert written.files is not None
@@ -139,11 +140,6 @@ def planned(request: Request, index: int, stop: Event | None) -> Generator[Step,
     sizes = checkpoints.sizes_of(checkpoint, scheme, dtype, here.device, stopped=stopped)
     spec = worker_spec(checkpoint, scheme.key, here.device, dtype)
     return SavePlan(scheme, checkpoint, spec, with_worker(sizes.loading_bytes, here.device), host_of(request))
-
-
-def _work(plan: SavePlan) -> Work:
-    """Loading it twice, and reading a few tokens."""
-    return Work(plan.spec.device, (VariantWork("save", plan.checkpoint.model, plan.scheme.key, 3 * plan.needed_bytes),))
 
 
 def _written_and_checked(

@@ -22,6 +22,17 @@ def proportion(successes: int, total: int) -> Proportion:
     return Proportion(value=share, low=low, high=high, successes=successes, total=total)
 
 
+def paired_difference(only_first: int, only_second: int, total: int) -> tuple[float, float]:
+    """The 95% interval of the first share of successes minus the second, both of the same `total` ≥ 1 trials, from those that only one of
+    them won: the square-and-add rule of Newcombe (1998) on their two shares, whose difference it is.
+    """
+    first, second = proportion(only_first, total), proportion(only_second, total)
+    middle = first.value - second.value
+    low = middle - sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
+    high = middle + sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
+    return max(low, -1.0), min(high, 1.0)
+
+
 def paired(original: list[bool], variant: list[bool]) -> Paired:
     """McNemar's exact test on answers to the same questions, in the same order: the binomial test of the discordant pairs."""
     only_original = sum(a and not b for a, b in zip(original, variant, strict=True))

@@ -17,6 +17,8 @@ from qdash.ui.history.page import HistoryPage, build_history_page
 from qdash.ui.learn.page import build_learn_page, wire_learn_page
 from qdash.ui.mix.handlers import wire_mix_page
 from qdash.ui.mix.page import build_mix_page
+from qdash.ui.play.handlers import wire_play_page
+from qdash.ui.play.page import build_play_page
 from qdash.ui.quality.handlers import wire_quality_page
 from qdash.ui.quality.page import QualityPage, build_quality_page
 from qdash.ui.run_again_events import wire_again
@@ -58,10 +60,11 @@ QUALITY = Page("quality", N_("Quality"), lambda: build_quality_page(STARTER_MODE
 FIT = Page("fit", N_("Fit"), build_fit_page, _wire_fit)
 MIX = Page("mix", N_("Mix"), lambda: build_mix_page(STARTER_MODEL), wire_mix_page)
 HEAL = Page("heal", N_("Heal"), lambda: build_heal_page(STARTER_MODEL), _wire_heal)
+PLAY = Page("play", N_("Play"), build_play_page, wire_play_page)
 HISTORY = Page("history", N_("History"), build_history_page, _wire_history)
 LEARN = Page("learn", N_("Learn"), lambda: build_learn_page(STARTER_MODEL), lambda page, to: wire_learn_page(page, to.sidebar))
 
-PAGES: list[Page[Any]] = [COMPARE, WEIGHTS, QUALITY, FIT, MIX, HEAL, HISTORY, LEARN]
+PAGES: list[Page[Any]] = [COMPARE, WEIGHTS, QUALITY, FIT, MIX, HEAL, PLAY, HISTORY, LEARN]
 
-RUNNING: tuple[Page[Any], ...] = (COMPARE, WEIGHTS, QUALITY, FIT, MIX, HEAL)
+RUNNING: tuple[Page[Any], ...] = (COMPARE, WEIGHTS, QUALITY, FIT, MIX, HEAL, PLAY)
 """Those that run models. Their `phase` changes when that begins and ends."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qdash.catalog.models import MODELS, model_name
-from qdash.catalog.presets import T1_SAMPLE
+from qdash.catalog.presets import STARTER_SAMPLE
 from qdash.catalog.schemes import known_scheme, unavailable
 from qdash.errors import QdashError
 from qdash.history import Run
@@ -132,7 +132,7 @@ def _fill_picture(made: Again, asked: Picture | None, run: Run) -> None:
     if asked is not None and _sha256(made.values["picture"]) == asked.sha256:
         return
     sample = _samples_by_sha256().get(asked.sha256) if asked is not None else None
-    made.values["picture"] = {"sample": sample or T1_SAMPLE}
+    made.values["picture"] = {"sample": sample or STARTER_SAMPLE}
     if sample is not None:
         return
     if run.picture is None:

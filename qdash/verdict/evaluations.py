@@ -9,14 +9,14 @@ judged.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, isnan, nan, sqrt
+from math import isfinite, isnan, nan
 from typing import Literal
 
 from qdash.present.emphasis import Span, capitalized, spans, strong
 from qdash.present.formatting import and_listed, between, percent, points_of
 from qdash.present.language import N_, _, decimal, ngettext
 from qdash.records import EvaluatedVariant, Evaluation
-from qdash.stats.binomial import proportion
+from qdash.stats.binomial import paired_difference
 from qdash.verdict.evidence import quantized_reason, quantized_share
 from qdash.verdict.judging import COVERAGE_NOT_KNOWN
 from qdash.verdict.naming import Reason, by_reason
@@ -117,10 +117,7 @@ def evaluation_verdict(evaluation: Evaluation) -> Verdict:
 def _cost(result: EvaluatedVariant, baseline: EvaluatedVariant, shared: int, *, significant: bool, why_not: Reason | None) -> Cost:
     assert result.paired is not None and result.drop is not None
     counts = (min(max(count, 0), shared) for count in (result.paired.only_original, result.paired.only_variant))
-    lost, won = (proportion(count, shared) for count in counts)
-    # Newcombe's square-and-add on the two discordant shares, whose difference the drop is.
-    low = result.drop - sqrt((lost.value - lost.low) ** 2 + (won.high - won.value) ** 2)
-    high = result.drop + sqrt((lost.high - lost.value) ** 2 + (won.value - won.low) ** 2)
+    low, high = paired_difference(*counts, shared)
     if not (significant and result.drop > 0) and isnan(quantized_share(result.scheme, result.coverage)):
         unknown = _(COVERAGE_NOT_KNOWN)
         why_not = why_not or Reason(unknown, unknown)
@@ -132,7 +129,7 @@ def _cost(result: EvaluatedVariant, baseline: EvaluatedVariant, shared: int, *, 
         judged = "same" if high <= AS_WELL else "open"
     ours, theirs = ({item.index: item.correct for item in one.items} for one in (result, baseline))
     right, original_right = (sum(one[index] for index in ours.keys() & theirs.keys()) for one in (ours, theirs))
-    return Cost(result, result.drop, max(low, -1.0), min(high, 1.0), shared, right, original_right, judged, why_not)
+    return Cost(result, result.drop, low, high, shared, right, original_right, judged, why_not)
 
 
 def _holm(p_values: Sequence[float]) -> list[bool]:

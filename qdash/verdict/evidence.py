@@ -8,7 +8,7 @@ from math import hypot, inf, isfinite, nan
 from qdash.catalog.schemes import known_scheme
 from qdash.present.formatting import percent
 from qdash.present.language import _, decimal
-from qdash.records import Agreement, Comparison, Coverage, VariantResult
+from qdash.records import Agreement, Comparison, Coverage, Request, VariantResult
 from qdash.stats.binomial import proportion
 from qdash.tasks import Truth, truth_of
 from qdash.verdict.changes import AnswerChange, change_of
@@ -122,17 +122,14 @@ def change_between(result: VariantResult, baseline: VariantResult) -> AnswerChan
     return change_of(baseline.answer, result.answer)
 
 
-def known_truth(model: str, comparison: Comparison | None) -> Truth | None:
-    """The right answer to what a comparison asked of `model`, where it is known."""
-    if comparison is None:
-        return None
-    picture = comparison.request.picture
-    return truth_of(model, comparison.request.prompt, picture.sha256 if picture else None)
+def known_truth(model: str, asked: Request | None) -> Truth | None:
+    """The right answer to what was `asked` of `model`, where it is known."""
+    return None if asked is None else truth_of(model, asked.prompt, asked.picture.sha256 if asked.picture else None)
 
 
 def right_of(result: VariantResult, comparison: Comparison | None) -> float:
     """1 if the answer is right, 0 if it is wrong, NaN where the right one is not known, or none was made."""
-    truth = known_truth(result.model, comparison)
+    truth = known_truth(result.model, comparison.request if comparison is not None else None)
     return nan if truth is None or result.answer is None else float(truth.accepts(result.answer))
 
 

@@ -93,7 +93,7 @@ def judge(result: VariantResult, baseline: VariantResult, comparison: Comparison
     change, evidence = change_between(result, baseline), evidence_of(result, baseline, comparison)
     rule = rule_for(evidence)
     figures = _figures(result, evidence)
-    truth = known_truth(result.model, comparison)
+    truth = known_truth(result.model, comparison.request if comparison is not None else None)
     if truth is not None and rule.grade is not Grade.NOT_JUDGED:
         figures = f"{_('the right answer is “{answer}”', answer=truth.answer)} · {figures}"
     if rule.grade is Grade.NOT_JUDGED:

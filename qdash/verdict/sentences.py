@@ -11,6 +11,7 @@ from qdash.present.emphasis import Span, spans, strong
 from qdash.present.formatting import ANSWERS_HIDDEN, and_listed
 from qdash.present.language import N_, _, ngettext, recorded
 from qdash.records import Comparison, VariantResult
+from qdash.verdict.activations import activations_told
 from qdash.verdict.details import distance_told, missing_told, speed_told
 from qdash.verdict.evidence import known_truth
 from qdash.verdict.naming import Reason, by_reason, listed_first
@@ -53,7 +54,8 @@ def verdict(comparison: Comparison) -> Verdict:
     not_judged = _not_judged(rest) if told or hidden else ""
     hint = _(ANSWERS_HIDDEN) if hidden else ""
     truth = _truth(comparison, judged)
-    why = (truth, not_judged, _remedy(baseline, rest), speed_told(comparison, seen), distance_told(told), missing_told(others), hint)
+    about = (truth, activations_told(judged), not_judged, _remedy(baseline, rest))
+    why = (*about, speed_told(comparison, seen), distance_told(told), missing_told(others), hint)
     return Verdict(_told_one_by_one(headline), " ".join(filter(None, why)))
 
 
@@ -145,7 +147,7 @@ def _not_judged(unjudged: list[Seen]) -> str:
 
 def _truth(comparison: Comparison, judged: list[Seen]) -> str:
     """The right answer, if it is known and a variant does not give it."""
-    truth = known_truth(comparison.variants[0].model, comparison)
+    truth = known_truth(comparison.variants[0].model, comparison.request)
     answers = [comparison.variants[0].answer, *(item.result.answer for item in judged)]
     if truth is None or all(answer is None or truth.accepts(answer) for answer in answers):
         return ""

@@ -28,9 +28,10 @@ def test_the_first_click_compares(server: Server, open_page: OpenPage, tmp_path:
     compare(page)
     finished(page, REAL_RUN_MS)
     cards = page.locator(".card")
-    assert cards.count() == 4
-    assert [(cards.nth(index).get_attribute("class") or "").split()[-1] for index in range(4)] == ["is-done"] * 4
-    assert cards.nth(0).locator(".ans").inner_text().strip()
+    assert cards.count() == 6
+    assert [(cards.nth(index).get_attribute("class") or "").split()[-1] for index in range(6)] == ["is-done"] * 6
+    expect(cards.nth(0).locator(".mark")).to_have_text("✓ right")
+    expect(cards.nth(5).locator(".mark")).to_have_text("✕ wrong: there is no bus")
     expect(page.locator("#verdict h2")).not_to_contain_text("Comparing")
     expect(page.locator("#latency .main-svg").first).to_be_visible()
     expect(page.locator("#memory .main-svg").first).to_be_visible()
@@ -55,8 +56,8 @@ def _exports_open(page: Page, folder: Path) -> None:
         files[suffix] = folder / download.value.suggested_filename
         download.value.save_as(files[suffix])
     variants = json.loads(files["json"].read_text())["variants"]
-    assert [variant["status"] for variant in variants] == ["ok"] * 4
-    assert len(list(csv.DictReader(files["csv"].read_text().splitlines()))) >= 4
+    assert [variant["status"] for variant in variants] == ["ok"] * 6
+    assert len(list(csv.DictReader(files["csv"].read_text().splitlines()))) >= 6
     report = page.context.new_page()
     report.goto(files["html"].as_uri())
     assert "INT8" in report.inner_text("body")
@@ -116,7 +117,7 @@ def test_stop_ends_what_would_go_on(scripted: Server, open_page: OpenPage) -> No
     choose_model(page, "tiny-vlm")
     compare(page, "again")
     finished(page)
-    assert page.locator(".card.is-done").count() == 4
+    assert page.locator(".card.is-done").count() == 6
 
 
 def test_a_failed_variant_says_why_and_the_others_go_on(scripted: Server, open_page: OpenPage) -> None:
@@ -127,7 +128,7 @@ def test_a_failed_variant_says_why_and_the_others_go_on(scripted: Server, open_p
     expect(failed).to_have_count(1)
     expect(failed).to_contain_text("more memory than there is")
     expect(failed).to_contain_text("Choose fewer bits")
-    assert page.locator(".card.is-done").count() == 3
+    assert page.locator(".card.is-done").count() == 5
 
 
 def test_markup_in_an_answer_is_text(scripted: Server, open_page: OpenPage) -> None:
@@ -143,11 +144,11 @@ def test_stop_in_the_rounds_keeps_the_answers(scripted: Server, open_page: OpenP
     page = open_page(scripted)
     compare(page, "rounds")
     expect(page.locator("#verdict")).to_contain_text("round 2 of 5")
-    expect(page.locator(".card.is-measuring")).to_have_count(4)
+    expect(page.locator(".card.is-measuring")).to_have_count(6)
     assert re.search(r"faster|slower|trade|≈ same", page.inner_text("#main")) is None
     page.click("#stop")
     finished(page)
-    expect(page.locator(".card.is-done")).to_have_count(4)
+    expect(page.locator(".card.is-done")).to_have_count(6)
     expect(page.locator(".card").nth(1)).to_contain_text("not timed")
     expect(page.locator("#latency")).to_contain_text("Nothing was timed")
     expect(page.locator("#memory")).to_contain_text("20.0 MiB")
@@ -170,7 +171,7 @@ def test_two_people_wait_for_each_other_and_see_their_own(scripted: Server, open
     finished(second)
     for page, own, other in ((first, "alpha", "beta"), (second, "beta", "alpha")):
         answers = page.locator(".card .ans").all_inner_texts()
-        assert len(answers) == 4 and all(own in answer and other not in answer for answer in answers)
+        assert len(answers) == 6 and all(own in answer and other not in answer for answer in answers)
 
 
 def test_leaving_the_line_for_good_frees_it(impatient: Server, open_page: OpenPage) -> None:

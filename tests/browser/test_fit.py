@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.support.acting import fill_in, open_tab, started, stopped
 from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 def test_from_an_estimate_to_a_measurement(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
-    page.get_by_role("tab", name="Fit").click()
+    open_tab(page, "Fit")
     expect(page.locator("#fit-verdict")).to_contain_text("At 8,192 tokens")
     expect(page.locator("#context output")).to_have_text("8,192")
     expect(page.locator("#fit-plot .main-svg").first).to_be_visible()
@@ -30,11 +31,7 @@ def test_from_an_estimate_to_a_measurement(scripted: Server, open_page: OpenPage
 
 def test_measuring_stops(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
-    page.get_by_role("tab", name="Fit").click()
-    page.get_by_label("Conversations at once").fill("666")
-    page.keyboard.press("Tab")
-    page.click("#measure")
-    expect(page.locator("#fit-banner")).to_contain_text("reading 8,192 tokens")
-    page.click("#measure-stop")
-    expect(page.locator("#fit-banner")).to_contain_text("Press Measure to start again.")
-    expect(page.locator("#measure")).to_be_visible()
+    open_tab(page, "Fit")
+    fill_in(page, page.get_by_label("Conversations at once"), "666")
+    started(page, "#measure", "#fit-banner", "reading 8,192 tokens")
+    stopped(page, "#measure-stop", "#fit-banner", "Press Measure to start again.", "#measure")

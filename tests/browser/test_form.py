@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Route, expect
 
-from qdash.catalog.presets import T1_PROMPT
+from qdash.catalog.presets import STARTER_SAMPLE
+from qdash.ui.controls.samples import own_question
 from tests.browser.conftest import OpenPage
 from tests.support.acting import choose_model, compare, finished
 from tests.support.serving import Server
@@ -76,7 +77,7 @@ def test_what_a_preset_sets_can_be_undone(scripted: Server, open_page: OpenPage)
     expect(page.locator("#filled")).to_contain_text("“BLOOM-1.7B” set the model, question, tokens, timed runs, data type and schemes.")
     expect(question).to_have_value("Hello, how are you?")
     page.click("#undo-fill")
-    expect(question).to_have_value(T1_PROMPT)
+    expect(question).to_have_value(own_question(STARTER_SAMPLE))
     expect(page.locator("#filled")).to_be_hidden()
     expect(page.locator("#model input")).to_have_value("Bundled drawing reader")
     expect(checked).to_have_count(len(before))
@@ -123,8 +124,9 @@ def test_what_is_typed_while_a_model_is_looked_up_stays(scripted: Server, open_p
             held.append(route)
 
     page.route("**/gradio_api/run/**", hold)
-    choose_model(page, "my own")
-    page.wait_for_timeout(500)
+    with page.expect_request("**/gradio_api/run/**"):
+        choose_model(page, "my own")
+    page.wait_for_timeout(500)  # for what else is asked with it
     page.fill("#question textarea", "Who are you?")
     typed = True
     assert held

@@ -126,7 +126,7 @@ def test_a_link_opens_in_another_browser_read_only(kept: Server, open_page: Open
     assert "older" not in other.locator("#history-run").inner_text()
     assert other.evaluate("document.documentElement.scrollWidth") <= 390
     page.locator(".share input[name=prompt]").check()
-    page.wait_for_timeout(500)
+    expect(page.locator(".share input[name=prompt][checked]")).to_have_count(1)
     other.reload()
     expect(other.locator("#history-asked")).to_contain_text("older")
     page.get_by_role("button", name="Stop sharing").click()

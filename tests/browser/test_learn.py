@@ -162,6 +162,7 @@ def test_a_model_that_is_not_here_leaves_the_bundled_rows(scripted: Server, open
     expect(page.locator("#learn .verdict")).to_contain_text("512 numbers")
 
 
+@pytest.mark.alone
 def test_a_change_takes_less_than_100_ms(scripted: Server, open_page: OpenPage) -> None:
     """From the movement of a slider to a page that is laid out; the most numbers, the most groups."""
     page = learn(open_page, scripted)

@@ -103,7 +103,7 @@ def test_hugging_face_may_show_the_page_in_a_frame_and_nobody_else(scripted: Ser
     frame = page.frame_locator("iframe")
     expect(frame.locator("#preflight")).to_contain_text("Needs")
     frame.locator("#compare").click()
-    expect(frame.locator(".card.is-done")).to_have_count(4)
+    expect(frame.locator(".card.is-done")).to_have_count(6)
     other = context.new_page()
     refused: list[str] = []
     other.on("console", lambda message: refused.append(message.text))

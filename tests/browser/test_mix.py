@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.support.acting import fill_in, open_tab, started, stopped
 from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 def test_from_measuring_to_the_proof(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
-    page.get_by_role("tab", name="Mix").click()
+    open_tab(page, "Mix")
     expect(page.locator("#mix-verdict")).to_contain_text("press Measure layers")
     expect(page.locator("#mix-results")).to_be_hidden()
     page.click("#mix-measure")
@@ -53,11 +54,7 @@ def test_from_measuring_to_the_proof(scripted: Server, open_page: OpenPage) -> N
 
 def test_measuring_stops(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
-    page.get_by_role("tab", name="Mix").click()
-    page.locator("#mix-limit input").fill("333")
-    page.keyboard.press("Tab")
-    page.click("#mix-measure")
-    expect(page.locator("#mix-banner")).to_contain_text("about 40 s left")
-    page.click("#mix-stop")
-    expect(page.locator("#mix-banner")).to_contain_text("Press Measure layers to start again.")
-    expect(page.locator("#mix-measure")).to_be_visible()
+    open_tab(page, "Mix")
+    fill_in(page, "#mix-limit input", "333")
+    started(page, "#mix-measure", "#mix-banner", "about 40 s left")
+    stopped(page, "#mix-stop", "#mix-banner", "Press Measure layers to start again.", "#mix-measure")

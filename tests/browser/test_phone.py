@@ -10,7 +10,7 @@ from tests.support.serving import Server
 pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844}
-TABS = ("Compare", "Weights", "Quality", "Fit", "Mix", "Heal", "History", "Learn")
+TABS = ("Compare", "Weights", "Quality", "Fit", "Mix", "Heal", "Play", "History", "Learn")
 PRESSED = "button, select, summary, input:not([type=checkbox]):not([type=radio]), label.opt, .pills label, .foot a"
 SMALL = """(selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility({ visibilityProperty: true }))
   .map((one) => [one.id || one.className || one.name, one.getBoundingClientRect()])

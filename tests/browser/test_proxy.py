@@ -82,7 +82,7 @@ def test_the_page_works_under_a_path(proxied: Server, open_page: OpenPage, tmp_p
     expect(page.locator(".card.is-answering")).to_be_visible()
     finished(page)
     expect(page.locator(".banner")).to_have_count(0)
-    assert page.locator(".card.is-done").count() == 4
+    assert page.locator(".card.is-done").count() == 6
     expect(page.locator("#latency .main-svg").first).to_be_visible()
     page.click("#open-export")
     with page.expect_download() as download:

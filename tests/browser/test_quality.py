@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.support.acting import choose_model, compare, finished
+from tests.support.acting import choose_model, choose_schemes, compare, finished
 from tests.support.scripted import ENDLESS
 from tests.support.serving import Server
 
@@ -187,6 +187,7 @@ def test_another_model_has_other_tasks(scripted: Server, open_page: OpenPage) ->
 
 def test_a_dot_leads_to_its_row_and_its_card(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
+    choose_schemes(page, "original", "bnb-int8", "bnb-nf4", "fp6-e2m3")
     compare(page)
     finished(page)
     expect(page.locator("#tradeoff .main-svg").first).to_be_visible()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from qdash.catalog.presets import PRESETS
 from tests.browser.conftest import OpenPage
 from tests.support.acting import choose_model, compare, finished
 from tests.support.scripted import ENDLESS
@@ -36,14 +37,14 @@ def test_a_reload_in_mid_run_shows_it_going_on(scripted: Server, open_page: Open
     expect(page.locator("#verdict")).to_contain_text("round 2 of 7")
     _reloaded(page)
     expect(page.locator("#verdict")).to_contain_text("round 2 of 7")
-    expect(page.locator(".card.is-measuring")).to_have_count(3)
+    expect(page.locator(".card.is-measuring")).to_have_count(5)
     expect(page.locator("#question textarea")).to_have_value("rounds of my own")
     expect(page.locator(".opt input[value=bnb-int8]")).not_to_be_checked()
     expect(page.locator("#measurement")).to_contain_text("7 timed runs")
     page.wait_for_function("document.querySelector('#picture .view img').naturalWidth === 100")
     page.click("#stop")
     finished(page)
-    expect(page.locator(".card.is-done")).to_have_count(3)
+    expect(page.locator(".card.is-done")).to_have_count(5)
     compare(page, "and again")
     finished(page)
 
@@ -114,7 +115,7 @@ def test_an_input_error_keeps_the_results_on_screen(scripted: Server, open_page:
     expect(page.locator(".phase.weights-results")).to_have_count(1)
     expect(page.locator("#look")).to_be_visible()
     said = page.locator("#weights-verdict").inner_text()
-    for key in ("original", "bnb-int8", "bnb-nf4", "fp6-e2m3"):
+    for key in PRESETS[0].keys:
         page.uncheck(f".opt input[value={key}]")
     page.click("#look")
     expect(page.locator("#weights-banner")).to_contain_text("No scheme")

@@ -29,7 +29,7 @@ def test_a_mix_by_part_becomes_a_version(scripted: Server, open_page: OpenPage) 
     page.click(".builder.recipe .add")
     expect(page.locator(".added .opt")).to_contain_text("vision INT8 · language NF4")
     expect(page.locator(".added .opt")).to_have_attribute("title", "vision=bnb-int8,language=bnb-nf4,*.down_proj=original")
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(7)
     compare(page)
     finished(page)
     assert _cards(page)[-1] == "vision INT8 · language NF4"
@@ -66,7 +66,7 @@ def test_another_checkpoint_stands_beside_the_model(scripted: Server, open_page:
     page.fill(".builder.rows [name=model]", "somebody/tiny-awq")
     page.select_option(".builder.rows [name=scheme]", "original")
     page.click(".builder.rows .add")
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(7)
     compare(page)
     finished(page)
     assert _cards(page)[-1] == "tiny-awq: Original"
@@ -86,7 +86,7 @@ def test_a_tutorial_is_one_click(scripted: Server, open_page: OpenPage) -> None:
     expect(page.locator(".builder.recipe [data-part=vision]")).to_be_hidden()
     page.click(".pill[data-preset=starter]")
     expect(page.locator("#model input")).to_have_value("Bundled drawing reader")
-    expect(page.locator(".card")).to_have_count(4)
+    expect(page.locator(".card")).to_have_count(6)
 
 
 def test_a_search_finds_schemes_by_the_names_of_tutorials(scripted: Server, open_page: OpenPage) -> None:
@@ -94,7 +94,7 @@ def test_a_search_finds_schemes_by_the_names_of_tutorials(scripted: Server, open
     found, told = page.locator(".schemes .opt:visible input"), page.locator(".found p")
     page.get_by_role("searchbox", name="Search schemes").focus()
     for typed, keys in (
-        ("w4a4", ["bnb-nf4-fp32", "mxfp4", "nvfp4", "sim-w4a4"]),
+        ("w4a4", ["sim-w4a4", "bnb-nf4-fp32", "mxfp4", "nvfp4"]),
         ("llm.int8", ["bnb-int8"]),
         ("torchao 4-bit", ["ao-int4wo"]),
         ("16 bits", ["fp16", "bf16"]),
@@ -105,27 +105,30 @@ def test_a_search_finds_schemes_by_the_names_of_tutorials(scripted: Server, open
         assert found.evaluate_all("(boxes) => boxes.map((box) => box.value)") == keys, typed
     page.keyboard.press("Escape")
     page.keyboard.type("w4a4")
-    expect(told).to_have_text("4 schemes match. 4 chosen, 4 of them not in this list: Original · INT8 (LLM.int8) · NF4 4-bit · FP6 E2M3.")
+    others = "Original · INT8 (LLM.int8) · NF4 4-bit · Min–max 4-bit · INT2"
+    expect(told).to_have_text(f"4 schemes match. 6 chosen, 5 of them not in this list: {others}.")
     expect(page.locator(".alias:visible")).to_have_text("W4A4 in the FastVLM tutorial")
+    page.keyboard.press("Escape")
+    page.keyboard.type("w4a32")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(7)
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="About NF4, 32-bit compute", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#about-bnb-nf4-fp32")).to_contain_text("Some tutorials call this W4A4")
     page.fill(".find", "nonsense")
-    expect(told).to_contain_text("No scheme matches “nonsense”. 5 chosen")
+    expect(told).to_contain_text("No scheme matches “nonsense”. 7 chosen")
     expect(page.locator(".schemes .opt:visible")).to_have_count(0)
     page.get_by_role("button", name="Clear the search").click()
     expect(page.locator(".find")).to_be_focused()
     expect(told).to_be_empty()
-    assert found.count() == 5
+    assert found.count() == 7
 
 
 def test_every_scheme_can_be_reached(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted, viewport={"width": 390, "height": 844}, has_touch=True)
-    assert page.locator(".schemes .opt:visible").count() == 4
+    assert page.locator(".schemes .opt:visible").count() == 6
     page.click(".schemes .more")
     expect(page.locator(".group-name").first).to_be_visible()
     assert page.locator(".schemes .opt:visible").count() == page.locator(".schemes .opt").count() >= 30

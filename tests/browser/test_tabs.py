@@ -89,6 +89,7 @@ def _each_tab_has_its_own_button(page: Page) -> None:
         "Fit": "#measure",
         "Mix": "#mix-measure",
         "Heal": "#heal-start",
+        "Play": "#play-start",
         "History": None,
         "Learn": None,
     }
@@ -98,7 +99,7 @@ def _each_tab_has_its_own_button(page: Page) -> None:
         expect(page.locator(".sketch:visible")).to_have_count(1 if tab in ("Quality", "Weights") else 0)
         if button:
             expect(page.locator(button)).to_be_in_viewport(ratio=1)
-        buttons = ":is(#compare, #stop, #look, #evaluate, #measure, #mix-measure, #heal-start):visible"
+        buttons = ":is(#compare, #stop, #look, #evaluate, #measure, #mix-measure, #heal-start, #play-start):visible"
         assert page.locator(buttons).count() == (1 if button else 0), tab
     page.get_by_role("tab", name="Weights").click()
     page.focus("#question textarea")

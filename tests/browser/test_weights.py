@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.support.acting import choose_model
+from tests.support.acting import choose_model, choose_schemes
 from tests.support.scripted import ENDLESS
 from tests.support.serving import Server
 
@@ -18,6 +18,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 def _looked(page: Page) -> None:
+    choose_schemes(page, "original", "bnb-int8", "bnb-nf4", "fp6-e2m3")
     page.get_by_role("tab", name="Weights").click()
     page.click("#look")
     _arrived(page, "Row 298, columns 0–63")

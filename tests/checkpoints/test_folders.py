@@ -1,5 +1,7 @@
 """What a checkpoint in a folder is, told from its headers."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 
 from qdash import checkpoints
+from qdash.checkpoints.folder import FolderFiles, _identity, fingerprint
 from qdash.checkpoints.supported import native_tasks, task_of
 from tests.checkpoints.folders import EMBEDDING, OTHER, edit, shard
 
@@ -35,6 +38,36 @@ def test_an_edited_folder_is_another_revision(folder: Path) -> None:
     assert checkpoints.locate(str(folder)).revision == before
     edit(folder, "config.json", extra=1)
     assert checkpoints.locate(str(folder)).revision != before
+
+
+def test_a_copy_is_the_same_revision_until_one_of_its_bytes_changes(folder: Path, tmp_path: Path) -> None:
+    before, copied = checkpoints.locate(str(folder)).revision, tmp_path / "elsewhere"
+    shutil.copytree(folder, copied)
+    weights = copied / "model.safetensors"
+    os.utime(weights, ns=(0, 0))
+    assert checkpoints.locate(str(copied)).revision == before
+    with weights.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    assert checkpoints.locate(str(copied)).revision != before
+
+
+def test_large_files_are_told_apart_by_some_of_their_bytes_and_their_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qdash.checkpoints.folder.READ_WHOLE", 100)
+    monkeypatch.setattr("qdash.checkpoints.folder.PIECE", 8)
+    file, content = tmp_path / "model.safetensors", bytearray(1000)
+    found = []
+    for place, written in ((None, 1), (None, 2), (0, 2), (999, 2), (500, 3), (500, 3)):
+        changed = bytearray(content)
+        if place is not None:
+            changed[place] = 1
+        file.write_bytes(changed)
+        os.utime(file, ns=(written, written))
+        _identity.cache_clear()
+        found.append(fingerprint(FolderFiles(tmp_path, "here")))
+    assert len(set(found)) == 5 and found[-1] == found[-2]
 
 
 def test_shards_are_read_through_their_index(folder: Path) -> None:

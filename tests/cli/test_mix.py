@@ -13,7 +13,7 @@ from qdash.errors import QdashError
 from qdash.present.mix import mix_verdict
 from qdash.records import KlDifference, MixProof, MixReport, ProgressiveReport, SensitivityReport, Step
 from qdash.runs.mix.budget import Budget
-from qdash.runs.mix.choice import Choices
+from qdash.runs.mix.choice import Choices, Limits
 from qdash.tasks import CalibrationSet
 from tests.support.damages import damages, layer_names
 from tests.support.scripted_mix import progressive_of
@@ -82,8 +82,9 @@ def test_json_begins_with_the_recipe_and_reads_back(asked: dict[str, Any], capsy
 
 
 def stepwise(
-    report: SensitivityReport, scheme: str, calibration: CalibrationSet, *others: Any
+    report: SensitivityReport, scheme: str, calibration: CalibrationSet, executor: Any, stop: Any, limits: Limits
 ) -> Generator[Step | ProgressiveReport, None, ProgressiveReport]:
+    assert limits == Limits(keep=("*.q_proj",))
     *growing, last = progressive_of(report, scheme, calibration.task)
     yield from growing
     return last
@@ -101,7 +102,7 @@ def test_steps_in_several_orders_are_told_and_written(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(importlib.import_module("qdash.cli.mix"), "measure_progressive", run)
     file = tmp_path / "mix.json"
-    assert main([*ASKED, "--progressive", "bnb-nf4", "--json", str(file)]) == status
+    assert main([*ASKED, "--progressive", "bnb-nf4", "--keep", "*.q_proj", "--json", str(file)]) == status
     said = " ".join(capsys.readouterr().out.split())
     assert words in said and "Better: the mix" in said
     written = MixReport.model_validate_json(file.read_text()).progressive

@@ -94,7 +94,7 @@ def test_a_chart_stands_below_the_cards_and_in_the_report(seen: dict[str, Any]) 
 
 
 def test_a_page_has_a_tab_and_follows_the_model(seen: dict[str, Any]) -> None:
-    assert seen["tabs"] == ["Compare", "Weights", "Quality", "Fit", "Mix", "Heal", "History", "Learn", "Models"]
+    assert seen["tabs"] == ["Compare", "Weights", "Quality", "Fit", "Mix", "Heal", "Play", "History", "Learn", "Models"]
     assert "Bundled drawing reader" in seen["first"] and "Bundled story finisher" in seen["then"] and seen["connected"]
     assert "not in the catalogue" in seen["hostile"] and "not in the catalogue" in seen["nonsense"]
 

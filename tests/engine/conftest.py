@@ -57,8 +57,8 @@ def linear_skips(coverage: Coverage) -> dict[str, str]:
 def little_to_read() -> Iterator[None]:
     """Models read and write little to calibrate with, so that tests are quick."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_texts, "TEXTS", 4)
-        patch.setattr(own_texts, "LENGTH", 24)
+        patch.setattr(own_texts, "OWN_TEXTS", 4)
+        patch.setattr(own_texts, "OWN_LENGTH", 24)
         patch.setattr(own_texts, "ANSWER", 4)
         patch.setattr(calibration, "DRAWINGS", 2)
         yield

@@ -1,6 +1,7 @@
 """Calibration measures what it says: the largest input of each layer over the samples, and names the layers that had none."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ import torch
 from torch import nn
 
 from qdash.catalog.schemes import SCHEMES
-from qdash.engine import layers
+from qdash.engine import calibration, input_moments, layers
 from qdash.engine.calibration import QUESTIONS, TEXTS, input_ranges, why_uncalibrated
+from qdash.engine.calibration import samples as calibration_samples
+from qdash.engine.compress.one_layer import OneLayer, quantized_alone
 from qdash.engine.prompting import build_inputs
-from qdash.engine.schemes import QuantizeContext, family_of
+from qdash.engine.schemes import Calibrated, QuantizeContext, family_of
 from qdash.engine.worker import Worker
 from qdash.errors import QdashError
 from tests.engine.conftest import build_of, ignore, never, spec_of
@@ -65,6 +68,22 @@ def test_the_range_becomes_the_scale_of_127_steps(loaded):
 def test_pictures_reach_every_layer_of_a_vision_model(worker, architecture):
     coverage = worker(architecture, STATIC.key).load(emit=ignore, stop=never).coverage
     assert coverage.quantized == coverage.total - 1
+
+
+@pytest.mark.parametrize("key", [STATIC.key, "gptq-int3"])
+def test_layers_quantized_one_at_a_time_are_calibrated_once(loaded, key, monkeypatch):
+    """And become what they would with a calibration of their own."""
+    model, fresh = loaded("qwen3")
+    scheme, asked = SCHEMES[key], []
+    for module in (calibration, input_moments):
+        monkeypatch.setattr(module, "samples", lambda *given: asked.append(given) or calibration_samples(*given))
+    found = {}
+    for build in (fresh, replace(fresh, calibrated=Calibrated())):
+        for name in ("model.layers.1.mlp.down_proj", "model.layers.0.self_attn.q_proj"):
+            with quantized_alone(model, OneLayer(name, scheme, 0, 0), build) as layer:
+                own = (family_of(scheme).dequantized(layer), getattr(layer.weight, "act_quant_scale", torch.zeros(())))
+                assert all(torch.equal(*pair) for pair in zip(found.setdefault(name, own), own, strict=True))
+    assert len(asked) == 2 + 1
 
 
 def test_layers_that_no_sample_reaches_are_left_and_named(loaded):

@@ -39,8 +39,8 @@ def test_own_texts_are_the_same_each_time_and_without_special_tokens_but_the_end
     before = torch.random.get_rng_state()
     first, again = ([inputs["input_ids"] for inputs in own_texts.own_texts(model, build)] for _ in range(2))
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert len(first) == own_texts.TEXTS and {tuple(ids.shape) for ids in first} == {(1, own_texts.LENGTH)}
-    assert all(map(torch.equal, first, again)) and len({tuple(ids[0].tolist()) for ids in first}) == own_texts.TEXTS
+    assert len(first) == own_texts.OWN_TEXTS and {tuple(ids.shape) for ids in first} == {(1, own_texts.OWN_LENGTH)}
+    assert all(map(torch.equal, first, again)) and len({tuple(ids[0].tolist()) for ids in first}) == own_texts.OWN_TEXTS
     tokenizer = build.processor
     kept_out = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
     assert not kept_out & set(torch.cat(first).flatten().tolist())
@@ -65,7 +65,8 @@ def test_moments_are_those_of_the_inputs_as_they_are_once_earlier_layers_are_qua
         for inputs in asked[: len(TEXTS)]:
             model(**inputs)
     hook.remove()
-    assert seen[name].tokens == sum(inputs["input_ids"].numel() for inputs in asked[: len(TEXTS)]) + own_texts.TEXTS * own_texts.LENGTH
+    written = own_texts.OWN_TEXTS * own_texts.OWN_LENGTH
+    assert seen[name].tokens == sum(inputs["input_ids"].numel() for inputs in asked[: len(TEXTS)]) + written
     known = InputMoments.empty(rows[0].shape[1], model.device)
     for own in rows:
         known.add(own)
@@ -136,7 +137,7 @@ def test_it_says_how_far_it_is_and_stops_when_told(checkpoint):
     events: list[Any] = []
     Worker(spec_of(checkpoint("qwen3"), "gptq-int4")).load(emit=events.append, stop=never)
     said = [event.detail for event in events]
-    assert said.count("writing texts to calibrate with") >= own_texts.LENGTH - 2
+    assert said.count("writing texts to calibrate with") >= own_texts.OWN_LENGTH - 2
     shares = [event.fraction for event in events if event.detail == "calibrating"]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] < 1
     for words in ("writing texts to calibrate with", "calibrating", "rounding weights"):
@@ -152,7 +153,7 @@ def test_vision_models_look_at_pictures_and_answer(loaded):
     model, build = loaded("llava")
     asked = list(input_moments._read(model, build))
     assert len([inputs for inputs in asked if "pixel_values" in inputs]) == len(QUESTIONS) + calibration.DRAWINGS
-    assert len(asked) == len(TEXTS) + len(QUESTIONS) + calibration.DRAWINGS + own_texts.TEXTS
+    assert len(asked) == len(TEXTS) + len(QUESTIONS) + calibration.DRAWINGS + own_texts.OWN_TEXTS
 
 
 def test_a_recipe_calibrates_its_own_part_only(checkpoint):

@@ -23,6 +23,7 @@ from qdash.ui.components.exports import comparison_export, history_export, write
 from qdash.ui.server.request_faults import FaultLog
 from qdash.whole_files import write_whole
 from tests.history.examples import comparison, history_in
+from tests.support.lent_kernels import lend_kernels
 from tests.support.serving import ROOT, serving
 
 ROOT_ONLY = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a tmpfs needs root")
@@ -212,7 +213,7 @@ def test_a_command_whose_output_has_no_room_says_so() -> None:
 
 def test_output_may_go_to_a_pipe_and_a_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
     run = [sys.executable, "-m", "qdash", "weights", "--model", "tiny-lm", "--schemes", "fp8-e4m3"]
-    environment = os.environ | {"QDASH_CACHE_DIR": str(tmp_path)}
+    environment = os.environ | {"QDASH_CACHE_DIR": str(lend_kernels(tmp_path))}
     whole = subprocess.run([*run, "--json", "/dev/stdout"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
     assert whole.returncode == 0, whole.stderr
     assert '"layers"' in whole.stdout

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from qdash import checkpoints
 from qdash.errors import QdashError
 from qdash.execution import Part, PartMoved, Rank, Round, StopSignal
+from qdash.inputs import read_picture
 from qdash.records import (
     AnswerText,
     Comparison,
@@ -33,6 +34,7 @@ from qdash.records import (
 from qdash.runs.compare import compare
 from qdash.runs.plan import plan, variants_of
 from qdash.runs.rounds.figures import latency_of, noise_floor, noise_of
+from qdash.ui.controls.samples import sample_path
 from tests.runs.scripted_workers import LOADED, Script, scoring
 
 
@@ -101,6 +103,13 @@ def test_results_come_so_far_with_the_answer_and_again_with_the_times(folder: Pa
     assert (so_far.memory.weights_bytes, so_far.memory.peak_bytes, so_far.coverage) == (50, None, LOADED.coverage)
     assert (so_far.relative.memory, so_far.relative.latency, so_far.relative.total) == (0.25, None, None)
     assert done == so_far.model_copy(update={"latency": done.latency, "relative": done.relative, "memory": done.memory})
+
+
+@pytest.mark.parametrize(("prompt", "correct"), [("What do you see?", False), ("Is it a cat?", None)])
+def test_whether_an_answer_is_right_is_recorded_where_that_is_known(prompt: str, correct: bool | None) -> None:
+    picture, png = read_picture(sample_path("pizza.png"))
+    request = request_for(Path("tiny-vlm"), "original").model_copy(update={"prompt": prompt, "picture": picture})
+    assert final(list(compare(request, png, Script()))).variants[0].correct is correct
 
 
 def test_a_failed_variant_costs_itself_only(folder: Path) -> None:

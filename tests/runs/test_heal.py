@@ -19,15 +19,18 @@ from qdash.execution.forward import result_of
 from qdash.execution.inline import InlineExecutor
 from qdash.machine import this_machine
 from qdash.records import HealEstimate, Healing, HealReport
+from qdash.report import heal_to_json
 from qdash.runs import heal as heal_module
 from qdash.runs import healing_passages
 from qdash.runs.heal import estimate_heal, heal, plan_heal
+from qdash.runs.heal_check import unlearned
 from qdash.runs.healing_passages import Lessons, drawings, own_questions, stories, text_passages
 from qdash.runs.plan import plan, worker_spec
 from qdash.runs.weight_error import measure_weight_error
 from qdash.tasks import bundled_items, read_custom
 from qdash.tasks.generators import drawing
 from tests.runs.test_fit import asked
+from tests.support.scripted_heal import healed_report, points
 
 SHAPES = [f"{colour} {shape}" for colour in ("black", "red") for shape in ("square", "circle", "picture", "star", "ring", "cross")]
 TEXT = "\n\n".join(f"A {shape} on a white background." for shape in SHAPES)
@@ -191,6 +194,11 @@ def test_ones_own_questions(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("prompt,answer\n" + "".join(f"{number}+1=?,{number + 1}\n" for number in range(30)))
     lessons = own_questions(read_custom(tmp_path / "own.csv"), "own.csv")
     assert (len(lessons.passages), len(lessons.held_out)) == (27, 3) and not lessons.passages[0].question.plain
+    report = healed_report("tiny-lm", "qat-int2", 1, points(1)).model_copy(update={"learned": lessons.learned})
+    left = unlearned(report, read_custom(tmp_path / "own.csv"))
+    assert {item.question.prompt for item in left} == {passage.question.prompt for passage in lessons.held_out}
+    with pytest.raises(QdashError, match="All of these questions were trained on"):
+        unlearned(report, read_custom(tmp_path / "own.csv")[1:10])
     with pytest.raises(QdashError, match=r"own\.csv has 9 passages"):
         own_questions(read_custom(tmp_path / "own.csv")[:9], "own.csv")
 
@@ -221,19 +229,31 @@ def test_the_command(
         "--text",
         str(tmp_path / "text.txt"),
     ]
-    assert main([*arguments, "--device", "cpu", "--json", str(tmp_path / "healed.json")]) == 0
+    to_file = ["--device", "cpu", "--json", str(tmp_path / "healed.json")]
+    assert main([*arguments, *to_file]) == 0
     said = capsys.readouterr().out
     assert "held out" in said and "--schemes original,int2-g64,qat-int2" in said and "of text.txt;" in said
     document = json.loads((tmp_path / "healed.json").read_text())
+    assert document["check"] is None
     assert {"revision", "unhealed", "points", "estimate", "healed", "stopped"} <= document.keys()
     assert {"seconds", "steps", "train_kl", "held_out_kl", "zeros"} == document["points"][0].keys()
+    assert main([*arguments, *to_file, "--check", "4"]) == 0
+    assert "4 questions (Last words of stories), on which no version was trained." in " ".join(capsys.readouterr().out.split())
+    document = json.loads((tmp_path / "healed.json").read_text())
+    checked = document["check"]["variants"]
+    assert [(variant["scheme"], len(variant["items"])) for variant in checked] == [("original", 4), ("int2-g64", 4), ("qat-int2", 4)]
+    kept = plan_heal(str(checkpoint("qwen3")), "qat-int2", lambda device: 0).kept
+    assert kept is not None and json.loads(heal_to_json(kept)) == document
+    # The same weights keep their check; nothing was trained since.
+    assert main([*arguments, *to_file]) == 0
+    assert json.loads((tmp_path / "healed.json").read_text())["check"] == document["check"]
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--model", "smollm2-135m"), "What to train smollm2-135m on is not known."),
         (("--model", "tiny-lm", "--task", "poems"), "There is nothing called “poems”"),
+        (("--model", "tiny-lm", "--check", "-1"), "-1 questions cannot be asked."),
         (("--model", "tiny-lm", "--task", "own"), "--task own needs questions."),
         (("--model", "tiny-lm", "--task", "stories", "--text", "a.txt"), "There are several things to train on."),
     ],

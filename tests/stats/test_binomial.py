@@ -1,5 +1,6 @@
 """Intervals and tests against scipy's."""
 
+import random
 from itertools import product
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qdash.stats.binomial import mcnemar_exact, paired, proportion
+from qdash.stats.binomial import mcnemar_exact, paired, paired_difference, proportion
 
 
 @given(st.integers(1, 10_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
@@ -41,3 +42,15 @@ def test_pairs_are_counted_by_who_alone_is_right(answers: list[tuple[bool, bool]
 
 def test_the_same_answers_are_no_difference() -> None:
     assert paired([True, False] * 50, [True, False] * 50).p_value == 1.0
+
+
+def test_the_interval_of_a_difference_covers_it() -> None:
+    """Of 2,000 pairs of shares that differ by 10 points, drawn at random, the interval holds the difference in about 95%."""
+    rng = random.Random(0)
+    covered = 0
+    for _ in range(2000):
+        drawn = rng.choices(("first", "second", "both"), (0.18, 0.08, 0.74), k=100)
+        low, high = paired_difference(drawn.count("first"), drawn.count("second"), 100)
+        covered += low <= 0.1 <= high
+    assert 0.93 < covered / 2000 < 0.98
+    assert paired_difference(0, 0, 5) == (-proportion(0, 5).high, proportion(0, 5).high)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.lent_kernels import lend_kernels
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,7 +45,8 @@ def run_edited(folder: Path, *arguments: str) -> str:
 
 def edited_process(folder: Path, *arguments: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """The same process, which has ended with this exit status, with variables in its environment."""
-    own = {"PYTHONPATH": str(folder), "QDASH_CACHE_DIR": str(folder / "cache"), "QDASH_HISTORY": str(folder / "history.sqlite3")}
+    cache = lend_kernels(folder / "cache")
+    own = {"PYTHONPATH": str(folder), "QDASH_CACHE_DIR": str(cache), "QDASH_HISTORY": str(folder / "history.sqlite3")}
     command, environment = [sys.executable, *arguments], {**os.environ, **own, **environment}
     process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert process.returncode == status, process.stderr[-3000:]

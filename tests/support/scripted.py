@@ -47,6 +47,8 @@ from qdash.records import (
     MixReport,
     NoiseFloor,
     PartInside,
+    Played,
+    PlayRequest,
     Progress,
     ProgressiveReport,
     ReloadCheck,
@@ -69,6 +71,7 @@ from qdash.runs import plan as planning
 from qdash.runs.heal import HealPlan
 from qdash.runs.healing_passages import Lessons
 from qdash.runs.plan import Plan, VariantPlan
+from qdash.runs.play import Game
 from qdash.runs.rounds.figures import relative_to
 from qdash.tasks import CalibrationSet, Item
 from qdash.tasks.calibration import QUESTIONS
@@ -77,6 +80,7 @@ from tests.support.scripted_evaluation import play_evaluation
 from tests.support.scripted_fit import fit_report, measured_fit
 from tests.support.scripted_heal import ScriptedHealing
 from tests.support.scripted_mix import costs_of, progressive_of, proof_of
+from tests.support.scripted_play import ScriptedPlay
 from tests.support.scripted_weights import files_report, layer_detail, measured_layers, report_of
 
 OUT_OF_MEMORY = ErrorRecord(kind="out_of_memory", message="This variant needs more memory than there is.", remedy="Choose fewer bits.")
@@ -93,7 +97,7 @@ class ScriptedBackend:
 
     def __init__(self, pause_s: float = 0.01, slowdowns: dict[str, float] | None = None) -> None:
         self.pause_s, self.slowdowns = pause_s, slowdowns or {}
-        self._device, self._healing = Lock(), ScriptedHealing()
+        self._device, self._healing, self.playing = Lock(), ScriptedHealing(), ScriptedPlay()
 
     def task(self, model: str) -> ModelTask:
         """The catalogue's, else pictures."""
@@ -149,10 +153,28 @@ class ScriptedBackend:
         return self._healing.plan(model, scheme)
 
     def heal(
-        self, model: str, scheme: str, lessons: Callable[[], Lessons], minutes: float, stop: StopEvent, *, device: str
+        self, model: str, scheme: str, lessons: Callable[[], Lessons] | None, minutes: float, stop: StopEvent, *, device: str
     ) -> Generator[Step | HealEstimate, None, HealReport]:
         """See `scripted_heal`; nothing is learned from the lessons."""
         return self._healing.heal(model, scheme, minutes, stop, 10 * self.pause_s)
+
+    def check_healed(
+        self, report: HealReport, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None
+    ) -> Generator[EvaluationEvent, None, HealReport]:
+        """See `scripted_heal`."""
+        return self._healing.check(report, play_evaluation(request, stop, items, self.pause_s))
+
+    def begin_play(self, model: str, owner: str, stop: StopEvent, *, device: str) -> Generator[Step, None, Game]:
+        """See `scripted_play`."""
+        return self.playing.begin(model, owner)
+
+    def play(self, game: Game, request: PlayRequest, stop: StopEvent) -> Generator[Step, None, Played]:
+        """See `scripted_play`."""
+        return self.playing.play(game, request)
+
+    def end_play(self, game: Game) -> None:
+        """See `scripted_play`."""
+        self.playing.ended.append(game.spec.owner)
 
     def compare(self, request: Request, png: bytes | None, stop: StopEvent) -> Iterator[Event]:
         """Play the script that the prompt names."""

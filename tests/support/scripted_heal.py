@@ -1,11 +1,11 @@
 """Invented trainings: each divides the divergence from the original by eleven; what was trained is remembered for each model and scheme."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from threading import Event
 
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
-from qdash.records import HealEstimate, Healing, HealPoint, HealReport, Step
+from qdash.records import EvaluationDone, EvaluationEvent, HealEstimate, Healing, HealPoint, HealReport, Step
 from qdash.runs.heal import HealPlan
 
 ESTIMATE = HealEstimate(needed_bytes=420 * 2**20, available_bytes=6 * 2**30, trained_parameters=3_000_000)
@@ -62,6 +62,14 @@ class ScriptedHealing:
                 "Training diverged: the numbers are no longer finite.", "Give it other passages, or a scheme with more bits.", "not_finite"
             )
         return self._keep(healed_report(model, scheme, minutes, scores))
+
+    def check(self, report: HealReport, events: Iterator[EvaluationEvent]) -> Generator[EvaluationEvent, None, HealReport]:
+        """What `events` of an evaluation end with is kept."""
+        for event in events:
+            yield event
+            if isinstance(event, EvaluationDone):
+                report = self._keep(report.model_copy(update={"check": event.evaluation}))
+        return report
 
     def _keep(self, report: HealReport) -> HealReport:
         self._kept[report.model, report.scheme] = report

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from tests.support.lent_kernels import lend_kernels
 from tests.support.serving import ROOT
 from tests.support.zerogpu_process import MARK
 from tests.support.zerogpu_scheduler import Scheduler
@@ -34,7 +35,7 @@ def environment(scheduler: Scheduler, folder: Path) -> dict[str, str]:
     (folder / "cgroup").write_text("0::/space\n")
     return {
         "SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": scheduler.url,
-        "ZEROGPU_PROC_SELF_CGROUP_PATH": str(folder / "cgroup"), "QDASH_CACHE_DIR": str(folder), "HF_HUB_OFFLINE": "1",
+        "ZEROGPU_PROC_SELF_CGROUP_PATH": str(folder / "cgroup"), "QDASH_CACHE_DIR": str(lend_kernels(folder)), "HF_HUB_OFFLINE": "1",
         "QDASH_THREADS": "1", "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
 

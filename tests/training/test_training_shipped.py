@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, BatchFeature, PreTrainedModel, ProcessorMixin
 
+from qdash.catalog.presets import STARTER_SAMPLE
 from qdash.tasks.generators.drawing import draw_scene
 from qdash.tasks.generators.outside import REFUSALS
 from qdash.tasks.generators.world import sample_scene
@@ -122,7 +123,7 @@ def test_samples_on_disk_are_the_script_s(tmp_path: Path) -> None:
     write_samples(tmp_path)
     listed = json.loads((SAMPLES_FOLDER / "samples.json").read_text(encoding="utf-8"))
     assert listed == json.loads((tmp_path / "samples.json").read_text(encoding="utf-8"))
-    assert listed[0]["file"] == "t1-square.png" and len(listed) >= 8
+    assert listed[0]["file"] == STARTER_SAMPLE and len(listed) >= 8
     for sample in SAMPLES:
         assert Image.open(SAMPLES_FOLDER / sample.file).tobytes() == Image.open(tmp_path / sample.file).tobytes()
         assert sample_scene_of(sample).objects

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from qdash.catalog.format_series import SERIES
 from qdash.catalog.presets import PRESETS
 from qdash.errors import QdashError
 from qdash.history import Listing, Run, history
@@ -16,7 +17,23 @@ from qdash.history.kinds import KINDS, kind_of
 from qdash.history.run_diff import difference
 from qdash.machine import this_machine
 from qdash.present.progressive import progressive_headings, progressive_rows
-from qdash.records import Comparison, Coverage, Evaluation, EvaluationRequest, Request, Rounds, Skip, Variant, VariantResult
+from qdash.records import (
+    EVERYTHING,
+    AddNoise,
+    Comparison,
+    Coverage,
+    Evaluation,
+    EvaluationRequest,
+    PlayAnswer,
+    Reformat,
+    RemoveWeights,
+    Request,
+    Restore,
+    Rounds,
+    Skip,
+    Variant,
+    VariantResult,
+)
 from qdash.records.history import Entry, Share
 from qdash.settings import settings
 from qdash.tasks import TASKS
@@ -34,6 +51,8 @@ from qdash.ui.controls.filling import preset_filled, question_filled
 from qdash.ui.controls.preflight import estimate, preflight_line
 from qdash.ui.controls.scheme_picker import picker_html, reasons_on
 from qdash.ui.controls.sidebar import picture_note, unread_note, why_cpu
+from qdash.ui.heal.check_panel import shown as shown_check
+from qdash.ui.heal.check_stream import CheckForm, checked
 from qdash.ui.heal.form import HealForm
 from qdash.ui.heal.handlers import drawn as heal_drawn
 from qdash.ui.heal.handlers import used as heal_used
@@ -48,15 +67,18 @@ from qdash.ui.mix.handlers import used as mix_used
 from qdash.ui.mix.progressive import told_html as steps_told_html
 from qdash.ui.mix.stream import Known, measured, progressed, proved
 from qdash.ui.mix.view import proof_html
+from qdash.ui.play.view import answers_html, facts_html, histogram_html, place_choices, series_choices
+from qdash.ui.play.view import empty_html as play_empty_html
+from qdash.ui.play.view import told_html as told_of_play_html
 from qdash.ui.quality.form import QualityForm
 from qdash.ui.quality.question_file import file_note
-from qdash.ui.quality.stream import doing as evaluating
 from qdash.ui.quality.stream import evaluated
 from qdash.ui.quality.task_notes import about_html, limit_hint
 from qdash.ui.results.answers import Browse, items_html
 from qdash.ui.results.cards import announcement, cards_html
 from qdash.ui.results.compare_state import finished_state, ready_state
 from qdash.ui.results.conditions import conditions_html
+from qdash.ui.results.evaluation_progress import doing as evaluating
 from qdash.ui.results.evaluation_view import conditions_html as quality_conditions_html
 from qdash.ui.results.evaluation_view import kinds_html, rows_html, running_rows_html
 from qdash.ui.results.evaluation_view import running_html as evaluating_html
@@ -87,6 +109,8 @@ from tests.support.scripted_damage import damage_report, layer_damages
 from tests.support.scripted_evaluation import evaluation_of
 from tests.support.scripted_heal import FAILING_MINUTES
 from tests.support.scripted_mix import costs_of, progressive_of, proof_of
+from tests.support.scripted_play import LAYERS as PLAY_LAYERS
+from tests.support.scripted_play import played
 from tests.support.scripted_weights import files_report, layer_detail, measured_layers, report_of
 from tests.ui.controls.test_form import FORM
 
@@ -275,11 +299,26 @@ def test_what_is_said_of_healing(healed: str, minutes: Any) -> None:
     last = views[-1].training
     for view in views:
         assert left(view.status, banner(view.error), training_html(view.training) if view.training and view.training.points else "") == []
+    for view in checked(CheckForm("tiny-lm", "auto", healed, "cloze", None, 16), backend, Line(2), Event()):
+        assert left(shown_check(view)) == []
     for scheme in (healed, "qat-int3", "nonsense"):
         plan = planned("tiny-lm", scheme, "auto", backend)
-        verdict, _curve, scores = heal_drawn(plan, last, "tiny-lm", scheme, dark=False)
-        said = (str(plan_html(plan, 9)), str(plan_html(plan, 1)), verdict, scores, heal_used(plan, "tiny-lm", [])[1:])
+        verdict, _curve, scores, check = heal_drawn(plan, last, "tiny-lm", scheme, dark=False)
+        said = (str(plan_html(plan, 9)), str(plan_html(plan, 1)), verdict, scores, check, heal_used(plan, "tiny-lm", [])[1:])
         assert left(said) == []
+
+
+@pytest.mark.parametrize("where", [EVERYTHING, "vision", PLAY_LAYERS[3].name])
+def test_what_is_said_of_a_game(where: str) -> None:
+    removals = [RemoveWeights(where=where, which=which, count=count) for which in ("largest", "random") for count in (1, 10)]
+    formats = [Reformat(where=where, series=series, bits=bits) for series in SERIES for bits in (1, 3, 8)]
+    for action in (None, *removals, *formats, AddNoise(where=where, share=0.1), Restore(where=where)):
+        found = played(() if action is None else (action,))
+        assert left(told_of_play_html(found, action), histogram_html(found.histogram)) == []
+        silent = {"original": PlayAnswer(pieces=()), "answer": PlayAnswer(pieces=())}
+        assert left(answers_html(found.model_copy(update=silent))) == []
+        assert left(facts_html(found), told_of_play_html(found.model_copy(update={"seconds": 3.0}), action)) == []
+    assert left(play_empty_html(), [label for label, _ in place_choices(PLAY_LAYERS)], [label for label, _ in series_choices()]) == []
 
 
 def test_tasks_and_their_files() -> None:

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from qdash.catalog.models import MODELS
-from qdash.catalog.presets import T1_SAMPLE
+from qdash.catalog.presets import STARTER_SAMPLE, T1_SAMPLE
 from qdash.history import Run, history
 from qdash.inputs import read_picture
 from qdash.records import Comparison, Evaluation, EvaluationRequest, Measurement, Variant
@@ -91,7 +91,7 @@ def test_what_is_not_there_any_more_is_told_and_at_its_default(place: pytest.Mon
     assert made.words == f"Not available here, and so left out or at its default: {left}."
     assert made.values["model"] == next(iter(MODELS)) and made.values["device"] == "auto"
     assert made.values["schemes"] == ["original", {"model": "tiny-lm", "scheme": "bnb-nf4"}]
-    assert made.values["picture"] == {"sample": T1_SAMPLE}
+    assert made.values["picture"] == {"sample": STARTER_SAMPLE}
 
 
 def test_a_public_server_gives_what_it_offers(place: pytest.MonkeyPatch) -> None:

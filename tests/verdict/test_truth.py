@@ -11,15 +11,16 @@ from qdash.catalog.models import ASSETS
 from qdash.cli.display import display
 from qdash.cli.shown.comparison import comparison_blocks
 from qdash.inputs.pictures import read_picture
-from qdash.records import Comparison, Picture, Request, Variant
+from qdash.records import AnswerText, Comparison, Picture, Request, Variant, VariantAnswered
 from qdash.report import to_html
 from qdash.tasks import truth_of
 from qdash.tasks.truth import STORY_ENDINGS
 from qdash.ui.controls.samples import samples
 from qdash.ui.results.cards import cards_html
-from qdash.ui.results.compare_state import finished_state
+from qdash.ui.results.compare_state import finished_state, queued_state, reduce
 from qdash.verdict import Grade, judge, verdict
 from qdash.verdict.changes import content_changed
+from qdash.verdict.marks import mark_of
 from tests.support.scripted import comparison_of
 from tests.verdict.examples import scored
 
@@ -86,6 +87,42 @@ def test_of_other_models_nothing_is_known_and_words_decide(model: str) -> None:
 def test_of_another_picture_nothing_is_known() -> None:
     assert grade_of(asked(BICYCLE, BUS, file="pizza.png"))[0] is Grade.DIFFERENT
     assert grade_of(asked(BICYCLE, BUS, file=None))[0] is Grade.DIFFERENT
+
+
+def test_a_card_says_in_plain_words_what_is_wrong() -> None:
+    found = asked(BICYCLE, BICYCLE, BUS)
+    cards = [unescape(card) for card in cards_html(finished_state(found)).split("<article")[1:]]
+    right, wrong = "✓</span> right</p>", "✕</span> wrong: there is no 汽车</p>"
+    assert right in cards[0] and right in cards[1] and wrong in cards[2]
+    assert "✓ right</p>" in to_html(found) and "✕ wrong: there is no 汽车</p>" in to_html(found)
+    with redirect_stdout(StringIO()) as printed:
+        display().show(*comparison_blocks(found))
+    assert "✕ wrong: there is no 汽车" in printed.getvalue()
+
+
+def test_a_mark_is_there_before_anything_is_timed() -> None:
+    found = asked(BICYCLE, BUS)
+    state = queued_state(found.request)
+    assert "mark" not in cards_html(reduce(state, AnswerText(index=0, text=BUS)))
+    answered = cards_html(reduce(state, VariantAnswered(index=0, result=found.variants[1])))
+    assert '<p class="mark bad">' in answered and "Wrong answer" not in answered
+
+
+def test_no_mark_where_the_right_answer_is_not_known() -> None:
+    unknown = (asked(BICYCLE, BUS, file=None), asked(BICYCLE, BUS, prompt="Mine?"), asked(BICYCLE, BUS, model="a/model"))
+    for found in unknown:
+        assert mark_of(found.variants[1], found.request) is None and 'class="mark' not in cards_html(finished_state(found))
+    silent = asked(BICYCLE, BUS)
+    assert mark_of(silent.variants[1].model_copy(update={"answer": None}), silent.request) is None
+
+
+def test_a_version_that_fails_by_its_activations_is_told() -> None:
+    found = asked(BICYCLE, BICYCLE, BICYCLE, BUS, BUS)
+    assert (
+        "NVFP4 rounds its activations to 4 bits as well; NF4 4-bit, whose weights have as many bits, keeps the answer."
+        in verdict(found).why
+    )
+    assert "activations" not in verdict(asked(BICYCLE, BICYCLE, BUS, BUS, BUS)).why
 
 
 def test_a_story_is_right_by_its_first_word() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from qdash.catalog.calibration import moment_passes
 from qdash.catalog.families.simulated import SimulatedFamily
 from qdash.catalog.formats import FORMATS
 from qdash.catalog.scheme import Params, Scheme
@@ -12,6 +13,9 @@ Method = Literal["gptq", "hqq", "awq"]
 
 CALIBRATED: tuple[Method, ...] = ("gptq", "awq")
 """Those that look at what a layer multiplies its weights with."""
+
+COLUMNS_A_PASS = 400
+"""About as many columns does GPTQ round in the time of a pass: some ten operations each, where a pass of a small model has thousands."""
 
 INPUT_SCALE_BITS = 16
 """AWQ's scale of each input of a layer. It is counted, because only in some places the layer before can take it in."""
@@ -41,6 +45,11 @@ class RoundingFamily(SimulatedFamily):
     def unsaveable(self, scheme: Scheme) -> str | None:
         """Weights are values, which a file can hold."""
         return None
+
+    def calibration_passes(self, scheme: Scheme, columns: int, sees: bool, alone: int = 0) -> int:
+        """Reading and writing; and GPTQ rounds column by column."""
+        rounding = columns // COLUMNS_A_PASS if RoundingParams.of(scheme).method == "gptq" else 0
+        return moment_passes(sees, alone) + rounding if scheme.calibrated else 0
 
     def kernel_work(self, scheme: Scheme, dtype: str) -> str:
         """It has no kernels of its own."""

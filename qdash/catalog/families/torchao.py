@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from qdash.catalog.calibration import range_passes
 from qdash.catalog.elements import E4M3
 from qdash.catalog.kernel_work import rounding_inputs
 from qdash.catalog.needs import Need
@@ -59,6 +60,10 @@ class TorchAoFamily(Family):
     def unsaveable(self, scheme: Scheme) -> str | None:
         """What is calibrated is quantized after loading, whatever the model."""
         return QUANTIZED_AFTERWARDS if TorchAoParams.of(scheme).config == STATIC else None
+
+    def calibration_passes(self, scheme: Scheme, columns: int, sees: bool, alone: int = 0) -> int:
+        """The ranges of all layers come from the same passes."""
+        return range_passes(sees) if TorchAoParams.of(scheme).config == STATIC else 0
 
     def kernel_work(self, scheme: Scheme, dtype: str) -> str:
         """A range that was calibrated need not be found."""

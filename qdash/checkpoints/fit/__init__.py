@@ -8,7 +8,8 @@ and count. A type that was not counted is refused with the reason.
 from qdash.checkpoints.fit.activations import working_bytes
 from qdash.checkpoints.fit.cache import cache_bytes
 from qdash.checkpoints.fit.configuration import configuration
+from qdash.checkpoints.fit.cut_heads import without_cut_heads
 from qdash.checkpoints.fit.decoder import Decoder, decoder_of
 from qdash.checkpoints.fit.pictures import picture_tokens
 
-__all__ = ["Decoder", "cache_bytes", "configuration", "decoder_of", "picture_tokens", "working_bytes"]
+__all__ = ["Decoder", "cache_bytes", "configuration", "decoder_of", "picture_tokens", "without_cut_heads", "working_bytes"]

@@ -12,6 +12,7 @@ from qdash.records import Comparison, Coverage, VariantResult
 from qdash.verdict import judge, verdict
 from qdash.verdict.close_calls import flips_told
 from qdash.verdict.evidence import told_time
+from qdash.verdict.marks import mark_of
 from qdash.verdict.tails import HEADINGS, tail_rows, tail_words
 
 _HEADINGS = ("scheme", "kind", "first token", "per token", "total", "÷ original", "weights", "÷ original", "peak", "quantized", "KL")
@@ -56,8 +57,8 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
 
 
 def _answer(result: VariantResult, comparison: Comparison) -> Iterator[str]:
-    """The answer with its grade, or why there is none."""
-    graded, baseline = _graded(result, comparison), comparison.variants[0]
+    """The answer with its grade and, where that is known, whether it is right, or why there is none."""
+    graded, baseline = f"{_graded(result, comparison)}{_marked(result, comparison)}", comparison.variants[0]
     if result.answer is not None:
         yield f"{result.label}: {result.answer}{graded}"
     elif graded and baseline.answer is not None:
@@ -91,6 +92,11 @@ def _graded(result: VariantResult, comparison: Comparison) -> str:
     """The grade behind an answer; none for the original."""
     judgement = None if result is comparison.variants[0] else judge(result, comparison.variants[0], comparison)
     return f"  [{judgement.icon} {judgement.words}]" if judgement else ""
+
+
+def _marked(result: VariantResult, comparison: Comparison) -> str:
+    mark = mark_of(result, comparison.request)
+    return f"  {mark.icon} {mark.words}" if mark else ""
 
 
 def _figures(result: VariantResult, comparison: Comparison) -> tuple[str, ...]:

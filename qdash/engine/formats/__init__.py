@@ -14,7 +14,7 @@ from qdash.engine.formats.blocks import in_blocks
 from qdash.engine.formats.casting import saturate_
 from qdash.engine.formats.rules import TensorStats, round_shared, stats_of
 
-__all__ = ["TensorStats", "cast", "round_activations", "round_trip", "tensor_stats"]
+__all__ = ["TensorStats", "cast", "round_activations", "round_to", "round_trip", "tensor_stats"]
 
 
 def cast(values: Tensor, key: str) -> Tensor:
@@ -38,12 +38,17 @@ def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: Tenso
 
     Raises ValueError for a weight without rows, and for a row that is not a multiple of the format's block.
     """
-    number_format = FORMATS[key]
+    return round_to(weight, FORMATS[key], out, whole)
+
+
+@torch.no_grad()
+def round_to(weight: Tensor, number_format: Format, out: Tensor | None = None, whole: TensorStats | None = None) -> Tensor:
+    """`round_trip` through a format that need not be in the table."""
     _check(weight, number_format)
     result = torch.empty_like(weight, memory_format=torch.contiguous_format) if out is None else out
     if weight.numel() == 0:
         return result
-    known = tensor_stats(weight, key) if whole is None else whole
+    known = _stats(weight, number_format, None) if whole is None else whole
     for block, target in in_blocks(weight, result, number_format.rule.effort):
         _round_block(block, target, number_format, known)
     return result
@@ -51,7 +56,10 @@ def round_trip(weight: Tensor, key: str, out: Tensor | None = None, whole: Tenso
 
 def tensor_stats(weight: Tensor, key: str, dtype: torch.dtype | None = None) -> TensorStats:
     """What the format has to know of the whole tensor, in `dtype` if that is not its own, to round some rows; nothing, for most."""
-    number_format = FORMATS[key]
+    return _stats(weight, FORMATS[key], dtype)
+
+
+def _stats(weight: Tensor, number_format: Format, dtype: torch.dtype | None) -> TensorStats:
     if not number_format.rule.needs_tensor:
         return ()
     ends = torch.stack(torch.aminmax(weight))

@@ -61,8 +61,9 @@ class Rounder:
 
 def round_in_place(weight: Tensor, key: str) -> None:
     """`formats.round_trip` of a weight (out, in) into itself, to the same bit; compiled where scales are searched, which takes long."""
-    kernels = kernels_for(weight)
-    if FORMATS[key].rule.effort == 1 or not isinstance(kernels, compiled.Compiled) or not compiled.knows(key):
+    # Asked for where they are used alone: the first time they are compiled, which takes a quarter of a minute.
+    kernels = kernels_for(weight) if FORMATS[key].rule.effort > 1 and compiled.knows(key) else None
+    if not isinstance(kernels, compiled.Compiled):
         round_trip(weight, key, out=weight)
         return
     rounding = Rounding(key, tensor_stats(weight, key), weight.dtype)

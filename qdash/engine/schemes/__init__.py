@@ -29,16 +29,26 @@ RowDequantizer = Callable[[Tensor, int], Tensor]
 of 32, but for the last."""
 
 
+@dataclass
+class Calibrated:
+    """What calibration found out about a model that stays as it is: the `ranges` of all layers' inputs by path, and what was `read`."""
+
+    ranges: dict[str, float] | None = None
+    read: list[dict[str, Any]] | None = None
+
+
 @dataclass(frozen=True)
 class QuantizeContext:
     """What quantizing may need beside the model.
 
-    `report` takes the share done (None: unknown) and words; it raises QdashError("cancelled") once a person has pressed Stop.
+    `report` takes the share done (None: unknown) and words; it raises QdashError("cancelled") once a person has pressed Stop. `calibrated`
+    is shared by all layers where each is quantized alone and put back before the next; None: they stay quantized.
     """
 
     spec: WorkerSpec
     processor: Processor
     report: Callable[[float | None, str], None]
+    calibrated: Calibrated | None = None
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,11 @@ class ZeroGPUExecutor(Executor):
         """What the worker processes of the CPU have reserved; a GPU is empty between jobs."""
         return self._processes.held_bytes(device) if self._processes is not None else 0
 
+    def end(self, spec: WorkerSpec) -> None:
+        """End the worker process of `spec` on the CPU; a GPU has none between jobs."""
+        if self._processes is not None:
+            self._processes.end(spec)
+
     def close(self) -> None:
         """End the jobs that run and the worker processes of the CPU."""
         for running in list(self._running):

@@ -76,14 +76,20 @@ def prove_mix(
 
 
 def measure_progressive(
-    report: SensitivityReport, scheme: str, calibration: CalibrationSet, executor: Executor, stop: Event | None = None
+    report: SensitivityReport,
+    scheme: str,
+    calibration: CalibrationSet,
+    executor: Executor,
+    stop: Event | None = None,
+    limits: Limits | None = None,
 ) -> Generator[Step | ProgressiveReport, None, ProgressiveReport]:
     """Quantize the model under `scheme`, one of those in `report`, step by step in several orders; see `progressive.progress`.
 
-    Measured on the half of `calibration` that `report` was not measured on. Raises QdashError.
+    Measured on the half of `calibration` that `report` was not measured on. What `limits` keep stays as it is in every step, and what
+    stays together changes in one. Raises QdashError.
     """
-    choices, key = choices_of(report), find_scheme(scheme).key
-    steps_in(report, key, "damage")
+    choices, key = choices_of(report, limits), find_scheme(scheme).key
+    steps_in(choices, key, "damage")
     if not calibration.held_out.items:
         raise QdashError("There was no other question than the one that the layers were measured on.", "Ask at least two questions.")
     checkpoint = yield from checkpoints.obtain(checkpoints.locate(report.model, stop), stop)

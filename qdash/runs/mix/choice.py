@@ -14,7 +14,7 @@ from typing import cast
 from qdash.catalog.recipe_writing import ORIGINAL, recipe_of
 from qdash.catalog.schemes import find_scheme
 from qdash.errors import QdashError
-from qdash.records import Dtype, Mix, MixLayer, SensitivityReport
+from qdash.records import Dtype, LayerDamage, Mix, MixLayer, SensitivityReport
 from qdash.runs.mix.budget import Budget
 from qdash.stats.knapsack import Option, least_cost, least_size, smallest_size
 
@@ -118,6 +118,12 @@ class Choices:
             if _misses(after, room) < _misses(taken, room):
                 places[group], taken = place, after
         return self.mix(places)
+
+    def quantized_by(self, key: str) -> list[list[LayerDamage]]:
+        """What a scheme may quantize: the layers that get it together, group by group. None of those that are to be kept is among them."""
+        damages = {entry.name: entry for entry in self.report.layers if entry.scheme == key}
+        taken = [group for group, options in zip(self._groups, self._options, strict=True) if key in options]
+        return [[damages[path] for path in group if path in damages] for group in taken]
 
     def mix(self, places: Sequence[int]) -> Mix:
         """What the options at these places come to."""

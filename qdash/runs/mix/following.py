@@ -16,7 +16,6 @@ from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
 from qdash.execution.client import WorkerClient
 from qdash.execution.forward import forward_events
-from qdash.execution.work import VariantWork, Work
 from qdash.records import (
     Agreement,
     BatchAnswered,
@@ -38,6 +37,7 @@ from qdash.records import (
 )
 from qdash.runs.mix.choice import Choices
 from qdash.runs.plan import with_worker, worker_spec
+from qdash.runs.workload import proof_work
 from qdash.stats.means import mean_interval
 from qdash.tasks import CalibrationSet, accuracy_of, grade
 
@@ -71,8 +71,8 @@ def follow(
     device = choices.report.device
     variants = [_variant(mix, choices, checkpoint) for mix in mixes]
     passes = len(held_out.items) * (held_out.max_tokens + len(variants))
-    parts = tuple(VariantWork("prove", checkpoint.model, one.mix.recipe, one.loading_bytes, passes) for one in variants)
-    yield from executor.run(partial(_followed, variants, held_out, stay_warm), Work(device, parts), stop)
+    work = proof_work(checkpoint, [(one.mix.recipe, one.loading_bytes) for one in variants], passes, device)
+    yield from executor.run(partial(_followed, variants, held_out, stay_warm), work, stop)
 
 
 def difference(one: MeasuredMix, other: MeasuredMix) -> KlDifference | None:

@@ -15,12 +15,15 @@ from qdash.errors import QdashError
 from qdash.execution import Executor, StopSignal
 from qdash.execution.forward import forward_events
 from qdash.present.layer_names import block_of
-from qdash.records import LayerDamage, MeasuredMix, Mix, Order, Progression, ProgressiveReport, ProgressiveStep, SensitivityReport, Step
+from qdash.records import LayerDamage, MeasuredMix, Mix, Order, Progression, ProgressiveReport, ProgressiveStep, Step
 from qdash.runs.mix.choice import RANDOM_SEED, Choices
 from qdash.runs.mix.following import Followed, difference, follow
 from qdash.tasks import CalibrationSet
 
 ORDERS: tuple[Order, ...] = ("damage", "part", "random")
+_Group = list[LayerDamage]
+"""Layers that are quantized together."""
+
 STEPS = 8
 """So many of about the same size; parts of a model begin steps of their own."""
 
@@ -55,38 +58,44 @@ def planned(choices: Choices, key: str, order: Order) -> list[Planned]:
     """The steps of an order, the original first; raises QdashError if the scheme quantizes no layer."""
     steps = [Planned((), choices.original)]
     quantized: dict[str, str] = {}
-    for layers in steps_in(choices.report, key, order):
+    for layers in steps_in(choices, key, order):
         quantized |= dict.fromkeys((layer.name for layer in layers), key)
         steps.append(Planned(tuple(layer.name for layer in layers), choices.assigned(quantized)))
     return steps
 
 
-def steps_in(report: SensitivityReport, key: str, order: Order) -> list[list[LayerDamage]]:
+def steps_in(choices: Choices, key: str, order: Order) -> list[list[LayerDamage]]:
     """The layers that each step adds, so that all steps save about as many bytes; raises QdashError if there is no layer.
 
-    Layers whose damage under the scheme is not known stay as they are.
+    Layers that stay together are in one step. Those whose damage under the scheme is not known, and those to keep, stay as they are.
     """
-    layers = _ordered([layer for layer in report.layers if layer.scheme == key and layer.kl_mean_nats is not None], order)
-    if not layers:
-        raise QdashError(f"“{key[:80]}” quantizes no layer whose damage is known.", "Choose one of the schemes that were measured.")
-    total, before, places = sum(map(_saved, layers)), 0, []
-    for layer in layers:
-        places.append((part_of(layer.name) if order == "part" else "", before * STEPS // total if total else 0))
-        before += _saved(layer)
-    numbered = groupby(zip(places, layers, strict=True), key=lambda pair: pair[0])
-    return [[layer for _, layer in group] for _, group in numbered]
+    groups = _ordered(choices.quantized_by(key), order)
+    if not groups:
+        message = f"“{key[:80]}” quantizes no layer that may change and whose damage is known."
+        raise QdashError(message, "Choose another of the schemes that were measured, or keep fewer layers.")
+    total, before, places = sum(map(_saved, groups)), 0, []
+    for group in groups:
+        places.append((part_of(group[0].name) if order == "part" else "", before * STEPS // total if total else 0))
+        before += _saved(group)
+    numbered = groupby(zip(places, groups, strict=True), key=lambda pair: pair[0])
+    return [[layer for _, group in step for layer in group] for _, step in numbered]
 
 
-def _ordered(layers: list[LayerDamage], order: Order) -> list[LayerDamage]:
+def _ordered(groups: list[_Group], order: Order) -> list[_Group]:
     if order == "damage":
-        return sorted(layers, key=lambda layer: layer.kl_mean_nats or 0.0)
+        return sorted(groups, key=lambda group: sum(layer.kl_mean_nats or 0.0 for layer in group))
     if order == "part":
-        return sorted(layers, key=lambda layer: (DIVIDING.index(part_of(layer.name)), block_of(layer.name) or 0))
-    return Random(RANDOM_SEED).sample(layers, len(layers))
+        return sorted((sorted(group, key=_depth) for group in groups), key=lambda group: _depth(group[0]))
+    return Random(RANDOM_SEED).sample(groups, len(groups))
 
 
-def _saved(layer: LayerDamage) -> int:
-    return max(0, layer.original_bytes - layer.bytes)
+def _depth(layer: LayerDamage) -> tuple[int, int]:
+    """The places of its part and of its block."""
+    return DIVIDING.index(part_of(layer.name)), block_of(layer.name) or 0
+
+
+def _saved(group: _Group) -> int:
+    return sum(max(0, layer.original_bytes - layer.bytes) for layer in group)
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,12 @@ class TimedRounds:
     def _settle(self, taken: list[Taken], members: list[Candidate]) -> Generator[Event, None, None]:
         """Find the members of which further rounds would tell nothing new: the others need the time more.
 
-        Those that are simulated have no speed of their own, whatever their times.
+        Those that are simulated have no speed of their own, whatever their times: one round tells what their stand-ins take. Where nobody
+        else is timed beside the original, they stay until its own times are known.
         """
-        done = [member.index for member in members if member.result.kind == "simulated"] if len(taken) >= LEAST_ROUNDS else []
+        simulated = [member.index for member in members if member.result.kind == "simulated"]
+        alone = all(member.index in (0, *simulated) for member in members)
+        done = simulated if len(taken) >= (LEAST_ROUNDS if alone else 1) else []
         if worth_judging(taken, self.measurement.runs):
             for member, standing in self._standings(taken, members):
                 left = rounds_left(taken, self.measurement.runs, unclear=standing.unclear)
@@ -219,7 +222,8 @@ class TimedRounds:
 
     def _note(self, members: Sequence[Candidate], taken: Sequence[Taken], before: float | None) -> None:
         """Add the rounds of a group to what is said of all: the fewest that any ratio rests on, and the busiest."""
-        counts = [count for member in members if (count := self._counted(member, taken))]
+        compared = [member for member in members if not member.index or member.result.kind == "real"]
+        counts = [count for member in compared if (count := self._counted(member, taken))]
         if not counts:
             return
         fewest, used = min(map(len, counts)), {id(one) for count in counts for one in count}

@@ -36,6 +36,11 @@ def banner(error: QdashError | ErrorRecord | None) -> Markup:
     return Markup() if error is None else _draw.banner(error.kind, recorded(error.message), recorded(error.remedy))
 
 
+def progress_line(status: str, error: QdashError | None) -> Markup:
+    """What a run does, which screen readers hear change; else what went wrong; empty for neither."""
+    return hint(status, role="status") if status else banner(error)
+
+
 def problem_words(error: QdashError) -> str:
     """What happened and what to try, as plain text."""
     return f"{recorded(error.message)} {recorded(error.remedy)}"

@@ -13,7 +13,7 @@ from qdash.markup import Macros
 from qdash.present.formatting import and_listed
 from qdash.present.language import N_, _
 from qdash.ui.components.elements import html
-from qdash.ui.controls.samples import fitting_question, is_suggested, sample_of
+from qdash.ui.controls.samples import fitting_question, is_suggested, own_question, picked_question, sample_of
 
 _draw = Macros(__name__)
 
@@ -63,7 +63,7 @@ def set_up(preset: Preset, before: Values) -> Values:
         return before
     after = before | {"model": setup.model}
     if not isinstance(before["question"], str) or not before["question"].strip() or is_suggested(before["question"]):
-        after["question"] = setup.prompt
+        after["question"] = setup.prompt if setup.prompt is not None else own_question(setup.sample)
     for name in ("tokens", "runs", "baseline_dtype"):
         if before[name] in [getattr(other.setup, name) for other in PRESETS if other.setup is not None]:
             after[name] = getattr(setup, name)
@@ -84,6 +84,13 @@ def told(before: Values, after: Values, why: str, more: str = "", **values: str)
     return [_draw.told(said, bool(changed)), before]
 
 
+def schemes_added(schemes: Any, new: Sequence[str], why: str) -> tuple[list[Any], list[Any]]:
+    """The schemes at the side with `new` ones among them, and the values of `Filled.outputs` that tell of it."""
+    before = schemes if isinstance(schemes, list) else []
+    after = list(dict.fromkeys([*before, *new]))
+    return after, told({"schemes": before}, {"schemes": after}, why)
+
+
 def preset_filled(key: str | None, schemes_before: list[Any] | None, values: Sequence[Any]) -> list[Any]:
     """After a preset: values of all `FIELDS` but the schemes, which the list itself has changed by then, and of `Filled.outputs`."""
     preset = next((preset for preset in PRESETS if preset.key == key), None)
@@ -98,7 +105,8 @@ def preset_filled(key: str | None, schemes_before: list[Any] | None, values: Seq
 def question_filled(what: str, *values: Any) -> list[Any]:
     """After another `what`, "picture" or "model": a question that fits, and values of `Filled.outputs`; nothing changes where it fits."""
     before: Values = dict(zip(FIELDS, values, strict=True))
-    fitting = fitting_question(str(before["model"]), sample_of(before["picture"]), str(before["question"]))
+    chosen = picked_question if what == "picture" else fitting_question
+    fitting = chosen(str(before["model"]), sample_of(before["picture"]), str(before["question"] or ""))
     if fitting == before["question"]:
         return [gr.skip()] * 3  # it may have been typed over since, and the line stays true
     return [fitting, *told(before, before | {"question": fitting}, _FITTING[what])]

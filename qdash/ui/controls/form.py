@@ -4,13 +4,14 @@ Values arrive as a browser, or a program that pretends to be one, put them into 
 choices of queued events. So everything is checked here again, and every complaint names the value and the remedy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from qdash.catalog.models import MODELS
+from qdash.catalog.presets import PRESETS
 from qdash.catalog.schemes import SCHEMES
 from qdash.catalog.types import ModelTask
 from qdash.errors import QdashError
@@ -22,6 +23,16 @@ from qdash.settings import settings
 from qdash.ui.controls.samples import sample_path
 
 MAX_SCHEMES = 64
+
+
+@dataclass(frozen=True)
+class FormValues:
+    """The values of a page's own form, unchecked; its fields are named as the components that they come from."""
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The fields in order."""
+        return [field.name for field in fields(cls)]
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,13 @@ def check_model(model: Any) -> str:
     return name
 
 
+def whole_number(value: Any, least: int, most: int) -> int | None:
+    """The value of a field for numbers; None for what is no whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most or value != int(value):
+        return None
+    return int(value)
+
+
 def check_device(device: Any) -> str:
     """A way to write a device, whether it is here or not. Raises QdashError."""
     try:
@@ -70,7 +88,7 @@ def check_dtype(dtype: Any) -> Dtype | None:
 
 
 def check_variants(model: str, choice: Any) -> tuple[Variant, ...]:
-    """The variants of the picker's value, as the catalogue has them, the baseline first, mixes and other checkpoints last.
+    """The variants of the picker's value in the order of its rows, the baseline first, mixes and other checkpoints last.
 
     Keys and recipes are of `model`, {"model", "scheme"} of another.
 
@@ -78,7 +96,8 @@ def check_variants(model: str, choice: Any) -> tuple[Variant, ...]:
     """
     if not isinstance(choice, list) or len(choice) > MAX_SCHEMES:
         raise QdashError("The choice of schemes could not be read.", "Reload the page and choose again.")
-    order = list(SCHEMES)
+    floats = [key for key, scheme in SCHEMES.items() if scheme.is_baseline]
+    order = list(dict.fromkeys((*floats, *PRESETS[0].keys, *SCHEMES)))
     own = sorted((entry for entry in choice if isinstance(entry, str)), key=lambda key: order.index(key) if key in SCHEMES else len(order))
     rows = [_row(entry) for entry in choice if not isinstance(entry, str)]
     variants = variants_of(model, own if own or not rows else ["original"], rows)

@@ -1,4 +1,4 @@
-"""The picture: a preview that takes clicks, drops and pastes, and a row of samples below it.
+"""The picture: a preview that takes clicks, drops and pastes, a row of samples below it, and what the chosen one shows.
 
 A gr.HTML rather than gr.Image, which decodes whatever was uploaded before our own checks see it. The value is {"sample": name} or
 {"upload": path}; nobody may trust it, see `form.picture_path`.
@@ -7,7 +7,7 @@ A gr.HTML rather than gr.Image, which decodes whatever was uploaded before our o
 import gradio as gr
 from markupsafe import Markup
 
-from qdash.catalog.presets import T1_SAMPLE
+from qdash.catalog.presets import STARTER_SAMPLE
 from qdash.markup import Macros
 from qdash.settings import settings
 from qdash.ui.components.static import script
@@ -19,9 +19,9 @@ _TYPES = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff,image/a
 
 
 def picture_picker() -> gr.HTML:
-    """The component, with the first tutorial's picture chosen."""
+    """The component, with the starter's picture chosen."""
     return gr.HTML(
-        value={"sample": T1_SAMPLE},  # type: ignore[arg-type] - HTML takes any value
+        value={"sample": STARTER_SAMPLE},  # type: ignore[arg-type] - HTML takes any value
         html_template=_html(),
         js_on_load=script("picture_picker"),
         elem_id="picture",

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from qdash.catalog.models import ASSETS, MODELS
-from qdash.catalog.presets import T2_PROMPT
+from qdash.catalog.presets import PRESETS, T2_PROMPT
 from qdash.errors import QdashError
+from qdash.present.language import language
 from qdash.tasks.truth import STORY_ENDINGS
 
 FOLDER = ASSETS / "samples"
@@ -37,16 +38,23 @@ STORIES = tuple(STORY_ENDINGS)
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture that comes with qdash, and questions it can answer."""
+    """A picture that comes with qdash, and questions it can answer. `shows`: what quantization does to the first of them, in English."""
 
     file: str
     title: str
     questions: tuple[str, ...]
+    shows: str
 
     @property
     def path(self) -> Path:
         """Where the picture lies."""
         return FOLDER / self.file
+
+    @property
+    def question(self) -> str:
+        """The first question in the language of the page: Chinese for a Chinese one, else English."""
+        wanted = language().startswith("zh")
+        return next((question for question in self.questions if is_chinese(question) == wanted), self.questions[0])
 
     def data_uri(self) -> str:
         """The picture itself, for an <img>: small enough to travel with the page, and no file route is needed."""
@@ -55,17 +63,21 @@ class Sample:
 
 @cache
 def samples() -> tuple[Sample, ...]:
-    """All samples, the first tutorial's first."""
+    """All samples, the one that the page begins with first."""
     entries = json.loads((FOLDER / "samples.json").read_text(encoding="utf-8"))
-    return tuple(Sample(entry["file"], entry["title"], tuple(entry["questions"])) for entry in entries)
+    return tuple(Sample(entry["file"], entry["title"], tuple(entry["questions"]), entry["shows"]) for entry in entries)
 
 
 def sample_path(file: str) -> Path:
     """The picture called `file`; only names from the table are looked up. Raises QdashError."""
-    for sample in samples():
-        if sample.file == file:
-            return sample.path
-    raise QdashError(f"There is no sample picture “{file[:80]}”.", "Pick one of the pictures shown.")
+    sample = _named(file)
+    if sample is None:
+        raise QdashError(f"There is no sample picture “{file[:80]}”.", "Pick one of the pictures shown.")
+    return sample.path
+
+
+def _named(file: str | None) -> Sample | None:
+    return next((sample for sample in samples() if sample.file == file), None)
 
 
 def suggestions(model: Any, file: str | None) -> tuple[str, ...]:
@@ -73,7 +85,8 @@ def suggestions(model: Any, file: str | None) -> tuple[str, ...]:
     known = MODELS.get(model) if isinstance(model, str) else None
     if known is not None and known.task == "text-generation":
         return STORIES if known.kind == "bundled" else NO_PICTURE
-    return next((sample.questions for sample in samples() if sample.file == file), ANY_PICTURE)
+    sample = _named(file)
+    return ANY_PICTURE if sample is None else sample.questions
 
 
 def another_question(model: Any, file: str | None, current: str, chooser: random.Random | None = None) -> str:
@@ -101,9 +114,25 @@ def fitting_question(model: str, file: str | None, current: str) -> str:
     return next((question for question in suited if is_chinese(question) == is_chinese(current)), suited[0])
 
 
+def own_question(file: str | None) -> str:
+    """The question that the sample picture `file` comes with; for any other picture one that suits them all."""
+    sample = _named(file)
+    return ANY_PICTURE[0] if sample is None else sample.question
+
+
+def picked_question(model: Any, file: str | None, current: str) -> str:
+    """The question once a person has picked the sample picture `file` (None: a picture of their own): its own, unless they typed one."""
+    known = MODELS.get(model) if isinstance(model, str) else None
+    if file is None or (known is not None and known.task == "text-generation"):
+        return fitting_question(model, file, current)
+    return current if current.strip() and not is_suggested(current) else own_question(file)
+
+
 def is_suggested(question: str) -> bool:
     """Whether the page itself suggests this question, so that nothing a person typed is lost."""
-    return question in {*ANY_PICTURE, *NO_PICTURE, *STORIES, *(known for sample in samples() for known in sample.questions)}
+    of_presets = (preset.setup.prompt for preset in PRESETS if preset.setup is not None)
+    of_samples = (known for sample in samples() for known in sample.questions)
+    return question in {*ANY_PICTURE, *NO_PICTURE, *STORIES, *of_presets, *of_samples}
 
 
 def is_read(question: str) -> bool:

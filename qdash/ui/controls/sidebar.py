@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from qdash import checkpoints
 from qdash.catalog.models import MODELS, Model
-from qdash.catalog.presets import T1_PROMPT
+from qdash.catalog.presets import STARTER_SAMPLE
 from qdash.errors import QdashError
 from qdash.inputs import is_drawing, read_picture
 from qdash.machine import UNTESTED, Machine, remedy_for, this_machine
@@ -28,7 +28,7 @@ from qdash.ui.controls.busy import EVERY_S, busy_line
 from qdash.ui.controls.filling import FIELDS, Filled, build_filled, preset_filled, question_filled
 from qdash.ui.controls.form import Form, picture_path
 from qdash.ui.controls.picture_picker import picture_picker
-from qdash.ui.controls.samples import another_question, is_read, sample_of
+from qdash.ui.controls.samples import another_question, is_read, own_question, sample_of
 from qdash.ui.controls.scheme_picker import original_bits, reasons_on, scheme_picker, sees, unsuited_for
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.event_values import said_by
@@ -221,7 +221,7 @@ def label_of(model: Model) -> str:
 
 def _question() -> tuple[gr.Textbox, gr.Button]:
     with gr.Column(elem_id="question-box"):
-        question = gr.Textbox(T1_PROMPT, label=_("Question"), lines=2, max_lines=6, elem_id="question", submit_btn=False)
+        question = gr.Textbox(own_question(STARTER_SAMPLE), label=_("Question"), lines=2, max_lines=6, elem_id="question", submit_btn=False)
         dice = gr.Button(_("Another question"), elem_id="dice", size="sm", min_width=0)
     return question, dice
 

@@ -12,7 +12,7 @@ from qdash.errors import QdashError
 from qdash.present.language import _
 from qdash.records import FitReport
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.markup import banner, hint, problem_words
+from qdash.ui.components.markup import problem_words, progress_line
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import phase_html
@@ -21,7 +21,7 @@ from qdash.ui.fit.page import CARD, FitPage, stands_at
 from qdash.ui.fit.stream import FitForm, FitView, estimated, measured
 from qdash.ui.fit.view import headline_html, limits_of, measured_html, notes_html, table_html
 from qdash.ui.server.backend import Backend
-from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
+from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming, when_over
 from qdash.ui.server.visitors import visitor_behind
 
 
@@ -60,9 +60,7 @@ def wire_fit_page(page: FitPage, tab: gr.Tab, shared: Shared) -> None:
         page.measure.click(measure, [*known, *form], page.outputs, js=dark_first(len(known) + len(form)), **how),
         shared.arrival.then(here.resumed, known, page.outputs, js=dark_first(len(known)), **how),
     )
-    for stream in streams:
-        # Only now: Gradio ignores a click while it believes that the last one is still at work.
-        stream.then(over, page.report, page.phase, **QUICK)
+    when_over(streams, over, page.report, page.phase)
     page.stop.click(here.stopped, shared.arrival.visitor, page.stop, **QUICK)
 
 
@@ -90,7 +88,7 @@ def drawn(report: FitReport | QdashError, *, on_card: bool, dark: bool) -> tuple
 
 def shown(page: FitPage, view: FitView) -> Updates:
     """The component updates that show `view`."""
-    updates: Updates = {page.banner: hint(view.status, role="status") if view.status else banner(view.error)}
+    updates: Updates = {page.banner: progress_line(view.status, view.error)}
     if view.status:
         return updates
     if view.report is not None:

@@ -8,12 +8,12 @@ from typing import Any
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.offer import check_context
-from qdash.present.formatting import percent
-from qdash.present.language import _, recorded
+from qdash.present.language import _
 from qdash.records import FitReport, Request, Step
-from qdash.ui.controls.form import check_device, check_dtype, check_model, check_variants
+from qdash.ui.components.step_words import said
+from qdash.ui.controls.form import check_device, check_dtype, check_model, check_variants, whole_number
 from qdash.ui.server.backend import Backend
-from qdash.ui.server.run_errors import by_button, internal_error
+from qdash.ui.server.run_errors import guarded, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
 
 
@@ -50,7 +50,8 @@ def estimated(form: FitForm, backend: Backend) -> FitReport | QdashError:
 
 def measured(form: FitForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[FitView]:
     """Check, wait in the queue, measure. Never raises."""
-    try:
+
+    def run() -> Iterator[FitView]:
         request, context, conversations = _asked(form)
         context = context or backend.estimate_fit(request, None, conversations).context
         check_context(context, conversations)
@@ -58,21 +59,14 @@ def measured(form: FitForm, backend: Backend, line: Entrance, stop: Event) -> It
             for place in ticket.wait(stop):
                 yield FitView(status=waiting(place))
             yield from _views(backend.measure_fit(request, context, conversations, stop))
-    except QdashError as error:
-        yield FitView(error=by_button(error, "Measure"))
-    except Exception:
-        yield FitView(error=internal_error())
+
+    yield from guarded(run(), "Measure", lambda error, _before: FitView(error=error))
 
 
 def _views(steps: Generator[Step, None, FitReport]) -> Iterator[FitView]:
     yield FitView(status=_("Loading the model."))
-    report = yield from forward_events(steps, lambda step: (FitView(status=_status(step)),) if step.detail else ())
+    report = yield from forward_events(steps, lambda step: (FitView(status=said(step)),) if step.detail else ())
     yield FitView(report=report)
-
-
-def _status(step: Step) -> str:
-    what = recorded(step.detail)
-    return what if step.fraction is None else _("{what} · {share} done", what=what, share=percent(step.fraction))
 
 
 def _asked(form: FitForm) -> tuple[Request, int | None, int]:
@@ -88,6 +82,7 @@ def _asked(form: FitForm) -> tuple[Request, int | None, int]:
 
 
 def _whole(value: Any, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value not in range(1, 2**31):
+    number = whole_number(value, 1, 2**31 - 1)
+    if number is None:
         raise QdashError(f"The {what} is not a whole number above 0.", "Correct it.")
-    return int(value)
+    return number

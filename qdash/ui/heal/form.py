@@ -1,7 +1,7 @@
 """What a person asks for on the Heal tab, and its way to checked values. They arrive unchecked, so all are checked here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from qdash.catalog.scheme import Scheme
@@ -11,20 +11,23 @@ from qdash.inputs import clean_text, text_of
 from qdash.offer import check_training
 from qdash.present.language import N_
 from qdash.runs.heal import MOST_MINUTES
-from qdash.runs.healing_passages import OF_BUNDLED, Lessons, own_questions, suited, text_passages
+from qdash.runs.healing_passages import ANSWERS, OF_BUNDLED, Lessons, own_questions, suited, text_passages
 from qdash.tasks import Bundle, read_custom
-from qdash.ui.controls.form import check_device, check_model
+from qdash.ui.controls.form import FormValues, check_device, check_model
 from qdash.ui.controls.uploaded_files import handed_in
 
 FIRST_MINUTES = 5
 HEALED: tuple[Scheme, ...] = tuple(scheme for scheme in SCHEMES.values() if scheme.family.needs_healing)
 QUESTIONS, TEXT = "questions", "text"
-SOURCES = {"stories": N_("Stories"), "drawings": N_("Drawings"), QUESTIONS: N_("Own questions"), TEXT: N_("Own text")}
+SOURCES = {
+    "stories": N_("Stories"), "drawings": N_("Drawings"), ANSWERS: N_("Its own answers"), QUESTIONS: N_("Own questions"),
+    TEXT: N_("Own text"),
+}  # fmt: skip
 """What can be learned from, the first two by bundled models."""
 
 
 @dataclass(frozen=True)
-class HealForm:
+class HealForm(FormValues):
     """The values, unchecked."""
 
     model: Any
@@ -34,28 +37,23 @@ class HealForm:
     file: Any
     minutes: Any
 
-    @classmethod
-    def names(cls) -> list[str]:
-        """The fields in order."""
-        return [field.name for field in fields(cls)]
-
 
 @dataclass(frozen=True)
 class Asked:
-    """The same, checked; `lessons` makes what is trained on."""
+    """The same, checked; `lessons` makes what is trained on; None: the model does itself."""
 
     model: str
     device: str
     scheme: str
     source: str
-    lessons: Callable[[], Lessons]
+    lessons: Callable[[], Lessons] | None
     minutes: float
 
 
 def sources_for(model: Any) -> list[str]:
-    """What a model can learn from: that which it learned from before it was bundled, and files of one's own."""
+    """What a model can learn from: that which it learned from before it was bundled, or its own answers; and a person's files."""
     own = suited(model) if isinstance(model, str) else None
-    return [*([own] if own is not None else []), QUESTIONS, TEXT]
+    return [own or ANSWERS, QUESTIONS, TEXT]
 
 
 def requested(form: HealForm) -> Asked:
@@ -81,10 +79,12 @@ def check_minutes(value: Any) -> float:
     return float(value)
 
 
-def _lessons(model: str, source: Any, file: Any) -> Callable[[], Lessons]:
+def _lessons(model: str, source: Any, file: Any) -> Callable[[], Lessons] | None:
     """What makes the passages: files are read now, so that whatever is wrong with them is said before a wait."""
     if source not in sources_for(model):
         raise QdashError("What to learn from is not chosen.", "Choose what the model is to learn from.")
+    if source == ANSWERS:
+        return None
     if source in OF_BUNDLED:
         return OF_BUNDLED[source]
     name, content = handed_in(file)

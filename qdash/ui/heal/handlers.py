@@ -15,17 +15,28 @@ from qdash.records import HealReport
 from qdash.runs.heal import HealPlan
 from qdash.settings import settings
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.markup import banner, hint
+from qdash.ui.components.markup import banner, hint, progress_line
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.visibility import phase_html
-from qdash.ui.controls.filling import told
+from qdash.ui.controls.filling import schemes_added
 from qdash.ui.controls.page import Shared
 from qdash.ui.controls.scheme_picker import unsuited_for
+from qdash.ui.heal.check_panel import wire_check_panel
 from qdash.ui.heal.form import HealForm, sources_for
 from qdash.ui.heal.page import TITLE, HealPage, file_classes, source_choices
-from qdash.ui.heal.stream import HealView, Training, planned, trained
-from qdash.ui.heal.view import empty_html, kept_facts, kept_html, plan_html, points_html, refused_html, training_html, unkept_html
-from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
+from qdash.ui.heal.stream import HealView, Training, kept_version, planned, trained
+from qdash.ui.heal.view import (
+    check_html,
+    empty_html,
+    kept_facts,
+    kept_html,
+    plan_html,
+    points_html,
+    refused_html,
+    training_html,
+    unkept_html,
+)
+from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming, when_over
 from qdash.ui.server.visitors import visitor_behind
 
 ADDED = N_("The healed version was added, and its unhealed one: {fields}.")
@@ -47,7 +58,7 @@ def wire_heal_page(page: HealPage, tab: gr.Tab, shared: Shared) -> None:
         request: gr.Request, dark: Any, visitor: str, last: Training | None, model: Any, scheme: Any, device: Any, minutes: Any
     ) -> list[Any]:
         if settings().public:
-            return ["", refused_html(no_training()), None, ""]
+            return ["", refused_html(no_training()), None, "", ""]
         plan = planned(model, scheme, device, backend)
         shown = [gr.skip()] * len(page.shown) if here.at_work(request, visitor) else drawn(plan, last, model, scheme, dark=bool(dark))
         return [plan_html(plan, minutes), *shown]
@@ -71,17 +82,16 @@ def wire_heal_page(page: HealPage, tab: gr.Tab, shared: Shared) -> None:
         page.heal.click(heal, [*known, *form], page.outputs, js=dark_first(len(known) + len(form)), **how),
         shared.arrival.then(resumed, known, page.outputs, js=dark_first(len(known)), **how),
     )
-    for stream in streams:
-        # Only now: Gradio ignores a click while it believes that the last one is still at work.
-        stream.then(over, [sidebar.model, page.training], [page.phase, sidebar.schemes], **QUICK)
+    when_over(streams, over, [sidebar.model, page.training], [page.phase, sidebar.schemes])
     page.stop.click(here.stopped, shared.arrival.visitor, page.stop, **QUICK)
     asked = [sidebar.model, page.scheme, sidebar.device, page.minutes]
     gr.on(
-        [tab.select, *(component.change for component in (sidebar.theme, *asked, page.phase))], looked, [*known, *asked],
+        [tab.select, *(component.change for component in (sidebar.theme, *asked, page.phase, page.check.phase))], looked, [*known, *asked],
         [page.plan, *page.shown], js=dark_first(len(known) + len(asked)), trigger_mode="always_last", **QUICK,
     )  # fmt: skip
     sidebar.model.change(another_model, [sidebar.model, page.source], page.source, trigger_mode="always_last", **QUICK)
     page.source.change(lambda source: gr.update(elem_classes=file_classes(source)), page.source, page.file, **QUICK)
+    wire_check_panel(page.check, page.scheme, shared)
     page.use.click(
         use, [sidebar.model, page.scheme, sidebar.device, sidebar.schemes], [sidebar.schemes, *sidebar.filled.outputs, page.banner], **QUICK
     )  # fmt: skip
@@ -97,10 +107,10 @@ def drawn(plan: HealPlan | QdashError, last: Training | None, model: Any, scheme
     """`HealPage.shown` of the version that is kept, else of the last training of which nothing was; else there is nothing to show."""
     kept = plan.kept if isinstance(plan, HealPlan) else None
     if kept is not None:
-        return [kept_html(kept), _kept_curve(kept, dark), points_html(kept.points, [*kept_facts(kept)])]
+        return [kept_html(kept), _kept_curve(kept, dark), points_html(kept.points, [*kept_facts(kept)]), check_html(kept.check)]
     if last is not None and last.points and (last.model, last.scheme) == (str(model).strip(), scheme):
-        return [unkept_html(last), _curve(last, dark), points_html(last.points)]
-    return [empty_html(), None, ""]
+        return [unkept_html(last), _curve(last, dark), points_html(last.points), ""]
+    return [empty_html(), None, "", ""]
 
 
 def with_form(page: HealPage, all_updates: Iterator[Updates]) -> Iterator[Updates]:
@@ -116,7 +126,7 @@ def with_form(page: HealPage, all_updates: Iterator[Updates]) -> Iterator[Update
 
 def shown(page: HealPage, view: HealView, *, dark: bool) -> Updates:
     """The component updates that show `view`; once it is over, the curve is drawn from what is kept."""
-    updates: Updates = {page.banner: hint(view.status, role="status") if view.status else banner(view.error)}
+    updates: Updates = {page.banner: progress_line(view.status, view.error)}
     training = view.training
     if training is None:
         return updates
@@ -134,16 +144,14 @@ def shown(page: HealPage, view: HealView, *, dark: bool) -> Updates:
 
 def used(plan: HealPlan | QdashError, model: Any, schemes: Any) -> list[Any]:
     """After Use it: the schemes with the healed version and its unhealed one, what is filled in, and the banner."""
-    nothing = [gr.skip()] * 3
-    if isinstance(plan, QdashError):
-        return [*nothing, banner(plan)]
-    if plan.kept is None:
-        return [*nothing, banner(QdashError("This model is not healed for this scheme yet.", "Press Heal first."))]
-    before = schemes if isinstance(schemes, list) else []
-    after = list(dict.fromkeys([*before, plan.kept.unhealed, plan.kept.scheme]))
+    try:
+        kept = kept_version(plan)
+    except QdashError as error:
+        return [*[gr.skip()] * 3, banner(error)]
+    after, filled = schemes_added(schemes, [kept.unhealed, kept.scheme], ADDED)
     said = hint(_("The healed version is among the schemes at the side: Compare, Weights and Quality take it now."), role="status")
     update = gr.update(value=after, unsuited=unsuited_for(model))
-    return [update, *told({"schemes": before}, {"schemes": after}, ADDED), said]
+    return [update, *filled, said]
 
 
 def _curve(training: Training, dark: bool) -> Any:

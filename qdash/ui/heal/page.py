@@ -11,6 +11,7 @@ from qdash.settings import settings
 from qdash.ui.components.elements import chart, html
 from qdash.ui.components.visibility import phase_html
 from qdash.ui.controls.uploaded_files import files_button
+from qdash.ui.heal.check_panel import CheckPanel, build_check_panel
 from qdash.ui.heal.form import FIRST_MINUTES, QUESTIONS, SOURCES, TEXT, sources_for
 from qdash.ui.heal.view import empty_html, scheme_choices
 
@@ -36,16 +37,17 @@ class HealPage:
     points: gr.HTML
     use: gr.Button
     training: gr.State
+    check: CheckPanel
 
     @property
     def outputs(self) -> list[Any]:
-        """Everything that a run may change."""
-        return [getattr(self, field.name) for field in fields(self)]
+        """Everything that a training may change."""
+        return [getattr(self, field.name) for field in fields(self) if field.name != "check"]
 
     @property
     def shown(self) -> list[Any]:
         """What shows a training or a healed version."""
-        return [self.verdict, self.curve, self.points]
+        return [self.verdict, self.curve, self.points, self.check.table]
 
 
 def build_heal_page(model: str) -> HealPage:
@@ -66,9 +68,10 @@ def build_heal_page(model: str) -> HealPage:
     file = files_button(_("File to learn from"), note, "heal-file", file_classes(sources[0]))
     plan = html(elem_id="heal-plan")
     with gr.Column(elem_id="heal-results"):
+        check = build_check_panel(model)
         curve = chart(_(TITLE), _(HOW), "heal-curve")
         points = html(elem_id="heal-points")
-    return HealPage(phase, banner, verdict, scheme, source, file, minutes, heal, stop, plan, curve, points, use, gr.State(None))
+    return HealPage(phase, banner, verdict, scheme, source, file, minutes, heal, stop, plan, curve, points, use, gr.State(None), check)
 
 
 def source_choices(keys: list[str]) -> list[tuple[str, str]]:

@@ -9,14 +9,15 @@ from typing import Any
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
 from qdash.present.formatting import nats
-from qdash.present.language import _, decimal, recorded
+from qdash.present.language import _, decimal
 from qdash.records import HealEstimate, Healing, HealPoint, HealReport, Step
 from qdash.runs.heal import HealPlan
 from qdash.ui.components import text
+from qdash.ui.components.step_words import said_with_time
 from qdash.ui.controls.form import check_device, check_model
 from qdash.ui.heal.form import HealForm, check_scheme, requested
 from qdash.ui.server.backend import Backend
-from qdash.ui.server.run_errors import by_button, internal_error
+from qdash.ui.server.run_errors import guarded, internal_error
 from qdash.ui.server.run_queue import Entrance, Ticket, waiting
 
 REFRESH_S = 2.0
@@ -55,16 +56,19 @@ def planned(model: Any, scheme: Any, device: Any, backend: Backend) -> HealPlan 
         return internal_error()
 
 
+def kept_version(plan: HealPlan | QdashError) -> HealReport:
+    """The healed version that is kept; raises QdashError where there is none."""
+    if isinstance(plan, QdashError):
+        raise plan
+    if plan.kept is None:
+        raise QdashError("This model is not healed for this scheme yet.", "Press Heal first.")
+    return plan.kept
+
+
 def trained(form: HealForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[HealView]:
     """Check, wait in the queue, train. Never raises: what is on the page stays beside an error."""
-    view = HealView()
-    try:
-        for view in _run(form, backend, line, stop):
-            yield view
-    except QdashError as error:
-        yield HealView(training=view.training, error=by_button(error, "Heal"))
-    except Exception:
-        yield HealView(training=view.training, error=internal_error())
+    views = _run(form, backend, line, stop)
+    return guarded(views, "Heal", lambda error, before: HealView(training=before.training if before else None, error=error))
 
 
 def _run(form: HealForm, backend: Backend, line: Entrance, stop: Event) -> Iterator[HealView]:
@@ -82,11 +86,13 @@ def _run(form: HealForm, backend: Backend, line: Entrance, stop: Event) -> Itera
 
 @dataclass
 class _Seen:
-    """What was shown of a run last."""
+    """What was shown of a run last. `began_s`: when what it is `doing` began."""
 
     training: Training
     ticket: Ticket
     shown_s: float = 0.0
+    doing: str = ""
+    began_s: float = 0.0
 
     def views(self, step: Step | HealEstimate) -> Iterator[HealView]:
         """The view of a step; of training ones, the first, those with a new score, and one every `REFRESH_S`."""
@@ -96,7 +102,9 @@ class _Seen:
                 self.shown_s = now
                 yield self._moved(step)
         elif isinstance(step, Step) and step.detail:
-            yield HealView(recorded(step.detail), self.training)
+            if step.detail != self.doing:
+                self.doing, self.began_s = step.detail, time.monotonic()
+            yield HealView(said_with_time(step, time.monotonic() - self.began_s), self.training)
 
     def _moved(self, step: Healing) -> HealView:
         total_s = 60 * self.training.minutes

@@ -11,12 +11,13 @@ from qdash.markup import Macros
 from qdash.present.formatting import mib, nats, percent
 from qdash.present.healing import estimate_words, healed_words, healing_facts, points_table
 from qdash.present.language import _, decimal, recorded
-from qdash.records import HealPoint, HealReport
+from qdash.records import Evaluation, HealPoint, HealReport
 from qdash.runs.heal import HealPlan
 from qdash.ui.components.markup import hint, problem_words
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.heal.form import HEALED
 from qdash.ui.heal.stream import Training
+from qdash.verdict.healing import check_facts, check_headline, check_table
 
 _draw = Macros("qdash.ui.heal.page")
 
@@ -57,13 +58,20 @@ def unkept_html(training: Training) -> Markup:
 
 
 def kept_html(report: HealReport) -> Markup:
-    """Headline over a healed version."""
+    """Headline over a healed version: its right answers where they were counted, else how to count them."""
+    if report.check is not None:
+        return sentence_html(check_headline(report.check), " ".join((*check_facts(report.check), healed_words(report))))
     why = _(
-        "Use it puts it among the schemes at the side, beside “{unhealed}”, the same without training: Quality then counts the right "
-        "answers of both.",
+        "Check its answers counts how many are right, before and after. Use it puts it among the schemes at the side, beside “{unhealed}”, "
+        "the same without training.",
         unhealed=format_label(report.scheme),
     )
     return sentence_html(healed_words(report), why)
+
+
+def check_html(check: Evaluation | None) -> Markup:
+    """The right answers of original, unhealed and healed; empty before they were counted."""
+    return Markup() if check is None else _draw.check(*check_table(check))
 
 
 def points_html(points: Sequence[HealPoint], facts: Sequence[str] = ()) -> Markup:

@@ -1,19 +1,16 @@
 """What a person asks for on the Mix tab, and its way to checked values. They arrive unchecked from the browser, so all are checked here."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from qdash.catalog.models import MODELS, is_random
 from qdash.catalog.recipes import rules_of
 from qdash.catalog.schemes import find_scheme
-from qdash.catalog.types import ModelTask
 from qdash.errors import QdashError
 from qdash.offer import check_questions
 from qdash.records import Dtype
 from qdash.runs.sensitivity import check_searched
-from qdash.tasks import TASKS, Task
 from qdash.tasks.calibration import BUNDLED
-from qdash.ui.controls.form import check_device, check_dtype, check_model, check_variants
+from qdash.ui.controls.form import FormValues, check_device, check_dtype, check_model, check_variants, whole_number
 
 LEAST_BITS, MOST_BITS, STEP_BITS = 2, 16, 0.05
 """Of the slider."""
@@ -23,7 +20,7 @@ MOST = 2000
 
 
 @dataclass(frozen=True)
-class MixForm:
+class MixForm(FormValues):
     """The values, unchecked."""
 
     model: Any
@@ -32,11 +29,6 @@ class MixForm:
     device: Any
     task: Any
     limit: Any
-
-    @classmethod
-    def names(cls) -> list[str]:
-        """The fields in order."""
-        return [field.name for field in fields(cls)]
 
 
 @dataclass(frozen=True)
@@ -49,18 +41,6 @@ class Asked:
     limit: int
     device: str
     baseline_dtype: Dtype | None
-
-
-def tasks_for(model: str, reads: ModelTask) -> list[Task]:
-    """The tasks whose questions a model can be given, the one it was made for first; none for random weights.
-
-    A bundled model knows nothing but what it was taught.
-    """
-    if is_random(model):
-        return []
-    bundled = model in MODELS and MODELS[model].kind == "bundled"
-    fitting = [TASKS[key] for key in BUNDLED if not TASKS[key].sees or reads == "image-text-to-text"]
-    return [task for task in fitting if not bundled or task.made_for == model]
 
 
 def requested(form: MixForm) -> Asked:
@@ -80,8 +60,9 @@ def _for_one_layer(key: str) -> bool:
 
 def _limit(value: Any) -> int:
     """A whole number of questions: half of them search, half prove."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 2 <= value <= MOST or value != int(value):
+    number = whole_number(value, 2, MOST)
+    if number is None:
         remedy = f"Ask 2 to {MOST:,}: half to search on, half to prove the mix on."
         raise QdashError(f"{str(value)[:20]} questions cannot be asked.", remedy)
-    check_questions(int(value))
-    return int(value)
+    check_questions(number)
+    return number

@@ -10,19 +10,20 @@ from qdash.errors import QdashError
 from qdash.present.language import N_, _
 from qdash.records import MixReport, ProgressiveReport
 from qdash.ui.components.events import QUICK
-from qdash.ui.components.markup import banner, hint, problem_words
+from qdash.ui.components.markup import banner, hint, problem_words, progress_line
 from qdash.ui.components.theme_switch import dark_first
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import phase_html
-from qdash.ui.controls.filling import told
+from qdash.ui.controls.bundled_tasks import other_tasks, tasks_for
+from qdash.ui.controls.filling import schemes_added
 from qdash.ui.controls.page import Shared
 from qdash.ui.controls.preflight import reads
-from qdash.ui.mix.form import MixForm, tasks_for
-from qdash.ui.mix.page import MixPage, empty_html, task_choices
+from qdash.ui.mix.form import MixForm
+from qdash.ui.mix.page import MixPage, empty_html
 from qdash.ui.mix.progressive import figures, offered, progressive_shown
 from qdash.ui.mix.stream import Known, MixView, first_budget, measured, progressed, proved, solved
 from qdash.ui.mix.view import headline_html, map_html, proof_html
-from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
+from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming, when_over
 from qdash.ui.server.visitors import visitor_behind
 
 ADDED = N_("The mix was added: {fields}.")
@@ -51,9 +52,7 @@ def wire_mix_page(page: MixPage, shared: Shared) -> None:
         return {panel.divergence: gr.skip()} if report is None else figures(panel, report, dark=bool(dark))
 
     def another_model(model: Any, task: Any) -> Any:
-        tasks = tasks_for(str(model), reads(model, backend))
-        keys = [each.key for each in tasks]
-        return gr.update(choices=task_choices(tasks), value=task if task in keys else next(iter(keys), None))
+        return other_tasks(tasks_for(str(model), reads(model, backend)), task)
 
     def seen(view: MixView, follower: Follower[Known]) -> Iterator[Updates]:
         yield shown(page, view, follower)
@@ -74,9 +73,7 @@ def wire_mix_page(page: MixPage, shared: Shared) -> None:
         panel.start.click(progress, [*known, panel.scheme], page.outputs, js=dark_first(len(known) + 1), **how),
         shared.arrival.then(here.resumed, known, page.outputs, js=dark_first(len(known)), **how),
     )
-    for stream in streams:
-        # Only now: Gradio ignores a click while it believes that the last one is still at work.
-        stream.then(over, page.known, page.phase, **QUICK)
+    when_over(streams, over, page.known, page.phase)
     page.stop.click(here.stopped, shared.arrival.visitor, page.stop, **QUICK)
     gr.on(
         [page.budget.change, page.phase.change], drawn, [page.known, page.report, page.budget],
@@ -114,15 +111,14 @@ def used(known: Known | None, budget: Any, model: Any, schemes: Any) -> list[Any
         return [*nothing, banner(error)]
     if mix.recipe == ORIGINAL:
         return [*nothing, banner(QdashError("This mix leaves every layer as it is.", "Choose a smaller budget."))]
-    before = schemes if isinstance(schemes, list) else []
-    after = before if mix.recipe in before else [*before, mix.recipe]
+    after, filled = schemes_added(schemes, [mix.recipe], ADDED)
     said = hint(_("The mix is among the schemes at the side: Compare, Weights and Quality take it now."), role="status")
-    return [after, *told({"schemes": before}, {"schemes": after}, ADDED), said]
+    return [after, *filled, said]
 
 
 def shown(page: MixPage, view: MixView, follower: Follower[Known]) -> Updates:
     """The component updates that show `view`. A page that was reloaded during a proof gets the budget of that back."""
-    updates: Updates = {page.banner: hint(view.status, role="status") if view.status else banner(view.error)}
+    updates: Updates = {page.banner: progress_line(view.status, view.error)}
     if view.known is not None:
         updates[page.known] = view.known
         if follower.before is None or follower.before.report != view.known.report:

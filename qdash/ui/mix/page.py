@@ -8,12 +8,12 @@ import gradio as gr
 from qdash.catalog.models import MODELS
 from qdash.markup import Macros
 from qdash.present.language import _
-from qdash.tasks import Task
 from qdash.ui.components.elements import html
 from qdash.ui.components.static import script
 from qdash.ui.components.verdict_header import sentence_html
 from qdash.ui.components.visibility import phase_html
-from qdash.ui.mix.form import FIRST_LIMIT, LEAST_BITS, MOST, MOST_BITS, STEP_BITS, tasks_for
+from qdash.ui.controls.bundled_tasks import tasks_for, tasks_radio
+from qdash.ui.mix.form import FIRST_LIMIT, LEAST_BITS, MOST, MOST_BITS, STEP_BITS
 from qdash.ui.mix.progressive import ProgressivePanel, build_progressive
 
 LONGEST = 24
@@ -51,19 +51,11 @@ class MixPage:
 
 def build_mix_page(model: str) -> MixPage:
     """Create the components inside the current tab, with the tasks of `model`."""
-    tasks = tasks_for(model, MODELS[model].task)
     phase = html(phase_html("mix", running=False, results=False), elem_classes=["phases"])
     banner = html(elem_id="mix-banner")
     verdict = html(empty_html(), elem_id="mix-verdict")
     with gr.Row(elem_id="mix-bar"):
-        task = gr.Radio(
-            task_choices(tasks),
-            value=tasks[0].key if tasks else None,
-            label=_("Task"),
-            elem_id="mix-task",
-            elem_classes=["pills"],
-            min_width=0,
-        )
+        task = tasks_radio(tasks_for(model, MODELS[model].task), _("Task"), "mix-task")
         limit = gr.Number(FIRST_LIMIT, label=_("Questions"), precision=0, minimum=2, maximum=MOST, elem_id="mix-limit", min_width=0)
         measure = gr.Button(_("Measure layers"), variant="primary", elem_id="mix-measure", min_width=0)
         stop = gr.Button(_("Stop"), elem_id="mix-stop", min_width=0)
@@ -83,11 +75,6 @@ def build_mix_page(model: str) -> MixPage:
     return MixPage(
         phase, banner, verdict, task, limit, measure, stop, budget, use, prove, solved, proof, gr.State(None), gr.State(None), progressive
     )
-
-
-def task_choices(tasks: list[Task]) -> list[tuple[str, str]]:
-    """(label, key) of each."""
-    return [(_(task.label), task.key) for task in tasks]
 
 
 def empty_html() -> str:

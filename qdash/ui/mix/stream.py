@@ -9,21 +9,17 @@ from typing import Any, TypeVar
 
 from qdash.errors import QdashError
 from qdash.execution.forward import forward_events
-from qdash.present.formatting import percent
-from qdash.present.language import _, recorded
+from qdash.present.language import _
 from qdash.records import Mix, MixReport, ProgressiveReport, SensitivityReport, Step
 from qdash.runs.mix import choices_of
 from qdash.runs.mix.budget import read_budget
 from qdash.runs.sensitivity import Emission
 from qdash.tasks import bundled_set
-from qdash.ui.components import text
+from qdash.ui.components.step_words import said, said_with_time
 from qdash.ui.mix.form import MOST_BITS, STEP_BITS, MixForm, requested
 from qdash.ui.server.backend import Backend
-from qdash.ui.server.run_errors import by_button, internal_error
+from qdash.ui.server.run_errors import guarded, internal_error
 from qdash.ui.server.run_queue import Entrance, waiting
-
-LEAST_DONE = 0.1
-"""The share of a proof that has to be done before the time for the rest follows from it."""
 
 Result = TypeVar("Result")
 
@@ -63,7 +59,7 @@ def measured(form: MixForm, backend: Backend, line: Entrance, stop: Event) -> It
             job = backend.measure_sensitivity(
                 asked.model, asked.schemes, calibration, stop, device=asked.device, baseline_dtype=asked.baseline_dtype
             )
-            report = yield from _followed(job, _said)
+            report = yield from _followed(job, said)
         choices_of(report)
         yield MixView(known=Known(report, asked.task, asked.limit))
 
@@ -82,7 +78,7 @@ def proved(known: Known | None, budget: Any, backend: Backend, line: Entrance, s
                 yield MixView(status=waiting(place))
             began = time.monotonic()
             job = backend.prove_mix(known.report, budget, bundled_set(known.task, known.limit), stop)
-            proof = yield from _followed(job, lambda step: _said(step) + _to_go(step, time.monotonic() - began))
+            proof = yield from _followed(job, lambda step: said_with_time(step, time.monotonic() - began))
         yield MixView(known=known, proof=proof)
 
     yield from _guarded(run(), "Prove it")
@@ -101,16 +97,16 @@ def progressed(known: Known | None, scheme: Any, backend: Backend, line: Entranc
                 yield MixView(status=waiting(place))
             began = time.monotonic()
             job = backend.measure_progressive(known.report, scheme, bundled_set(known.task, known.limit), stop)
-            said = _("Loading the model.")
-            yield MixView(status=said)
+            words = _("Loading the model.")
+            yield MixView(status=words)
 
             def views(item: Step | ProgressiveReport) -> Iterator[MixView]:
-                nonlocal said
+                nonlocal words
                 if isinstance(item, ProgressiveReport):
-                    yield MixView(status=said, progressive=item)
+                    yield MixView(status=words, progressive=item)
                 elif item.detail:
-                    said = _said(item) + _to_go(item, time.monotonic() - began)
-                    yield MixView(status=said)
+                    words = said_with_time(item, time.monotonic() - began)
+                    yield MixView(status=words)
 
             report = yield from forward_events(job, views)
         yield MixView(known=known, progressive=report)
@@ -140,30 +136,14 @@ def _best(known: Known, budget: Any) -> Mix:
 
 
 def _guarded(views: Iterator[MixView], button: str) -> Iterator[MixView]:
-    try:
-        yield from views
-    except QdashError as error:
-        yield MixView(error=by_button(error, button))
-    except Exception:
-        yield MixView(error=internal_error())
+    return guarded(views, button, lambda error, _before: MixView(error=error))
 
 
-def _followed(job: Generator[Emission, None, Result], said: Callable[[Step], str]) -> Generator[MixView, None, Result]:
+def _followed(job: Generator[Emission, None, Result], words: Callable[[Step], str]) -> Generator[MixView, None, Result]:
     yield MixView(status=_("Loading the model."))
 
     def views(item: Emission) -> Iterator[MixView]:
         if isinstance(item, Step) and item.detail:
-            yield MixView(status=said(item))
+            yield MixView(status=words(item))
 
     return (yield from forward_events(job, views))
-
-
-def _said(step: Step) -> str:
-    what = recorded(step.detail)
-    return what if step.fraction is None else _("{what} · {share} done", what=what, share=percent(step.fraction))
-
-
-def _to_go(step: Step, gone_s: float) -> str:
-    """What is left at the speed so far; measuring says so itself."""
-    done = step.fraction or 0.0
-    return f" · {text.to_go(gone_s * (1 - done) / done)}" if done >= LEAST_DONE else ""

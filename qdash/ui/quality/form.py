@@ -3,7 +3,7 @@
 Values arrive unchecked from the browser, so all are checked here.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,13 +14,13 @@ from qdash.errors import QdashError
 from qdash.records import EvaluationRequest
 from qdash.records.evaluation import MAX_ITEMS
 from qdash.tasks import TASKS, Task, bundled_items, find_task
-from qdash.ui.controls.form import check_model, check_variants
+from qdash.ui.controls.form import FormValues, check_model, check_variants, whole_number
 from qdash.ui.controls.uploaded_files import Content, handed_in
 from qdash.ui.quality.question_file import WITH_FILE
 
 
 @dataclass(frozen=True)
-class QualityForm:
+class QualityForm(FormValues):
     """The values, unchecked."""
 
     model: Any
@@ -30,11 +30,6 @@ class QualityForm:
     task: Any
     limit: Any
     file: Any
-
-    @classmethod
-    def names(cls) -> list[str]:
-        """The fields in order."""
-        return [field.name for field in fields(cls)]
 
 
 def tasks_for(model: str, reads: ModelTask) -> list[Task]:
@@ -90,6 +85,7 @@ def _limit(value: Any) -> int | None:
     """A whole number of questions; an empty field means all."""
     if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MAX_ITEMS or value != int(value):
+    number = whole_number(value, 1, MAX_ITEMS)
+    if number is None:
         raise QdashError(f"{str(value)[:20]} questions cannot be asked.", f"Ask 1 to {MAX_ITEMS:,}, or leave the field empty for all.")
-    return int(value)
+    return number

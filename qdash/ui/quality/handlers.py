@@ -25,7 +25,7 @@ from qdash.ui.results.evaluation_view import empty_html, headline_html, running_
 from qdash.ui.results.export_buttons import wire_exports
 from qdash.ui.server.autosave import keep
 from qdash.ui.server.backend import Backend
-from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming
+from qdash.ui.server.page_runs import Follower, PageRuns, Updates, streaming, when_over
 from qdash.ui.server.run_queue import Line
 from qdash.ui.server.runs import Runs
 from qdash.ui.server.tab_sessions import Sessions
@@ -67,9 +67,7 @@ def wire_quality_page(
         page.evaluate.click(evaluate, inputs, page.outputs, js=dark_first(len(inputs)), **how),
         arrival.then(here.resumed, known, page.outputs, js=dark_first(len(known)), **how),
     )
-    for stream in streams:
-        # Only now: Gradio ignores a click while it believes that the last one is still at work.
-        stream.then(over, page.evaluation, page.phase, **QUICK)
+    when_over(streams, over, page.evaluation, page.phase)
     page.stop.click(here.stopped, arrival.visitor, page.stop, **QUICK)
     sidebar.model.change(
         another_model, [sidebar.model, page.task], [page.task, *page.choice], trigger_mode="always_last", **QUICK

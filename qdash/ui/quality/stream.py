@@ -6,13 +6,13 @@ from functools import partial
 from threading import Event
 
 from qdash.errors import QdashError
-from qdash.present.language import _, decimal, recorded
+from qdash.present.language import _
 from qdash.records import EvaluationEvent, EvaluationRequest
 from qdash.stopping import unless_stopped
 from qdash.tasks import Item
-from qdash.ui.components import text
 from qdash.ui.quality.form import QualityForm, requested
 from qdash.ui.quality.question_file import items_of
+from qdash.ui.results.evaluation_progress import doing, left_s
 from qdash.ui.results.quality_state import QualityState, queued_state, reduce
 from qdash.ui.server.backend import Backend
 from qdash.ui.server.run_errors import by_button, internal_error
@@ -63,7 +63,7 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
 
         def advance(state: QualityState, event: EvaluationEvent) -> QualityState:
             state = reduce(state, event)
-            ticket.expect(_left_s(state))
+            ticket.expect(left_s(state))
             return state
 
         yield from paced(state, backend.evaluate(request, stop, items), advance, _view, lambda _state: REFRESH_S)
@@ -71,36 +71,3 @@ def _queued(request: EvaluationRequest, items: Questions, backend: Backend, line
 
 def _view(state: QualityState) -> QualityView:
     return QualityView(state=state, status=doing(state) if state.evaluation is None else "")
-
-
-def doing(state: QualityState) -> str:
-    """The line below the headline while this evaluation runs: the variant, its progress and the time left."""
-    finished = sum(row.result is not None for row in state.rows)
-    row = state.current
-    if row is None:
-        return _("Starting a worker.") if finished < len(state.rows) else _("Finishing.")
-    if row.state == "measuring":
-        if row.waiting:
-            doing = recorded(row.detail)
-            return _("Asking the original some questions again, to see how much timings vary · {doing}.", doing=doing)
-        return _("Asking the original some questions again, to see how much timings vary.")
-    said = [f"{recorded(row.label)}: {_(text.WITHIN[row.state])}"]
-    if row.state == "answering" and row.done:
-        said.append(_("question {number} of {total}", number=decimal(row.done), total=decimal(row.total)))
-    said.append(_("version {number} of {total}", number=state.rows.index(row) + 1, total=len(state.rows)))
-    left_s = _left_s(state)
-    if row.waiting:  # the answers of a comparison come first
-        said.append(recorded(row.detail))
-    elif left_s is not None:
-        said.append(text.to_go(left_s))
-    return " · ".join(said)
-
-
-def _left_s(state: QualityState) -> float | None:
-    """Seconds left for all variants, if the others take as long for a question as the current one; None if unknown."""
-    row = state.current
-    if row is None or row.eta_s is None or row.done >= row.total:
-        return None
-    per_item = row.eta_s / (row.total - row.done)
-    waiting_rows = sum(other.state == "queued" for other in state.rows)
-    return row.eta_s + per_item * row.total * waiting_rows

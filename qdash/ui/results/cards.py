@@ -8,13 +8,14 @@ from qdash.markup import Macros, colour_classes
 from qdash.present.formatting import ANSWERS_HIDDEN
 from qdash.present.language import _, recorded
 from qdash.present.text_diff import differing_spans
-from qdash.records import Comparison, VariantResult
+from qdash.records import Comparison, Request, VariantResult
 from qdash.ui.components import text
 from qdash.ui.results.card_metrics import facts_html, names_html, no_figures_html
 from qdash.ui.results.compare_state import Card, CompareState
 from qdash.ui.results.token_heatmap import strip_html
 from qdash.verdict import judge
 from qdash.verdict.judging import reference_words
+from qdash.verdict.marks import mark_of
 from qdash.verdict.reasons import why_slower
 
 _draw = Macros(__name__)
@@ -60,7 +61,7 @@ def _drawn(state: CompareState, index: int, saves: bool) -> Drawn:
         card=card,
         colours=colour_classes(card.result or card.scheme),
         badge=_badge(card),
-        body=_body(card, state.reference if index else None),
+        body=_body(card, state.reference if index else None, state.asked),
         strip=strip_html(ran.agreement) if ran and ran.agreement and ran.agreement.per_token else _bar(card),
         chip=_outcome(ran, baseline, comparison) if ran and comparison else _chip(card),
         figures=facts_html(ran, baseline, comparison) if ran else _figures_to_come(card, original=not index),
@@ -76,7 +77,8 @@ def _badge(card: Card) -> tuple[str, str, bool]:
     return _(word), _(text.TIPS[word]), word == "SIMULATED"
 
 
-def _body(card: Card, reference: str | None) -> Markup:
+def _body(card: Card, reference: str | None, asked: Request | None) -> Markup:
+    """The answer and, once it is complete and if that is known, whether it is right."""
     error = card.result.error if card.result else None
     if error is not None and card.state != "stopped":
         return _draw.problem(error)
@@ -84,7 +86,8 @@ def _body(card: Card, reference: str | None) -> Markup:
         said = card.text.lstrip()  # what goes on with a story begins with a space
         compared = card.result is not None and reference is not None
         spans = differing_spans(reference.lstrip(), said) if compared and reference is not None else [(said, False)]
-        return _draw.answer(spans, card.state == "answering")
+        mark = mark_of(card.result, asked) if card.result is not None and card.state != "stopped" else None
+        return _draw.answer(spans, card.state == "answering", mark)
     if card.result is not None and card.state != "stopped":
         return _draw.about(_(ANSWERS_HIDDEN) if card.result.answer is None else _("The answer is empty."))
     return _draw.about(_(card.scheme.about)) if card.state == "ready" else _draw.ghost()

@@ -68,11 +68,15 @@ class Card:
 
 @dataclass(frozen=True)
 class CompareState:
-    """All cards in order, the baseline first, and the comparison once there is one. `latest`: the card that moved on last."""
+    """All cards in order, the baseline first, and the comparison once there is one. `latest`: the card that moved on last.
+
+    `asked`: what is asked; None before anything is.
+    """
 
     cards: tuple[Card, ...]
     comparison: Comparison | None = None
     latest: int = 0
+    asked: Request | None = None
 
     @property
     def reference(self) -> str | None:
@@ -120,7 +124,7 @@ def ready_state(variants: Sequence[Variant]) -> CompareState:
 
 def queued_state(request: Request) -> CompareState:
     """Every variant of `request`, waiting."""
-    return CompareState(_cards(request.variants, "queued"))
+    return CompareState(_cards(request.variants, "queued"), asked=request)
 
 
 def _cards(variants: Sequence[Variant], state: State) -> tuple[Card, ...]:
@@ -130,7 +134,7 @@ def _cards(variants: Sequence[Variant], state: State) -> tuple[Card, ...]:
 def finished_state(comparison: Comparison) -> CompareState:
     """The state of a comparison that is over, from its results alone."""
     cards = tuple(_finished(Card(_scheme_of(result), result.label), result) for result in comparison.variants)
-    return CompareState(cards, comparison)
+    return CompareState(cards, comparison, asked=comparison.request)
 
 
 def _scheme_of(result: VariantResult) -> Scheme:

@@ -26,6 +26,8 @@ from qdash.records import (
     LayerDetail,
     MeasuredLayer,
     MixReport,
+    Played,
+    PlayRequest,
     ProgressiveReport,
     Request,
     Saved,
@@ -36,16 +38,18 @@ from qdash.records import (
 )
 from qdash.report import model_card
 from qdash.runs import compare as comparing
-from qdash.runs import drift, model_report, sensitivity, weight_error, weight_files
+from qdash.runs import drift, heal_check, model_report, sensitivity, weight_error, weight_files
 from qdash.runs import evaluate as evaluation
 from qdash.runs import fit as fitting
 from qdash.runs import heal as healing
 from qdash.runs import mix as mixing
 from qdash.runs import plan as planning
+from qdash.runs import play as playing
 from qdash.runs import save as saving
 from qdash.runs.heal import HealPlan
 from qdash.runs.healing_passages import Lessons
 from qdash.runs.plan import Plan
+from qdash.runs.play import Game
 from qdash.runs.push import push_version
 from qdash.tasks import CalibrationSet, Item
 
@@ -133,9 +137,27 @@ class Backend(Protocol):
         ...
 
     def heal(
-        self, model: str, scheme: str, lessons: Callable[[], Lessons], minutes: float, stop: StopEvent, *, device: str
+        self, model: str, scheme: str, lessons: Callable[[], Lessons] | None, minutes: float, stop: StopEvent, *, device: str
     ) -> Generator[Step | HealEstimate, None, HealReport]:
-        """Train a model for a scheme on `lessons`, which are made when they are needed."""
+        """Train a model for a scheme on `lessons`, which are made when they are needed; None: on its own answers."""
+        ...
+
+    def check_healed(
+        self, report: HealReport, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None
+    ) -> Generator[EvaluationEvent, None, HealReport]:
+        """Count the right answers of a healed version, of the unhealed one and of the original, and keep them with it."""
+        ...
+
+    def begin_play(self, model: str, owner: str, stop: StopEvent, *, device: str) -> Generator[Step, None, Game]:
+        """Set up a game for `owner` alone."""
+        ...
+
+    def play(self, game: Game, request: PlayRequest, stop: StopEvent) -> Generator[Step, None, Played]:
+        """Make a move."""
+        ...
+
+    def end_play(self, game: Game) -> None:
+        """End a game, and its worker."""
         ...
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
@@ -234,10 +256,28 @@ class EngineBackend:
         return healing.plan_heal(model, scheme, self.executor.held_bytes, device=device, wait_s=_PATIENCE_S)
 
     def heal(
-        self, model: str, scheme: str, lessons: Callable[[], Lessons], minutes: float, stop: StopEvent, *, device: str
+        self, model: str, scheme: str, lessons: Callable[[], Lessons] | None, minutes: float, stop: StopEvent, *, device: str
     ) -> Generator[Step | HealEstimate, None, HealReport]:
         """See `heal.heal`."""
         return healing.heal(model, scheme, lessons, minutes, self.executor, stop, device=device)
+
+    def check_healed(
+        self, report: HealReport, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None
+    ) -> Generator[EvaluationEvent, None, HealReport]:
+        """See `heal_check.check_healed`."""
+        return heal_check.check_healed(report, request, self.executor, stop, items)
+
+    def begin_play(self, model: str, owner: str, stop: StopEvent, *, device: str) -> Generator[Step, None, Game]:
+        """See `play.begin_play`."""
+        return playing.begin_play(model, owner, self.executor, stop, device=device)
+
+    def play(self, game: Game, request: PlayRequest, stop: StopEvent) -> Generator[Step, None, Played]:
+        """See `play.play`."""
+        return playing.play(game, request, self.executor, stop)
+
+    def end_play(self, game: Game) -> None:
+        """See `play.end_play`."""
+        playing.end_play(game, self.executor)
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """See `evaluate.evaluate`."""

@@ -25,6 +25,8 @@ from qdash.records import (
     LayerDetail,
     MeasuredLayer,
     MixReport,
+    Played,
+    PlayRequest,
     ProgressiveReport,
     Request,
     Saved,
@@ -36,6 +38,7 @@ from qdash.records import (
 from qdash.runs.heal import HealPlan
 from qdash.runs.healing_passages import Lessons
 from qdash.runs.plan import Plan
+from qdash.runs.play import Game
 from qdash.tasks import CalibrationSet, Item
 from qdash.ui.server.backend import Backend
 
@@ -126,10 +129,28 @@ class LimitedBackend:
         return self.backend.plan_heal(model, scheme, device=device)
 
     def heal(
-        self, model: str, scheme: str, lessons: Callable[[], Lessons], minutes: float, stop: StopEvent, *, device: str
+        self, model: str, scheme: str, lessons: Callable[[], Lessons] | None, minutes: float, stop: StopEvent, *, device: str
     ) -> Generator[Step | HealEstimate, None, HealReport]:
         """Never: training takes minutes, in which nobody else would be served."""
         raise no_training()
+
+    def check_healed(
+        self, report: HealReport, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None
+    ) -> Generator[EvaluationEvent, None, HealReport]:
+        """Never: nothing is healed here."""
+        raise no_training()
+
+    def begin_play(self, model: str, owner: str, stop: StopEvent, *, device: str) -> Generator[Step, None, Game]:
+        """Set up a game."""
+        return self._within(self.backend.begin_play(model, owner, stop, device=device), stop)
+
+    def play(self, game: Game, request: PlayRequest, stop: StopEvent) -> Generator[Step, None, Played]:
+        """Make a move; one that takes too long ends the game."""
+        return self._within(self.backend.play(game, request, stop), stop)
+
+    def end_play(self, game: Game) -> None:
+        """End a game."""
+        self.backend.end_play(game)
 
     def evaluate(self, request: EvaluationRequest, stop: StopEvent, items: Sequence[Item] | None = None) -> Iterator[EvaluationEvent]:
         """Give every variant the same task."""

@@ -4,14 +4,16 @@ Each page supplies the function that draws a view of its run. A stream that yiel
 one that raises would leave the page waiting; neither happens here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Generic, TypeVar
 
 import gradio as gr
+from gradio.events import Dependency
 
 from qdash.present.language import _
+from qdash.ui.components.events import QUICK
 from qdash.ui.components.markup import banner
 from qdash.ui.components.visibility import phase_html
 from qdash.ui.server.run_errors import internal_error
@@ -79,6 +81,14 @@ class PageRuns(Generic[ViewT, ResultT]):
         """Handler of the Stop button; returns the button's new label."""
         self.runs.stop(self.name, visitor, str(request.session_hash))  # a visitor without a cookie is known by the session
         return _("Stopping …")
+
+
+def when_over(streams: Iterable[Dependency], over: Callable[..., Any], inputs: Any, outputs: Any) -> None:
+    """Call `over` after each of the streams. Only then may a button be seen that starts the next: Gradio ignores a click while it believes
+    that the last one is still at work.
+    """
+    for stream in streams:
+        stream.then(over, inputs, outputs, **QUICK)
 
 
 def streaming(name: str, line: Line) -> dict[str, Any]:

@@ -1,10 +1,28 @@
 """The errors that a page shows for a run that failed or was stopped. Tracebacks go to the server's log, never to the page."""
 
 import sys
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from qdash.errors import QdashError
 from qdash.remedies import by_reader
 from qdash.ui.server.request_faults import log_fault
+
+ViewT = TypeVar("ViewT")
+
+
+def guarded(views: Iterator[ViewT], button: str, failed: Callable[[QdashError, ViewT | None], ViewT]) -> Iterator[ViewT]:
+    """The views of a run that the `button` starts. Never raises: what goes wrong ends it with what `failed` makes of the error and of the
+    last view, if there was one.
+    """
+    view: ViewT | None = None
+    try:
+        for view in views:
+            yield view
+    except QdashError as error:
+        yield failed(by_button(error, button), view)
+    except Exception:
+        yield failed(internal_error(), view)
 
 
 def by_button(error: QdashError, button: str) -> QdashError:

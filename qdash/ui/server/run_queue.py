@@ -38,7 +38,7 @@ class Visitor:
 class Entrance(Protocol):
     """The queue as one visitor joins it."""
 
-    def join(self, *, alone: bool = True, gives_way: bool = False) -> AbstractContextManager["Ticket"]:
+    def join(self, *, alone: bool = True, gives_way: bool = False, brief: bool = False) -> AbstractContextManager["Ticket"]:
         """See `Line.join`."""
         ...
 
@@ -74,6 +74,8 @@ class Ticket:
     joined: float
     visitor: Visitor = Visitor()
     gives_way: bool = False
+    brief: bool = False
+    """Served in so short a time that it says nothing of how long others take."""
     served: bool = False
     answered: bool = False
     since: float = 0.0
@@ -167,11 +169,11 @@ class Line:
         return _VisitorsEntrance(self, visitor)
 
     @contextmanager
-    def join(self, *, alone: bool = True, gives_way: bool = False, visitor: Visitor = _ANYBODY) -> Iterator[Ticket]:
+    def join(self, *, alone: bool = True, gives_way: bool = False, brief: bool = False, visitor: Visitor = _ANYBODY) -> Iterator[Ticket]:
         """Wait in the queue for the length of the block; raises QdashError if the queue is full or `visitor` has too many places
         already.
         """
-        ticket = Ticket(self, alone, time.monotonic(), visitor, gives_way)
+        ticket = Ticket(self, alone, time.monotonic(), visitor, gives_way, brief)
         with self._changed:
             self._check_room(visitor)
             self._tickets.append(ticket)
@@ -252,7 +254,7 @@ class Line:
 
     def _leave(self, ticket: Ticket) -> None:
         with self._changed:
-            if ticket.served:
+            if ticket.served and not ticket.brief:
                 self._services.ended(ticket.joined)
             if ticket.answered:
                 self._timings.ended(ticket.since)
@@ -269,8 +271,8 @@ class _VisitorsEntrance:
     line: Line
     visitor: Visitor
 
-    def join(self, *, alone: bool = True, gives_way: bool = False) -> AbstractContextManager[Ticket]:
-        return self.line.join(alone=alone, gives_way=gives_way, visitor=self.visitor)
+    def join(self, *, alone: bool = True, gives_way: bool = False, brief: bool = False) -> AbstractContextManager[Ticket]:
+        return self.line.join(alone=alone, gives_way=gives_way, brief=brief, visitor=self.visitor)
 
 
 def waiting(place: Place) -> str:

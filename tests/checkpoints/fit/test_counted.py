@@ -1,5 +1,8 @@
 """What is told of a context's memory against every model type's own class: the bytes of a real cache, and of all tensors alive at once."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,10 +10,15 @@ import torch
 import transformers as hf
 from transformers import DynamicCache
 
-from qdash.checkpoints.fit import cache_bytes, decoder_of, working_bytes
+from qdash.catalog.schemes import find_scheme
+from qdash.checkpoints.fit import cache_bytes, decoder_of, without_cut_heads, working_bytes
 from qdash.checkpoints.fit.activations import LIBRARY_BYTES
 from qdash.checkpoints.fit.families import FAMILIES
+from qdash.engine.table import layer_table
+from qdash.engine.worker import Worker
 from tests.checkpoints.fit.models import CONFIGS
+from tests.engine.conftest import ignore, never, spec_of
+from tests.support.held import model_of
 from tests.support.live_memory import LiveMemory
 
 LENGTHS = (96, 512)  # within the window of those models that have one, and far beyond
@@ -59,6 +67,31 @@ def test_the_cache_to_the_byte(name: str, dtype: str, tokens: int) -> None:
     read(model, cache, tokens - 1, 2)
     model(input_ids=torch.ones(2, 1, dtype=torch.long), **kept_in(model, cache))
     assert cache_bytes(decoder_of(config.to_dict()), tokens, 2, 8 * WIDTH[dtype]) == held_bytes(cache)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "scheme"),
+    [
+        ("qwen3", "prune-heads-50"),
+        ("qwen3", "*.layers.1.*=prune-heads-50"),
+        ("qwen3", "*.k_proj=prune-heads-50"),  # no block as a whole
+        ("qwen3", "prune-rows-30"),
+        ("llava", "prune-heads-50"),
+    ],
+)
+@torch.no_grad()
+def test_the_cache_of_a_model_whose_heads_were_cut_out(checkpoint: Callable[[str], Path], architecture: str, scheme: str) -> None:
+    folder = checkpoint(architecture)
+    subject, config = Worker(spec_of(folder, scheme)), json.loads((folder / "config.json").read_text())
+    subject.load(emit=ignore, stop=never)
+    model, cache = model_of(subject), DynamicCache()
+    model(input_ids=torch.arange(24).reshape(1, 24), past_key_values=cache, use_cache=True)
+    decoder = decoder_of(config)
+    left = without_cut_heads(decoder, layer_table(spec_of(folder, None), ()), find_scheme(scheme))
+    assert cache_bytes(left, 24, 1, 32) == held_bytes(cache)
+    whole, blocks = cache_bytes(decoder, 24, 1, 32), len(decoder.layers)
+    gone = {"prune-heads-50": 1 / 2, "*.layers.1.*=prune-heads-50": 1 / (2 * blocks)}
+    assert cache_bytes(left, 24, 1, 32) == whole * (1 - gone.get(scheme, 0))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

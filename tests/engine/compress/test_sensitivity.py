@@ -13,6 +13,8 @@ from scipy import stats
 from torch import nn
 
 from qdash.catalog.schemes import find_scheme
+from qdash.engine import input_moments
+from qdash.engine.calibration import samples
 from qdash.engine.compress import sensitivity
 from qdash.engine.compress.one_layer import every_one
 from qdash.engine.compress.replay import recorded
@@ -225,6 +227,17 @@ def test_stop_is_honoured_and_puts_the_layer_back(worker: Loaded, method: Sensit
         )  # fmt: skip
     assert stopped.value.kind == "cancelled"
     assert dict(model.named_modules()) == before and all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_stop_is_honoured_while_a_model_is_calibrated(worker: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, events, begun = worker("qwen3", "original"), list[Any](), list[Any]()
+    before = dict(model_of(loaded).named_modules())
+    monkeypatch.setattr(input_moments, "samples", lambda *given: begun.append(given) or samples(*given))
+    with pytest.raises(QdashError) as stopped:
+        request = SensitivityRequest(items=items(None), schemes=("gptq-int3",), method="measured")
+        loaded.measure_sensitivity(request, emit=events.append, stop=lambda: bool(begun))
+    assert stopped.value.kind == "cancelled" and not any(isinstance(event, LayerDamage) for event in events)
+    assert dict(model_of(loaded).named_modules()) == before
 
 
 @pytest.mark.parametrize("method", ["measured", "estimated"])

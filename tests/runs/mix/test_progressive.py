@@ -14,6 +14,7 @@ from qdash.execution.inline import InlineExecutor
 from qdash.records import Order, ProgressiveReport, SensitivityReport, Step, TaskItem
 from qdash.runs import kept
 from qdash.runs.mix import choices_of, measure_progressive, progressive
+from qdash.runs.mix.choice import Limits
 from qdash.runs.mix.progressive import ORDERS
 from qdash.runs.sensitivity import measure_sensitivity
 from qdash.tasks import CalibrationSet, Item, item_id
@@ -23,8 +24,8 @@ ITEMS = tuple(Item(TaskItem(prompt=prompt, answer="it")) for prompt in ("What is
 QUESTIONS = CalibrationSet("own", ITEMS, plain=False, max_tokens=4, rule="words")
 
 
-def steps(report: SensitivityReport, order: Order) -> list[list[str]]:
-    return [[layer.name for layer in layers] for layers in progressive.steps_in(report, "bnb-nf4", order)]
+def steps(report: SensitivityReport, order: Order, limits: Limits | None = None) -> list[list[str]]:
+    return [[layer.name for layer in layers] for layers in progressive.steps_in(choices_of(report, limits), "bnb-nf4", order)]
 
 
 def test_each_order_quantizes_every_layer_once_in_even_steps() -> None:
@@ -53,6 +54,25 @@ def test_a_layer_without_a_figure_stays_as_it_is() -> None:
     assert steps(report, "damage") == [[second]]
     with pytest.raises(QdashError, match="quantizes no layer"):
         steps(damages({first: {"bnb-nf4": None}}), "damage")
+
+
+def test_kept_layers_never_change_and_layers_that_stay_together_change_in_one_step() -> None:
+    names = [*layer_names(8), "model.vision_tower.layers.0.mlp.fc1"]
+    report = damages({name: {"bnb-nf4": 0.01 * place} for place, name in enumerate(names, 1)})
+    limits = Limits(together=("*.5.*",), keep=("*.q_proj",))
+    group = [name for name in names if ".5." in name]
+    kept = [name for name in names if name.endswith("q_proj") or name in group]
+    assert len(group) == 4 and any(name.endswith("q_proj") for name in group)  # so that all of them stay
+    for order in ORDERS:
+        assert sorted(name for step in steps(report, order, limits) for name in step) == sorted(set(names) - set(kept))
+        found = steps(report, order, Limits(("*.5.*",)))
+        assert sorted(name for step in found for name in step) == sorted(names)
+        assert [set(group) <= set(step) for step in found].count(True) == 1 and sum(bool({*group} & {*step}) for step in found) == 1
+    # 0.21 to 0.24 each, 0.9 in all: more than any other layer alone
+    assert steps(report, "damage", Limits(("*.5.*",)))[-1][-4:] == group
+    with pytest.raises(QdashError, match="no layer that may change") as nothing:
+        steps(report, "damage", Limits(keep=("*",)))
+    assert "keep fewer layers" in nothing.value.remedy
 
 
 @pytest.fixture(scope="module")

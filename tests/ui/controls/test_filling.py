@@ -3,18 +3,22 @@
 from typing import Any
 
 import gradio as gr
+import pytest
 
 from qdash.catalog.models import MODELS
-from qdash.catalog.presets import PRESETS, STORY, T1_PROMPT, T1_SAMPLE, T2_PROMPT
+from qdash.catalog.presets import PARIS, PRESETS, STARTER_SAMPLE, STORY, T1_PROMPT, T2_PROMPT
+from qdash.present.language import in_language
 from qdash.ui.controls.filling import FIELDS, preset_filled, question_filled, set_up, undone
-from qdash.ui.controls.samples import is_read, sample_path, samples
+from qdash.ui.controls.samples import is_read, picked_question, sample_path, samples
 from qdash.ui.controls.sidebar import unread_note
 
+DESCRIBE = "What is in this picture?"
 START: dict[str, Any] = {
-    "model": "tiny-vlm", "question": T1_PROMPT, "tokens": 50, "runs": 5, "baseline_dtype": "", "picture": {"sample": T1_SAMPLE},
+    "model": "tiny-vlm", "question": DESCRIBE, "tokens": 50, "runs": 5, "baseline_dtype": "", "picture": {"sample": STARTER_SAMPLE},
     "schemes": ["original", "bnb-nf4"],
 }  # fmt: skip
 UPLOAD = {"upload": "/uploads/mine.png"}
+BY_FILE = {sample.file: sample for sample in samples()}
 BY_KEY = {preset.key: preset for preset in PRESETS}
 
 
@@ -57,14 +61,22 @@ def test_a_preset_that_changes_nothing_has_nothing_to_undo() -> None:
 
 
 def test_a_question_that_does_not_fit_the_new_picture_makes_way_and_comes_back() -> None:
-    frog, cats = samples()[5], samples()[8]
-    fitting, said, before = question_filled("picture", *values(question=frog.questions[0], picture={"sample": cats.file}))
-    assert fitting == "What is in this picture?" and "Changed to fit the picture: question." in said
-    assert undone(FIELDS, before)[FIELDS.index("question")] == frog.questions[0]
-    assert question_filled("picture", *values(question=frog.questions[2], picture={"sample": cats.file}))[0] == cats.questions[0]
+    frog, cats = BY_FILE["frog-and-diamond.png"], BY_FILE["two-cats.png"]
+    fitting, said, before = question_filled("picture", *values(question=frog.questions[1], picture={"sample": cats.file}))
+    assert fitting == DESCRIBE and "Changed to fit the picture: question." in said
+    assert undone(FIELDS, before)[FIELDS.index("question")] == frog.questions[1]
     own, story = {"question": "My own?", "picture": {"sample": cats.file}}, {"model": "tiny-lm", "question": STORY, "picture": UPLOAD}
     for changes in (own, story, {"question": "How many things are there?", "picture": UPLOAD}):
         assert question_filled("picture", *values(**changes)) == [gr.skip()] * 3
+
+
+@pytest.mark.parametrize("before", [DESCRIBE, T1_PROMPT, PARIS, " ", None])
+def test_a_sample_comes_with_its_question_in_the_language_of_the_page(before: str | None) -> None:
+    pizza = values(question=before, picture={"sample": "pizza.png"})
+    assert question_filled("picture", *pizza)[0] == "Is there a pizza in the picture?"
+    with in_language("zh"):
+        assert picked_question("tiny-vlm", "pizza.png", before or "") == "图片里有没有披萨？"
+        assert set_up(BY_KEY["starter"], START)["question"] == "图片里有什么？"
 
 
 def test_nothing_a_browser_sends_breaks_it() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qdash.catalog.presets import T1_PROMPT, T1_SAMPLE
+from qdash.catalog.presets import PRESETS, T1_PROMPT, T1_SAMPLE
 from qdash.errors import QdashError
 from qdash.records import Variant
 from qdash.settings import Settings
@@ -32,6 +32,11 @@ def test_a_text_model_gets_no_picture() -> None:
 def test_the_baseline_is_put_first_and_added_if_missing() -> None:
     assert [variant.scheme for variant in check_variants("m", ["bnb-nf4", "fp16"])] == ["fp16", "bnb-nf4"]
     assert [variant.scheme for variant in check_variants("m", ["bnb-nf4"])] == ["original", "bnb-nf4"]
+
+
+def test_versions_come_in_the_order_of_the_list_the_starters_ladder_first() -> None:
+    chosen = ["ao-int8wo", *reversed(PRESETS[0].keys), "fp16"]
+    assert [variant.scheme for variant in check_variants("m", chosen)] == ["original", "fp16", *PRESETS[0].keys[1:], "ao-int8wo"]
 
 
 def test_another_checkpoint_comes_after_the_models_own_variants() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from qdash.errors import QdashError
 from qdash.runs.heal import HealPlan
+from qdash.runs.healing_passages import Lessons
 from qdash.settings import settings
 from qdash.ui.heal.form import HealForm, requested, sources_for
 from qdash.ui.heal.handlers import another_model, drawn, shown, used, with_form
@@ -35,6 +36,12 @@ def plan_of(backend: ScriptedBackend, scheme: str = "qat-int2") -> HealPlan:
     return plan
 
 
+def lessons_of(form: HealForm) -> Lessons:
+    made = requested(form).lessons
+    assert made is not None
+    return made()
+
+
 @pytest.fixture
 def upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Hands in a file as the page does."""
@@ -56,7 +63,7 @@ def test_a_training_is_watched_and_kept() -> None:
     assert [len(view.training.points) for view in before if view.training] == [0, 1, 2, 3, 4, 5, 6]
     assert "Step 60 · training at 0.12 nats · about 3 min to go" in [view.status for view in before]
     assert last.error is None and last.report is not None and plan_of(backend).kept == last.report
-    verdict, curve, scores = drawn(plan_of(backend), last.training, "tiny-lm", "qat-int2", dark=False)
+    verdict, curve, scores, _check = drawn(plan_of(backend), last.training, "tiny-lm", "qat-int2", dark=False)
     assert "fell from 0.55 to 0.050 nats per token" in verdict and "12,000 passages of stories" in scores
     assert list(traces(curve)[-1].y) == [point.held_out_kl for point in last.report.points]
 
@@ -100,7 +107,7 @@ def test_an_error_keeps_the_curve() -> None:
     backend = ScriptedBackend(pause_s=0)
     last = training(replace(FORM, minutes=FAILING_MINUTES), backend)[-1]
     assert last.error is not None and "diverged" in last.error.message and last.report is None
-    verdict, curve, _scores = drawn(plan_of(backend), last.training, "tiny-lm", "qat-int2", dark=False)
+    verdict, curve, _scores, _check = drawn(plan_of(backend), last.training, "tiny-lm", "qat-int2", dark=False)
     assert "is not healed" in verdict and len(traces(curve)[-1].y) == 6
     assert drawn(plan_of(backend, "qat-int3"), last.training, "tiny-lm", "qat-int3", dark=False)[1] is None
 
@@ -129,12 +136,13 @@ def test_values_that_no_page_sends(changes: dict[str, Any], words: str) -> None:
 
 def test_a_model_learns_from_what_there_is(upload: Any) -> None:
     assert sources_for("tiny-lm") == ["stories", "questions", "text"] and sources_for("tiny-vlm")[0] == "drawings"
-    assert sources_for("some/model") == ["questions", "text"] == sources_for(None)
+    assert sources_for("some/model") == ["answers", "questions", "text"] == sources_for(None)
     assert another_model("tiny-vlm", "stories")["value"] == "drawings" and another_model("some/model", "text")["value"] == "text"
+    assert requested(replace(FORM, model="some/model", source="answers")).lessons is None
     rows = "prompt,answer\n" + "".join(f"{number}+1=?,{number + 1}\n" for number in range(30))
-    questions = requested(replace(FORM, source="questions", file=upload("mine.csv", rows))).lessons()
+    questions = lessons_of(replace(FORM, source="questions", file=upload("mine.csv", rows)))
     assert (questions.source, len(questions.passages), len(questions.held_out)) == ("mine.csv", 27, 3)
-    text = requested(replace(FORM, source="text", file=upload("book.txt", "All that is said.\n\n" * 2000))).lessons()
+    text = lessons_of(replace(FORM, source="text", file=upload("book.txt", "All that is said.\n\n" * 2000)))
     assert text.source == "book.txt" and len(text.passages) > 20
     short = training(replace(FORM, source="text", file=upload("note.txt", "Short.")))[-1]
     assert short.error is not None and "note.txt has 1 passages" in short.error.message

@@ -12,7 +12,8 @@ from qdash.errors import QdashError
 from qdash.records import Mix
 from qdash.settings import settings
 from qdash.tasks import bundled_set
-from qdash.ui.mix.form import MixForm, requested, tasks_for
+from qdash.ui.controls.bundled_tasks import tasks_for
+from qdash.ui.mix.form import MixForm, requested
 from qdash.ui.mix.handlers import drawn, shown, used
 from qdash.ui.mix.page import build_mix_page
 from qdash.ui.mix.stream import Known, MixView, measured, progressed, proved, solved

@@ -19,7 +19,8 @@ from qdash.ui.controls.preflight import reads
 from qdash.ui.quality.form import QualityForm, requested, tasks_for
 from qdash.ui.quality.page import task_shown
 from qdash.ui.quality.question_file import file_note, items_of
-from qdash.ui.quality.stream import QualityView, doing, evaluated
+from qdash.ui.quality.stream import QualityView, evaluated
+from qdash.ui.results.evaluation_progress import doing
 from qdash.ui.results.quality_state import QualityState, VariantProgress
 from qdash.ui.server.run_queue import Line
 from tests.support.scripted import ScriptedBackend

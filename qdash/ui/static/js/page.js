@@ -3,7 +3,7 @@
   const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
   // The buttons that start a run, one on each tab.
-  const STARTS = "#compare, #look, #evaluate, #measure, #mix-measure, #heal-start";
+  const STARTS = "#compare, #look, #evaluate, #measure, #mix-measure, #heal-start, #play-start";
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

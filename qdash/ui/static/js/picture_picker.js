@@ -4,13 +4,16 @@ const view = root.querySelector(".view");
 const image = view.querySelector("img");
 const file = root.querySelector("input");
 const note = root.querySelector(".note");
+const shows = root.querySelector(".shows");
 const thumbs = [...root.querySelectorAll("[data-sample]")];
 let preview = null; // object URL of an upload
 
 function draw() {
   const chosen = props.value && props.value.sample;
   for (const thumb of thumbs) thumb.setAttribute("aria-pressed", thumb.dataset.sample === chosen);
-  const source = chosen ? thumbs.find((thumb) => thumb.dataset.sample === chosen)?.querySelector("img").src : preview ?? sent();
+  const sample = thumbs.find((thumb) => thumb.dataset.sample === chosen);
+  const source = chosen ? sample?.querySelector("img").src : preview ?? sent();
+  shows.textContent = sample?.dataset.shows ?? "";
   view.classList.toggle("empty", !source);
   if (source) image.src = source;
   else image.removeAttribute("src");
