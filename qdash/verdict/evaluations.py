@@ -116,8 +116,8 @@ def evaluation_verdict(evaluation: Evaluation) -> Verdict:
 
 def _cost(result: EvaluatedVariant, baseline: EvaluatedVariant, shared: int, *, significant: bool, why_not: Reason | None) -> Cost:
     assert result.paired is not None and result.drop is not None
-    counts = (min(max(count, 0), shared) for count in (result.paired.only_original, result.paired.only_variant))
-    low, high = paired_difference(*counts, shared)
+    lost, won = (min(max(count, 0), shared) for count in (result.paired.only_original, result.paired.only_variant))
+    low, high = paired_difference(lost, won, shared)
     if not (significant and result.drop > 0) and isnan(quantized_share(result.scheme, result.coverage)):
         unknown = _(COVERAGE_NOT_KNOWN)
         why_not = why_not or Reason(unknown, unknown)
