@@ -72,7 +72,7 @@ HERE: Any = SimpleNamespace(device=HOSTILE, compute_capability=None, choices=(HO
 CACHE: Any = SimpleNamespace(key=HOSTILE, label=HOSTILE, kind=HOSTILE, bits=HOSTILE)
 PILL = SimpleNamespace(key=HOSTILE, keys=HOSTILE, about=HOSTILE, label=HOSTILE, refused=HOSTILE)
 MAPPING = SimpleNamespace(key=HOSTILE, label=HOSTILE, about=HOSTILE, codes=())
-SAMPLE = SimpleNamespace(file=HOSTILE, title=HOSTILE, data_uri=lambda: "data:,")
+SAMPLE = SimpleNamespace(file=HOSTILE, title=HOSTILE, shows=HOSTILE, data_uri=lambda: "data:,")
 STORED = StoredType(type=HOSTILE, bits=4.5)
 TASK = replace(find_task("own"), label=HOSTILE, about=HOSTILE)
 
@@ -137,6 +137,10 @@ DRAWN: dict[str, Callable[[], list[Any]]] = {
         difference_html(difference(COMPARED, COMPARISON), ENTRY, ENTRY),
     ],
     "ui/learn/page": lambda: [macros("ui.learn.page").learn([], {HOSTILE: [MAPPING]}, {HOSTILE: HOSTILE})],
+    "ui/play/page": lambda: [
+        *(macros("ui.play.page").answers([HOSTILE] * 3, [HOSTILE] * 3, False), macros("ui.play.page").histogram(HOSTILE, 2, [], [(0, 1)])),
+        macros("ui.play.page").facts(HOSTILE, HOSTILE, 1, HOSTILE, 1, HOSTILE),
+    ],
     "ui/quality/question_file": lambda: [
         macros("ui.quality.question_file").refused(QdashError(HOSTILE, HOSTILE)),
         macros("ui.quality.question_file").found(HOSTILE),

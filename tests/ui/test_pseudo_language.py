@@ -116,8 +116,8 @@ from tests.ui.controls.test_form import FORM
 
 SHOWN = ("label", "info", "placeholder", "value", "html_template", "choices", "original", "reasons")
 """Properties of components that people read."""
-DATA = ("original says", "weights share", "img src", "Found no", "NVIDIA driver on your system")
-"""What the script answers and explains, what examples are called, and what PyTorch says of this machine."""
+DATA = ("original says", "weights share", "img src", "Found no", "NVIDIA driver on your system", "What is in this picture")
+"""What the script answers and explains, what examples are called, what PyTorch says of this machine, and what a model is asked first."""
 KEYS = ["original", "bnb-int8", "bnb-nf4", "fp6-e2m3"]
 REPORT = report_of("bnb-int8", "bnb-nf4")
 DAMAGE = damage_report(layer_damages(["bnb-int8", "bnb-nf4"]))
