@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from qdash.catalog.presets import T1_PROMPT, T1_SAMPLE
 from qdash.tasks.generators.asking import TYPE_WEIGHTS
 from qdash.tasks.generators.drawing import draw_scene
 from qdash.tasks.generators.outside import REFUSALS, outside_question
@@ -34,7 +35,7 @@ def questions_of(type_: str, language: Language, scenes: int = 250) -> list[tupl
 
 
 def test_the_tutorials_picture_and_answer_are_exact() -> None:
-    scene = sample_scene_of(SAMPLES[0])
+    scene = sample_scene_of(next(sample for sample in SAMPLES if sample.file == T1_SAMPLE))
     picture = draw_scene(scene)
     assert picture.size == (224, 224)
     black = [(x, y) for x in range(224) for y in range(224) if picture.getpixel((x, y)) == (0, 0, 0)]
@@ -42,7 +43,7 @@ def test_the_tutorials_picture_and_answer_are_exact() -> None:
     assert description(scene, "zh") == "白色背景上有一个黑色的正方形。"
     assert description(scene, "en") == "A black square on a white background."
     asked = {ask(scene, "describe", "zh", random.Random(seed)) for seed in range(200)}
-    assert any(q and q.text == "这张图片中有什么？请描述一下。" and q.answer == "白色背景上有一个黑色的正方形。" for q in asked)
+    assert any(q and q.text == T1_PROMPT and q.answer == "白色背景上有一个黑色的正方形。" for q in asked)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
