@@ -48,17 +48,23 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=24)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    found = [result for model in chosen.models for result in compared(model, chosen.prompts, chosen.tokens)]
+    found: list[dict[str, Any]] = []
+    for model in chosen.models:
+        found += compared(model, chosen.prompts, chosen.tokens)
+        if chosen.out:
+            chosen.out.write_text(json.dumps(document_of(found, chosen.prompts, chosen.tokens), indent=1) + "\n")
+    print(json.dumps(document_of(found, chosen.prompts, chosen.tokens)))
+    return 0
+
+
+def document_of(found: list[dict[str, Any]], prompts: int, tokens: int) -> dict[str, Any]:
+    """The results with their conditions."""
     machine = this_machine()
     conditions = {
-        "prompts": chosen.prompts, "tokens": chosen.tokens, "device": machine.cpu_name, "dtype": "float32",
+        "prompts": prompts, "tokens": tokens, "device": machine.cpu_name, "dtype": "float32",
         "versions": {name: machine.packages[name] for name in ("torch", "transformers") if name in machine.packages},
     }  # fmt: skip
-    document = {"benchmark": "rounding", "conditions": conditions, "results": found}
-    if chosen.out:
-        chosen.out.write_text(json.dumps(document, indent=1) + "\n")
-    print(json.dumps(document))
-    return 0
+    return {"benchmark": "rounding", "conditions": conditions, "results": found}
 
 
 def compared(model: str, prompts: int, tokens: int) -> list[dict[str, Any]]:
