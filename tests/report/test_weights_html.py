@@ -53,12 +53,12 @@ def test_nothing_is_fetched(html: str) -> None:
 
 def test_drift_along_a_text_leaves_with_the_report() -> None:
     before = files_report("a.gguf", "b.gguf")
-    after = drifted(before, NEAR.model_copy(update={"kl_mean_nats": 0.125, "tokens": 1234}))
+    after = drifted(before, NEAR.model_copy(update={"kl_mean_nats": 0.12, "tokens": 1234}))
     assert "Drift along a text" not in weights_to_html(before)
     html = weights_to_html(after)
-    assert "Drift along a text" in html and "0.125" in html and "1,234" in html
+    assert "Drift along a text" in html and "<td>0.12</td>" in html and "1,234" in html
     whole, *layers = csv.DictReader(io.StringIO(weights_to_csv(after)))
-    assert (whole["drift_kl_mean_nats"], whole["drift_tokens"]) == ("0.125", "1234") and {row["drift_tokens"] for row in layers} == {""}
+    assert (whole["drift_kl_mean_nats"], whole["drift_tokens"]) == ("0.12", "1234") and {row["drift_tokens"] for row in layers} == {""}
 
 
 def drifted(report: WeightReport, drift: Agreement) -> WeightReport:
