@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from qdash.catalog.schemes import find_scheme
 from tests.browser.conftest import OpenPage
-from tests.support.acting import choose_model, compare, finished
+from tests.support.acting import choose_model, choose_schemes, compare, finished
 from tests.support.scripted import ENDLESS
 from tests.support.serving import Server
 
@@ -63,13 +63,21 @@ def _exports_open(page: Page, folder: Path) -> None:
     assert "INT8" in report.inner_text("body")
 
 
-def test_everything_important_fits_the_first_screen(scripted: Server, open_page: OpenPage) -> None:
+def test_the_answers_of_the_starter_fit_the_first_screen_and_with_four_the_charts_too(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
     compare(page)
     finished(page)
+    _fits(page, ".card >> nth=5 >> .chip", "#compare")
+    choose_schemes(page, "original", "bnb-int8", "bnb-nf4", "fp6-e2m3")
+    compare(page)
+    finished(page)
     expect(page.locator("#memory .main-svg").first).to_be_visible()
-    for selector in (".card >> nth=3", "#latency", "#memory", "#compare"):
-        box = page.locator(selector).bounding_box()
+    _fits(page, ".card >> nth=3", "#latency", "#memory", "#compare")
+
+
+def _fits(page: Page, *selectors: str) -> None:
+    for selector in selectors:
+        box = page.locator(selector).first.bounding_box()
         assert box is not None and box["y"] + box["height"] <= 900, selector
 
 
