@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.support.acting import fill_in, open_tab, started, stopped
+from tests.support.acting import choose_schemes, fill_in, open_tab, started, stopped
 from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
@@ -12,6 +12,7 @@ pytestmark = pytest.mark.browser
 
 def test_from_measuring_to_the_proof(scripted: Server, open_page: OpenPage) -> None:
     page = open_page(scripted)
+    choose_schemes(page, "original", "bnb-int8", "bnb-nf4", "fp6-e2m3")
     open_tab(page, "Mix")
     expect(page.locator("#mix-verdict")).to_contain_text("press Measure layers")
     expect(page.locator("#mix-results")).to_be_hidden()
