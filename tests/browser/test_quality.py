@@ -71,7 +71,7 @@ def test_the_first_click_evaluates_offline(scripted: Server, open_page: OpenPage
     expect(page.locator("#evaluate-stop")).to_be_visible()
     _done(page)
     expect(page.locator("#quality-verdict")).to_contain_text("no difference found for INT8")
-    expect(page.locator("#quality-verdict")).to_contain_text("NF4 4-bit costs")
+    expect(page.locator("#quality-verdict")).to_contain_text("INT2 costs 83.5 points")
     expect(page.locator("#quality-cards")).to_contain_text("clearly worse")
     expect(page.locator("#quality-kinds")).to_contain_text("count")
     expect(page.locator("#quality-conditions")).to_contain_text("400 questions")
@@ -81,7 +81,7 @@ def test_the_first_click_evaluates_offline(scripted: Server, open_page: OpenPage
         path = tmp_path / button
         download.value.save_as(path)
         assert path.read_text(encoding="utf-8").startswith(beginning)
-    assert len(json.loads((tmp_path / "json").read_text())["variants"]) == 4
+    assert len(json.loads((tmp_path / "json").read_text())["variants"]) == 6
     page.get_by_role("tab", name="History").click()
     expect(page.locator(".run").first).to_contain_text("Questions about drawings")
 
