@@ -35,7 +35,7 @@ def empty_html() -> Markup:
 
 def told_html(played: Played, last: PlayAction | None) -> Markup:
     """What happened, in a line, over the two answers."""
-    why = _("The question is that at the side; the original’s own answer is the measure.")
+    why = _("It is asked the question in the sidebar at every step, and compared with what the original answers.")
     if played.seconds > SLOW_S:
         why = _("A step takes {duration} with this model, so it is made when the slider rests.", duration=text.seconds(played.seconds))
     return sentence_html(f"{done_words(last, played.layers)} {outcome_words(played, last)}", why)
